@@ -1,0 +1,46 @@
+"""Errors a user can fix: each message names the value, what is allowed, and the fix.
+
+Every error takes one finished sentence, so that it crosses process borders unchanged; the command
+line prints the sentence alone and exits with the class's `exit_code`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class JejunetError(Exception):
+    """Base of all errors that are raised on purpose."""
+
+    exit_code = 1
+
+
+class SettingError(JejunetError):
+    """A value in a file, an argument or a record is not allowed."""
+
+    exit_code = 2
+
+
+class DataError(SettingError):
+    """A data set on disk is not what its layout promises."""
+
+
+class NothingFeasibleError(JejunetError):
+    """The search ended, and no architecture meets the target."""
+
+    exit_code = 3
+
+
+class DeviceError(JejunetError):
+    """The phone, or the program that drives it, failed."""
+
+    exit_code = 4
+
+
+class TrialError(JejunetError):
+    """One trial cannot be finished; the study goes on without it."""
+
+
+def closest(value: str, allowed: Iterable[str]) -> str:
+    """Return ' Did you mean X?' for the allowed word nearest to `value`, or ''."""
+    matches = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]}?" if matches else ""

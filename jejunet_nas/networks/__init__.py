@@ -1,0 +1,1 @@
+"""The three graphs of a network: key, propagate, gate."""

@@ -1,0 +1,284 @@
+"""The nouns of a trial, in the order in which they come to be.
+
+Stages of a trial meet only in `trial.py` and hand each other nothing but these records and files.
+Ratios lie in [0, 1]; units stand in the names: `_ms`, `_s`, `_bytes`, `_px`, `_macs`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Hashable, Sequence
+from functools import cache
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.space.architecture import Architecture, Network
+
+Path = Literal["key", "propagate", "reuse"]
+GraphName = Literal["key", "propagate", "gate"]
+LatencySource = Literal["measured", "predicted", "host"]
+Frames = npt.NDArray[np.uint8]  # [time, height, width, 3], RGB
+Masks = npt.NDArray[np.uint8]  # [time, height, width], class indices
+
+PATHS: tuple[Path, ...] = get_args(Path)
+GRAPH_NAMES: tuple[GraphName, ...] = get_args(GraphName)
+IGNORE = 255  # a mask's value where nothing is known; it counts in no score and no loss
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """Consecutive frames of one video, with the masks that are known.
+
+    frames: uint8 [time, height, width, 3], RGB. masks: uint8 [time, height, width] at the
+    annotation's own resolution, class indices, `IGNORE` where unknown. annotated: bool [time], true
+    where the mask was drawn. fps: frames a second of the camera. Arrays may be memory-mapped.
+    """
+
+    name: str
+    frames: Frames
+    masks: Masks
+    annotated: npt.NDArray[np.bool_]
+    fps: float
+
+    def __post_init__(self) -> None:
+        assert self.frames.shape[1:] == (*self.frames.shape[1:3], 3), self.frames.shape
+        assert (self.masks.ndim, self.annotated.ndim) == (3, 1), self.masks.shape
+        assert len(self.frames) == len(self.masks) == len(self.annotated) > 0, self.name
+        assert self.frames.dtype == self.masks.dtype == np.uint8, self.name
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DataSplit:
+    """The clips of one split of a data set, and what their masks' values mean."""
+
+    dataset: str
+    split: Literal["train", "val"]
+    class_names: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    fingerprint: str  # changes when a file of the split does
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames in all clips."""
+        return sum(len(clip) for clip in self.clips)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """One operator of a graph, as far as its latency depends on it.
+
+    kind: the operator's name in the TFLite schema (`CONV_2D`, `RESIZE_BILINEAR`, ...). kernel:
+    (height, width) of a convolution's or pooling window, (1, 1) otherwise. Bytes count activations
+    in and out, and constant weights apart.
+    """
+
+    kind: str
+    kernel: tuple[int, int] = (1, 1)
+    macs: int = 0
+    bytes_in: int
+    bytes_out: int
+    weight_bytes: int = 0
+    elements_out: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long one run of one graph takes, and how we know.
+
+    `low_ms` to `high_ms` is the interval in which the median is expected: the spread of a
+    measurement, the error of a prediction. `runs` is 0 for a prediction.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    source: LatencySource
+    threads: int
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low_ms <= self.median_ms <= self.high_ms < math.inf:
+            raise SettingError(
+                f"median_ms is {self.median_ms} in [{self.low_ms}, {self.high_ms}]; "
+                "allowed: 0 <= low_ms <= median_ms <= high_ms. Order the three figures."
+            )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PathLatencies:
+    """The latency of each graph of one network, all from one source."""
+
+    key: Latency
+    propagate: Latency
+    gate: Latency
+
+    @property
+    def source(self) -> LatencySource:
+        """Where the figures come from."""
+        return self.key.source
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLatency:
+    """Latency over a whole stream of frames, each on the path that the policy gave it.
+
+    `dropped_frames` is the share of camera frames that are overwritten in a one-frame buffer before
+    they are read; `every_frame` tells whether no frame takes longer than the camera's period.
+    """
+
+    mean_ms: float
+    worst_ms: float
+    every_frame: bool
+    dropped_frames: float
+    source: LatencySource
+
+    @property
+    def sustained_fps(self) -> float:
+        """1000 / mean latency of a frame in ms."""
+        return 1000.0 / self.mean_ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClipScore:
+    """Intersections and unions of one clip, in pixels per class, over its annotated frames."""
+
+    name: str
+    frames: int
+    intersection: tuple[int, ...]
+    union: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How right the masks of all validation clips are."""
+
+    miou: float
+    class_iou: tuple[float | None, ...]  # None: the class occurs in neither annotation nor mask
+    clips: tuple[ClipScore, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRecord:
+    """One int8 graph on disk, and what the check after conversion found."""
+
+    file: str  # beside record.json
+    size_bytes: int
+    macs: int
+    operators: int
+    not_delegated: tuple[str, ...]  # operators that LiteRT's default delegate leaves aside
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """What training did: the loss of every `loss_every_steps`-th step, and where the time went."""
+
+    steps: int
+    loss_every_steps: int
+    losses: tuple[float, ...]
+    gate_loss: float
+    median_step_ms: float
+    input_wait_share: float  # of the training time, spent waiting for a batch
+    parameters: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRecord:
+    """A trained and quantised network, whatever policy runs it.
+
+    `float_miou` and `int8_miou` are taken on the same `checked_frames` validation frames, each
+    as a keyframe, so that their difference is what quantisation costs.
+    """
+
+    network_id: str
+    network: Network
+    class_names: tuple[str, ...]
+    training: TrainingRecord
+    graphs: dict[GraphName, GraphRecord]
+    latencies: PathLatencies
+    float_miou: float
+    int8_miou: float
+    checked_frames: int
+    stage_s: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """What is known about one architecture in the end."""
+
+    number: int
+    architecture: Architecture
+    network_id: str
+    score: Score
+    latency: StreamLatency
+    paths: dict[Path, float]  # share of frames on each path
+    float_miou: float
+    int8_miou: float
+    stage_s: dict[str, float]
+    network_reused: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedTrial:
+    """An architecture whose latency cannot meet the target: no training was spent on it."""
+
+    number: int
+    architecture: Architecture
+    mean_ms: float  # the least it can take a frame
+    source: LatencySource
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTrial:
+    """A trial that broke, with the reason."""
+
+    number: int
+    architecture: Architecture | None  # None: it broke before one was drawn
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudyHistory:
+    """All that a study has found so far, trials in the order of their numbers."""
+
+    study: str
+    dataset: str
+    class_names: tuple[str, ...]
+    target_fps: float
+    device: str  # the phone whose latency counts, or this computer
+    latency_source: LatencySource
+    threads: int
+    complete: tuple[TrialResult, ...]
+    refused: tuple[RefusedTrial, ...]
+    failed: tuple[FailedTrial, ...]
+    duplicates: int  # draws of an architecture that was known already
+
+
+Record = TypeVar("Record")
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(record: Any, *, indent: int | None = None) -> str:
+    """Return a record of this module as JSON text."""
+    return _adapter(type(record)).dump_json(record, indent=indent).decode()
+
+
+def from_json(kind: type[Record], text: str | bytes) -> Record:
+    """Return the record of type `kind` that `to_json` wrote."""
+    record: Record = _adapter(kind).validate_json(text)
+    return record
+
+
+def path_shares(paths: Sequence[Path]) -> dict[Path, float]:
+    """Return the share of each path among `paths`; the shares add up to 1."""
+    return {path: sum(taken == path for taken in paths) / len(paths) for path in PATHS}

@@ -1,0 +1,1 @@
+"""What may vary: architectures, and the spaces they are drawn from."""

@@ -1,0 +1,155 @@
+"""Architecture: one point of the search space, as plain checked values.
+
+The first stage of a trial: a sampler draws an `Architecture`, `networks.build` turns its network
+into Keras models, `video.policy` runs them. Nothing here imports TensorFlow, so thousands can be
+checked before one is built.
+
+Units: heights and widths in pixels; strides in input pixels per feature pixel.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from jejunet_nas.errors import SettingError
+
+Detail = Literal["shared", "thin", "narrow"]
+BetweenKeyframes = Literal["propagate", "reuse"]
+
+GRID_PX = 32  # the deepest stride: every feature map is then a whole number of pixels
+FIRST_BLOCK_AT_STRIDE_32 = 13
+LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 MobileNetV2's last
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What must be trained.
+
+    `depth_multiplier` scales MobileNetV2's channels; blocks 0 to `last_block` are kept, with the
+    expansion of the block after it, down to `output_stride`. The decoder works at `logit_stride` on
+    `decoder_channels`, over the `detail` of the frame.
+    """
+
+    depth_multiplier: float
+    last_block: int
+    output_stride: int
+    decoder_channels: int
+    detail: Detail
+    logit_stride: int
+    input_height: int
+    input_width: int
+
+    def __post_init__(self) -> None:
+        _check_range("depth_multiplier", self.depth_multiplier, 0.1, 1.4)
+        _check_choice("last_block", self.last_block, tuple(LAST_BLOCKS))
+        if self.output_stride not in (16, 32):
+            raise SettingError(
+                f"output_stride is {self.output_stride}; allowed: 16 or 32. "
+                "Use 32 for speed, 16 for sharper edges."
+            )
+        if self.output_stride == 32 and self.last_block < FIRST_BLOCK_AT_STRIDE_32:
+            raise SettingError(
+                f"output_stride is 32 with last_block {self.last_block}; stride 32 begins at block "
+                f"{FIRST_BLOCK_AT_STRIDE_32}. Use output_stride 16, or a later last_block."
+            )
+        _check_grid("decoder_channels", self.decoder_channels, 8, 8, 256)
+        _check_choice("detail", self.detail, get_args(Detail))
+        _check_choice("logit_stride", self.logit_stride, (4, 8))
+        _check_grid("input_height", self.input_height, GRID_PX, 64, 1024)
+        _check_grid("input_width", self.input_width, GRID_PX, 64, 1024)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a network is run on video; it needs no training.
+
+    Every `keyframe_interval`-th frame at the latest is a keyframe; the frames between are
+    propagated, or show the last mask again. The gate, where a threshold is set, scores each frame
+    between: below `reuse_below` the last mask is shown again, above `refresh_above` the frame
+    becomes a keyframe.
+    """
+
+    keyframe_interval: int
+    between_keyframes: BetweenKeyframes = "propagate"
+    reuse_below: float | None = None
+    refresh_above: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_range("keyframe_interval", self.keyframe_interval, 1, 120)
+        _check_choice("between_keyframes", self.between_keyframes, get_args(BetweenKeyframes))
+        for name in ("reuse_below", "refresh_above"):
+            threshold = getattr(self, name)
+            if threshold is None:
+                continue
+            _check_range(name, threshold, 0.0, 1.0)
+            if self.keyframe_interval == 1:
+                raise SettingError(
+                    f"{name} is {threshold} with keyframe_interval 1, which leaves the gate no "
+                    "frame; allowed: off. Use off, or a longer keyframe_interval."
+                )
+        if self.reuse_below is not None and self.between_keyframes == "reuse":
+            raise SettingError(
+                f"reuse_below is {self.reuse_below} with between_keyframes reuse, which reuses "
+                "every mask already; allowed: off. Use off, or between_keyframes propagate."
+            )
+        if None not in (self.reuse_below, self.refresh_above) and not (
+            self.reuse_below < self.refresh_above  # type: ignore[operator]
+        ):
+            raise SettingError(
+                f"reuse_below is {self.reuse_below}; allowed: less than refresh_above, which is "
+                f"{self.refresh_above}. Lower the first or raise the second."
+            )
+
+    @property
+    def gated(self) -> bool:
+        """Whether the gate runs on the frames between keyframes."""
+        return self.reuse_below is not None or self.refresh_above is not None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A network and the policy that runs it."""
+
+    network: Network
+    policy: Policy
+
+
+def canonical_json(value: Network | Policy | Architecture | Mapping[str, Any]) -> str:
+    """Return the one JSON text of `value`: sorted keys, no spaces, shortest floats."""
+    plain = dict(value) if isinstance(value, Mapping) else dataclasses.asdict(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def network_id(network: Network, recipe: Mapping[str, Any]) -> str:
+    """Return 12 hex digits that name `network` trained by `recipe` (plain JSON values)."""
+    text = canonical_json(network) + canonical_json(recipe)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def architecture_from_dict(plain: Mapping[str, Any]) -> Architecture:
+    """Return the architecture that `dataclasses.asdict` turned into `plain`."""
+    return Architecture(network=Network(**plain["network"]), policy=Policy(**plain["policy"]))
+
+
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise SettingError(f"{name} is {value}; allowed: {', '.join(map(str, allowed))}.")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        nearest = low if value < low else high
+        raise SettingError(
+            f"{name} is {value}; allowed: {low} to {high}. The nearest is {nearest}."
+        )
+
+
+def _check_grid(name: str, value: int, step: int, low: int, high: int) -> None:
+    if value % step or not low <= value <= high:
+        nearest = min(max(round(value / step) * step, low), high)
+        raise SettingError(
+            f"{name} is {value}; allowed: multiples of {step} from {low} to {high}. "
+            f"The nearest is {nearest}."
+        )

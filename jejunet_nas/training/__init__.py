@@ -1,0 +1,1 @@
+"""Brief training: batches in, weights out."""
