@@ -6,8 +6,7 @@ Ratios lie in [0, 1]; units stand in the names: `_ms`, `_s`, `_bytes`, `_px`, `_
 
 import dataclasses
 import math
-from collections.abc import Hashable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
@@ -263,9 +262,13 @@ class StudyHistory:
 Record = TypeVar("Record")
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:  # making one takes milliseconds
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def to_json(record: Any, *, indent: int | None = None) -> str:

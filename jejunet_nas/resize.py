@@ -9,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 Picture = npt.NDArray[np.uint8]
+THUMBNAIL_STRIDE = 8  # frame pixels per thumbnail pixel, both ways: what the gate looks at
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom; each in [0, 1] of the picture
 
 
@@ -32,3 +34,15 @@ def _resize(
     pixels = (left * columns, top * rows, right * columns, bottom * rows)
     image = Image.fromarray(np.ascontiguousarray(picture))
     return np.asarray(image.resize((width, height), rule, box=pixels))
+
+
+def thumbnails(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return uint8 [..., h, w, 3] with each square of `THUMBNAIL_STRIDE` pixels averaged to one.
+
+    Heights and widths are whole multiples of `THUMBNAIL_STRIDE`; means are rounded down.
+    """
+    *rest, height, width, channels = frames.shape
+    step = THUMBNAIL_STRIDE
+    squares = frames.reshape(*rest, height // step, step, width // step, step, channels)
+    sums = squares.sum(axis=(-4, -2), dtype=np.uint32)
+    return np.asarray(sums // (step * step), np.uint8)

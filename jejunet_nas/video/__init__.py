@@ -1,1 +1,1 @@
-"""Running graphs over clips: the policy that picks each frame's path, and the walk that takes it."""
+"""Running graphs over clips: the policy that picks each frame's path, the walk that takes it."""

@@ -1,0 +1,152 @@
+"""Opens `.tflite` files, and is the only place that does: runs them, and lists their operators."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.records import Operator
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TensorInfo:
+    """An input or output of a graph; a real value is scale * (stored - zero_point)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+
+class Graph:
+    """A graph ready to run on this computer, with LiteRT's default delegate.
+
+    Raises `SettingError` where the file is no graph, or its operators do not load.
+    """
+
+    def __init__(self, file: Path, *, threads: int = 1) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(file), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as reason:
+            raise SettingError(
+                f"{file} does not load under LiteRT's default delegate: {_first_line(reason)}; "
+                "allowed: a .tflite file whose operators it can prepare. Convert it again."
+            ) from reason
+        inputs, outputs = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        self._inputs = {tensor["name"]: tensor["index"] for tensor in inputs}
+        self._outputs = {tensor["name"]: tensor["index"] for tensor in outputs}
+        self.tensors = {tensor["name"]: _info(tensor) for tensor in inputs + outputs}
+
+    def run(self, **inputs: Array) -> dict[str, Array]:
+        """Return the outputs by name for `inputs` by name, each with its batch axis."""
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(self._inputs[name], value)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(i) for name, i in self._outputs.items()}
+
+    def not_delegated(self) -> tuple[str, ...]:
+        """Return the kinds of the operators that the default delegate leaves aside, in order."""
+        nodes = self._interpreter._get_ops_details()
+        delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
+        own = [node for node in nodes if node["op_name"] != "DELEGATE"]
+        producer = {int(tensor): node["index"] for node in own for tensor in node["outputs"]}
+        by_index = {node["index"]: node for node in own}
+        inside: set[int] = set()
+        for delegate in delegates:
+            # What lies between a partition's outputs and its inputs is inside it.
+            border = {int(tensor) for tensor in delegate["inputs"]}
+            open_tensors = [int(tensor) for tensor in delegate["outputs"]]
+            while open_tensors:
+                tensor = open_tensors.pop()
+                index = producer.get(tensor)
+                if tensor in border or index is None or index in inside:
+                    continue
+                inside.add(index)
+                open_tensors.extend(int(t) for t in by_index[index]["inputs"])
+        return tuple(node["op_name"] for node in own if node["index"] not in inside)
+
+
+def list_operators(file: Path) -> list[Operator]:
+    """Return the operators of `file` in the order in which they run, as their latency sees them.
+
+    Raises `SettingError` where `file` is missing or no `.tflite` graph.
+    """
+    try:
+        interpreter = Interpreter(
+            model_path=str(file),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+    except (ValueError, RuntimeError) as reason:
+        raise SettingError(
+            f"{file} is no .tflite graph: {_first_line(reason)}; allowed: a file that the TFLite "
+            "converter wrote. Check the path, or convert it again."
+        ) from reason
+    tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
+    nodes = interpreter._get_ops_details()
+    computed = {int(tensor) for node in nodes for tensor in node["outputs"]}
+    computed |= {tensor["index"] for tensor in interpreter.get_input_details()}
+    return [_operator(node, tensors, computed) for node in nodes]
+
+
+def _operator(node: dict[str, Any], tensors: dict[int, Any], computed: set[int]) -> Operator:
+    inputs = [int(index) for index in node["inputs"] if index >= 0]
+    out = tensors[int(node["outputs"][0])]
+    weights = [tensors[index] for index in inputs if index not in computed]
+    elements = _elements(out)
+    kind = str(node["op_name"])
+    kernel, macs = (1, 1), 0
+    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"):
+        kernel, macs = _kernel_and_macs(kind, weights, out)
+    return Operator(
+        kind=kind,
+        kernel=kernel,
+        macs=macs,
+        bytes_in=sum(_bytes(tensors[index]) for index in inputs if index in computed),
+        bytes_out=sum(_bytes(tensors[int(index)]) for index in node["outputs"]),
+        weight_bytes=sum(map(_bytes, weights)) if macs else 0,
+        elements_out=elements,
+    )
+
+
+def _kernel_and_macs(kind: str, weights: list[Any], out: Any) -> tuple[tuple[int, int], int]:
+    shape = max((tuple(map(int, w["shape"])) for w in weights), key=math.prod)
+    elements = _elements(out)
+    if kind == "FULLY_CONNECTED":  # [out, in]
+        return (1, 1), elements * shape[1]
+    kernel = (shape[1], shape[2])  # [out, height, width, in], or [1, height, width, channels]
+    if kind == "DEPTHWISE_CONV_2D":
+        return kernel, elements * kernel[0] * kernel[1]
+    return kernel, elements * kernel[0] * kernel[1] * shape[3]
+
+
+def _elements(tensor: Any) -> int:
+    return math.prod(map(int, tensor["shape"]))
+
+
+def _bytes(tensor: Any) -> int:
+    return _elements(tensor) * int(np.dtype(tensor["dtype"]).itemsize)
+
+
+def _info(tensor: Any) -> TensorInfo:
+    scale, zero_point = tensor["quantization"]
+    return TensorInfo(
+        shape=tuple(map(int, tensor["shape"])),
+        dtype=np.dtype(tensor["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _first_line(reason: Exception) -> str:
+    return str(reason).strip().splitlines()[0].rstrip(".") if str(reason).strip() else "no reason"

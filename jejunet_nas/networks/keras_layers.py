@@ -1,0 +1,94 @@
+"""The wiring read into Keras layers: the first reading of `Layers`, the one that trains."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tf_keras
+
+# Keras' own 0.999 leaves the moving averages where they started after a few hundred steps.
+BATCH_NORM_MOMENTUM = 0.9
+BATCH_NORM_EPSILON = 1e-3
+
+
+class KerasLayers:
+    """`Layers` whose tensors are Keras symbolic tensors; a name asked for again is shared."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Any] = {}
+
+    def conv(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        batch_norm: bool = True,
+        relu6: bool = True,
+    ) -> Any:
+        """Convolve; see `Layers.conv`."""
+        x = self._shared(
+            name,
+            lambda: tf_keras.layers.Conv2D(
+                filters, kernel, stride, padding="same", use_bias=not batch_norm, name=name
+            ),
+        )(x)
+        return self._finish(x, name, batch_norm=batch_norm, relu6=relu6)
+
+    def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
+        """Convolve each channel; see `Layers.depthwise`."""
+        x = self._shared(
+            name,
+            lambda: tf_keras.layers.DepthwiseConv2D(
+                3, stride, padding="same", use_bias=False, dilation_rate=dilation, name=name
+            ),
+        )(x)
+        return self._finish(x, name, batch_norm=True, relu6=True)
+
+    def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
+        """Add; see `Layers.add`."""
+        x = self._shared(name, lambda: tf_keras.layers.Add(name=name))([first, second])
+        return self._finish(x, name, batch_norm=False, relu6=relu6)
+
+    def concatenate(self, name: str, first: Any, second: Any) -> Any:
+        """Join channels; see `Layers.concatenate`."""
+        return self._shared(name, lambda: tf_keras.layers.Concatenate(name=name))([first, second])
+
+    def upsample(self, x: Any, name: str, factor: int) -> Any:
+        """Enlarge; see `Layers.upsample`."""
+        if factor == 1:
+            return x
+        return self._shared(
+            name,
+            lambda: tf_keras.layers.UpSampling2D(factor, interpolation="bilinear", name=name),
+        )(x)
+
+    def mean(self, x: Any, name: str) -> Any:
+        """Average; see `Layers.mean`."""
+        return self._shared(
+            name, lambda: tf_keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
+        )(x)
+
+    def sigmoid(self, x: Any, name: str) -> Any:
+        """Squash; see `Layers.sigmoid`."""
+        return self._shared(name, lambda: tf_keras.layers.Activation("sigmoid", name=name))(x)
+
+    def _finish(self, x: Any, name: str, *, batch_norm: bool, relu6: bool) -> Any:
+        if batch_norm:
+            x = self._shared(
+                f"{name}_BN",
+                lambda: tf_keras.layers.BatchNormalization(
+                    momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{name}_BN"
+                ),
+            )(x)
+        if relu6:
+            x = self._shared(
+                f"{name}_relu", lambda: tf_keras.layers.ReLU(6.0, name=f"{name}_relu")
+            )(x)
+        return x
+
+    def _shared(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self.by_name:
+            self.by_name[name] = make()
+        return self.by_name[name]

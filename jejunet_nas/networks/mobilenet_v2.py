@@ -1,0 +1,121 @@
+"""MobileNetV2 (Sandler et al., 2018, table 2) as a backbone: any depth multiplier, cut anywhere.
+
+Layers carry Keras' names (`Conv1`, `expanded_conv_*`, `block_N_*`), so that published weights find
+their place. Features are tapped at a block's expansion, the 1x1 convolution that widens its
+input six-fold: it is ImageNet-trained, and costs little beside the block itself.
+"""
+
+import dataclasses
+from collections.abc import Collection
+
+from jejunet_nas.networks.layers import Layers, Tensor
+
+# (expansion, channels, blocks, stride of the first) of each stage.
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+BLOCK_COUNT = sum(blocks for _, _, blocks, _ in STAGES)
+END = BLOCK_COUNT  # as a tap: the output of the last block, which no expansion follows
+EXPANSION_AT_STRIDE = {4: 3, 8: 6}  # the block whose expansion is the widest at that stride
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One inverted residual: expansion, depthwise, projection; added to its input where it can be.
+
+    `stride` is the published one; with output stride 16 the last stride becomes a dilation.
+    """
+
+    index: int
+    channels_in: int
+    channels_expanded: int
+    channels_out: int
+    stride: int
+
+    @property
+    def name(self) -> str:
+        """The prefix of the block's layers."""
+        return f"block_{self.index}" if self.index else "expanded_conv"
+
+    @property
+    def expands(self) -> bool:
+        """Whether the block begins with an expansion; only block 0 does not."""
+        return self.channels_expanded != self.channels_in
+
+    @property
+    def residual(self) -> bool:
+        """Whether the block's input is added to its output."""
+        return self.stride == 1 and self.channels_in == self.channels_out
+
+
+def scaled_channels(channels: int, depth_multiplier: float) -> int:
+    """Return `channels` times `depth_multiplier` to a multiple of 8, at most a tenth less."""
+    wanted = channels * depth_multiplier
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * wanted else rounded
+
+
+def stem_channels(depth_multiplier: float) -> int:
+    """Return the channels of the first convolution."""
+    return scaled_channels(32, depth_multiplier)
+
+
+def blocks(depth_multiplier: float) -> tuple[Block, ...]:
+    """Return the 17 blocks at `depth_multiplier`."""
+    made: list[Block] = []
+    channels_in = stem_channels(depth_multiplier)
+    for expansion, channels, count, stride in STAGES:
+        channels_out = scaled_channels(channels, depth_multiplier)
+        for position in range(count):
+            made.append(
+                Block(
+                    index=len(made),
+                    channels_in=channels_in,
+                    channels_expanded=expansion * channels_in,
+                    channels_out=channels_out,
+                    stride=stride if position == 0 else 1,
+                )
+            )
+            channels_in = channels_out
+    return tuple(made)
+
+
+def backbone(
+    layers: Layers[Tensor],
+    image: Tensor,
+    *,
+    depth_multiplier: float,
+    taps: Collection[int],
+    output_stride: int = 32,
+    prefix: str = "",
+) -> dict[int, Tensor]:
+    """Return the expansion of each block in `taps`, run no further than the last of them.
+
+    image: [batch, height, width, 3] in [-1, 1]. The tap `END` is the output of the last block.
+    """
+    tapped: dict[int, Tensor] = {}
+    x = layers.conv(image, f"{prefix}Conv1", stem_channels(depth_multiplier), kernel=3, stride=2)
+    stride, dilation = 2, 1
+    for block in blocks(depth_multiplier):
+        name = prefix + block.name
+        expanded = x
+        if block.expands:
+            expanded = layers.conv(x, f"{name}_expand", block.channels_expanded)
+        if block.index in taps:
+            tapped[block.index] = expanded
+            if len(tapped) == len(taps):
+                return tapped
+        # Past the output stride a stride becomes a dilation of the blocks that follow.
+        step = block.stride if stride * block.stride <= output_stride else 1
+        y = layers.depthwise(expanded, f"{name}_depthwise", stride=step, dilation=dilation)
+        dilation *= block.stride // step
+        stride *= step
+        y = layers.conv(y, f"{name}_project", block.channels_out, relu6=False)
+        x = layers.add(f"{name}_add", x, y) if block.residual else y
+    return tapped | {END: x}

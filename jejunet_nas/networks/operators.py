@@ -1,0 +1,144 @@
+"""The operators of a network's int8 graphs, counted from its wiring without building it.
+
+The second reading of `Layers`: tensors are shapes (height, width, channels). What the converter
+fuses is fused here: batch norm, bias and ReLU6 vanish into the operator before them. A test holds
+this list against the operators of converted graphs.
+"""
+
+import dataclasses
+import math
+
+from jejunet_nas.networks.class_map import class_map_factor
+from jejunet_nas.networks.paths import (
+    context_stride,
+    gate_path,
+    key_path,
+    propagate_path,
+)
+from jejunet_nas.records import GraphName, Operator
+from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.space.architecture import Network
+
+Shape = tuple[int, int, int]
+
+
+def network_operators(network: Network, classes: int) -> dict[GraphName, list[Operator]]:
+    """Return the operators of each int8 graph of `network`, in order."""
+    height, width = network.input_height, network.input_width
+    image = (height, width, 3)
+    stride = context_stride(network)
+    context = (height // stride, width // stride, network.decoder_channels)
+    thumbnail = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
+
+    key = OperatorList()
+    key.class_map(key_path(key, key.quantize(image), network, classes)[0], network)
+    propagate = OperatorList()
+    propagate.class_map(
+        propagate_path(propagate, propagate.quantize(image), context, network, classes), network
+    )
+    gate = OperatorList()
+    gate_path(gate, gate.quantize(thumbnail), gate.quantize(thumbnail))
+    return {"key": key.operators, "propagate": propagate.operators, "gate": gate.operators}
+
+
+@dataclasses.dataclass(slots=True)
+class OperatorList:
+    """`Layers` that writes down each operator; one byte an activation and a weight."""
+
+    operators: list[Operator] = dataclasses.field(default_factory=list)
+
+    def conv(
+        self,
+        x: Shape,
+        name: str,
+        filters: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        batch_norm: bool = True,
+        relu6: bool = True,
+    ) -> Shape:
+        """Note a CONV_2D."""
+        out = (math.ceil(x[0] / stride), math.ceil(x[1] / stride), filters)
+        weights = kernel * kernel * x[2] * filters
+        return self._note(
+            "CONV_2D",
+            (x,),
+            out,
+            kernel=(kernel, kernel),
+            macs=out[0] * out[1] * weights,
+            weight_bytes=weights + 4 * filters,
+        )
+
+    def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
+        """Note a DEPTHWISE_CONV_2D."""
+        out = (math.ceil(x[0] / stride), math.ceil(x[1] / stride), x[2])
+        return self._note(
+            "DEPTHWISE_CONV_2D",
+            (x,),
+            out,
+            kernel=(3, 3),
+            macs=9 * math.prod(out),
+            weight_bytes=(9 + 4) * x[2],
+        )
+
+    def add(self, name: str, first: Shape, second: Shape, *, relu6: bool = False) -> Shape:
+        """Note an ADD."""
+        return self._note("ADD", (first, second), first)
+
+    def concatenate(self, name: str, first: Shape, second: Shape) -> Shape:
+        """Note a CONCATENATION."""
+        out = (first[0], first[1], first[2] + second[2])
+        return self._note("CONCATENATION", (first, second), out)
+
+    def upsample(self, x: Shape, name: str, factor: int) -> Shape:
+        """Note a RESIZE_BILINEAR."""
+        if factor == 1:
+            return x
+        return self._note("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
+
+    def mean(self, x: Shape, name: str) -> Shape:
+        """Note a MEAN."""
+        return self._note("MEAN", (x,), (1, 1, x[2]))
+
+    def sigmoid(self, x: Shape, name: str) -> Shape:
+        """Note a LOGISTIC."""
+        return self._note("LOGISTIC", (x,), x)
+
+    def quantize(self, x: Shape) -> Shape:
+        """Note the QUANTIZE that takes uint8 pixels to int8."""
+        return self._note("QUANTIZE", (x,), x)
+
+    def class_map(self, logits: Shape, network: Network) -> None:
+        """Note the tail: logits enlarged, their argmax (int32), its cast to uint8."""
+        logits = self.upsample(logits, "class_map", class_map_factor(network))
+        pixels = logits[0] * logits[1]
+        self._note("ARG_MAX", (logits,), (logits[0], logits[1], 1), bytes_out=4 * pixels)
+        self.operators.append(
+            Operator(kind="CAST", bytes_in=4 * pixels, bytes_out=pixels, elements_out=pixels)
+        )
+
+    def _note(
+        self,
+        kind: str,
+        inputs: tuple[Shape, ...],
+        out: Shape,
+        *,
+        kernel: tuple[int, int] = (1, 1),
+        macs: int = 0,
+        weight_bytes: int = 0,
+        bytes_out: int | None = None,
+    ) -> Shape:
+        elements = math.prod(out)
+        self.operators.append(
+            Operator(
+                kind=kind,
+                kernel=kernel,
+                macs=macs,
+                bytes_in=sum(math.prod(x) for x in inputs),
+                bytes_out=elements if bytes_out is None else bytes_out,
+                weight_bytes=weight_bytes,
+                elements_out=elements,
+            )
+        )
+        return out

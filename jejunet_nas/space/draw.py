@@ -1,0 +1,102 @@
+"""Choices and a chooser make an architecture; and back again.
+
+Dimensions that have no say in an architecture are not drawn, so that no two draws differ in
+nothing: the output stride of a backbone that ends before stride 32, the gate of a policy without
+frames between keyframes.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from jejunet_nas.space.architecture import (
+    FIRST_BLOCK_AT_STRIDE_32,
+    Architecture,
+    BetweenKeyframes,
+    Detail,
+    Network,
+    Policy,
+)
+from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
+
+
+class Chooser(Protocol):
+    """Picks one of the choices of the dimension `name`."""
+
+    def __call__(self, name: str, choices: Sequence[Choice]) -> Choice:
+        """Return one of `choices`."""
+
+
+def draw(space: SearchSpace, choose: Chooser) -> Architecture:
+    """Return the architecture that `choose` picks from `space`, dimension by dimension."""
+
+    def pick(name: str) -> Choice:
+        return choose(name, getattr(space, name))
+
+    depth_multiplier = cast(float, pick("depth_multiplier"))
+    last_block = cast(int, pick("last_block"))
+    deep = last_block >= FIRST_BLOCK_AT_STRIDE_32
+    output_stride = cast(int, pick("output_stride")) if deep else 16
+    decoder_channels = cast(int, pick("decoder_channels"))
+    detail = cast(Detail, pick("detail"))
+    logit_stride = cast(int, pick("logit_stride"))
+    height, width = size_of(pick("resolution"))
+    network = Network(
+        depth_multiplier=depth_multiplier,
+        last_block=last_block,
+        output_stride=output_stride,
+        decoder_channels=decoder_channels,
+        detail=detail,
+        logit_stride=logit_stride,
+        input_height=height,
+        input_width=width,
+    )
+    return Architecture(network=network, policy=_draw_policy(pick))
+
+
+def choices_of(architecture: Architecture) -> dict[str, Choice]:
+    """Return the choices from which `draw` makes `architecture`."""
+    return {**network_choices(architecture.network), **_policy_choices(architecture.policy)}
+
+
+def network_choices(network: Network) -> dict[str, Choice]:
+    """Return the choices of the dimensions that belong to the network."""
+    height, width = network.input_height, network.input_width
+    choices: dict[str, Choice] = {
+        "depth_multiplier": network.depth_multiplier,
+        "last_block": network.last_block,
+        "decoder_channels": network.decoder_channels,
+        "detail": network.detail,
+        "logit_stride": network.logit_stride,
+        "resolution": height if height == width else f"{height}x{width}",
+    }
+    if network.last_block >= FIRST_BLOCK_AT_STRIDE_32:
+        choices["output_stride"] = network.output_stride
+    return choices
+
+
+class _Pick(Protocol):
+    def __call__(self, name: str) -> Choice: ...
+
+
+def _draw_policy(pick: _Pick) -> Policy:
+    interval = cast(int, pick("keyframe_interval"))
+    if interval == 1:
+        return Policy(keyframe_interval=1)
+    between = cast(BetweenKeyframes, pick("between_keyframes"))
+    reuse_below = pick("reuse_below") if between == "propagate" else None
+    return Policy(
+        keyframe_interval=interval,
+        between_keyframes=between,
+        reuse_below=cast("float | None", reuse_below),
+        refresh_above=cast("float | None", pick("refresh_above")),
+    )
+
+
+def _policy_choices(policy: Policy) -> dict[str, Choice]:
+    choices: dict[str, Choice] = {"keyframe_interval": policy.keyframe_interval}
+    if policy.keyframe_interval > 1:
+        choices["between_keyframes"] = policy.between_keyframes
+        choices["refresh_above"] = policy.refresh_above
+        if policy.between_keyframes == "propagate":
+            choices["reuse_below"] = policy.reuse_below
+    return choices

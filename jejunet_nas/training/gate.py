@@ -1,0 +1,106 @@
+"""Trains the gate from the network's own masks; no annotation is asked for.
+
+Of each pair of frames of a clip, the earlier one's mask is what a phone would still show, the later
+one's what the key path would say: the gate learns how much the two disagree.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras
+
+from jejunet_nas.networks.build import KerasNetwork, as_input
+from jejunet_nas.records import DataSplit
+from jejunet_nas.resize import resize_frame, thumbnails
+from jejunet_nas.scoring.miou import class_iou, confusion_matrix, intersection_and_union, mean_iou
+from jejunet_nas.training.batch_norm import estimate_statistics
+from jejunet_nas.training.settings import TrainingSettings
+
+FRAMES_PER_GROUP = 5  # of one clip; every two of them make a pair, ten in all
+BATCH_PAIRS = 64
+LEARNING_RATE = 3e-3
+STATISTICS_BATCHES = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GatePairs:
+    """Pairs of thumbnails (uint8 [pairs, h, w, 3]) and how far their masks disagree (in [0, 1])."""
+
+    now: npt.NDArray[np.uint8]
+    keyframe: npt.NDArray[np.uint8]
+    disagreement: npt.NDArray[np.float32]
+
+
+def train_gate(
+    network: KerasNetwork, split: DataSplit, settings: TrainingSettings, *, longest_age: int
+) -> float:
+    """Train the gate of `network` in place and return its mean loss over the last tenth."""
+    pairs = _label_pairs(network, split, settings, longest_age)
+    rng = np.random.default_rng([settings.seed, 1])
+    variables = network.gate.trainable_variables
+    adam = tf_keras.optimizers.legacy.Adam(
+        tf_keras.optimizers.schedules.CosineDecay(LEARNING_RATE, settings.gate_steps)
+    )
+    adam._create_all_weights(variables)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def step(now: Any, keyframe: Any, disagreement: Any) -> Any:
+        with tf.GradientTape() as tape:
+            score = network.gate([as_input(now), as_input(keyframe)], training=True)[:, 0, 0, 0]
+            loss = tf.reduce_mean(tf_keras.losses.binary_crossentropy(disagreement, score))
+        adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    losses = [
+        float(step(pairs.now[chosen], pairs.keyframe[chosen], pairs.disagreement[chosen]))
+        for chosen in _draws(rng, len(pairs.now), settings.gate_steps)
+    ]
+    estimate_statistics(
+        network.gate.layers,
+        lambda chosen: network.gate(
+            [as_input(pairs.now[chosen]), as_input(pairs.keyframe[chosen])], training=True
+        ),
+        _draws(rng, len(pairs.now), STATISTICS_BATCHES),
+    )
+    return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+
+
+def disagreement(stale: npt.NDArray[np.uint8], fresh: npt.NDArray[np.uint8], classes: int) -> float:
+    """Return 1 - mean IoU of two masks over the classes that occur in either."""
+    common, either = intersection_and_union(confusion_matrix(fresh, stale, classes))
+    return 1.0 - mean_iou(class_iou(common.tolist(), either.tolist()))
+
+
+def _label_pairs(
+    network: KerasNetwork, split: DataSplit, settings: TrainingSettings, longest_age: int
+) -> GatePairs:
+    rng = np.random.default_rng([settings.seed, 2])
+    height, width = network.network.input_height, network.network.input_width
+    groups = max(1, settings.gate_pairs // (FRAMES_PER_GROUP * (FRAMES_PER_GROUP - 1) // 2))
+    lengths = np.array([len(clip) for clip in split.clips])
+    frames: list[npt.NDArray[np.uint8]] = []
+    for index in rng.choice(len(lengths), size=groups, p=lengths / lengths.sum()):
+        clip = split.clips[index]
+        first = int(rng.integers(0, max(1, len(clip) - longest_age)))
+        ages = np.sort(rng.integers(0, longest_age + 1, FRAMES_PER_GROUP))
+        times = np.minimum(first + ages, len(clip) - 1)
+        frames.extend(resize_frame(clip.frames[t], height, width) for t in times)
+    pictures = np.stack(frames)
+    masks = network.masks(pictures)
+    earlier, later = np.triu_indices(FRAMES_PER_GROUP, 1)
+    starts = np.arange(groups)[:, None] * FRAMES_PER_GROUP
+    stale, fresh = (starts + earlier).ravel(), (starts + later).ravel()
+    small = thumbnails(pictures)
+    labels = [
+        disagreement(masks[i], masks[j], network.classes) for i, j in zip(stale, fresh, strict=True)
+    ]
+    return GatePairs(
+        now=small[fresh], keyframe=small[stale], disagreement=np.asarray(labels, np.float32)
+    )
+
+
+def _draws(rng: np.random.Generator, pairs: int, batches: int) -> list[npt.NDArray[np.int64]]:
+    return [rng.integers(0, pairs, min(BATCH_PAIRS, pairs)) for _ in range(batches)]

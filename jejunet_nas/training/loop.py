@@ -1,0 +1,122 @@
+"""The training loop: plain float32 steps over pairs of frames.
+
+Half of each batch is decoded with its own context and half with that of an earlier frame, so one
+run trains the key and the propagate path.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher
+from jejunet_nas.errors import TrialError
+from jejunet_nas.networks.build import KerasNetwork, as_input
+from jejunet_nas.training.batch_norm import estimate_statistics
+from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.optimizer import make_optimizer
+from jejunet_nas.training.settings import TrainingSettings
+
+STATISTICS_BATCHES = 16  # for the batch norm statistics at the end
+CURVE_POINTS = 100  # of the loss curve that the record keeps, at most
+
+OnStep = Callable[[int, int, float], None]  # steps done, steps in all, loss
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoopRecord:
+    """What the loop saw: the mean loss over each `loss_every_steps` steps, and its times."""
+
+    losses: tuple[float, ...]
+    loss_every_steps: int
+    median_step_ms: float
+    input_wait_share: float
+    trace_s: float
+
+
+def train_paths(
+    network: KerasNetwork,
+    sampler: PairSampler,
+    settings: TrainingSettings,
+    *,
+    pretrained: Collection[str],
+    on_step: OnStep,
+) -> LoopRecord:
+    """Train the key and the propagate path of `network` in place.
+
+    Raises `TrialError` at the step whose loss is not a finite number.
+    """
+    step = _make_step(network, settings, pretrained)
+    losses: list[float] = []
+    times_s: list[float] = []
+    with Prefetcher(sampler, first_step=0, steps=settings.steps) as batches:
+        began = time.perf_counter()
+        for batch in batches:
+            before = time.perf_counter()
+            losses.append(float(step(batch.frames, batch.context_frames, batch.masks)))
+            times_s.append(time.perf_counter() - before)
+            if not math.isfinite(losses[-1]):
+                raise TrialError(
+                    f"the loss became {losses[-1]} at step {len(losses)} of {settings.steps}; "
+                    f"learning_rate is {settings.learning_rate}. Lower it."
+                )
+            on_step(len(losses), settings.steps, losses[-1])
+        waited_s, elapsed_s = batches.wait_s, time.perf_counter() - began
+    _settle_batch_norm(network, sampler, settings)
+    median_s = float(np.median(times_s[1:] or times_s))
+    every = max(1, math.ceil(settings.steps / CURVE_POINTS))
+    return LoopRecord(
+        losses=tuple(float(np.mean(losses[i : i + every])) for i in range(0, len(losses), every)),
+        loss_every_steps=every,
+        median_step_ms=1000 * median_s,
+        input_wait_share=min(1.0, waited_s / elapsed_s),
+        trace_s=max(0.0, times_s[0] - median_s),
+    )
+
+
+def _make_step(
+    network: KerasNetwork, settings: TrainingSettings, pretrained: Collection[str]
+) -> Callable[..., Any]:
+    variables = network.training.trainable_variables
+    optimizer = make_optimizer(
+        variables,
+        pretrained,
+        learning_rate=settings.learning_rate,
+        pretrained_rate=settings.pretrained_rate,
+        steps=settings.steps,
+    )
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def step(frames: Any, context_frames: Any, masks: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logits = network.training([as_input(frames), as_input(context_frames)], training=True)
+            loss = cross_entropy(masks, logits)
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
+        return loss
+
+    return step  # type: ignore[no-any-return]
+
+
+def _settle_batch_norm(
+    network: KerasNetwork, sampler: PairSampler, settings: TrainingSettings
+) -> None:
+    forward = tf.function(
+        lambda frames, context: network.training([as_input(frames), as_input(context)], True),
+        autograph=False,
+    )
+
+    def batches() -> Iterable[PairBatch] | Iterator[PairBatch]:
+        first = settings.steps
+        with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as ahead:
+            yield from ahead
+
+    estimate_statistics(
+        network.training.layers,
+        lambda batch: forward(batch.frames, batch.context_frames),
+        batches(),
+    )

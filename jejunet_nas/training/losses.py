@@ -1,0 +1,22 @@
+"""What training makes small."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from jejunet_nas.records import IGNORE
+
+
+def cross_entropy(masks: Any, logits: Any) -> Any:
+    """Return the mean cross-entropy over the pixels that are annotated.
+
+    masks: uint8 [batch, height, width]. logits: [batch, h, w, classes] at any resolution, enlarged
+    bilinearly to the masks', as the graph does before its argmax.
+    """
+    logits = tf.image.resize(logits, tf.shape(masks)[1:3])
+    known = tf.cast(masks != IGNORE, tf.float32)
+    labels = tf.where(masks == IGNORE, tf.zeros_like(masks), masks)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.cast(labels, tf.int32), logits=logits
+    )
+    return tf.reduce_sum(losses * known) / tf.maximum(tf.reduce_sum(known), 1.0)
