@@ -1,0 +1,75 @@
+"""The data sets by name: a study names one, and gets the clips of a split.
+
+Two kinds: embedded ones are generated from their settings alone; those on disk are described by
+their reader, then decoded once by `cache`. A new data set is one line of `_DATA_SETS`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from jejunet_nas.datasets.cache import open_clips
+from jejunet_nas.datasets.clip_files import SplitFiles
+from jejunet_nas.datasets.davis import DavisSettings, describe_split
+from jejunet_nas.datasets.options import Progress, Split, settings_from
+from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
+from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.records import DataSplit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Embedded:
+    settings: type
+    generate: Callable[[Split, Any, Progress | None], DataSplit]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _OnDisk:
+    settings: type
+    describe: Callable[[Split, Path, Any], SplitFiles]
+
+
+_DATA_SETS: dict[str, _Embedded | _OnDisk] = {
+    "procedural": _Embedded(ProceduralSettings, generate_split),
+    "davis": _OnDisk(DavisSettings, describe_split),
+}
+DATA_SET_NAMES = tuple(_DATA_SETS)
+
+
+def open_split(
+    dataset: str,
+    split: Split,
+    *,
+    root: Path | None,
+    cache_dir: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> DataSplit:
+    """Return the clips of one split of the data set named `dataset`.
+
+    `root` is the folder that a data set on disk lies in; an embedded one has no use for it.
+    `options` fills the data set's settings. `progress` is told what is being done, how many are
+    done, and of how many. Raises `SettingError` for a name, split or option that does not exist,
+    `DataError` for files that are not what the layout promises.
+    """
+    _check_known("dataset", dataset, DATA_SET_NAMES)
+    _check_known("split", split, get_args(Split))
+    kind = _DATA_SETS[dataset]
+    settings: Any = settings_from(kind.settings, dataset, options)
+    if isinstance(kind, _Embedded):
+        return kind.generate(split, settings, progress)
+    if root is None:
+        raise SettingError(
+            f"The data set {dataset} lies on disk, and no folder is given; allowed: its root "
+            "folder. Add --data-root DIR, or use the dataset procedural, which needs no files."
+        )
+    files = kind.describe(split, root, settings)
+    return open_clips(files, cache_dir=cache_dir, progress=progress)
+
+
+def _check_known(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingError(
+            f"{name} is {value}; allowed: {', '.join(allowed)}.{closest(value, allowed)}"
+        )

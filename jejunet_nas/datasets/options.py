@@ -1,0 +1,43 @@
+"""What can be asked of a data set: a split, its options, and word of how far it is.
+
+The options of each data set are a frozen settings class of its own; a study's YAML file fills it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from jejunet_nas.errors import SettingError, closest
+
+Split = Literal["train", "val"]
+Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+
+Settings = TypeVar("Settings")
+
+
+def settings_from(
+    kind: type[Settings], dataset: str, options: Mapping[str, Any] | None
+) -> Settings:
+    """Return the settings class `kind` of `dataset` filled from `options`.
+
+    Raises `SettingError` for an option that the data set does not have.
+    """
+    allowed = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in options or {}:
+        if name not in allowed:
+            raise SettingError(
+                f"{name} is not an option of the data set {dataset}; "
+                f"allowed: {', '.join(allowed)}.{closest(str(name), allowed)}"
+            )
+    return kind(**(options or {}))
+
+
+def check_whole(name: str, value: object, low: int, high: int) -> None:
+    """Raise `SettingError` unless `value` is a whole number from `low` to `high`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if low <= value <= high:
+            return
+        fix = f"The nearest is {low if value < low else high}."
+    else:
+        fix = f"Write it as a plain number, as in {name}: {low}."
+    raise SettingError(f"{name} is {value!r}; allowed: whole numbers from {low} to {high}. {fix}")
