@@ -1,0 +1,97 @@
+"""What the graphs' latencies mean for a stream of frames, each on the path its policy gave it.
+
+Comes after inference: `video` says which path every frame took and where the gate ran, a meter
+says what each graph takes. `floor_ms` needs no inference, so that an architecture which cannot
+meet the target is refused before it is trained.
+
+Units: milliseconds; `target_fps` in frames a second of the camera.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from jejunet_nas.records import Path, PathLatencies, StreamLatency
+from jejunet_nas.space.architecture import Policy
+
+REUSE_MS = 0.0  # the last mask is shown again: no graph runs
+
+
+def stream_latency(
+    paths: Sequence[Sequence[Path]],
+    gated: Sequence[Sequence[bool]],
+    latencies: PathLatencies,
+    *,
+    target_fps: float,
+) -> StreamLatency:
+    """Return the latency over all frames of all clips.
+
+    `paths` and `gated` hold one sequence a clip: each frame's path, and whether the gate ran on it.
+    The mean weighs every frame alike; the share of dropped frames is over the camera frames of all
+    clips, each clip starting with an idle processor (see `count_frames`).
+    """
+    clips = [
+        [frame_ms(path, ran, latencies) for path, ran in zip(*clip, strict=True)]
+        for clip in zip(paths, gated, strict=True)
+    ]
+    frames = list(itertools.chain.from_iterable(clips))
+    assert frames, "a stream without a frame"
+    period_ms = 1000.0 / target_fps
+    counts = [count_frames(clip, period_ms) for clip in clips]
+    arrived, dropped = (sum(column) for column in zip(*counts, strict=True))
+    return StreamLatency(
+        mean_ms=math.fsum(frames) / len(frames),
+        worst_ms=max(frames),
+        every_frame=max(frames) <= period_ms,
+        dropped_frames=dropped / arrived,
+        source=latencies.source,
+    )
+
+
+def frame_ms(path: Path, gate_ran: bool, latencies: PathLatencies) -> float:
+    """Return the milliseconds of one frame: its path's graph, and the gate where it ran."""
+    path_ms = {
+        "key": latencies.key.median_ms,
+        "propagate": latencies.propagate.median_ms,
+        "reuse": REUSE_MS,
+    }[path]
+    return path_ms + (latencies.gate.median_ms if gate_ran else 0.0)
+
+
+def count_frames(durations_ms: Sequence[float], period_ms: float) -> tuple[int, int]:
+    """Return how many camera frames arrive while the sequence is processed, and how many drop.
+
+    The camera delivers frame i at i * period_ms into a buffer for one frame. An idle processor
+    takes the frame that waits, or the next to come; a frame that arrives while another one waits
+    replaces it, and the replaced frame is dropped. One that arrives just as the processor falls
+    idle comes after it has taken the frame that waits.
+
+    `durations_ms` are those of the frames that are really processed, in their order: the camera
+    goes on until all of them have been, so that each path counts once, however many camera frames
+    go by. That the policy would see other frames, further apart, is left out.
+    """
+    taken = newest = 0
+    idle_ms, dropped = 0.0, 0
+    for duration_ms in durations_ms:
+        idle_ms = max(idle_ms, taken * period_ms) + duration_ms
+        newest = max(math.ceil(idle_ms / period_ms) - 1, taken)
+        dropped += max(newest - taken - 1, 0)
+        taken = max(newest, taken + 1)
+    return (newest + 1 if durations_ms else 0), dropped
+
+
+def floor_ms(policy: Policy, latencies: PathLatencies) -> float:
+    """Return the least mean milliseconds a frame that `policy` can reach on an endless clip.
+
+    Exact without a gate. With one, every frame between keyframes pays for the gate and takes the
+    cheapest path that the thresholds allow, which no real clip may do. The keyframe that the
+    interval forces pays for no gate.
+    """
+    allowed: set[Path] = {policy.between_keyframes}
+    if policy.reuse_below is not None:
+        allowed.add("reuse")
+    if policy.refresh_above is not None:
+        allowed.add("key")
+    between_ms = min(frame_ms(path, policy.gated, latencies) for path in allowed)
+    key_ms = frame_ms("key", False, latencies)
+    return (key_ms + (policy.keyframe_interval - 1) * between_ms) / policy.keyframe_interval
