@@ -1,0 +1,200 @@
+"""Figures: the front of a study as one chart, legible at the width of a README.
+
+Mean IoU upwards, mean latency of a frame to the right, the target as a line: what lies up and left
+is better. Colour says what became of a trial, shape whether it uses the video: a diamond runs the
+whole network on every frame. The two colours are told apart by colour-blind readers (Okabe and
+Ito, "Color Universal Design", 2008).
+
+Units: mIoU in per cent; ms a frame; frames a second.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
+
+from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.reporting.axes import INK, PALE, draw_target, name_axes, set_limits
+from jejunet_nas.reporting.tables import (
+    State,
+    best_feasible,
+    deadline_ms,
+    front_of,
+    states,
+)
+
+_BLUE, _VERMILION = "#0072B2", "#D55E00"
+_GREY = "#8C8C8C"
+_DOTS_PER_INCH = 150
+# Of each state: fill, edge, size in points, order from back to front.
+_STYLES: dict[State, tuple[str, str, float, float]] = {
+    "front": (_BLUE, "white", 8.5, 5),
+    "dominated": (_GREY, _GREY, 5.5, 2.5),
+    "over target": ("white", PALE, 5.5, 2),
+}
+_ROOM = 3.5  # points on each side of a trial that no label may enter
+# Where a number may stand: points to the right, points up, alignment. Up and left of a trial of the
+# front lies nothing, or it would be beaten.
+_LABEL_PLACES = ((-5, 4, "right"), (0, 7, "center"), (-8, -3, "right"), (6, -10, "left"))
+
+
+def draw_front(history: StudyHistory, file: Path) -> None:
+    """Write the chart of the front to `file`, a PNG 9 inches wide at 150 dots an inch."""
+    figure = Figure(figsize=(9, 5.5), dpi=_DOTS_PER_INCH, layout="constrained")
+    axes = figure.add_subplot()
+    set_limits(axes, history)
+    draw_target(axes, history)
+    handles = [
+        *_draw_fronts(axes, history),
+        *_draw_trials(axes, history),
+        *_draw_refused(axes, history),
+    ]
+    name_axes(axes, history)
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=len(handles),
+            frameon=False,
+            fontsize=9,
+            handletextpad=0.6,
+            columnspacing=1.8,
+        )
+    with warnings.catch_warnings():
+        # A name in a script without an installed font is shown as boxes: no reason to stop.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.draw_without_rendering()  # places the axes, which the labels stand on
+        _label_front(axes, history)
+        figure.savefig(file, format="png")
+
+
+def _draw_fronts(axes: Axes, history: StudyHistory) -> list[Artist]:
+    """Draw the front, and below it what it would be with every frame a keyframe."""
+    handles: list[Artist] = []
+    front, plain = front_of(history), _front_without_video(history)
+    if front:
+        xs, ys = _steps(front, history)
+        floor = axes.get_ylim()[0]
+        axes.fill_between(xs, ys, floor, step="post", color=_BLUE, alpha=0.07, linewidth=0)
+        axes.step(xs, ys, where="post", color=_BLUE, linewidth=1.6, zorder=3)
+        handles.append(_handle("front", "o", _BLUE, line="-"))
+    if plain:
+        xs, ys = _steps(plain, history)
+        axes.step(xs, ys, where="post", color=_VERMILION, linewidth=1.2, linestyle=":", zorder=3)
+        handles.append(_handle("every frame a keyframe", "D", _VERMILION, line=":"))
+    elif any(_whole(trial) for trial in history.complete):
+        handles.append(_handle("every frame a keyframe", "D", "white", edge=_GREY))
+    return handles
+
+
+def _draw_trials(axes: Axes, history: StudyHistory) -> list[Artist]:
+    state, plain = states(history), _front_without_video(history)
+    for trial in history.complete:
+        fill, edge, size, order = _STYLES[state[trial.number]]
+        if trial in plain:
+            fill, edge, size, order = _VERMILION, "white", 8.5, 4
+        axes.plot(
+            [trial.latency.mean_ms],
+            [100 * trial.score.miou],
+            marker="D" if _whole(trial) else "o",
+            markersize=0.85 * size if _whole(trial) else size,
+            markerfacecolor=fill,
+            markeredgecolor=edge,
+            zorder=order,
+        )
+    grey = {state[trial.number] for trial in history.complete if trial not in plain}
+    handles: list[Artist] = []
+    if "dominated" in grey:
+        handles.append(_handle("dominated", "o", _GREY))
+    if "over target" in grey:
+        handles.append(_handle("over the target", "o", "white", edge=PALE))
+    return handles
+
+
+def _draw_refused(axes: Axes, history: StudyHistory) -> list[Artist]:
+    if not history.refused:
+        return []
+    axes.plot(
+        [trial.mean_ms for trial in history.refused],
+        [0.02] * len(history.refused),
+        transform=axes.get_xaxis_transform(),
+        linestyle="none",
+        marker="|",
+        markersize=9,
+        color=_GREY,
+    )
+    return [_handle("refused, at its least latency", "|", _GREY)]
+
+
+def _label_front(axes: Axes, history: StudyHistory) -> None:
+    """Write numbers beside the front's trials, the most interesting first, where there is room."""
+    taken = [_box(axes, trial, _ROOM) for trial in history.complete]
+    taken += [text.get_window_extent() for text in axes.texts]
+    for trial in _by_interest(history):
+        for right, up, side in _LABEL_PLACES:
+            label = axes.annotate(
+                f"{trial.number}",
+                (trial.latency.mean_ms, 100 * trial.score.miou),
+                xytext=(right, up),
+                textcoords="offset points",
+                ha=side,
+                fontsize=9,
+                color=INK,
+                zorder=6,
+            )
+            extent = label.get_window_extent()
+            if not any(extent.overlaps(other) for other in taken):
+                taken.append(extent)
+                break
+            label.remove()
+
+
+def _by_interest(history: StudyHistory) -> list[TrialResult]:
+    """Return the best with and without video, then the rest of the front from its fastest on."""
+    best = [best_feasible(history, video=True), best_feasible(history, video=False)]
+    answers = [trial for trial in best if trial is not None]
+    return [*answers, *(trial for trial in reversed(front_of(history)) if trial not in answers)]
+
+
+def _box(axes: Axes, trial: TrialResult, points: float) -> Bbox:
+    x, y = axes.transData.transform((trial.latency.mean_ms, 100 * trial.score.miou))
+    half = points * _DOTS_PER_INCH / 72
+    return Bbox.from_extents(x - half, y - half, x + half, y + half)
+
+
+def _steps(front: Sequence[TrialResult], history: StudyHistory) -> tuple[list[float], list[float]]:
+    """Return the corners of the stairs over `front`, from its fastest trial to the target."""
+    ious = [100 * trial.score.miou for trial in reversed(front)]
+    latencies = [trial.latency.mean_ms for trial in reversed(front)]
+    return [*latencies, deadline_ms(history)], [*ious, ious[-1]]
+
+
+def _whole(trial: TrialResult) -> bool:
+    return trial.architecture.policy.keyframe_interval == 1
+
+
+def _front_without_video(history: StudyHistory) -> list[TrialResult]:
+    only = tuple(trial for trial in history.complete if _whole(trial))
+    return front_of(dataclasses.replace(history, complete=only))
+
+
+def _handle(
+    name: str, marker: str, colour: str, *, edge: str = "", line: Literal["-", ":", "none"] = "none"
+) -> Artist:
+    return Line2D(
+        [],
+        [],
+        label=name,
+        color=colour,
+        linestyle=line,
+        marker=marker,
+        markersize=6 if marker == "D" else 7,
+        markeredgecolor=edge or colour,
+    )

@@ -1,0 +1,154 @@
+"""Page: a study's report in Markdown, for people, from one `StudyHistory`.
+
+It answers in this order: what is on the front, what the video policies gain, where the time went,
+and what was not finished and why.
+
+Units: mIoU in per cent, latency in ms a frame, stages in s.
+"""
+
+import shlex
+from collections import defaultdict
+
+from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.reporting.tables import (
+    best_feasible,
+    class_notes,
+    deadline_ms,
+    front_markdown,
+    front_of,
+    stage_names,
+    summary,
+)
+from jejunet_nas.reporting.words import architecture_words, escaped, latency_words, one_line
+
+
+def page(history: StudyHistory, figure: str) -> str:
+    """Return the report; `figure` is the file of the front's chart, beside the page."""
+    sections = [
+        f"# {escaped(history.study)}",
+        _opening(history),
+        *_front_section(history, figure),
+        *_time_section(history),
+        *_failed_section(history),
+        _commands(history),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def nearest_to_target(history: StudyHistory) -> str | None:
+    """Return which trial comes nearest to the target, where none meets it, and by how much.
+
+    Complete trials are considered and, only if there are none, refused ones. None where a trial
+    meets the target, or no trial's latency is known.
+    """
+    if front_of(history):
+        return None
+    trials = [(t.latency.mean_ms, t.number, t.architecture, "takes") for t in history.complete]
+    if not trials:
+        trials = [(t.mean_ms, t.number, t.architecture, "takes at least") for t in history.refused]
+    if not trials:
+        return None
+    mean_ms, number, architecture, takes = min(trials, key=lambda trial: trial[:2])
+    over_ms, short_fps = mean_ms - deadline_ms(history), history.target_fps - 1000 / mean_ms
+    target = f"{history.target_fps:g} fps ({deadline_ms(history):.1f} ms a frame)"
+    return (
+        f"No architecture meets {target}; trial {number} ({architecture_words(architecture)}) "
+        f"comes nearest: it {takes} {mean_ms:.1f} ms, {1000 / mean_ms:.1f} fps, which is "
+        f"{over_ms:.3g} ms too slow and {short_fps:.3g} fps short."
+    )
+
+
+def _opening(history: StudyHistory) -> str:
+    complete, refused, failed = summary(history)["trials"].values()
+    return (
+        f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
+        f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
+        f"{_count(complete, 'trial')} complete, {refused} refused before training because they "
+        f"cannot meet the target, {failed} failed; {_count(history.duplicates, 'draw')} repeated "
+        "a known architecture."
+    )
+
+
+def _front_section(history: StudyHistory, figure: str) -> list[str]:
+    nearest = nearest_to_target(history)
+    answer = escaped(nearest) if nearest else _gain_of_video(history)
+    table = [front_markdown(history).rstrip()] if front_of(history) else []
+    chart = f"![mIoU against mean latency of every trial, the front as a line]({figure})"
+    notes = [note for note in (_ious(history), class_notes(history)) if note]
+    return ["## Front", *table, chart, answer, *notes]
+
+
+def _gain_of_video(history: StudyHistory) -> str:
+    if not front_of(history):
+        return "No trial has been scored yet."
+    plain = best_feasible(history, video=False)
+    video = best_feasible(history, video=True)
+    words = (
+        f"At {history.target_fps:g} fps, with keyframe interval 1 the best is "
+        f"{_best(plain)}; with video policies it is {_best(video)}."
+    )
+    if plain is None or video is None:
+        return words
+    gain = 100 * (video.score.miou - plain.score.miou)
+    verb = "gain" if gain >= 0 else "lose"
+    return f"{words} Video policies {verb} {abs(gain):.1f} points of mIoU."
+
+
+def _best(trial: TrialResult | None) -> str:
+    if trial is None:
+        return "none that meets the target"
+    return (
+        f"trial {trial.number} with {100 * trial.score.miou:.1f} % in "
+        f"{trial.latency.mean_ms:.1f} ms"
+    )
+
+
+def _ious(history: StudyHistory) -> str | None:
+    front = front_of(history)
+    if not front:
+        return None
+    ious = zip(history.class_names, front[0].score.class_iou, strict=True)
+    words = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in ious if iou is not None]
+    return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
+
+
+def _time_section(history: StudyHistory) -> list[str]:
+    count = len(history.complete)
+    if not count:
+        return []
+    means = {
+        stage: sum(trial.stage_s.get(stage, 0.0) for trial in history.complete) / count
+        for stage in stage_names(history)
+    }
+    rows = [f"| {escaped(stage)} | {seconds:.1f} |" for stage, seconds in means.items()]
+    rows += [f"| all stages | {sum(means.values()):.1f} |"]
+    reused = sum(trial.network_reused for trial in history.complete)
+    words = (
+        f"Mean over {_count(count, 'complete trial')}, {reused} of which found their network "
+        "trained already:"
+    )
+    return ["## Time", words, "\n".join(["| stage | s a trial |", "| --- | ---: |", *rows])]
+
+
+def _failed_section(history: StudyHistory) -> list[str]:
+    numbers: dict[str, list[str]] = defaultdict(list)
+    for trial in history.failed:
+        numbers[trial.reason].append(str(trial.number))
+    lines = [
+        f"- trial{'s' if len(same) > 1 else ''} {', '.join(same)}: {escaped(reason)}"
+        for reason, same in numbers.items()
+    ]
+    return ["## Failed", "\n".join(lines)] if lines else []
+
+
+def _commands(history: StudyHistory) -> str:
+    study = shlex.quote(one_line(history.study))
+    return (
+        "## Made by\n\n```sh\n"
+        f"jejunet-nas search {study}   # more trials, from where the study stands\n"
+        f"jejunet-nas report {study}   # this page\n```"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,64 @@
+"""Report: the files that people and programs read of a study.
+
+The last stage: it draws on what `search` recorded, trains and measures nothing, and can be written
+again at any time. One history gives the same files, byte by byte.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jejunet_nas.records import StudyHistory
+from jejunet_nas.reporting.figures import draw_front
+from jejunet_nas.reporting.page import nearest_to_target, page
+from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
+
+__all__ = ["Report", "nearest_to_target", "write_report"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The files that were written, and how many trials are on the front."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    front_size: int
+
+
+def write_report(history: StudyHistory, folder: Path) -> Report:
+    """Write `summary.json`, `front.csv`, `trials.csv`, `front.png` and `report.md` to `folder`.
+
+    The folder is made where it is missing; files of these names are replaced, each in one step.
+    """
+    writers: dict[str, Callable[[Path], object]] = {
+        "summary.json": _text(_json(summary(history))),
+        "front.csv": _text(front_table(history).to_csv(index=False, lineterminator="\n")),
+        "trials.csv": _text(trials_table(history).to_csv(index=False, lineterminator="\n")),
+        "front.png": lambda file: draw_front(history, file),
+        "report.md": _text(page(history, figure="front.png")),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    files = tuple(_replace(folder / name, write) for name, write in writers.items())
+    return Report(folder=folder, files=files, front_size=len(front_of(history)))
+
+
+def _json(plain: dict[str, Any]) -> str:
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _text(text: str) -> Callable[[Path], object]:
+    return lambda file: file.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _replace(file: Path, write: Callable[[Path], object]) -> Path:
+    # The process's number keeps two reports that are written at once apart.
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        write(beside)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+    return file

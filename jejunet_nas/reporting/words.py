@@ -1,0 +1,76 @@
+"""Architectures and their latency in the few words that fit a table's cell or a chart's axis.
+
+Everything else of reporting writes with these words, so that a table, a chart and a sentence call
+one thing by one name. Also here: a text of somebody else's made safe inside Markdown.
+
+Units: pictures are named width x height, as cameras are.
+"""
+
+import re
+from collections import Counter
+
+from jejunet_nas.records import LatencySource, StudyHistory
+from jejunet_nas.space.architecture import Architecture, Network, Policy
+
+_MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
+_SOURCES: dict[LatencySource, str] = {
+    "measured": "measured on",
+    "predicted": "predicted for",
+    "host": "timed on",
+}
+
+
+def network_words(network: Network) -> str:
+    """Return, say, `0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px`."""
+    height, width = network.input_height, network.input_width
+    picture = f"{width} px" if height == width else f"{width}x{height} px"
+    return (
+        f"{network.depth_multiplier:g} x blocks 0-{network.last_block} /{network.output_stride}, "
+        f"{network.decoder_channels} ch, {network.detail} /{network.logit_stride}, {picture}"
+    )
+
+
+def policy_words(policy: Policy) -> str:
+    """Return, say, `key every 6, propagate, gate reuse < 0.05`."""
+    if policy.keyframe_interval == 1:
+        return "key every frame"
+    thresholds = [
+        f"{name} {sign} {threshold:g}"
+        for name, sign, threshold in (
+            ("reuse", "<", policy.reuse_below),
+            ("refresh", ">", policy.refresh_above),
+        )
+        if threshold is not None
+    ]
+    words = [f"key every {policy.keyframe_interval}", policy.between_keyframes]
+    if thresholds:
+        words.append(f"gate {', '.join(thresholds)}")
+    return ", ".join(words)
+
+
+def architecture_words(architecture: Architecture) -> str:
+    """Return the network's and the policy's words."""
+    return f"{network_words(architecture.network)}; {policy_words(architecture.policy)}"
+
+
+def latency_words(history: StudyHistory) -> str:
+    """Return where the latencies come from, say `predicted for Pixel 2, 1 thread`."""
+    threads = f"{history.threads} thread{'' if history.threads == 1 else 's'}"
+    words = [f"{_SOURCES[history.latency_source]} {one_line(history.device)}", threads]
+    if history.latency_source == "host":
+        words.append("not a phone's")
+    others = Counter(trial.latency.source for trial in history.complete)
+    others.pop(history.latency_source, None)
+    words += [f"{count} of {len(history.complete)} {source}" for source, count in others.items()]
+    return ", ".join(words)
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line breaks or control characters."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())
+
+
+def escaped(text: str) -> str:
+    """Return `text` on one line, so that Markdown shows it as it is."""
+    return _MARKDOWN.sub(lambda found: f"\\{found.group()}", one_line(text))

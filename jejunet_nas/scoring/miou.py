@@ -1,0 +1,69 @@
+"""Mean intersection over union (mIoU): how far two class maps agree, class by class.
+
+Scoring counts pixels of each (annotated, predicted) pair of classes in one confusion matrix, and
+draws every figure from that. Pixels whose annotation is `IGNORE` count nowhere. A class that occurs
+in neither map has no IoU, and is left out of the mean.
+
+Units: pixels; IoUs in [0, 1].
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from jejunet_nas.errors import DataError
+from jejunet_nas.records import IGNORE
+
+ClassMap = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
+
+
+def confusion_matrix(annotation: ClassMap, mask: ClassMap, classes: int) -> Counts:
+    """Return how many pixels of each annotated class (row) are predicted as each class (column).
+
+    annotation, mask: uint8 [height, width]. Returns int64 [classes, classes]. Raises DataError
+    where the annotation holds a value that is neither a class nor `IGNORE`.
+    """
+    assert annotation.shape == mask.shape, (annotation.shape, mask.shape)
+    assert annotation.dtype == mask.dtype == np.uint8, (annotation.dtype, mask.dtype)
+    assert 0 < classes <= IGNORE, classes
+    assert mask.max(initial=0) < classes, int(mask.max())
+    # One number a pixel, ignored ones included: picking pixels out first takes longer than counting
+    # them. The largest, 255 * 255 + 254, still fits 16 bits.
+    pairs = annotation.astype(np.uint16) * np.uint16(classes) + mask
+    counts = np.bincount(pairs.ravel(), minlength=(IGNORE + 1) * classes)
+    rows = counts.reshape(IGNORE + 1, classes).astype(np.int64, copy=False)
+    unknown = np.flatnonzero(rows[classes:IGNORE].any(axis=1))
+    if unknown.size:
+        raise DataError(
+            f"an annotation holds the value {classes + int(unknown[0])}; allowed: 0 to "
+            f"{classes - 1}, and {IGNORE} where nothing is known. Name every class of the data "
+            f"set, or write {IGNORE} there."
+        )
+    return rows[:classes]
+
+
+def intersection_and_union(matrix: Counts) -> tuple[Counts, Counts]:
+    """Return each class's intersection and union, int64 [classes], of a confusion matrix."""
+    intersection = np.diagonal(matrix).copy()
+    return intersection, matrix.sum(axis=0) + matrix.sum(axis=1) - intersection
+
+
+def class_iou(intersection: Sequence[int], union: Sequence[int]) -> tuple[float | None, ...]:
+    """Return each class's IoU; None where the union is 0, since the class occurs nowhere."""
+    return tuple(
+        int(common) / int(either) if either else None
+        for common, either in zip(intersection, union, strict=True)
+    )
+
+
+def mean_iou(ious: Sequence[float | None]) -> float:
+    """Return the mean IoU of the classes that occur; DataError where none does."""
+    occurring = [iou for iou in ious if iou is not None]
+    if not occurring:
+        raise DataError(
+            "no pixel of any validation clip is annotated; allowed: at least one. "
+            "Add a mask, or choose a split that has some."
+        )
+    return sum(occurring) / len(occurring)

@@ -1,0 +1,110 @@
+"""Synthetic studies: just enough of a trial's result to be reported."""
+
+import random
+
+from jejunet_nas.records import (
+    ClipScore,
+    FailedTrial,
+    LatencySource,
+    Path,
+    RefusedTrial,
+    Score,
+    StreamLatency,
+    StudyHistory,
+    TrialResult,
+)
+from jejunet_nas.space.architecture import Architecture, Network, Policy
+
+NETWORK = Network(
+    depth_multiplier=0.5,
+    last_block=12,
+    output_stride=16,
+    decoder_channels=48,
+    detail="thin",
+    logit_stride=8,
+    input_height=224,
+    input_width=224,
+)
+
+
+def architecture(interval: int = 1) -> Architecture:
+    return Architecture(network=NETWORK, policy=Policy(keyframe_interval=interval))
+
+
+def trial(
+    number: int,
+    miou: float,
+    mean_ms: float,
+    *,
+    interval: int = 1,
+    class_iou: tuple[float | None, ...] | None = None,
+    source: LatencySource = "predicted",
+) -> TrialResult:
+    key = 1 / interval
+    shares: dict[Path, float] = {"key": key, "propagate": 1 - key, "reuse": 0.0}
+    clips = (ClipScore(name="bear", frames=2, intersection=(6, 6), union=(10, 10)),)
+    return TrialResult(
+        number=number,
+        architecture=architecture(interval),
+        network_id=f"{number:012x}",
+        score=Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips),
+        latency=StreamLatency(
+            mean_ms=mean_ms,
+            worst_ms=1.5 * mean_ms,
+            every_frame=1.5 * mean_ms <= 40,
+            dropped_frames=0.125,
+            source=source,
+        ),
+        paths=shares,
+        float_miou=miou + 0.01,
+        int8_miou=miou + 0.005,
+        stage_s={"training": 60.0, "compression": 2.5},
+        network_reused=False,
+    )
+
+
+def refused(number: int, mean_ms: float) -> RefusedTrial:
+    return RefusedTrial(
+        number=number,
+        architecture=architecture(),
+        mean_ms=mean_ms,
+        source="predicted",
+        reason=f"at least {mean_ms} ms a frame; allowed: 40.0 ms",
+    )
+
+
+def history(
+    *complete: TrialResult,
+    refused: tuple[RefusedTrial, ...] = (),
+    failed: tuple[FailedTrial, ...] = (),
+    study: str = "davis",
+    device: str = "Pixel 2",
+    source: LatencySource = "predicted",
+    class_names: tuple[str, ...] = ("background", "object"),
+) -> StudyHistory:
+    """A study whose target is 25 fps: 40 ms a frame."""
+    return StudyHistory(
+        study=study,
+        dataset="DAVIS 2016",
+        class_names=class_names,
+        target_fps=25.0,
+        device=device,
+        latency_source=source,
+        threads=1,
+        complete=complete,
+        refused=refused,
+        failed=failed,
+        duplicates=0,
+    )
+
+
+def many_trials(count: int, seed: int) -> list[TrialResult]:
+    """Trials that look like a real search: slower is better, with chance."""
+    dice = random.Random(seed)
+    trials = []
+    for number in range(count):
+        mean_ms = dice.lognormvariate(3.3, 0.55)
+        miou = 0.74 - 0.9 / mean_ms**0.75 - dice.expovariate(28)
+        interval = dice.choice([1, 1, 2, 4, 6, 8])
+        trials.append(trial(number, max(miou, 0.05), mean_ms, interval=interval))
+    return trials
