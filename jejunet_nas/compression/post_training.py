@@ -1,7 +1,6 @@
 """Post-training int8: a trained network's three graphs, quantised and written."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +9,6 @@ from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.resize import thumbnails
-
-Array = npt.NDArray[Any]
 
 
 def quantize_after_training(
@@ -23,18 +20,19 @@ def quantize_after_training(
     propagate graph is calibrated on the contexts of the same frames as the key graph: so both
     find the same range for the context, and its int8 values pass from one to the other as they are.
     """
+    folded = network.folded()
     pixels = as_input(with_full_range(frames)).numpy()
-    contexts = network.key(pixels, training=False)[1].numpy()
+    contexts = folded.key(pixels)[1].numpy()
     small = as_input(with_full_range(thumbnails(frames))).numpy()
     image, context, thumbnail = pixels.shape[1:], contexts.shape[1:], small.shape[1:]
     made: dict[GraphName, bytes] = {
         "key": convert_int8(
-            lambda image: _key(network, image),
+            lambda image: dict(zip(("class_map", "context"), folded.key(image), strict=True)),
             {"image": (1, *image)},
             [{"image": frame} for frame in pixels[:, None]],
         ),
         "propagate": convert_int8(
-            lambda image, context: _propagate(network, image, context),
+            lambda image, context: {"class_map": folded.propagate(image, context)},
             {"image": (1, *image), "context": (1, *context)},
             [
                 {"image": frame, "context": carried}
@@ -43,7 +41,7 @@ def quantize_after_training(
             int8_inputs=("context",),
         ),
         "gate": convert_int8(
-            lambda now, keyframe: {"score": network.gate([now, keyframe], training=False)},
+            lambda now, keyframe: {"score": folded.gate(now, keyframe)},
             {"now": (1, *thumbnail), "keyframe": (1, *thumbnail)},
             # Each thumbnail against itself and against the next: unchanged and changed pictures.
             [
@@ -68,12 +66,3 @@ def with_full_range(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     frames = frames.copy()
     frames[:, 0, 0], frames[:, 0, 1] = 0, 255
     return frames
-
-
-def _key(network: KerasNetwork, image: Any) -> dict[str, Any]:
-    logits, context = network.key(image, training=False)
-    return {"class_map": network.class_map(logits), "context": context}
-
-
-def _propagate(network: KerasNetwork, image: Any, context: Any) -> dict[str, Any]:
-    return {"class_map": network.class_map(network.propagate([image, context], training=False))}

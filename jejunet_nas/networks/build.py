@@ -1,10 +1,10 @@
 """Builds the Keras models of a network from its wiring.
 
-The models share their layers: training one trains all. `training` is what a step runs: a frame,
-decoded with the context of another (or the same) frame.
+The models share their layers: training one trains all.
 """
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ import tensorflow as tf
 import tf_keras
 
 from jejunet_nas.networks.class_map import class_map_factor
+from jejunet_nas.networks.folded_layers import FoldedLayers
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.paths import (
-    context_path,
     gate_path,
     key_path,
     propagate_path,
@@ -35,37 +35,60 @@ def as_input(frames: Any) -> Any:
 class KerasNetwork:
     """The float models of one network.
 
-    key: image -> [logits, context]. propagate: [image, context] -> logits. training: [image,
-    context image] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
+    key: image -> [logits, context]. context: image -> context, a part of key. propagate: [image,
+    context] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
     float32 [batch, height, width, 3] in [-1, 1].
     """
 
     network: Network
     classes: int
     key: Any
+    context: Any
     propagate: Any
-    training: Any
     gate: Any
     layers: dict[str, Any]
 
-    def class_map(self, logits: Any) -> Any:
-        """Return the class map, uint8 [batch, h, w], of logits as the converted graphs make it."""
-        factor = class_map_factor(self.network)
-        size = (logits.shape[1] * factor, logits.shape[2] * factor)
-        enlarged = tf.image.resize(logits, size)
-        return tf.cast(tf.argmax(enlarged, -1, output_type=tf.int32), tf.uint8)
+    def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
+        """Return the logits of `frames`, decoded with the context of `context_frames`."""
+        context = self.context(context_frames, training=training)
+        return self.propagate([frames, context], training=training)
+
+    def path_layers(self) -> list[Any]:
+        """Return the layers of the key and the propagate path, each once."""
+        layers = [*self.context.layers, *self.propagate.layers]
+        return list({layer.name: layer for layer in layers if layer.weights}.values())
+
+    def folded(self) -> "FoldedNetwork":
+        """Return the network as it is now, for inference."""
+        return FoldedNetwork(self.network, self.classes, FoldedLayers(self.layers))
 
     def masks(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return float class maps of `frames`, uint8 [count, h, w, 3], each as a keyframe."""
-        forward = tf.function(
-            lambda pixels: self.class_map(self.key(as_input(pixels), training=False)[0]),
-            autograph=False,
-        )
+        folded = self.folded()
+        forward = tf.function(lambda pixels: folded.key(as_input(pixels))[0], autograph=False)
         # The last batch is filled up: a batch of another size would be traced anew.
         missing = -len(frames) % MASKS_BATCH
         filled = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
         batches = np.split(filled, len(filled) // MASKS_BATCH)
         return np.concatenate([forward(batch).numpy() for batch in batches])[: len(frames)]
+
+    def save_weights(self, file: Path) -> None:
+        """Write the weights of all layers as an `.npz`: `LAYER/NUMBER`, in Keras' order."""
+        np.savez(
+            file,
+            **{
+                f"{name}/{number}": weight
+                for name, layer in self.layers.items()
+                for number, weight in enumerate(layer.get_weights())
+            },
+        )
+
+    def load_weights(self, file: Path) -> None:
+        """Set the weights that `save_weights` wrote."""
+        with np.load(file) as stored:
+            for name, layer in self.layers.items():
+                count = len(layer.weights)
+                layer.set_weights([stored[f"{name}/{number}"] for number in range(count)])
 
     @property
     def parameters(self) -> int:
@@ -75,6 +98,33 @@ class KerasNetwork:
         )
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class FoldedNetwork:
+    """The inference functions of a trained network, up to the class map; traced from constants."""
+
+    network: Network
+    classes: int
+    layers: FoldedLayers
+
+    def key(self, image: Any) -> tuple[Any, Any]:
+        """Return class map (uint8 [batch, h, w]) and context of float images in [-1, 1]."""
+        logits, context = key_path(self.layers, image, self.network, self.classes)
+        return self._class_map(logits), context
+
+    def propagate(self, image: Any, context: Any) -> Any:
+        """Return the class map of `image` with the `context` of a keyframe."""
+        logits = propagate_path(self.layers, image, context, self.network, self.classes)
+        return self._class_map(logits)
+
+    def gate(self, now: Any, keyframe: Any) -> Any:
+        """Return the score, [batch, 1, 1, 1], of two float thumbnails in [-1, 1]."""
+        return gate_path(self.layers, now, keyframe)
+
+    def _class_map(self, logits: Any) -> Any:
+        enlarged = self.layers.upsample(logits, "class_map", class_map_factor(self.network))
+        return tf.cast(tf.argmax(enlarged, -1, output_type=tf.int32), tf.uint8)
+
+
 def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
     """Return the models of `network` with weights drawn by `seed`."""
     tf_keras.backend.clear_session()  # layer names are ours; a trial must not see the last one's
@@ -82,7 +132,6 @@ def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
     layers = KerasLayers()
     height, width = network.input_height, network.input_width
     image = tf_keras.Input((height, width, 3), name="image")
-    earlier = tf_keras.Input((height, width, 3), name="context_image")
     thumbnail_shape = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
     now = tf_keras.Input(thumbnail_shape, name="now")
     keyframe = tf_keras.Input(thumbnail_shape, name="keyframe")
@@ -90,15 +139,12 @@ def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
     logits, context = key_path(layers, image, network, classes)
     carried = tf_keras.Input(context.shape[1:], name="context")
     propagated = propagate_path(layers, image, carried, network, classes)
-    trained = propagate_path(
-        layers, image, context_path(layers, earlier, network), network, classes
-    )
     return KerasNetwork(
         network=network,
         classes=classes,
         key=tf_keras.Model(image, [logits, context], name="key"),
+        context=tf_keras.Model(image, context, name="context"),
         propagate=tf_keras.Model([image, carried], propagated, name="propagate"),
-        training=tf_keras.Model([image, earlier], trained, name="training"),
         gate=tf_keras.Model([now, keyframe], gate_path(layers, now, keyframe), name="gate"),
         layers=layers.by_name,
     )

@@ -1,9 +1,9 @@
-"""The few layers that networks are made of, as an interface with two readings.
+"""The few layers that networks are made of, as an interface with three readings.
 
 A network's wiring is written once, against `Layers`: `keras_layers.py` reads it into Keras layers
-that can be trained, `operators.py` into the operators of the converted graph, which is all that a
-latency model needs. A layer is known by its name: named again, it is the same layer with the same
-weights, which is how the paths of a network share them.
+that can be trained, `folded_layers.py` into constants to convert, and `operators.py` into the
+operators of the converted graph, which is all that a latency model needs. A layer is known by its
+name: named again, it is the same layer with the same weights, so the paths of a network share them.
 
 Only what tensorflow-model-optimization can quantise and LiteRT's default delegate runs is here.
 """

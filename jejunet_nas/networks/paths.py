@@ -40,18 +40,6 @@ def key_path(
     return _decoder(layers, context, detail, network, classes), context
 
 
-def context_path(layers: Layers[Tensor], image: Tensor, network: Network) -> Tensor:
-    """Return the context alone, as training needs it of the earlier frame of a pair."""
-    features = backbone(
-        layers,
-        image,
-        depth_multiplier=network.depth_multiplier,
-        taps={_context_tap(network)},
-        output_stride=network.output_stride,
-    )
-    return _context_head(layers, features[_context_tap(network)], network)
-
-
 def propagate_path(
     layers: Layers[Tensor], image: Tensor, context: Tensor, network: Network, classes: int
 ) -> Tensor:

@@ -81,7 +81,7 @@ def train_paths(
 def _make_step(
     network: KerasNetwork, settings: TrainingSettings, pretrained: Collection[str]
 ) -> Callable[..., Any]:
-    variables = network.training.trainable_variables
+    variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = make_optimizer(
         variables,
         pretrained,
@@ -93,7 +93,7 @@ def _make_step(
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(frames: Any, context_frames: Any, masks: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = network.training([as_input(frames), as_input(context_frames)], training=True)
+            logits = network.decode_with(as_input(frames), as_input(context_frames), training=True)
             loss = cross_entropy(masks, logits)
         gradients = tape.gradient(loss, variables)
         optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
@@ -106,7 +106,9 @@ def _settle_batch_norm(
     network: KerasNetwork, sampler: PairSampler, settings: TrainingSettings
 ) -> None:
     forward = tf.function(
-        lambda frames, context: network.training([as_input(frames), as_input(context)], True),
+        lambda frames, context: network.decode_with(
+            as_input(frames), as_input(context), training=True
+        ),
         autograph=False,
     )
 
@@ -116,7 +118,7 @@ def _settle_batch_norm(
             yield from ahead
 
     estimate_statistics(
-        network.training.layers,
+        network.path_layers(),
         lambda batch: forward(batch.frames, batch.context_frames),
         batches(),
     )

@@ -1,0 +1,176 @@
+"""The study's ledger: every trial with its outcome, in Optuna's storage.
+
+The only place that knows how a trial is written down. Objectives are (mIoU up, mean ms down), the
+target is a constraint, and the whole result stands beside them as JSON, so that a report needs
+nothing else. What a trial came to is its `outcome`:
+
+    complete     trained, quantised, scored
+    refused      its latency cannot meet the target; a pruned trial that violates the constraint
+    failed       it broke, with the reason
+    duplicate    its architecture was known already; samplers do not see it
+    interrupted  the process ended in the middle; its choices are tried again
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from jejunet_nas.records import (
+    FailedTrial,
+    RefusedTrial,
+    StudyHistory,
+    TrialResult,
+    from_json,
+    to_json,
+)
+from jejunet_nas.search.samplers import distributions, make_sampler
+from jejunet_nas.search.settings import StudySettings, start_choices
+from jejunet_nas.space.architecture import Architecture, architecture_from_dict, canonical_json
+from jejunet_nas.space.draw import choices_of, network_choices
+from jejunet_nas.space.search_space import Choice
+
+Outcome = Literal["complete", "refused", "failed", "duplicate", "interrupted"]
+_OUTCOME, _ARCHITECTURE, _RECORD, _REASON = "outcome", "architecture", "record", "reason"
+_CONSTRAINT = "mean_ms_over_deadline"
+
+
+def storage_url(folder: Path) -> str:
+    """Return the address of the SQLite storage of a study's folder."""
+    return f"sqlite:///{folder / 'study.db'}"
+
+
+class Ledger:
+    """The trials of one study, past and to come."""
+
+    def __init__(self, settings: StudySettings, url: str) -> None:
+        """Open the study named in `settings` in the storage at `url`; make it where it is new."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = optuna.storages.RDBStorage(url)
+        self.settings = settings
+        self._study = optuna.create_study(
+            study_name=settings.name,
+            storage=storage,
+            directions=["maximize", "minimize"],
+            load_if_exists=True,
+        )
+        self._study.set_metric_names(["mIoU", "mean ms a frame"])
+        before = len(self._study.get_trials(deepcopy=False))
+        self._study.sampler = make_sampler(settings.sampler, trials_before=before)
+        if before == 0:
+            for choices in start_choices(settings):
+                self.propose(choices)
+
+    def ask(self) -> optuna.Trial:
+        """Return the next trial to be drawn: a proposed one first, then the sampler's."""
+        return self._study.ask()
+
+    def propose(self, choices: dict[str, Choice]) -> None:
+        """Have `choices` tried next; dimensions they leave out are the sampler's to choose."""
+        self._study.enqueue_trial(dict(choices), skip_if_exists=False)
+
+    def propose_policies(self, architecture: Architecture, count: int) -> None:
+        """Have the network of `architecture` tried under `count` more policies."""
+        for _ in range(count):
+            self.propose(network_choices(architecture.network))
+
+    def known(self) -> dict[str, int]:
+        """Return the number of the trial of every architecture that needs no further trial."""
+        return {
+            trial.user_attrs[_ARCHITECTURE]: trial.number
+            for trial in self._trials()
+            if trial.user_attrs.get(_OUTCOME) in ("complete", "refused", "failed")
+            and _ARCHITECTURE in trial.user_attrs
+        }
+
+    def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
+        """Note what `trial` drew."""
+        trial.set_user_attr(_ARCHITECTURE, canonical_json(architecture))
+
+    def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Close `trial` with its result."""
+        trial.set_constraint(_CONSTRAINT, result.latency.mean_ms - self.settings.deadline_ms)
+        trial.set_user_attr(_RECORD, to_json(result))
+        trial.set_user_attr(_OUTCOME, "complete")
+        self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
+
+    def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
+        """Close `trial` as too slow whatever its masks; samplers learn by how much."""
+        trial.set_constraint(_CONSTRAINT, refused.mean_ms - self.settings.deadline_ms)
+        trial.set_user_attr(_RECORD, to_json(refused))
+        trial.set_user_attr(_OUTCOME, "refused")
+        self._study.tell(trial, state=TrialState.PRUNED)
+
+    def drop(
+        self, trial: optuna.Trial, outcome: Literal["failed", "duplicate"], reason: str
+    ) -> None:
+        """Close `trial` without a result."""
+        trial.set_user_attr(_REASON, reason)
+        trial.set_user_attr(_OUTCOME, outcome)
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def take_up_interrupted(self) -> int:
+        """Have the trials that a dead process left behind tried again; return how many."""
+        left = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+        for trial in left:
+            if _ARCHITECTURE in trial.user_attrs:
+                plain = json.loads(trial.user_attrs[_ARCHITECTURE])
+                self.propose(choices_of(architecture_from_dict(plain)))
+            self._study._storage.set_trial_user_attr(trial._trial_id, _OUTCOME, "interrupted")
+            self._study.tell(trial.number, state=TrialState.FAIL)
+        return len(left)
+
+    def history(self, class_names: tuple[str, ...] | None = None) -> StudyHistory:
+        """Return all that has been found so far."""
+        settings = self.settings
+        by_outcome: dict[str, list[FrozenTrial]] = {}
+        for trial in self._trials():
+            by_outcome.setdefault(trial.user_attrs.get(_OUTCOME, "open"), []).append(trial)
+        return StudyHistory(
+            study=settings.name,
+            dataset=settings.data.dataset,
+            class_names=class_names or self.class_names(),
+            target_fps=settings.target_fps,
+            device=settings.latency.device,
+            latency_source="predicted",
+            threads=settings.latency.threads,
+            complete=tuple(_read(TrialResult, by_outcome.get("complete", []))),
+            refused=tuple(_read(RefusedTrial, by_outcome.get("refused", []))),
+            failed=tuple(map(_failed, by_outcome.get("failed", []))),
+            duplicates=len(by_outcome.get("duplicate", [])),
+        )
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes, as they were noted."""
+        return tuple(self._study.user_attrs.get("class_names", ()))
+
+    def note_class_names(self, names: tuple[str, ...]) -> None:
+        """Keep the names of the classes with the study."""
+        if self.class_names() != names:
+            self._study.set_user_attr("class_names", list(names))
+
+    def distributions(self) -> dict[str, Any]:
+        """Return the study's dimensions as Optuna's distributions."""
+        return distributions(self.settings.search_space)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+
+def _read(kind: type[Any], trials: list[FrozenTrial]) -> list[Any]:
+    return [from_json(kind, trial.user_attrs[_RECORD]) for trial in trials]
+
+
+def _failed(trial: FrozenTrial) -> FailedTrial:
+    plain = trial.user_attrs.get(_ARCHITECTURE)
+    return FailedTrial(
+        number=trial.number,
+        architecture=architecture_from_dict(json.loads(plain)) if plain else None,
+        reason=trial.user_attrs[_REASON],
+    )
+
+
+assert dataclasses.is_dataclass(StudyHistory)

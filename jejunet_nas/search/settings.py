@@ -1,0 +1,228 @@
+"""StudySettings: what a study's YAML file says, checked before anything starts.
+
+name: davis_pixel2
+search_space: mobile_video          # search_spaces/mobile_video.yaml, or the space itself
+data: {dataset: davis}
+training: {steps: 200, init: "{data_root}/../weights/mobilenet_v2.npz"}
+target_fps: 24
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jejunet_nas.compression.settings import PostTrainingInt8
+from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.space.draw import draw
+from jejunet_nas.space.search_space import (
+    DIMENSIONS,
+    Choice,
+    SearchSpace,
+    read_search_space,
+    space_from_mapping,
+)
+from jejunet_nas.training.settings import SCRATCH, TrainingSettings
+from jejunet_nas.yaml_file import read_mapping
+
+DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
+SPACES_FOLDER = "search_spaces"
+STUDIES_FOLDER = "studies"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSettings(_Section):
+    """Which data set, and what is asked of it; `root` is what --data-root says."""
+
+    dataset: str = "procedural"
+    root: str | None = None
+    options: dict[str, Any] = {}
+
+
+class LatencySettings(_Section):
+    """Where latencies come from."""
+
+    backend: Literal["predicted"] = "predicted"
+    device: str = "pixel2"
+    threads: Literal[1, 2, 4] = 1
+
+
+class SamplerSettings(_Section):
+    """How architectures are proposed.
+
+    Each newly trained network is tried under `policies_per_network` policies: only the first of
+    these trials costs training.
+    """
+
+    name: Literal["tpe", "nsga2", "random"] = "tpe"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    policies_per_network: Annotated[int, Field(ge=1, le=100)] = 2
+
+
+class StudySettings(_Section):
+    """A study: what may vary, on which data, how trained, held against which target."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+    search_space: SearchSpace
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+    compression: PostTrainingInt8 = PostTrainingInt8()
+    latency: LatencySettings = LatencySettings()
+    target_fps: Annotated[float, Field(gt=0, le=1000)] = 24.0
+    sampler: SamplerSettings = SamplerSettings()
+    start_with: tuple[dict[str, Choice], ...] = ()
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+    @property
+    def deadline_ms(self) -> float:
+        """The time that the target leaves for a frame, in ms."""
+        return 1000.0 / self.target_fps
+
+    @property
+    def longest_age(self) -> int:
+        """How many frames old a context can become under any policy of the space."""
+        return max(self.search_space.keyframe_interval) - 1
+
+    def identity(self) -> dict[str, Any]:
+        """Return what all trials of a study must share, as plain JSON values."""
+        shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
+        shared["data"].pop("root")
+        shared["training"]["init"] = Path(self.training.init).name
+        identity: dict[str, Any] = json.loads(json.dumps(shared))
+        return identity
+
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudySettings:
+    """Return the study in `file`, with dotted keys such as `data.root` set by `overrides`.
+
+    Raises `SettingError` naming file, key, value and what is allowed.
+    """
+    content = read_mapping(file)
+    for key, value in (overrides or {}).items():
+        _set(content, key, value, file)
+    space = content.get("search_space", "mobile_video")
+    if isinstance(space, str):
+        content["search_space"] = read_search_space(_space_file(space, file))
+    elif isinstance(space, dict):
+        content["search_space"] = space_from_mapping(space, f"{file}: search_space")
+    content = _tuples(content)
+    try:
+        study = StudySettings.model_validate(content)
+    except ValidationError as error:
+        raise SettingError(f"{file}: {_first_problem(error, content)}") from None
+    except SettingError as error:
+        raise SettingError(f"{file}: {error}") from None
+    _check_starts(study, file)
+    return study
+
+
+def init_file(study: StudySettings) -> Path | None:
+    """Return the file of backbone weights, or None from scratch. Raises `SettingError`."""
+    init = study.training.init
+    if init == SCRATCH:
+        return None
+    if DATA_ROOT in init and study.data.root is None:
+        raise SettingError(
+            f"training.init is {init}, and no data root is given; allowed: --data-root DIR. "
+            "Add it, or use init: scratch."
+        )
+    return Path(init.replace(DATA_ROOT, study.data.root or ""))
+
+
+def _space_file(name: str, study_file: Path) -> Path:
+    """Return the file of a space by name: below the project, or the working directory."""
+    if name.endswith((".yaml", ".yml")):
+        return study_file.parent / name
+    places = (study_file.parent.parent / SPACES_FOLDER, Path(SPACES_FOLDER))
+    known = sorted({f.stem for place in places for f in place.glob("*.yaml")})
+    for place in places:
+        if (place / f"{name}.yaml").is_file():
+            return place / f"{name}.yaml"
+    raise SettingError(
+        f"{study_file}: search_space is {name}; allowed: {', '.join(known) or 'a YAML file'}."
+        f"{closest(name, known)}"
+    )
+
+
+def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = content.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise SettingError(f"{file}: {section} is {inner}; allowed: keys with values.")
+        content = inner
+    content[last] = value
+
+
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    """Make what YAML reads fit strict types: lists as tuples, a whole number as a float."""
+    starts = content.get("start_with")
+    if isinstance(starts, list):
+        content = {**content, "start_with": tuple(starts)}
+    fps = content.get("target_fps")
+    if isinstance(fps, int) and not isinstance(fps, bool):
+        content = {**content, "target_fps": float(fps)}
+    return content
+
+
+def _first_problem(error: ValidationError, content: Mapping[str, Any]) -> str:
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        allowed = _keys_beside(problem["loc"])
+        word = str(problem["loc"][-1])
+        return f"{key} is no key; allowed: {', '.join(allowed)}.{closest(word, allowed)}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"{key} is missing; allowed: a value. Add a line `{problem['loc'][-1]}: ...`."
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"{key} is {problem['input']!r}; allowed: {_allowed(reason)}. Mend that value."
+
+
+def _allowed(reason: str) -> str:
+    words = reason.removeprefix("Input should be ").replace("a valid ", "")
+    return words[0].lower() + words[1:]
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    kind: Any = StudySettings
+    for step in place[:-1]:
+        kind = kind.model_fields[step].annotation
+    fields = kind.model_fields if hasattr(kind, "model_fields") else kind.__dataclass_fields__
+    return list(fields)
+
+
+def _check_starts(study: StudySettings, file: Path) -> None:
+    for number, start in enumerate(study.start_with):
+        for name, choice in start.items():
+            where = f"{file}: start_with[{number}]"
+            if name not in DIMENSIONS:
+                raise SettingError(
+                    f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
+                    f"{closest(name, DIMENSIONS)}"
+                )
+            choices = getattr(study.search_space, name)
+            if _off(choice) not in choices:
+                raise SettingError(
+                    f"{where}: {name} is {choice}; allowed: {', '.join(map(str, choices))}. "
+                    "Take one of these, or add it to the space."
+                )
+
+
+def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
+    """Return the starting points as choices; what a point leaves out is the sampler's to choose."""
+    return [{name: _off(choice) for name, choice in start.items()} for start in study.start_with]
+
+
+def _off(choice: Choice) -> Choice:
+    return None if choice is False or choice == "off" else choice
+
+
+__all__ = ["DATA_ROOT", "StudySettings", "draw", "init_file", "read_study", "start_choices"]
