@@ -33,13 +33,13 @@ def convert_int8(
     specs = {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()}
     traced = tf.function(function, autograph=False).get_concrete_function(**specs)
     names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
     order = [tensor.name.split(":")[0] for tensor in traced.inputs if tensor.dtype == tf.float32]
 
     def runs() -> Iterator[list[Array]]:
         for run in calibration:
             yield [np.asarray(run[name], np.float32) for name in order]
 
+    converter = _quietly(lambda: tf.lite.TFLiteConverter.from_concrete_functions([traced]))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = runs
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -70,14 +70,14 @@ def _finish(graph: bytes, outputs: Sequence[str], int8_inputs: Sequence[str]) ->
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _quietly(convert: Callable[[], bytes]) -> bytes:
+def _quietly(do: Callable[[], Any]) -> Any:
+    """Do something without the converter's warnings, which are said of every graph made so."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # "Statistics for quantized inputs were expected": said of every graph made this way.
             warnings.simplefilter("ignore", UserWarning)
-            return convert()
+            return do()
     finally:
         logger.setLevel(level)

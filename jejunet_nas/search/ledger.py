@@ -11,14 +11,15 @@ nothing else. What a trial came to is its `outcome`:
     interrupted  the process ended in the middle; its choices are tried again
 """
 
-import dataclasses
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from jejunet_nas.latency.predicted import load_profile
 from jejunet_nas.records import (
     FailedTrial,
     RefusedTrial,
@@ -27,7 +28,7 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
-from jejunet_nas.search.samplers import distributions, make_sampler
+from jejunet_nas.search.samplers import make_sampler
 from jejunet_nas.search.settings import StudySettings, start_choices
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict, canonical_json
 from jejunet_nas.space.draw import choices_of, network_choices
@@ -57,7 +58,9 @@ class Ledger:
             directions=["maximize", "minimize"],
             load_if_exists=True,
         )
-        self._study.set_metric_names(["mIoU", "mean ms a frame"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study.set_metric_names(["mIoU", "mean ms a frame"])
         before = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = make_sampler(settings.sampler, trials_before=before)
         if before == 0:
@@ -123,7 +126,7 @@ class Ledger:
             self._study.tell(trial.number, state=TrialState.FAIL)
         return len(left)
 
-    def history(self, class_names: tuple[str, ...] | None = None) -> StudyHistory:
+    def history(self) -> StudyHistory:
         """Return all that has been found so far."""
         settings = self.settings
         by_outcome: dict[str, list[FrozenTrial]] = {}
@@ -132,9 +135,9 @@ class Ledger:
         return StudyHistory(
             study=settings.name,
             dataset=settings.data.dataset,
-            class_names=class_names or self.class_names(),
+            class_names=self.class_names(),
             target_fps=settings.target_fps,
-            device=settings.latency.device,
+            device=load_profile(settings.latency.device).device,
             latency_source="predicted",
             threads=settings.latency.threads,
             complete=tuple(_read(TrialResult, by_outcome.get("complete", []))),
@@ -152,10 +155,6 @@ class Ledger:
         if self.class_names() != names:
             self._study.set_user_attr("class_names", list(names))
 
-    def distributions(self) -> dict[str, Any]:
-        """Return the study's dimensions as Optuna's distributions."""
-        return distributions(self.settings.search_space)
-
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
@@ -171,6 +170,3 @@ def _failed(trial: FrozenTrial) -> FailedTrial:
         architecture=architecture_from_dict(json.loads(plain)) if plain else None,
         reason=trial.user_attrs[_REASON],
     )
-
-
-assert dataclasses.is_dataclass(StudyHistory)

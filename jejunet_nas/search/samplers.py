@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 
 from jejunet_nas.search.settings import SamplerSettings
 from jejunet_nas.space.draw import Chooser
-from jejunet_nas.space.search_space import Choice, SearchSpace
+from jejunet_nas.space.search_space import Choice
 
 STARTUP_TRIALS = 10  # drawn at random before a model of the space is worth asking
 
@@ -42,11 +42,6 @@ def distribution(choices: Sequence[Choice]) -> BaseDistribution:
         if len(steps) == 1 and (step := steps.pop()) > 0:
             return IntDistribution(numbers[0], numbers[-1], step=step)
     return CategoricalDistribution(tuple(choices))
-
-
-def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Return the distribution of each dimension by its name."""
-    return {name: distribution(choices) for name, choices in space.choices().items()}
 
 
 def chooser(trial: optuna.Trial) -> Chooser:

@@ -7,16 +7,16 @@ training: {steps: 200, init: "{data_root}/../weights/mobilenet_v2.npz"}
 target_fps: 24
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.space.draw import draw
 from jejunet_nas.space.search_space import (
     DIMENSIONS,
     Choice,
@@ -97,9 +97,6 @@ class StudySettings(_Section):
         return identity
 
 
-Section = TypeVar("Section", bound=BaseModel)
-
-
 def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudySettings:
     """Return the study in `file`, with dotted keys such as `data.root` set by `overrides`.
 
@@ -110,14 +107,15 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
         _set(content, key, value, file)
     space = content.get("search_space", "mobile_video")
     if isinstance(space, str):
-        content["search_space"] = read_search_space(_space_file(space, file))
+        content["search_space"] = dataclasses.asdict(read_search_space(_space_file(space, file)))
     elif isinstance(space, dict):
-        content["search_space"] = space_from_mapping(space, f"{file}: search_space")
-    content = _tuples(content)
+        inline = space_from_mapping(space, f"{file}: search_space")
+        content["search_space"] = dataclasses.asdict(inline)
     try:
-        study = StudySettings.model_validate(content)
+        # As JSON, since a strict check of Python values would not take a list for a tuple.
+        study = StudySettings.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise SettingError(f"{file}: {_first_problem(error, content)}") from None
+        raise SettingError(f"{file}: {_first_problem(error)}") from None
     except SettingError as error:
         raise SettingError(f"{file}: {error}") from None
     _check_starts(study, file)
@@ -135,6 +133,11 @@ def init_file(study: StudySettings) -> Path | None:
             "Add it, or use init: scratch."
         )
     return Path(init.replace(DATA_ROOT, study.data.root or ""))
+
+
+def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
+    """Return the starting points as choices; what a point leaves out is the sampler's to choose."""
+    return [{name: _off(choice) for name, choice in start.items()} for start in study.start_with]
 
 
 def _space_file(name: str, study_file: Path) -> Path:
@@ -162,18 +165,7 @@ def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
     content[last] = value
 
 
-def _tuples(content: dict[str, Any]) -> dict[str, Any]:
-    """Make what YAML reads fit strict types: lists as tuples, a whole number as a float."""
-    starts = content.get("start_with")
-    if isinstance(starts, list):
-        content = {**content, "start_with": tuple(starts)}
-    fps = content.get("target_fps")
-    if isinstance(fps, int) and not isinstance(fps, bool):
-        content = {**content, "target_fps": float(fps)}
-    return content
-
-
-def _first_problem(error: ValidationError, content: Mapping[str, Any]) -> str:
+def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -216,13 +208,5 @@ def _check_starts(study: StudySettings, file: Path) -> None:
                 )
 
 
-def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
-    """Return the starting points as choices; what a point leaves out is the sampler's to choose."""
-    return [{name: _off(choice) for name, choice in start.items()} for start in study.start_with]
-
-
 def _off(choice: Choice) -> Choice:
     return None if choice is False or choice == "off" else choice
-
-
-__all__ = ["DATA_ROOT", "StudySettings", "draw", "init_file", "read_study", "start_choices"]

@@ -1,0 +1,54 @@
+# Every target builds what it needs: a fresh clone and Python 3.11 to 3.13 are enough.
+# `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+DATA_ROOT ?= ../shared/data/DAVIS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup search davis test lint types tests format lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(READY) ## build .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"$(PYTHON) is Python {v.major}.{v.minor}; allowed: 3.11 to 3.13. Use make PYTHON=python3.12.")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+search: $(READY) ## search the quickstart study and write its report
+	$(BIN)/jejunet-nas search quickstart
+	$(BIN)/jejunet-nas report quickstart
+
+davis: $(READY) ## search DAVIS for a Pixel 2 (about 25 minutes; DATA_ROOT=the data set's folder)
+	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
+	$(BIN)/jejunet-nas report davis_pixel2
+
+test: lint types tests ## lint, check types, run the tests
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy --strict on the package
+	$(BIN)/mypy
+
+tests: $(READY) ## pytest
+	$(BIN)/pytest
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches; studies and reports stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

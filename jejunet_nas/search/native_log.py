@@ -1,0 +1,36 @@
+"""Keeps what TensorFlow's C++ parts write to standard error out of a person's sight, in a file."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+STANDARD_ERROR = 2  # its file descriptor
+
+
+def console_of_its_own() -> Console:
+    """Return a console on standard error that `native_log` does not silence."""
+    return Console(file=os.fdopen(os.dup(STANDARD_ERROR), "w", encoding="utf-8"))
+
+
+@contextmanager
+def native_log(file: Path) -> Iterator[None]:
+    """Send all that is written to standard error inside the block to the end of `file`.
+
+    Python's logging does not reach what C++ prints; the file descriptor itself is turned away.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    kept = os.dup(STANDARD_ERROR)
+    log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.dup2(log, STANDARD_ERROR)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, STANDARD_ERROR)
+        os.close(kept)
+        os.close(log)

@@ -1,0 +1,250 @@
+"""The search: draws architectures, refuses what cannot meet the target, and runs the rest.
+
+A search may end at any moment, in the middle of a trial too: what was complete is in the ledger, a
+network that was trained is in its folder, and the same command goes on from there.
+"""
+
+import dataclasses
+import random
+import time
+from pathlib import Path
+
+import optuna
+import yaml
+from filelock import FileLock, Timeout
+
+from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.latency.predicted import DeviceProfile, load_profile
+from jejunet_nas.latency.stream import floor_ms
+from jejunet_nas.networks.operators import network_operators
+from jejunet_nas.records import PathLatencies, RefusedTrial, StudyHistory, TrialResult
+from jejunet_nas.scoring.front import hypervolume, reference_point
+from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.prepare import prepare
+from jejunet_nas.search.samplers import chooser
+from jejunet_nas.search.settings import StudySettings
+from jejunet_nas.search.view import Standing, View
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
+from jejunet_nas.trial import TrialSetup, run_trial
+
+FAILURES_IN_A_ROW = 5  # after which a search stops: the fault is not the architectures'
+DRAWS_IN_VAIN = 300  # refused or known in a row, after which the space counts as exhausted
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """When a search ends: at so many complete trials in all, or after so long."""
+
+    trials: int
+    seconds: float | None = None
+
+
+def search(
+    settings: StudySettings, folder: Path, budget: Budget, view: View, *, storage: str | None = None
+) -> StudyHistory:
+    """Search until the budget is spent and return all that the study has found.
+
+    Raises `SettingError` where another process searches the study, or where its settings are not
+    those that its earlier trials were made with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        with lock.acquire(timeout=0), view:
+            keep_identity(settings, folder)
+            ledger = Ledger(settings, storage or storage_url(folder))
+            interrupted = ledger.take_up_interrupted()
+            if interrupted:
+                view.say(f"{interrupted} interrupted trial(s) of {settings.name} tried again")
+            _Search(settings, ledger, view).run(folder, budget)
+            return ledger.history()
+    except Timeout:
+        raise SettingError(
+            f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
+            "for it, or stop it."
+        ) from None
+
+
+def keep_identity(settings: StudySettings, folder: Path) -> None:
+    """Write study.yaml, or compare it: all trials of a study share what it says."""
+    file = folder / "study.yaml"
+    identity = settings.identity()
+    if not file.is_file():
+        file.write_text(yaml.safe_dump(identity, sort_keys=False), encoding="utf-8")
+        return
+    before = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for key in identity:
+        if before.get(key) != identity[key]:
+            raise SettingError(
+                f"{key} of {settings.name} is {_short(identity[key])}, and its earlier trials were "
+                f"made with {_short(before.get(key))}; allowed: the same. Use another name for "
+                f"the study, or remove {folder}."
+            )
+
+
+class _Search:
+    """One run of a search over a ledger."""
+
+    def __init__(self, settings: StudySettings, ledger: Ledger, view: View) -> None:
+        self._settings, self._ledger, self._view = settings, ledger, view
+        self._profile = load_profile(settings.latency.device)
+        self._known = ledger.known()
+        history = ledger.history()
+        self._results = list(history.complete)
+        self._refused, self._failed = len(history.refused), len(history.failed)
+        self._classes = 0  # known once the data set is open
+        self._random = random.Random(settings.sampler.seed + len(self._known))
+
+    def run(self, folder: Path, budget: Budget) -> None:
+        if len(self._results) >= budget.trials:
+            return
+        setup = prepare(self._settings, folder, self._view.stage)
+        self._classes = len(setup.val.class_names)
+        self._ledger.note_class_names(setup.val.class_names)
+        began, before = time.monotonic(), len(self._results)
+        failures = in_vain = 0
+        while len(self._results) < budget.trials:
+            spent_s = time.monotonic() - began
+            if budget.seconds is not None and spent_s >= budget.seconds:
+                self._view.say(f"the time budget of {budget.seconds:.0f} s is spent")
+                break
+            if in_vain >= DRAWS_IN_VAIN:
+                self._view.say(f"{in_vain} draws in a row were refused or known: the search ends")
+                break
+            done = len(self._results) - before
+            self._view.stand(self._standing(budget, spent_s / done if done else None))
+            trial = self._ledger.ask()
+            architecture = draw(self._settings.search_space, chooser(trial))
+            if not self._is_worth_it(trial, architecture):
+                in_vain += 1
+                continue
+            in_vain = 0
+            failures = 0 if self._try(trial, architecture, setup) else failures + 1
+            if failures >= FAILURES_IN_A_ROW:
+                raise JejunetError(
+                    f"the last {failures} trials failed, the last one because: "
+                    f"{self._ledger.history().failed[-1].reason}"
+                )
+        self._view.stand(self._standing(budget, None))
+
+    def _is_worth_it(self, trial: optuna.Trial, architecture: Architecture) -> bool:
+        """Close trials of architectures that are known already or too slow in any case."""
+        name = canonical_json(architecture)
+        if name in self._known:
+            self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
+            unseen = self._unseen(architecture)
+            if unseen:
+                self._ledger.propose(choices_of(unseen))
+            return False
+        self._ledger.begin(trial, architecture)
+        self._known[name] = trial.number
+        least_ms = self._least_ms(architecture)
+        if least_ms <= self._settings.deadline_ms:
+            return True
+        reason = (
+            f"at least {least_ms:.1f} ms a frame; {self._settings.target_fps:g} fps leave "
+            f"{self._settings.deadline_ms:.1f} ms"
+        )
+        self._ledger.refuse(
+            trial,
+            RefusedTrial(
+                number=trial.number,
+                architecture=architecture,
+                mean_ms=least_ms,
+                source="predicted",
+                reason=reason,
+            ),
+        )
+        self._refused += 1
+        self._view.say(f"trial {trial.number} refused: {reason}")
+        return False
+
+    def _try(self, trial: optuna.Trial, architecture: Architecture, setup: TrialSetup) -> bool:
+        """Run one trial and write it down; return whether it was completed."""
+        try:
+            result = run_trial(trial.number, architecture, setup, self._view.stage)
+        except Exception as error:  # a bug of one network is no reason to lose the night
+            reason = str(error) if isinstance(error, JejunetError) else repr(error)
+            self._ledger.drop(trial, "failed", reason)
+            self._failed += 1
+            self._view.say(f"trial {trial.number} failed: {reason}")
+            return False
+        self._ledger.complete(trial, result)
+        self._results.append(result)
+        self._view.say(trial_words(result, self._settings.deadline_ms))
+        if not result.network_reused:
+            more = self._settings.sampler.policies_per_network - 1
+            self._ledger.propose_policies(architecture, more)
+        return True
+
+    def _least_ms(self, architecture: Architecture) -> float:
+        latencies = predict_paths(
+            architecture,
+            self._profile,
+            classes=self._classes,
+            threads=self._settings.latency.threads,
+        )
+        return floor_ms(architecture.policy, latencies)
+
+    def _unseen(self, near: Architecture) -> Architecture | None:
+        """Return an architecture that is new and can meet the target.
+
+        Its network is that of `near` where another policy will do, since that costs no training.
+        """
+        fixed = network_choices(near.network)
+        same_network: Chooser = lambda name, choices: (  # noqa: E731
+            fixed[name] if name in fixed else self._random.choice(choices)
+        )
+        anything: Chooser = lambda name, choices: self._random.choice(choices)  # noqa: E731
+        for choose in (same_network, anything):
+            for _ in range(DRAWS_IN_VAIN // 3):
+                drawn = draw(self._settings.search_space, choose)
+                if canonical_json(drawn) in self._known:
+                    continue
+                if self._least_ms(drawn) <= self._settings.deadline_ms:
+                    return drawn
+        return None
+
+    def _standing(self, budget: Budget, trial_s: float | None) -> Standing:
+        points = [(result.score.miou, result.latency.mean_ms) for result in self._results]
+        deadline_ms = self._settings.deadline_ms
+        feasible = [miou for miou, mean_ms in points if mean_ms <= deadline_ms]
+        left = budget.trials - len(self._results)
+        return Standing(
+            study=self._settings.name,
+            complete=len(self._results),
+            wanted=budget.trials,
+            refused=self._refused,
+            failed=self._failed,
+            target_fps=self._settings.target_fps,
+            best_miou=max(feasible, default=None),
+            hypervolume=hypervolume(points, reference_point(self._settings.target_fps)),
+            left_s=None if trial_s is None else left * trial_s,
+        )
+
+
+def predict_paths(
+    architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
+) -> PathLatencies:
+    """Return the predicted latency of each path of an architecture that was never built."""
+    operators = network_operators(architecture.network, classes)
+    return PathLatencies(
+        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
+    )
+
+
+def trial_words(result: TrialResult, deadline_ms: float) -> str:
+    """Return one line about a complete trial, with the seconds of each stage."""
+    verdict = "meets" if result.latency.mean_ms <= deadline_ms else "misses"
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
+    return (
+        f"trial {result.number}: {100 * result.score.miou:.1f} mIoU, {result.latency.mean_ms:.1f} "
+        f"ms a frame ({result.latency.source}), {verdict} the target; network {result.network_id}"
+        f"{' (trained before)' if result.network_reused else ''}; seconds: {stages}"
+    )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

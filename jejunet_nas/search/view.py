@@ -1,0 +1,163 @@
+"""What a person sees of a running search: a live panel on a terminal, plain lines elsewhere."""
+
+import dataclasses
+import time
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+LINE_EVERY_S = 20.0  # between two plain lines about one stage
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a search stands. best_miou: at the target, None where nothing meets it."""
+
+    study: str
+    complete: int
+    wanted: int
+    refused: int
+    failed: int
+    target_fps: float
+    best_miou: float | None
+    hypervolume: float
+    left_s: float | None
+
+    def words(self) -> str:
+        """Return the standing in one line."""
+        best = "none yet" if self.best_miou is None else f"{100 * self.best_miou:.1f} mIoU"
+        left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
+        return (
+            f"{self.complete} of {self.wanted} trials, {self.refused} refused, {self.failed} "
+            f"failed; best at {self.target_fps:g} fps: {best}; hypervolume "
+            f"{self.hypervolume:.3f}{left}"
+        )
+
+
+class View(Protocol):
+    """Is told how a search goes."""
+
+    def __enter__(self) -> "View":
+        """Begin to show."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop showing."""
+
+    def stage(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` of `what` is done."""
+
+    def say(self, line: str) -> None:
+        """Show one line about something that ended: a trial, or a refusal."""
+
+    def stand(self, standing: Standing) -> None:
+        """Show where the search stands now."""
+
+
+def make_view(console: Console) -> View:
+    """Return the view that suits `console`."""
+    return _LiveView(console) if console.is_terminal else _LineView(console)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: `45 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class _LineView:
+    """Writes a line when something ends, and now and then while it goes on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._what = ""
+        self._next_s = 0.0
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def stage(self, what: str, done: int, total: int) -> None:
+        now, name = time.monotonic(), what.split(",")[0]
+        if name != self._what:  # what is over within the time is not worth a line
+            self._what, self._next_s = name, now + LINE_EVERY_S
+        elif now >= self._next_s:
+            self._next_s = now + LINE_EVERY_S
+            self._print(f"  {what}: {done} of {total}")
+
+    def say(self, line: str) -> None:
+        self._print(line)
+
+    def stand(self, standing: Standing) -> None:
+        self._print(f"{standing.study}: {standing.words()}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class _LiveView:
+    """Keeps the standing and the running stage in place, and lets what ended scroll by above."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._standing: Standing | None = None
+        self._stage = ("prepare", 0, 1)
+
+    def __enter__(self) -> View:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        if self._standing:
+            self.say(f"{self._standing.study}: {self._standing.words()}")
+
+    def stage(self, what: str, done: int, total: int) -> None:
+        self._stage = (what, done, total)
+        self._live.update(self._picture())
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def stand(self, standing: Standing) -> None:
+        self._standing = standing
+        self._live.update(self._picture())
+
+    def _picture(self) -> Group:
+        what, done, total = self._stage
+        rows = Table.grid(padding=(0, 2))
+        if self._standing:
+            rows.add_row(
+                Text(self._standing.study, style="bold"),
+                ProgressBar(self._standing.wanted, self._standing.complete, width=30),
+                Text(self._standing.words()),
+            )
+        rows.add_row(
+            Text("this trial", style="dim"),
+            ProgressBar(total, done, width=30),
+            Text(f"{what} {done}/{total}" if total > 1 else what, style="dim"),
+        )
+        return Group(rows)
