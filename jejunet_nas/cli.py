@@ -23,7 +23,6 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="jejunet-nas",
     help="Search for int8 video segmentation networks that keep up with a phone's camera.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary alone, a
 Out = Annotated[Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def common(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -87,7 +86,6 @@ def search(
     from jejunet_nas.search.native_log import console_of_its_own, native_log
 
     console = console_of_its_own()
-    console.print(f"searching {settings.name}; its state is in {folder}", highlight=False)
     with native_log(folder / "tensorflow.log"):
         from jejunet_nas.reporting.tables import summary
         from jejunet_nas.search.search import Budget, search

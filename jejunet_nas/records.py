@@ -212,14 +212,27 @@ class TrialResult:
 
     number: int
     architecture: Architecture
-    network_id: str
+    network: NetworkRecord
     score: Score
     latency: StreamLatency
     paths: dict[Path, float]  # share of frames on each path
-    float_miou: float
-    int8_miou: float
     stage_s: dict[str, float]
-    network_reused: bool
+    network_reused: bool  # its network had been trained for an earlier trial
+
+    @property
+    def network_id(self) -> str:
+        """The name of the network under which its files are kept."""
+        return self.network.network_id
+
+    @property
+    def float_miou(self) -> float:
+        """The float network's mIoU on the checked frames, each a keyframe."""
+        return self.network.float_miou
+
+    @property
+    def int8_miou(self) -> float:
+        """The int8 network's mIoU on the same frames."""
+        return self.network.int8_miou
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

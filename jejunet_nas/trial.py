@@ -42,7 +42,7 @@ from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import combine, score_clip
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import Source, inherit
+from jejunet_nas.training.inherit import SOURCE_DEPTH_MULTIPLIER, Source, inherit
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.video.walk import Walk, Walker
@@ -91,12 +91,10 @@ def run_trial(
     return TrialResult(
         number=number,
         architecture=architecture,
-        network_id=network.network_id,
+        network=network,
         score=combine(scores),
         latency=latency,
         paths=path_shares([path for walk in walks for path in walk.paths]),
-        float_miou=network.float_miou,
-        int8_miou=network.int8_miou,
         stage_s=clock.stage_s,
         network_reused=reused,
     )
@@ -186,12 +184,14 @@ def _make_network(
 
 
 def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
+    """Set the backbones from the source; return the layers whose weights came whole."""
     if setup.source is None:
         return set()
-    names = inherit(keras.layers, setup.source, keras.network.depth_multiplier)
+    depth_multiplier = keras.network.depth_multiplier
+    names = inherit(keras.layers, setup.source, depth_multiplier)
     if keras.network.detail == "narrow":
-        names |= inherit(keras.layers, setup.source, NARROW_DEPTH_MULTIPLIER, prefix=NARROW_PREFIX)
-    return names
+        inherit(keras.layers, setup.source, NARROW_DEPTH_MULTIPLIER, prefix=NARROW_PREFIX)
+    return names if depth_multiplier == SOURCE_DEPTH_MULTIPLIER else set()
 
 
 def _train(

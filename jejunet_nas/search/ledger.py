@@ -122,6 +122,8 @@ class Ledger:
             if _ARCHITECTURE in trial.user_attrs:
                 plain = json.loads(trial.user_attrs[_ARCHITECTURE])
                 self.propose(choices_of(architecture_from_dict(plain)))
+            elif "fixed_params" in trial.system_attrs:  # proposed, and ended before it was drawn
+                self.propose(trial.system_attrs["fixed_params"])
             self._study._storage.set_trial_user_attr(trial._trial_id, _OUTCOME, "interrupted")
             self._study.tell(trial.number, state=TrialState.FAIL)
         return len(left)

@@ -7,7 +7,9 @@ network that was trained is in its folder, and the same command goes on from the
 import dataclasses
 import random
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 import yaml
@@ -25,11 +27,12 @@ from jejunet_nas.search.samplers import chooser
 from jejunet_nas.search.settings import StudySettings
 from jejunet_nas.search.view import Standing, View
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
+from jejunet_nas.space.draw import choices_of, draw, network_choices
+from jejunet_nas.space.search_space import Choice
 from jejunet_nas.trial import TrialSetup, run_trial
 
 FAILURES_IN_A_ROW = 5  # after which a search stops: the fault is not the architectures'
-DRAWS_IN_VAIN = 300  # refused or known in a row, after which the space counts as exhausted
+DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +53,15 @@ def search(
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
+    url = storage or storage_url(folder)
     try:
         with lock.acquire(timeout=0), view:
-            keep_identity(settings, folder)
-            ledger = Ledger(settings, storage or storage_url(folder))
-            interrupted = ledger.take_up_interrupted()
-            if interrupted:
-                view.say(f"{interrupted} interrupted trial(s) of {settings.name} tried again")
-            _Search(settings, ledger, view).run(folder, budget)
-            return ledger.history()
+            if not check_identity(settings, folder) or _open(settings, url, view) < budget.trials:
+                setup = prepare(settings, folder, view.stage)
+                write_identity(settings, folder)
+                view.say(f"searching {settings.name}; its state is in {folder}")
+                _Search(settings, Ledger(settings, url), setup, view).run(budget)
+            return Ledger(settings, url).history()
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
@@ -66,67 +69,93 @@ def search(
         ) from None
 
 
-def keep_identity(settings: StudySettings, folder: Path) -> None:
-    """Write study.yaml, or compare it: all trials of a study share what it says."""
+def check_identity(settings: StudySettings, folder: Path) -> bool:
+    """Return whether the study has begun; raise `SettingError` where it was another study.
+
+    All trials of a study share what study.yaml in its folder says.
+    """
     file = folder / "study.yaml"
-    identity = settings.identity()
     if not file.is_file():
-        file.write_text(yaml.safe_dump(identity, sort_keys=False), encoding="utf-8")
-        return
+        return False
     before = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for key in identity:
-        if before.get(key) != identity[key]:
-            raise SettingError(
-                f"{key} of {settings.name} is {_short(identity[key])}, and its earlier trials were "
-                f"made with {_short(before.get(key))}; allowed: the same. Use another name for "
-                f"the study, or remove {folder}."
-            )
+    for key, old, new in _differences(before, settings.identity()):
+        raise SettingError(
+            f"{key} of {settings.name} is {new}, and its earlier trials were made with {old}; "
+            f"allowed: the same. Use another name for the study, or remove {folder}."
+        )
+    return True
+
+
+def write_identity(settings: StudySettings, folder: Path) -> None:
+    """Write study.yaml: what all trials of the study share."""
+    text = yaml.safe_dump(settings.identity(), sort_keys=False)
+    beside = folder / "study.yaml.part"
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(folder / "study.yaml")
+
+
+def _open(settings: StudySettings, url: str, view: View) -> int:
+    """Take up what a dead process left behind; return the number of complete trials."""
+    ledger = Ledger(settings, url)
+    interrupted = ledger.take_up_interrupted()
+    if interrupted:
+        view.say(f"{interrupted} interrupted trial(s) of {settings.name} tried again")
+    return len(ledger.history().complete)
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted key and both values wherever two plain values differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            inner = f"{key}.{name}".lstrip(".")
+            yield from _differences(old.get(name), new.get(name), inner)
+    elif old != new:
+        yield key, old, new
 
 
 class _Search:
     """One run of a search over a ledger."""
 
-    def __init__(self, settings: StudySettings, ledger: Ledger, view: View) -> None:
-        self._settings, self._ledger, self._view = settings, ledger, view
+    def __init__(
+        self, settings: StudySettings, ledger: Ledger, setup: TrialSetup, view: View
+    ) -> None:
+        self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
         self._profile = load_profile(settings.latency.device)
         self._known = ledger.known()
         history = ledger.history()
         self._results = list(history.complete)
         self._refused, self._failed = len(history.refused), len(history.failed)
-        self._classes = 0  # known once the data set is open
         self._random = random.Random(settings.sampler.seed + len(self._known))
+        self._exhausted = False
+        ledger.note_class_names(setup.val.class_names)
 
-    def run(self, folder: Path, budget: Budget) -> None:
-        if len(self._results) >= budget.trials:
-            return
-        setup = prepare(self._settings, folder, self._view.stage)
-        self._classes = len(setup.val.class_names)
-        self._ledger.note_class_names(setup.val.class_names)
+    def run(self, budget: Budget) -> None:
+        """Try architectures until the budget is spent or the space exhausted."""
         began, before = time.monotonic(), len(self._results)
         failures = in_vain = 0
+        self._view.stand(self._standing(budget, None))
         while len(self._results) < budget.trials:
-            spent_s = time.monotonic() - began
-            if budget.seconds is not None and spent_s >= budget.seconds:
+            if budget.seconds is not None and time.monotonic() - began >= budget.seconds:
                 self._view.say(f"the time budget of {budget.seconds:.0f} s is spent")
                 break
-            if in_vain >= DRAWS_IN_VAIN:
-                self._view.say(f"{in_vain} draws in a row were refused or known: the search ends")
+            if self._exhausted or in_vain >= DRAWS_IN_VAIN:
+                self._view.say("no new architecture that can meet the target: the search ends")
                 break
-            done = len(self._results) - before
-            self._view.stand(self._standing(budget, spent_s / done if done else None))
             trial = self._ledger.ask()
             architecture = draw(self._settings.search_space, chooser(trial))
             if not self._is_worth_it(trial, architecture):
                 in_vain += 1
                 continue
             in_vain = 0
-            failures = 0 if self._try(trial, architecture, setup) else failures + 1
+            failures = 0 if self._try(trial, architecture) else failures + 1
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed, the last one because: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-        self._view.stand(self._standing(budget, None))
+            done = len(self._results) - before
+            spent_s = time.monotonic() - began
+            self._view.stand(self._standing(budget, spent_s / done if done else None))
 
     def _is_worth_it(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Close trials of architectures that are known already or too slow in any case."""
@@ -134,6 +163,7 @@ class _Search:
         if name in self._known:
             self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
             unseen = self._unseen(architecture)
+            self._exhausted = unseen is None
             if unseen:
                 self._ledger.propose(choices_of(unseen))
             return False
@@ -160,10 +190,10 @@ class _Search:
         self._view.say(f"trial {trial.number} refused: {reason}")
         return False
 
-    def _try(self, trial: optuna.Trial, architecture: Architecture, setup: TrialSetup) -> bool:
+    def _try(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Run one trial and write it down; return whether it was completed."""
         try:
-            result = run_trial(trial.number, architecture, setup, self._view.stage)
+            result = run_trial(trial.number, architecture, self._setup, self._view.stage)
         except Exception as error:  # a bug of one network is no reason to lose the night
             reason = str(error) if isinstance(error, JejunetError) else repr(error)
             self._ledger.drop(trial, "failed", reason)
@@ -182,7 +212,7 @@ class _Search:
         latencies = predict_paths(
             architecture,
             self._profile,
-            classes=self._classes,
+            classes=len(self._setup.val.class_names),
             threads=self._settings.latency.threads,
         )
         return floor_ms(architecture.policy, latencies)
@@ -191,20 +221,26 @@ class _Search:
         """Return an architecture that is new and can meet the target.
 
         Its network is that of `near` where another policy will do, since that costs no training.
+        While nothing was feasible, one that is too slow will do too: the nearest is to be named.
         """
         fixed = network_choices(near.network)
-        same_network: Chooser = lambda name, choices: (  # noqa: E731
-            fixed[name] if name in fixed else self._random.choice(choices)
-        )
-        anything: Chooser = lambda name, choices: self._random.choice(choices)  # noqa: E731
-        for choose in (same_network, anything):
-            for _ in range(DRAWS_IN_VAIN // 3):
+
+        def another_policy(name: str, choices: Sequence[Choice]) -> Choice:
+            return fixed[name] if name in fixed else self._random.choice(choices)
+
+        def anything(name: str, choices: Sequence[Choice]) -> Choice:
+            return self._random.choice(choices)
+
+        too_slow = None
+        for choose in (another_policy, anything):
+            for _ in range(DRAWS_IN_VAIN):
                 drawn = draw(self._settings.search_space, choose)
                 if canonical_json(drawn) in self._known:
                     continue
                 if self._least_ms(drawn) <= self._settings.deadline_ms:
                     return drawn
-        return None
+                too_slow = drawn
+        return None if self._results else too_slow
 
     def _standing(self, budget: Budget, trial_s: float | None) -> Standing:
         points = [(result.score.miou, result.latency.mean_ms) for result in self._results]
@@ -237,14 +273,14 @@ def predict_paths(
 def trial_words(result: TrialResult, deadline_ms: float) -> str:
     """Return one line about a complete trial, with the seconds of each stage."""
     verdict = "meets" if result.latency.mean_ms <= deadline_ms else "misses"
+    training = result.network.training
+    waiting = f"{training.input_wait_share:.1%} of it waiting for batches"
+    trained = f"{training.median_step_ms:.0f} ms a step, {waiting}"
+    if result.network_reused:
+        trained = "trained before"
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
     return (
         f"trial {result.number}: {100 * result.score.miou:.1f} mIoU, {result.latency.mean_ms:.1f} "
-        f"ms a frame ({result.latency.source}), {verdict} the target; network {result.network_id}"
-        f"{' (trained before)' if result.network_reused else ''}; seconds: {stages}"
+        f"ms a frame ({result.latency.source}), {verdict} the target; network {result.network_id} "
+        f"({trained}); seconds: {stages}"
     )
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."

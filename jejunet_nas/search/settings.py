@@ -21,6 +21,7 @@ from jejunet_nas.space.search_space import (
     DIMENSIONS,
     Choice,
     SearchSpace,
+    in_yaml,
     read_search_space,
     space_from_mapping,
 )
@@ -73,7 +74,7 @@ class StudySettings(_Section):
     training: TrainingSettings = TrainingSettings()
     compression: PostTrainingInt8 = PostTrainingInt8()
     latency: LatencySettings = LatencySettings()
-    target_fps: Annotated[float, Field(gt=0, le=1000)] = 24.0
+    target_fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 24.0
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
@@ -105,19 +106,21 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
     content = read_mapping(file)
     for key, value in (overrides or {}).items():
         _set(content, key, value, file)
-    space = content.get("search_space", "mobile_video")
+    space = content.get("search_space")
     if isinstance(space, str):
         content["search_space"] = dataclasses.asdict(read_search_space(_space_file(space, file)))
     elif isinstance(space, dict):
         inline = space_from_mapping(space, f"{file}: search_space")
         content["search_space"] = dataclasses.asdict(inline)
+    if isinstance(starts := content.get("start_with"), list):
+        content["start_with"] = [_with_off(start) for start in starts]
     try:
         # As JSON, since a strict check of Python values would not take a list for a tuple.
         study = StudySettings.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise SettingError(f"{file}: {_first_problem(error)}") from None
     except SettingError as error:
-        raise SettingError(f"{file}: {error}") from None
+        raise SettingError(f"{file}: {_section(str(error))}{error}") from None
     _check_starts(study, file)
     return study
 
@@ -136,8 +139,15 @@ def init_file(study: StudySettings) -> Path | None:
 
 
 def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
-    """Return the starting points as choices; what a point leaves out is the sampler's to choose."""
-    return [{name: _off(choice) for name, choice in start.items()} for start in study.start_with]
+    """Return the starting points as choices; what a point leaves out is the sampler's to choose.
+
+    A choice is the space's own value: 1 where a file says 1 and the space 1.0 would be another one.
+    """
+    spaces = study.search_space.choices()
+    return [
+        {name: spaces[name][spaces[name].index(choice)] for name, choice in start.items()}
+        for start in study.start_with
+    ]
 
 
 def _space_file(name: str, study_file: Path) -> Path:
@@ -166,21 +176,47 @@ def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    # A misspelt key is told first: what it leaves out would be told as missing otherwise.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] not in _NO_KEY)
+    problem = problems[0]
+    key = _dotted(problem["loc"])
+    if problem["type"] in _NO_KEY:
         allowed = _keys_beside(problem["loc"])
         word = str(problem["loc"][-1])
         return f"{key} is no key; allowed: {', '.join(allowed)}.{closest(word, allowed)}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing; allowed: a value. Add a line `{problem['loc'][-1]}: ...`."
-    reason = problem["msg"].removeprefix("Value error, ")
-    return f"{key} is {problem['input']!r}; allowed: {_allowed(reason)}. Mend that value."
+    return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Mend that value."
 
 
-def _allowed(reason: str) -> str:
-    words = reason.removeprefix("Input should be ").replace("a valid ", "")
+_NO_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def _allowed(problem: Any) -> str:
+    if problem["type"] == "string_pattern_mismatch":
+        return "letters, digits, '_', '.' and '-', a letter or digit first, at most 100"
+    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    words = str(reason).replace("a valid ", "")
     return words[0].lower() + words[1:]
+
+
+def _dotted(place: tuple[int | str, ...]) -> str:
+    """Return `start_with[0].reuse_below` for a place in the file."""
+    kinds = {"int", "float", "str"}  # of a choice's types, which pydantic adds at the end
+    words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in place]
+    if place and place[-1] in kinds:
+        words.pop()
+    return "".join(words).lstrip(".")
+
+
+def _section(message: str) -> str:
+    """Return the section of the setting that `message` begins with, with its dot."""
+    name = message.split(" ", 1)[0]
+    sections = {"training": TrainingSettings, "compression": PostTrainingInt8}
+    for section, kind in sections.items():
+        if name in {field.name for field in dataclasses.fields(kind)}:
+            return f"{section}."
+    return ""
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
@@ -193,20 +229,24 @@ def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
 
 def _check_starts(study: StudySettings, file: Path) -> None:
     for number, start in enumerate(study.start_with):
+        where = f"{file}: start_with[{number}]"
         for name, choice in start.items():
-            where = f"{file}: start_with[{number}]"
             if name not in DIMENSIONS:
                 raise SettingError(
                     f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
                     f"{closest(name, DIMENSIONS)}"
                 )
             choices = getattr(study.search_space, name)
-            if _off(choice) not in choices:
+            if choice not in choices:
+                allowed = ", ".join(str(in_yaml(known)) for known in choices)
                 raise SettingError(
-                    f"{where}: {name} is {choice}; allowed: {', '.join(map(str, choices))}. "
+                    f"{where}: {name} is {in_yaml(choice)}; allowed: {allowed}. "
                     "Take one of these, or add it to the space."
                 )
 
 
-def _off(choice: Choice) -> Choice:
-    return None if choice is False or choice == "off" else choice
+def _with_off(start: Any) -> Any:
+    """Replace `off`, which YAML 1.1 reads as false, by None."""
+    if not isinstance(start, dict):
+        return start
+    return {k: None if v is False or v == "off" else v for k, v in start.items()}

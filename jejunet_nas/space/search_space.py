@@ -99,7 +99,7 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
         if name not in DIMENSIONS:
             raise SettingError(
                 f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
-                f"{closest(name, DIMENSIONS)}"
+                f"{closest(str(name), DIMENSIONS)}"
             )
     missing = [name for name in DIMENSIONS if name not in content]
     if missing:
@@ -117,10 +117,14 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
 def to_yaml(space: SearchSpace) -> str:
     """Return the YAML text that reads back as `space`."""
     content = {
-        name: ["off" if choice is None else choice for choice in choices]
-        for name, choices in space.choices().items()
+        name: [in_yaml(choice) for choice in choices] for name, choices in space.choices().items()
     }
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+
+
+def in_yaml(choice: Choice) -> int | float | str:
+    """Return `choice` as a file has it."""
+    return "off" if choice is None else choice
 
 
 def size_of(resolution: Choice) -> tuple[int, int]:
@@ -132,6 +136,10 @@ def size_of(resolution: Choice) -> tuple[int, int]:
         raise SettingError(
             f"resolution holds {resolution}; allowed: a side such as 256, or HEIGHTxWIDTH such as "
             "192x320. Write one of these."
+        )
+    if height == width:
+        raise SettingError(
+            f"resolution holds {resolution}; allowed for a square: its side. Write {height}."
         )
     return int(height), int(width)
 
@@ -181,7 +189,7 @@ def _check_choices(name: str, choices: tuple[Choice, ...]) -> None:
         raise SettingError(f"{name} has no choices; allowed: one at least. Add one to its list.")
     twice = [choice for position, choice in enumerate(choices) if choice in choices[:position]]
     if twice:
-        raise SettingError(f"{name} holds {twice[0]} twice; allowed: once. Remove one.")
+        raise SettingError(f"{name} holds {in_yaml(twice[0])} twice; allowed: once. Remove one.")
     for choice in choices:
         try:
             set_dimension(_EXAMPLE, name, choice)

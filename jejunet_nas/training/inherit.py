@@ -51,10 +51,13 @@ def read_folded(file: Path) -> dict[str, tuple[Array, Array]]:
         )
     expected = _layer_shapes()
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as opened:
+            stored = np.load(opened)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
             names = sorted({key.split("/")[0] for key in stored.files})
             found = [(stored[f"{n}/kernel"], stored[f"{n}/bias"]) for n in names[: len(expected)]]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as reason:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as reason:
         raise SettingError(
             f"init is {file}, which does not hold NN_op/kernel and NN_op/bias arrays ({reason}); "
             "allowed: an .npz of MobileNetV2 1.0 weights, batch norm folded. Export it again."

@@ -12,15 +12,16 @@ class TrainingSettings:
     """The recipe of brief training.
 
     init: `scratch`, or a file of backbone weights. steps: of `pairs_per_step` pairs of frames each.
-    learning_rate: Adam's at its highest, for new layers; layers that came with weights take
-    `pretrained_rate` times it. gate_pairs: pairs of frames that the gate learns from.
+    learning_rate: Adam's at its highest; layers that came with all their weights take
+    `pretrained_rate` times it. Layers that were cut take the whole of it: they must find anew what
+    the lost channels did. gate_pairs: pairs of frames that the gate learns from.
     """
 
     init: str = SCRATCH
     steps: int = 300
     pairs_per_step: int = 8
-    learning_rate: float = 2e-3
-    pretrained_rate: float = 0.25
+    learning_rate: float = 4e-3
+    pretrained_rate: float = 0.3
     gate_pairs: int = 320
     gate_steps: int = 150
     seed: int = 0

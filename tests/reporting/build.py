@@ -14,6 +14,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.space.architecture import Architecture, Network, Policy
+from tests.made_up import network_record
 
 NETWORK = Network(
     depth_multiplier=0.5,
@@ -46,7 +47,9 @@ def trial(
     return TrialResult(
         number=number,
         architecture=architecture(interval),
-        network_id=f"{number:012x}",
+        network=network_record(
+            f"{number:012x}", NETWORK, float_miou=miou + 0.01, int8_miou=miou + 0.005
+        ),
         score=Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips),
         latency=StreamLatency(
             mean_ms=mean_ms,
@@ -56,8 +59,6 @@ def trial(
             source=source,
         ),
         paths=shares,
-        float_miou=miou + 0.01,
-        int8_miou=miou + 0.005,
         stage_s={"training": 60.0, "compression": 2.5},
         network_reused=False,
     )

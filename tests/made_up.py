@@ -1,0 +1,30 @@
+"""Records that no trial made, for tests of what is done with records."""
+
+from jejunet_nas.records import Latency, NetworkRecord, PathLatencies, TrainingRecord
+from jejunet_nas.space.architecture import Network
+
+
+def network_record(
+    name: str, network: Network, *, float_miou: float, int8_miou: float
+) -> NetworkRecord:
+    latency = Latency(median_ms=20.0, low_ms=19.0, high_ms=21.0, source="predicted", threads=1)
+    return NetworkRecord(
+        network_id=name,
+        network=network,
+        class_names=("background", "object"),
+        training=TrainingRecord(
+            steps=2,
+            loss_every_steps=1,
+            losses=(0.7, 0.5),
+            gate_loss=0.4,
+            median_step_ms=60.0,
+            input_wait_share=0.001,
+            parameters=100_000,
+        ),
+        graphs={},
+        latencies=PathLatencies(key=latency, propagate=latency, gate=latency),
+        float_miou=float_miou,
+        int8_miou=int8_miou,
+        checked_frames=64,
+        stage_s={"train": 1.0},
+    )

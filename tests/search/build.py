@@ -1,0 +1,129 @@
+"""Studies without training: a tiny space, results made up from the architecture, a quiet view."""
+
+import zlib
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+import pytest
+
+from jejunet_nas.records import Score, StreamLatency, TrialResult
+from jejunet_nas.search.settings import StudySettings, read_study
+from jejunet_nas.search.view import Standing
+from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
+from tests.made_up import network_record
+
+SPACE = """\
+search_space:
+  depth_multiplier: [0.25, 0.5]
+  last_block: [9]
+  output_stride: [16]
+  decoder_channels: [8]
+  detail: [thin]
+  logit_stride: [8]
+  resolution: [64, 96]
+  keyframe_interval: {from: 1, to: 3}
+  between_keyframes: [propagate]
+  reuse_below: [off]
+  refresh_above: [off]
+"""
+ARCHITECTURES = 2 * 2 * 3  # in the space
+
+
+def write_study(folder: Path, more: str = "", space: str = SPACE) -> Path:
+    """Write a study that samples at random; `more` is YAML."""
+    sampler = "" if "sampler:" in more else "sampler: {name: random, policies_per_network: 1}\n"
+    file = folder / "tiny.yaml"
+    file.write_text(f"name: tiny\n{space}{sampler}{more}")
+    return file
+
+
+def tiny_study(folder: Path, more: str = "", space: str = SPACE) -> StudySettings:
+    return read_study(write_study(folder, more, space))
+
+
+def result(
+    number: int, architecture: Architecture, *, mean_ms: float = 20.0, reused: bool = False
+) -> TrialResult:
+    """A trial whose score is as good as any, but always the same for one architecture."""
+    miou = (zlib.crc32(canonical_json(architecture).encode()) % 1000) / 1000
+    return TrialResult(
+        number=number,
+        architecture=architecture,
+        network=network_record(
+            network_id(architecture.network, {}),
+            architecture.network,
+            float_miou=miou,
+            int8_miou=miou,
+        ),
+        score=Score(miou=miou, class_iou=(miou,), clips=()),
+        latency=StreamLatency(
+            mean_ms=mean_ms,
+            worst_ms=mean_ms,
+            every_frame=True,
+            dropped_frames=0.0,
+            source="predicted",
+        ),
+        paths={"key": 1.0, "propagate": 0.0, "reuse": 0.0},
+        stage_s={"train": 1.0},
+        network_reused=reused,
+    )
+
+
+class QuietView:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __enter__(self) -> "QuietView":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def stage(self, what: str, done: int, total: int) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def stand(self, standing: Standing) -> None:
+        pass
+
+
+class FakeTrials:
+    """Stands for `run_trial`: remembers what was tried; `breaks` says which tries raise what."""
+
+    def __init__(self, breaks: dict[int, BaseException] | None = None) -> None:
+        self.tried: list[Architecture] = []
+        self.breaks = breaks or {}
+        self._trained: set[str] = set()
+
+    def __call__(
+        self, number: int, architecture: Architecture, setup: object, tell: object
+    ) -> TrialResult:
+        self.tried.append(architecture)
+        if error := self.breaks.get(len(self.tried)):
+            raise error
+        name = network_id(architecture.network, {})
+        reused = name in self._trained
+        self._trained.add(name)
+        return result(number, architecture, reused=reused)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
+    """Put `trials` in the place of real ones, and a data set of two classes behind them."""
+    from jejunet_nas.search import search
+
+    def prepare(*_: Any) -> SimpleNamespace:
+        return SimpleNamespace(val=SimpleNamespace(class_names=("background", "object")))
+
+    monkeypatch.setattr(search, "prepare", prepare)
+    monkeypatch.setattr(search, "run_trial", trials)
+    return trials

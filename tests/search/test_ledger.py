@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from jejunet_nas.records import RefusedTrial
+from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.samplers import chooser
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import choices_of, draw
+from tests.search.build import result, tiny_study
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return open_ledger(tmp_path)
+
+
+def open_ledger(folder: Path, more: str = "") -> Ledger:
+    return Ledger(tiny_study(folder, more), storage_url(folder))
+
+
+def begin(ledger: Ledger, **choices: Any) -> tuple[optuna.Trial, Architecture]:
+    """Draw the next trial, with `choices` where there are any."""
+    if choices:
+        ledger.propose(choices)
+    trial = ledger.ask()
+    architecture = draw(ledger.settings.search_space, chooser(trial))
+    ledger.begin(trial, architecture)
+    return trial, architecture
+
+
+def refused(trial: optuna.Trial, architecture: Architecture, mean_ms: float) -> RefusedTrial:
+    return RefusedTrial(
+        number=trial.number,
+        architecture=architecture,
+        mean_ms=mean_ms,
+        source="predicted",
+        reason="too slow",
+    )
+
+
+def best_numbers(folder: Path) -> list[int]:
+    """What Optuna itself makes of the study."""
+    study = optuna.load_study(study_name="tiny", storage=storage_url(folder))
+    return [trial.number for trial in study.best_trials]
+
+
+def test_a_complete_trial_comes_back_with_its_whole_result(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.complete(trial, result(trial.number, architecture))
+
+    assert open_ledger(tmp_path).history().complete == (result(0, architecture),)
+
+
+def test_each_outcome_comes_back_in_its_place(ledger: Ledger, tmp_path: Path) -> None:
+    (one, first), (two, second), (three, third), (four, _) = (begin(ledger) for _ in range(4))
+    ledger.complete(one, result(0, first))
+    ledger.refuse(two, refused(two, second, 99.0))
+    ledger.drop(three, "failed", "it broke")
+    ledger.drop(four, "duplicate", "the architecture of trial 0")
+
+    history = open_ledger(tmp_path).history()
+
+    assert [trial.number for trial in history.complete] == [0]
+    assert history.refused == (refused(two, second, 99.0),)
+    assert [(f.number, f.architecture, f.reason) for f in history.failed] == [
+        (2, third, "it broke")
+    ]
+    assert history.duplicates == 1
+
+
+def test_a_trial_that_runs_is_not_yet_in_the_history(ledger: Ledger) -> None:
+    begin(ledger)
+
+    history = ledger.history()
+
+    assert (history.complete, history.refused, history.failed) == ((), (), ())
+    assert ledger.known() == {}
+
+
+def test_known_is_what_needs_no_further_trial(ledger: Ledger) -> None:
+    one, first = begin(ledger, resolution=64, keyframe_interval=1)
+    two, second = begin(ledger, resolution=64, keyframe_interval=2)
+    three, third = begin(ledger, resolution=96, keyframe_interval=1)
+    begin(ledger, resolution=96, keyframe_interval=2)  # and no word of it since
+    ledger.complete(one, result(0, first))
+    ledger.refuse(two, refused(two, second, 99.0))
+    ledger.drop(three, "failed", "it broke")
+
+    numbers = {canonical_json(each): n for n, each in enumerate((first, second, third))}
+    assert ledger.known() == numbers
+
+
+def test_an_interrupted_trial_is_proposed_again_and_counted_nowhere(tmp_path: Path) -> None:
+    _, architecture = begin(open_ledger(tmp_path))
+
+    later = open_ledger(tmp_path)
+    taken_up = later.take_up_interrupted()
+    trial, again = begin(later)
+    later.complete(trial, result(trial.number, again))
+
+    assert (taken_up, again) == (1, architecture)
+    assert later.history().complete == (result(1, architecture),)
+    assert (later.history().failed, later.history().duplicates) == ((), 0)
+
+
+def test_a_trial_is_taken_up_once(tmp_path: Path) -> None:
+    begin(open_ledger(tmp_path))
+
+    assert open_ledger(tmp_path).take_up_interrupted() == 1
+    assert open_ledger(tmp_path).take_up_interrupted() == 0
+
+
+def test_a_trial_that_died_between_its_record_and_its_end_is_counted_once(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    trial, _ = begin(ledger)
+    trial.set_user_attr("outcome", "complete")
+
+    ledger.take_up_interrupted()
+
+    assert ledger.history().complete == ()
+    assert ledger.known() == {}
+
+
+def test_starting_points_come_first_in_their_order(tmp_path: Path) -> None:
+    ledger = open_ledger(
+        tmp_path, "start_with: [{resolution: 96, keyframe_interval: 3}, {depth_multiplier: 0.5}]\n"
+    )
+
+    first, second = (choices_of(begin(ledger)[1]) for _ in range(2))
+
+    assert (first["resolution"], first["keyframe_interval"]) == (96, 3)
+    assert second["depth_multiplier"] == 0.5
+
+
+def test_starting_points_are_proposed_to_a_new_study_only(tmp_path: Path) -> None:
+    start = "start_with: [{resolution: 96}]\n"
+    trial, architecture = begin(open_ledger(tmp_path, start))
+    open_ledger(tmp_path, start).complete(trial, result(0, architecture))
+
+    study = optuna.load_study(study_name="tiny", storage=storage_url(tmp_path))
+
+    assert len(study.get_trials(states=[optuna.trial.TrialState.WAITING])) == 0
+
+
+def test_a_network_is_proposed_under_as_many_policies_as_asked(ledger: Ledger) -> None:
+    _, architecture = begin(ledger)
+    ledger.propose_policies(architecture, 3)
+
+    networks = [begin(ledger)[1].network for _ in range(3)]
+
+    assert networks == [architecture.network] * 3
+
+
+def test_optuna_counts_among_the_best_only_what_meets_the_target(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    fast, first = begin(ledger, keyframe_interval=3)
+    slow, second = begin(ledger, keyframe_interval=1)
+    late, third = begin(ledger, keyframe_interval=2)
+    ledger.complete(fast, result(0, first, mean_ms=41.0))  # 24 fps leave 41.7 ms
+    ledger.complete(slow, result(1, second, mean_ms=42.0))
+    ledger.refuse(late, refused(late, third, 99.0))
+
+    assert best_numbers(tmp_path) == [0]
+
+
+def test_the_names_of_the_classes_are_kept_with_the_study(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.note_class_names(("background", "object"))
+
+    assert open_ledger(tmp_path).history().class_names == ("background", "object")

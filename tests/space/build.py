@@ -1,0 +1,73 @@
+"""Architectures and spaces to test with, fixed and drawn."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.search_space import Choice, SearchSpace
+
+NETWORK = Network(
+    depth_multiplier=0.5,
+    last_block=12,
+    output_stride=16,
+    decoder_channels=48,
+    detail="narrow",
+    logit_stride=8,
+    input_height=192,
+    input_width=320,
+)
+POLICY = Policy(keyframe_interval=4)
+ARCHITECTURE = Architecture(network=NETWORK, policy=POLICY)
+
+# One choice a dimension, as a YAML file would hold them.
+SPACE: dict[str, Any] = {
+    "depth_multiplier": [0.5],
+    "last_block": [12],
+    "output_stride": [16],
+    "decoder_channels": [48],
+    "detail": ["narrow"],
+    "logit_stride": [8],
+    "resolution": ["192x320"],
+    "keyframe_interval": [4],
+    "between_keyframes": ["propagate"],
+    "reuse_below": ["off"],
+    "refresh_above": ["off"],
+}
+
+SIDES = st.integers(2, 32).map(lambda cells: 32 * cells)
+OBLONG = st.tuples(SIDES, SIDES).filter(lambda size: size[0] != size[1])
+RESOLUTIONS = SIDES | OBLONG.map(lambda size: f"{size[0]}x{size[1]}")
+
+
+def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(values, min_size=1, max_size=4, unique=True).map(tuple)
+
+
+SPACES = st.builds(
+    SearchSpace,
+    depth_multiplier=some(st.floats(0.1, 1.4)),
+    last_block=some(st.integers(6, 16)),
+    output_stride=some(st.sampled_from([16, 32])),
+    decoder_channels=some(st.integers(1, 32).map(lambda eights: 8 * eights)),
+    detail=some(st.sampled_from(["shared", "thin", "narrow"])),
+    logit_stride=some(st.sampled_from([4, 8])),
+    resolution=some(RESOLUTIONS),
+    keyframe_interval=some(st.integers(1, 120)),
+    between_keyframes=some(st.sampled_from(["propagate", "reuse"])),
+    # Every reuse_below is less than every refresh_above.
+    reuse_below=some(st.none() | st.floats(0.0, 0.5)),
+    refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),
+)
+
+
+class Drawing:
+    """A chooser that lets hypothesis choose, and keeps what was chosen."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+        self.chosen: dict[str, Choice] = {}
+
+    def __call__(self, name: str, choices: Any) -> Choice:
+        self.chosen[name] = self._data.draw(st.sampled_from(choices), label=name)
+        return self.chosen[name]

@@ -1,0 +1,91 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jejunet_nas.space.architecture import Policy
+from jejunet_nas.space.draw import choices_of, draw, network_choices
+from jejunet_nas.space.search_space import (
+    SearchSpace,
+    read_search_space,
+    set_dimension,
+    space_from_mapping,
+)
+from tests.space.build import ARCHITECTURE, NETWORK, SPACE, SPACES, Drawing
+
+SPACES_FOLDER = Path(__file__).parents[2] / "search_spaces"
+
+
+@given(space=SPACES, data=st.data())
+def test_choices_of_an_architecture_draw_it_again(space: SearchSpace, data: Any) -> None:
+    architecture = draw(space, Drawing(data))
+    choices = choices_of(architecture)
+
+    assert draw(space, lambda name, _: choices[name]) == architecture
+
+
+@given(space=SPACES, data=st.data())
+def test_the_choices_of_an_architecture_are_those_it_was_drawn_with(
+    space: SearchSpace, data: Any
+) -> None:
+    drawing = Drawing(data)
+
+    assert choices_of(draw(space, drawing)) == drawing.chosen
+
+
+@given(space=SPACES, data=st.data())
+def test_an_architecture_keeps_to_its_space(space: SearchSpace, data: Any) -> None:
+    architecture = draw(space, Drawing(data))
+
+    for name, choice in choices_of(architecture).items():
+        assert choice in getattr(space, name)
+        assert set_dimension(architecture, name, choice).network == architecture.network
+
+
+@pytest.mark.parametrize("file", sorted(SPACES_FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+@given(data=st.data())
+def test_every_architecture_of_a_space_that_ships_is_valid(file: Path, data: Any) -> None:
+    space, drawing = read_search_space(file), Drawing(data)
+
+    assert choices_of(draw(space, drawing)) == drawing.chosen  # a value that exists is valid
+
+
+def drawn(**changes: Any) -> dict[str, Any]:
+    """What is asked for when a space of one choice a dimension is drawn."""
+    asked = {}
+
+    def choose(name: str, choices: Any) -> Any:
+        asked[name] = choices[0]
+        return choices[0]
+
+    draw(space_from_mapping({**SPACE, **changes}, "space"), choose)
+    return asked
+
+
+def test_the_output_stride_is_not_drawn_before_stride_32_begins() -> None:
+    assert "output_stride" not in drawn(last_block=[12], output_stride=[32])
+    assert drawn(last_block=[13], output_stride=[32])["output_stride"] == 32
+
+
+def test_no_policy_is_drawn_where_every_frame_is_a_keyframe() -> None:
+    asked = drawn(keyframe_interval=[1], reuse_below=[0.1], refresh_above=[0.4])
+
+    assert not asked.keys() & {"between_keyframes", "reuse_below", "refresh_above"}
+
+
+def test_the_gate_does_not_choose_reuse_where_every_mask_is_reused() -> None:
+    asked = drawn(between_keyframes=["reuse"], reuse_below=[0.1], refresh_above=[0.4])
+
+    assert "reuse_below" not in asked
+    assert asked["refresh_above"] == 0.4
+
+
+def test_the_choices_of_a_network_leave_the_policy_open() -> None:
+    choices = network_choices(NETWORK)
+
+    assert choices["resolution"] == "192x320"
+    assert not choices.keys() & {field.name for field in dataclasses.fields(Policy)}
+    assert choices.items() <= choices_of(ARCHITECTURE).items()

@@ -1,0 +1,44 @@
+import pickle
+
+import pytest
+
+from jejunet_nas.errors import (
+    DataError,
+    DeviceError,
+    JejunetError,
+    NothingFeasibleError,
+    SettingError,
+    TrialError,
+    closest,
+)
+
+EXIT_CODES: dict[type[JejunetError], int] = {
+    JejunetError: 1,
+    TrialError: 1,
+    SettingError: 2,
+    DataError: 2,
+    NothingFeasibleError: 3,
+    DeviceError: 4,
+}
+
+
+@pytest.mark.parametrize("kind", EXIT_CODES)
+def test_an_error_crosses_process_borders_unchanged(kind: type[JejunetError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("steps is 0; allowed: 1 or more. The nearest is 1.")))
+
+    assert type(error) is kind
+    assert str(error) == "steps is 0; allowed: 1 or more. The nearest is 1."
+
+
+@pytest.mark.parametrize("kind", EXIT_CODES)
+def test_each_kind_of_error_has_its_exit_code(kind: type[JejunetError]) -> None:
+    assert kind.exit_code == EXIT_CODES[kind]
+
+
+def test_a_misspelt_word_is_answered_with_the_nearest_allowed() -> None:
+    assert closest("stepz", ["seed", "steps"]) == " Did you mean steps?"
+
+
+def test_a_word_that_is_near_to_none_gets_no_answer() -> None:
+    assert closest("zzz", ["seed", "steps"]) == ""
+    assert closest("steps", []) == ""

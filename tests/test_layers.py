@@ -1,0 +1,113 @@
+"""The table "Imports point down" of the house style, held against every import of the package."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jejunet_nas
+
+PACKAGE = Path(jejunet_nas.__file__).parent
+
+# From the top down: a part imports itself and the lines below its own.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"cli"}),
+    frozenset({"reporting", "export"}),
+    frozenset({"search"}),
+    frozenset({"trial"}),
+    frozenset({"compression"}),
+    frozenset({"training"}),
+    frozenset({"datasets", "networks", "latency", "video", "scoring"}),
+    frozenset({"litert", "resize"}),
+    frozenset({"records"}),
+    frozenset({"space"}),
+    frozenset({"yaml_file"}),
+    frozenset({"errors"}),
+)
+LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
+
+_TENSORFLOW = frozenset({"networks", "datasets", "training", "compression"})
+ONLY_IN: dict[str, frozenset[str]] = {
+    "optuna": frozenset({"search"}),
+    "ray": frozenset({"search"}),
+    "ai_edge_litert": frozenset({"litert"}),
+    "tensorflow": _TENSORFLOW,
+    "tf_keras": _TENSORFLOW,
+    "keras": frozenset(),
+    "tensorflow_model_optimization": frozenset({"compression"}),
+}
+
+MODULES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+
+
+def part_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> Iterator[str]:
+    """All that is imported, as dotted names, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def parts_imported(source: str) -> set[str]:
+    ours = (name.split(".") for name in imports(source) if name.startswith("jejunet_nas."))
+    return {name[1] for name in ours} & {*LEVEL}
+
+
+def loaded_after(code: str, *, fresh: tuple[str, ...]) -> set[str]:
+    """Which of the packages `fresh` a new Python has loaded after `code`."""
+    show = f"{code}\nimport sys\nprint(*(name for name in {fresh} if name in sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    return set(shown.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_stands_below_its_part(file: Path) -> None:
+    part = part_of(file)
+    imported = parts_imported(file.read_text(encoding="utf-8"))
+
+    assert part in LEVEL, f"{part} has no line in the table"
+    assert not {other for other in imported - {part} if LEVEL[other] >= LEVEL[part]}
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_heavy_library_is_imported_in_its_own_parts_only(library: str) -> None:
+    importing = {
+        part_of(file)
+        for file in MODULES
+        if library in {name.split(".")[0] for name in imports(file.read_text(encoding="utf-8"))}
+    }
+
+    assert importing <= ONLY_IN[library]
+
+
+def test_an_import_inside_a_function_is_seen() -> None:
+    source = "def f():\n    from jejunet_nas import cli\n    import jejunet_nas.search.view\n"
+
+    assert parts_imported(source) == {"cli", "search"}
+
+
+def test_help_loads_no_heavy_library() -> None:
+    heavy = ("tensorflow", "tf_keras", "optuna", "pandas", "matplotlib", "numpy", "pydantic")
+    code = (
+        "from jejunet_nas.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0"
+    )
+
+    assert loaded_after(code, fresh=heavy) == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["search.ledger", "search.settings", "reporting.report", "scoring.score", "space.draw"],
+)
+def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:
+    assert loaded_after(f"import jejunet_nas.{module}", fresh=("tensorflow", "tf_keras")) == set()

@@ -1,0 +1,77 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.litert import Graph, list_operators
+from tests.builders import noise, write_graph
+
+DATA = Path(os.environ.get("JEJUNET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+PUBLISHED = DATA / "tflite" / "mobilenet_v2_1.0_224_quant.tflite"
+
+
+def test_a_convolution_is_counted_by_hand(tmp_path: Path) -> None:
+    kernel = noise(0, 3, 3, 8, 4)
+    file = write_graph(
+        tmp_path / "g.tflite", lambda x: {"y": tf.nn.conv2d(x, kernel, 2, "SAME")}, (1, 6, 4, 8)
+    )
+
+    quantize, conv = list_operators(file)
+
+    assert (quantize.kind, quantize.macs, quantize.weight_bytes) == ("QUANTIZE", 0, 0)
+    assert (conv.kind, conv.kernel) == ("CONV_2D", (3, 3))
+    assert conv.macs == 3 * 2 * 4 * 9 * 8  # each of 24 outputs reads 9 pixels of 8 channels
+    assert (conv.bytes_in, conv.bytes_out) == (6 * 4 * 8, 24)
+    assert conv.weight_bytes == 9 * 8 * 4 + 4 * 4  # int8 weights, int32 biases
+
+
+def test_a_depthwise_convolution_reads_each_channel_alone(tmp_path: Path) -> None:
+    kernel = noise(0, 3, 3, 8, 1)
+    file = write_graph(
+        tmp_path / "g.tflite",
+        lambda x: {"y": tf.nn.depthwise_conv2d(x, kernel, (1, 1, 1, 1), "SAME")},
+        (1, 6, 4, 8),
+    )
+
+    depthwise = list_operators(file)[-1]
+
+    assert (depthwise.kind, depthwise.kernel) == ("DEPTHWISE_CONV_2D", (3, 3))
+    assert depthwise.macs == 6 * 4 * 8 * 9
+
+
+def test_a_graph_runs_by_the_names_of_its_tensors(tmp_path: Path) -> None:
+    file = write_graph(tmp_path / "g.tflite", lambda x: {"y": tf.nn.relu(x)}, (1, 2, 2, 8))
+    graph = Graph(file)
+
+    outputs = graph.run(x=np.full((1, 2, 2, 8), 255, np.uint8))
+
+    assert graph.tensors["x"].shape == (1, 2, 2, 8)
+    assert list(outputs) == ["y"]
+    np.testing.assert_array_equal(outputs["y"], np.full((1, 2, 2, 8), 127, np.int8))
+
+
+def test_listing_the_operators_of_a_missing_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"no\.tflite is no \.tflite graph: .*Check the path"):
+        list_operators(tmp_path / "no.tflite")
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph at all"], ids=["empty", "text"])
+def test_a_file_that_is_no_graph_does_not_load(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "g.tflite").write_bytes(content)
+
+    with pytest.raises(SettingError, match=r"g\.tflite does not load .*Convert it again\."):
+        Graph(tmp_path / "g.tflite")
+    with pytest.raises(SettingError, match=r"g\.tflite is no \.tflite graph: "):
+        list_operators(tmp_path / "g.tflite")
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"there is no {PUBLISHED}")
+def test_mobilenet_v2_has_its_published_300_million_macs() -> None:
+    operators = list_operators(PUBLISHED)
+
+    # Sandler et al., table 4: 300 M, rounded.
+    assert sum(operator.macs for operator in operators) == pytest.approx(300e6, rel=0.01)

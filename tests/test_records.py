@@ -1,0 +1,100 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.records import (
+    PATHS,
+    Clip,
+    DataSplit,
+    FailedTrial,
+    Latency,
+    Path,
+    StreamLatency,
+    StudyHistory,
+    TrialResult,
+    from_json,
+    path_shares,
+    to_json,
+)
+from tests.reporting.build import history, refused, trial
+
+STUDY = history(
+    trial(0, 0.65, 30.0),
+    trial(1, 0.70, 20.0, class_iou=(0.7, None)),
+    refused=(refused(2, 90.0),),
+    failed=(FailedTrial(number=3, architecture=None, reason="it broke"),),
+)
+
+
+def clip(frames: int) -> Clip:
+    return Clip(
+        name="square",
+        frames=np.zeros((frames, 4, 6, 3), np.uint8),
+        masks=np.zeros((frames, 4, 6), np.uint8),
+        annotated=np.ones(frames, np.bool_),
+        fps=24.0,
+    )
+
+
+def test_a_history_written_as_json_reads_back_as_itself() -> None:
+    assert from_json(StudyHistory, to_json(STUDY)) == STUDY
+
+
+@given(miou=st.floats(0, 1), mean_ms=st.floats(1e-3, 1e6))
+def test_a_result_written_as_json_keeps_every_digit(miou: float, mean_ms: float) -> None:
+    result = trial(0, miou, mean_ms)
+
+    assert from_json(TrialResult, to_json(result, indent=2)) == result
+
+
+@given(paths=st.lists(st.sampled_from(PATHS), min_size=1))
+def test_the_shares_of_the_paths_add_up_to_one(paths: list[Path]) -> None:
+    shares = path_shares(paths)
+
+    assert tuple(shares) == PATHS
+    assert sum(shares.values()) == pytest.approx(1)  # a sum of three rounded quotients
+
+
+def test_the_figures_of_a_latency_stand_in_order() -> None:
+    with pytest.raises(
+        SettingError, match=r"median_ms is 9 in \[1, 5\]; allowed: .*Order the three figures\."
+    ):
+        Latency(median_ms=9, low_ms=1, high_ms=5, source="predicted", threads=1)
+
+
+@pytest.mark.parametrize("figures", [(-1.0, 1.0, 2.0), (1.0, 2.0, float("inf"))])
+def test_a_latency_is_neither_negative_nor_endless(figures: tuple[float, float, float]) -> None:
+    low, median, high = figures
+
+    with pytest.raises(SettingError, match=r"allowed: 0 <= low_ms <= median_ms <= high_ms\."):
+        Latency(median_ms=median, low_ms=low, high_ms=high, source="host", threads=1)
+
+
+def test_sustained_fps_are_a_thousand_over_the_mean_ms() -> None:
+    stream = StreamLatency(
+        mean_ms=40.0, worst_ms=70.0, every_frame=False, dropped_frames=0.5, source="predicted"
+    )
+
+    assert stream.sustained_fps == 25.0
+
+
+def test_a_split_counts_the_frames_of_all_its_clips() -> None:
+    split = DataSplit(
+        dataset="drawn",
+        split="val",
+        class_names=("background", "square"),
+        clips=(clip(2), clip(3)),
+        fingerprint="0",
+    )
+
+    assert [len(each) for each in split.clips] == [2, 3]
+    assert split.frame_count == 5
+
+
+def test_a_record_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'number'"):
+        STUDY.complete[0].number = 9  # type: ignore[misc]
