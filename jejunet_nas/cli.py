@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints.
 
-Results go to standard output, everything for people to standard error. What a command needs is
+With `--json` the result alone goes to standard output; all that is for people goes to standard
+error. What a command needs is
 imported inside it, so that `--help` answers at once. Exit codes: 0 done, 1 a fault of ours, 2 bad
 input, 3 nothing feasible, 4 the device failed, 130 interrupted.
 """
@@ -117,12 +118,13 @@ def report(
     file = _study_file(study)
     settings = read_study(file)
     folder = _state_folder(file, settings.name)
-    if storage is None and not (folder / "study.db").is_file():
+    ledger = Ledger.find(settings, storage or storage_url(folder))
+    if ledger is None:
         raise SettingError(
             f"{settings.name} has no trials yet; allowed: a study that was searched. Run "
             f"`jejunet-nas search {study}` first."
         )
-    history = Ledger(settings, storage or storage_url(folder)).history()
+    history = ledger.history()
     written = write_report(history, out or _project_folder(file) / "reports" / settings.name)
     console = Console(stderr=True)
     _print_front(history, console)
@@ -135,8 +137,12 @@ def report(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors of ours become one line and their exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        code = app(args=given, prog_name="jejunet-nas", standalone_mode=False)
+    try:  # --debug is taken wherever it stands
+        code = app(
+            args=[word for word in given if word != "--debug"],
+            prog_name="jejunet-nas",
+            standalone_mode=False,
+        )
     except JejunetError as error:
         sys.exit(_fail(str(error), error.exit_code, given))
     except (typer.Abort, KeyboardInterrupt):
@@ -157,7 +163,8 @@ def _fail(line: str, code: int, arguments: list[str]) -> int:
 
 def _study_file(study: str) -> Path:
     if study.endswith((".yaml", ".yml")):
-        return Path(study)
+        # A bare name says nothing of the folder that it lies in.
+        return Path(study) if Path(study).parent.name else Path(study).absolute()
     file = Path("studies") / f"{study}.yaml"
     if not file.is_file():
         known = sorted(found.stem for found in Path("studies").glob("*.yaml"))
@@ -218,9 +225,10 @@ def _require_feasible(history: Any) -> None:
     from jejunet_nas.reporting.tables import front_of
 
     if not front_of(history):
+        last = history.failed[-1] if history.failed else None
+        failed = f"; trial {last.number} failed: {last.reason}" if last else ". Search on."
         raise NothingFeasibleError(
-            nearest_to_target(history)
-            or f"{history.study} has no complete trial; allowed: one at least. Search on."
+            nearest_to_target(history) or f"{history.study} has no complete trial{failed}"
         )
 
 

@@ -145,10 +145,15 @@ class StreamLatency:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClipScore:
-    """Intersections and unions of one clip, in pixels per class, over its annotated frames."""
+    """Pixels of one clip by class, over its annotated frames.
+
+    `annotated` counts the pixels whose annotation is the class, `union` those that are of the class
+    in the annotation or the mask, `intersection` those in both.
+    """
 
     name: str
     frames: int
+    annotated: tuple[int, ...]
     intersection: tuple[int, ...]
     union: tuple[int, ...]
 
@@ -158,7 +163,7 @@ class Score:
     """How right the masks of all validation clips are."""
 
     miou: float
-    class_iou: tuple[float | None, ...]  # None: the class occurs in neither annotation nor mask
+    class_iou: tuple[float | None, ...]  # None: no annotation holds the class
     clips: tuple[ClipScore, ...]
 
 
@@ -175,7 +180,7 @@ class GraphRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """What training did: the loss of every `loss_every_steps`-th step, and where the time went."""
+    """What training did: the mean loss of each `loss_every_steps` steps, and the time it took."""
 
     steps: int
     loss_every_steps: int
@@ -217,7 +222,7 @@ class TrialResult:
     latency: StreamLatency
     paths: dict[Path, float]  # share of frames on each path
     stage_s: dict[str, float]
-    network_reused: bool  # its network had been trained for an earlier trial
+    network_reused: bool  # its network was found trained
 
     @property
     def network_id(self) -> str:

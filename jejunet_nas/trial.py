@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from jejunet_nas.compression.check import check_graph, context_table
 from jejunet_nas.compression.post_training import quantize_after_training
@@ -107,8 +108,9 @@ def prepare_network(network: Network, setup: TrialSetup, tell: Tell) -> tuple[Ne
     """
     name = network_id(network, setup.recipe)
     folder = setup.folder / name
-    if (folder / "record.json").is_file():
-        return from_json(NetworkRecord, (folder / "record.json").read_bytes()), True
+    kept = _read_record(folder / "record.json")
+    if kept:
+        return kept, True
     part = setup.folder / f"{name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -119,6 +121,14 @@ def prepare_network(network: Network, setup: TrialSetup, tell: Tell) -> tuple[Ne
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return record, False
+
+
+def _read_record(file: Path) -> NetworkRecord | None:
+    """Return the record in `file`; None where there is none, or none that can be read."""
+    try:
+        return from_json(NetworkRecord, file.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 @dataclasses.dataclass(slots=True)
@@ -140,6 +150,11 @@ class Clock:
             spent = time.perf_counter() - began
             self.stage_s[name] = self.stage_s.get(name, 0.0) + spent
 
+    def move(self, source: str, target: str, seconds: float) -> None:
+        """Take `seconds` from the stage `source` and give them to `target`."""
+        self.stage_s[source] -= seconds
+        self.stage_s[target] = self.stage_s.get(target, 0.0) + seconds
+
 
 def _make_network(
     name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
@@ -150,13 +165,17 @@ def _make_network(
         keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
         pretrained = _inherit(keras, setup)
     with clock.stage("train"):
-        loop, gate_loss = _train(keras, pretrained, setup, tell)
+        loop = _train(keras, pretrained, setup, tell)
+    clock.move("train", "trace", loop.trace_s)
+    with clock.stage("gate"):
+        tell("train the gate", 0, 1)
+        gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
     with clock.stage("convert"):
         tell("convert", 0, 1)
         keras.save_weights(folder / "weights.npz")
         graphs = quantize_after_training(keras, _calibration(network, setup), folder)
         checked = {graph: check_graph(file) for graph, file in graphs.items()}
-    with clock.stage("evaluate"):
+    with clock.stage("compare"):
         tell("compare float and int8", 0, 1)
         float_miou, int8_miou, frames = _compare(keras, graphs, setup)
     with clock.stage("latency"):
@@ -194,9 +213,7 @@ def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
     return names if depth_multiplier == SOURCE_DEPTH_MULTIPLIER else set()
 
 
-def _train(
-    keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: Tell
-) -> tuple[LoopRecord, float]:
+def _train(keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: Tell) -> LoopRecord:
     sampler = PairSampler(
         setup.train.clips,
         height=keras.network.input_height,
@@ -205,16 +222,13 @@ def _train(
         longest_age=setup.longest_age,
         seed=setup.training.seed,
     )
-    loop = train_paths(
+    return train_paths(
         keras,
         sampler,
         setup.training,
         pretrained=pretrained,
         on_step=lambda done, total, loss: tell(f"train, loss {loss:.3f}", done, total),
     )
-    tell("train the gate", 0, 1)
-    gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
-    return loop, gate_loss
 
 
 def _calibration(network: Network, setup: TrialSetup) -> npt.NDArray[np.uint8]:

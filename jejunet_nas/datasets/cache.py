@@ -78,7 +78,7 @@ def open_clips(
         split=files.split,
         class_names=files.class_names,
         clips=tuple(_present(clip) for clip in clips),
-        fingerprint=hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16],
+        fingerprint=_fingerprint(files, shorter_side_px),
     )
 
 
@@ -87,17 +87,33 @@ def _present(clip: Clip | None) -> Clip:
     return clip
 
 
+def _fingerprint(files: SplitFiles, shorter_side_px: int) -> str:
+    """Return 16 hex digits that tell the split from others; a copy of its files has the same.
+
+    Names and sizes stand for content: to read it all would take longer than to decode it.
+    """
+    digest = hashlib.sha256()
+    for clip in files.clips:
+        digest.update(_description(clip, files.root, shorter_side_px, times=False))
+    return digest.hexdigest()[:16]
+
+
 def _key(clip: ClipFiles, root: Path, shorter_side_px: int) -> str:
     """Return 16 hex digits that change when a file of the clip or the way of storing it does."""
-    digest = hashlib.sha256(json.dumps([_VERSION, shorter_side_px]).encode() + clip.mask_classes)
+    text = _description(clip, root, shorter_side_px, times=True)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _description(clip: ClipFiles, root: Path, shorter_side_px: int, *, times: bool) -> bytes:
+    words = [json.dumps([_VERSION, shorter_side_px])]
     for path in (*clip.frames, *clip.masks):
         if path is None:
-            digest.update(b"none\0")
+            words.append("none")
             continue
         state = path.stat()
-        name = path.relative_to(root).as_posix()
-        digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
-    return digest.hexdigest()[:16]
+        words += [path.relative_to(root).as_posix(), str(state.st_size)]
+        words += [str(state.st_mtime_ns)] if times else []
+    return clip.mask_classes + "\0".join(words).encode()
 
 
 def _open(clip: ClipFiles, folder: Path) -> Clip | None:

@@ -155,11 +155,7 @@ def front_markdown(history: StudyHistory) -> str:
 
 
 def class_notes(history: StudyHistory) -> str | None:
-    """Return one line that names the classes without one pixel in the val split, or None.
-
-    One trial without an IoU for a class is enough to tell: another, whose masks do show the class,
-    has an IoU of 0 for it.
-    """
+    """Return one line that names the classes without one pixel in the val split, or None."""
     absent = [
         name
         for index, name in enumerate(history.class_names)
@@ -168,9 +164,7 @@ def class_notes(history: StudyHistory) -> str | None:
     if not absent:
         return None
     names = ", ".join(map(escaped, absent))
-    return (
-        f"Never annotated in the val split, so counted only where a mask shows it wrongly: {names}."
-    )
+    return f"Never annotated in the val split, so left out of the mean: {names}."
 
 
 def stage_names(history: StudyHistory) -> list[str]:

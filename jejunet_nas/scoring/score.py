@@ -43,14 +43,21 @@ def score_clip(clip: Clip, masks: Masks, classes: int) -> ClipScore:
     return ClipScore(
         name=clip.name,
         frames=len(annotated),
+        annotated=tuple(matrix.sum(axis=1).tolist()),
         intersection=tuple(intersection.tolist()),
         union=tuple(union.tolist()),
     )
 
 
 def combine(clips: Sequence[ClipScore]) -> Score:
-    """Return the score over all annotated frames of all `clips`; DataError where none is known."""
+    """Return the score over all annotated frames of all `clips`; DataError where none is known.
+
+    A class that no annotation holds is left out of the mean, whatever the masks say: so every
+    network is scored over the same classes.
+    """
+    annotated = [sum(column) for column in zip(*(c.annotated for c in clips), strict=True)]
     intersection = [sum(column) for column in zip(*(c.intersection for c in clips), strict=True)]
     union = [sum(column) for column in zip(*(c.union for c in clips), strict=True)]
-    ious = class_iou(intersection, union)
+    known = [either if there else 0 for either, there in zip(union, annotated, strict=True)]
+    ious = class_iou(intersection, known)
     return Score(miou=mean_iou(ious), class_iou=ious, clips=tuple(clips))

@@ -13,12 +13,16 @@ nothing else. What a trial came to is its `outcome`:
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted import load_profile
 from jejunet_nas.records import (
     FailedTrial,
@@ -28,15 +32,35 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
+from jejunet_nas.search.identity import require_same
 from jejunet_nas.search.samplers import make_sampler
 from jejunet_nas.search.settings import StudySettings, start_choices
-from jejunet_nas.space.architecture import Architecture, architecture_from_dict, canonical_json
+from jejunet_nas.space.architecture import (
+    Architecture,
+    Network,
+    architecture_from_dict,
+    canonical_json,
+)
 from jejunet_nas.space.draw import choices_of, network_choices
 from jejunet_nas.space.search_space import Choice
 
 Outcome = Literal["complete", "refused", "failed", "duplicate", "interrupted"]
 _OUTCOME, _ARCHITECTURE, _RECORD, _REASON = "outcome", "architecture", "record", "reason"
+_IDENTITY = "identity"
 _CONSTRAINT = "mean_ms_over_deadline"
+_SQLITE = "sqlite:///"
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.storages.RDBStorage(url)
+    except (SQLAlchemyError, ImportError) as reason:
+        words = str(reason).splitlines()[0]
+        raise SettingError(
+            f"--storage is {url}, which does not open ({words}); allowed: a database's address, "
+            "such as sqlite:///study.db. Check it."
+        ) from None
 
 
 def storage_url(folder: Path) -> str:
@@ -49,12 +73,10 @@ class Ledger:
 
     def __init__(self, settings: StudySettings, url: str) -> None:
         """Open the study named in `settings` in the storage at `url`; make it where it is new."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = optuna.storages.RDBStorage(url)
         self.settings = settings
         self._study = optuna.create_study(
             study_name=settings.name,
-            storage=storage,
+            storage=_storage(url),
             directions=["maximize", "minimize"],
             load_if_exists=True,
         )
@@ -62,10 +84,32 @@ class Ledger:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.set_metric_names(["mIoU", "mean ms a frame"])
         before = len(self._study.get_trials(deepcopy=False))
-        self._study.sampler = make_sampler(settings.sampler, trials_before=before)
+        self._study.sampler = make_sampler(settings, trials_before=before)
         if before == 0:
             for choices in start_choices(settings):
                 self.propose(choices)
+
+    @classmethod
+    def find(cls, settings: StudySettings, url: str) -> "Ledger | None":
+        """Return the ledger of a study that has begun, or None; nothing is made.
+
+        Raises `SettingError` where the study was made with other settings than `settings`.
+        """
+        if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file():
+            return None
+        names = {study.study_name for study in optuna.get_all_study_summaries(_storage(url))}
+        if settings.name not in names:
+            return None
+        ledger = cls(settings, url)
+        ledger.keep_identity(settings.identity())
+        return ledger
+
+    def keep_identity(self, identity: Mapping[str, Any]) -> None:
+        """Note what all trials share, or compare it. Raises `SettingError` where it differs."""
+        kept = self._study.user_attrs.get(_IDENTITY)
+        if kept is not None:
+            require_same(self.settings.name, kept, identity)
+        self._study.set_user_attr(_IDENTITY, {**(kept or {}), **identity})
 
     def ask(self) -> optuna.Trial:
         """Return the next trial to be drawn: a proposed one first, then the sampler's."""
@@ -75,18 +119,17 @@ class Ledger:
         """Have `choices` tried next; dimensions they leave out are the sampler's to choose."""
         self._study.enqueue_trial(dict(choices), skip_if_exists=False)
 
-    def propose_policies(self, architecture: Architecture, count: int) -> None:
-        """Have the network of `architecture` tried under `count` more policies."""
-        for _ in range(count):
-            self.propose(network_choices(architecture.network))
+    def propose_policy(self, network: Network) -> None:
+        """Have `network` tried under one more policy."""
+        self.propose(network_choices(network))
 
     def known(self) -> dict[str, int]:
         """Return the number of the trial of every architecture that needs no further trial."""
         return {
             trial.user_attrs[_ARCHITECTURE]: trial.number
             for trial in self._trials()
-            if trial.user_attrs.get(_OUTCOME) in ("complete", "refused", "failed")
-            and _ARCHITECTURE in trial.user_attrs
+            if _ARCHITECTURE in trial.user_attrs
+            and trial.user_attrs.get(_OUTCOME) in ("complete", "refused", "failed")
         }
 
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
@@ -101,7 +144,7 @@ class Ledger:
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
-        """Close `trial` as too slow whatever its masks; samplers learn by how much."""
+        """Close `trial` as too slow whatever its masks; TPE learns by how much."""
         trial.set_constraint(_CONSTRAINT, refused.mean_ms - self.settings.deadline_ms)
         trial.set_user_attr(_RECORD, to_json(refused))
         trial.set_user_attr(_OUTCOME, "refused")
@@ -140,7 +183,7 @@ class Ledger:
             class_names=self.class_names(),
             target_fps=settings.target_fps,
             device=load_profile(settings.latency.device).device,
-            latency_source="predicted",
+            latency_source=settings.latency.backend,
             threads=settings.latency.threads,
             complete=tuple(_read(TrialResult, by_outcome.get("complete", []))),
             refused=tuple(_read(RefusedTrial, by_outcome.get("refused", []))),
@@ -162,7 +205,13 @@ class Ledger:
 
 
 def _read(kind: type[Any], trials: list[FrozenTrial]) -> list[Any]:
-    return [from_json(kind, trial.user_attrs[_RECORD]) for trial in trials]
+    try:
+        return [from_json(kind, trial.user_attrs[_RECORD]) for trial in trials]
+    except ValidationError:
+        raise SettingError(
+            "the study's trials were written by another version of jejunet_nas; allowed: this "
+            "version's. Use another name for the study, or remove its state."
+        ) from None
 
 
 def _failed(trial: FrozenTrial) -> FailedTrial:

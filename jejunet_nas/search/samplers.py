@@ -7,26 +7,29 @@ from collections.abc import Sequence
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from jejunet_nas.search.settings import SamplerSettings
+from jejunet_nas.search.settings import StudySettings
 from jejunet_nas.space.draw import Chooser
 from jejunet_nas.space.search_space import Choice
 
-STARTUP_TRIALS = 10  # drawn at random before a model of the space is worth asking
+STARTUP_TRIALS = (4, 10)  # least and most that are drawn at random before TPE models the space
+STARTUP_SHARE = 0.25  # of the study's trials, between the two
 
 
-def make_sampler(settings: SamplerSettings, *, trials_before: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler `settings` name.
+def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler that `study` names.
 
     A study that is taken up again must not draw what it drew before: the seed counts the trials.
     """
-    seed = settings.seed + trials_before
-    match settings.name:
+    seed = study.sampler.seed + trials_before
+    least, most = STARTUP_TRIALS
+    startup = min(max(round(STARTUP_SHARE * study.trials), least), most)
+    match study.sampler.name:
         case "tpe":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 # Grouped, since the gate's and the output stride's dimensions are not always drawn.
                 return optuna.samplers.TPESampler(
-                    seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True
+                    seed=seed, n_startup_trials=startup, multivariate=True, group=True
                 )
         case "nsga2":
             return optuna.samplers.NSGAIISampler(seed=seed)

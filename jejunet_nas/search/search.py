@@ -5,11 +5,12 @@ network that was trained is in its folder, and the same command goes on from the
 """
 
 import dataclasses
+import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 import yaml
@@ -22,7 +23,7 @@ from jejunet_nas.networks.operators import network_operators
 from jejunet_nas.records import PathLatencies, RefusedTrial, StudyHistory, TrialResult
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.prepare import prepare
+from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.search.samplers import chooser
 from jejunet_nas.search.settings import StudySettings
 from jejunet_nas.search.view import Standing, View
@@ -56,12 +57,18 @@ def search(
     url = storage or storage_url(folder)
     try:
         with lock.acquire(timeout=0), view:
-            if not check_identity(settings, folder) or _open(settings, url, view) < budget.trials:
-                setup = prepare(settings, folder, view.stage)
-                write_identity(settings, folder)
-                view.say(f"searching {settings.name}; its state is in {folder}")
-                _Search(settings, Ledger(settings, url), setup, view).run(budget)
-            return Ledger(settings, url).history()
+            ledger = Ledger.find(settings, url)
+            if ledger and _take_up(ledger, view) >= budget.trials:
+                return ledger.history()
+            setup = prepare(settings, folder, view.stage)
+            ledger = ledger or Ledger(settings, url)
+            identity = {**settings.identity(), "made_from": made_from(setup, settings)}
+            ledger.keep_identity(identity)
+            text = yaml.safe_dump(identity, sort_keys=False)
+            (folder / "study.yaml").write_text(text, encoding="utf-8")
+            view.say(f"searching {settings.name}; its state and logs are in {folder}")
+            _Search(settings, ledger, setup, view).run(budget)
+            return ledger.history()
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
@@ -69,48 +76,12 @@ def search(
         ) from None
 
 
-def check_identity(settings: StudySettings, folder: Path) -> bool:
-    """Return whether the study has begun; raise `SettingError` where it was another study.
-
-    All trials of a study share what study.yaml in its folder says.
-    """
-    file = folder / "study.yaml"
-    if not file.is_file():
-        return False
-    before = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for key, old, new in _differences(before, settings.identity()):
-        raise SettingError(
-            f"{key} of {settings.name} is {new}, and its earlier trials were made with {old}; "
-            f"allowed: the same. Use another name for the study, or remove {folder}."
-        )
-    return True
-
-
-def write_identity(settings: StudySettings, folder: Path) -> None:
-    """Write study.yaml: what all trials of the study share."""
-    text = yaml.safe_dump(settings.identity(), sort_keys=False)
-    beside = folder / "study.yaml.part"
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(folder / "study.yaml")
-
-
-def _open(settings: StudySettings, url: str, view: View) -> int:
+def _take_up(ledger: Ledger, view: View) -> int:
     """Take up what a dead process left behind; return the number of complete trials."""
-    ledger = Ledger(settings, url)
     interrupted = ledger.take_up_interrupted()
     if interrupted:
-        view.say(f"{interrupted} interrupted trial(s) of {settings.name} tried again")
+        view.say(f"{interrupted} interrupted trial(s) of {ledger.settings.name} tried again")
     return len(ledger.history().complete)
-
-
-def _differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted key and both values wherever two plain values differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in {**old, **new}:
-            inner = f"{key}.{name}".lstrip(".")
-            yield from _differences(old.get(name), new.get(name), inner)
-    elif old != new:
-        yield key, old, new
 
 
 class _Search:
@@ -155,7 +126,7 @@ class _Search:
                 )
             done = len(self._results) - before
             spent_s = time.monotonic() - began
-            self._view.stand(self._standing(budget, spent_s / done if done else None))
+            self._view.stand(self._standing(budget, spent_s / done if done else None, spent_s))
 
     def _is_worth_it(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Close trials of architectures that are known already or too slow in any case."""
@@ -195,6 +166,7 @@ class _Search:
         try:
             result = run_trial(trial.number, architecture, self._setup, self._view.stage)
         except Exception as error:  # a bug of one network is no reason to lose the night
+            traceback.print_exc()
             reason = str(error) if isinstance(error, JejunetError) else repr(error)
             self._ledger.drop(trial, "failed", reason)
             self._failed += 1
@@ -203,9 +175,9 @@ class _Search:
         self._ledger.complete(trial, result)
         self._results.append(result)
         self._view.say(trial_words(result, self._settings.deadline_ms))
-        if not result.network_reused:
-            more = self._settings.sampler.policies_per_network - 1
-            self._ledger.propose_policies(architecture, more)
+        tried = sum(each.network_id == result.network_id for each in self._results)
+        if tried < self._settings.sampler.policies_per_network:
+            self._ledger.propose_policy(architecture.network)
         return True
 
     def _least_ms(self, architecture: Architecture) -> float:
@@ -242,11 +214,14 @@ class _Search:
                 too_slow = drawn
         return None if self._results else too_slow
 
-    def _standing(self, budget: Budget, trial_s: float | None) -> Standing:
+    def _standing(self, budget: Budget, trial_s: float | None, spent_s: float = 0.0) -> Standing:
         points = [(result.score.miou, result.latency.mean_ms) for result in self._results]
         deadline_ms = self._settings.deadline_ms
         feasible = [miou for miou, mean_ms in points if mean_ms <= deadline_ms]
-        left = budget.trials - len(self._results)
+        left_s = None
+        if trial_s is not None and len(self._results) < budget.trials:
+            left_s = trial_s * (budget.trials - len(self._results))
+            left_s = min(left_s, (budget.seconds or math.inf) - spent_s)
         return Standing(
             study=self._settings.name,
             complete=len(self._results),
@@ -256,7 +231,7 @@ class _Search:
             target_fps=self._settings.target_fps,
             best_miou=max(feasible, default=None),
             hypervolume=hypervolume(points, reference_point(self._settings.target_fps)),
-            left_s=None if trial_s is None else left * trial_s,
+            left_s=left_s,
         )
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.search.identity import FORMAT
 from jejunet_nas.space.search_space import (
     DIMENSIONS,
     Choice,
@@ -30,7 +31,6 @@ from jejunet_nas.yaml_file import read_mapping
 
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 SPACES_FOLDER = "search_spaces"
-STUDIES_FOLDER = "studies"
 
 
 class _Section(BaseModel):
@@ -94,7 +94,7 @@ class StudySettings(_Section):
         shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
         shared["data"].pop("root")
         shared["training"]["init"] = Path(self.training.init).name
-        identity: dict[str, Any] = json.loads(json.dumps(shared))
+        identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
 
 

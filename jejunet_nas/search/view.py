@@ -81,7 +81,7 @@ class _LineView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._what = ""
-        self._next_s = 0.0
+        self._began_s = self._next_s = 0.0
 
     def __enter__(self) -> View:
         return self
@@ -97,10 +97,11 @@ class _LineView:
     def stage(self, what: str, done: int, total: int) -> None:
         now, name = time.monotonic(), what.split(",")[0]
         if name != self._what:  # what is over within the time is not worth a line
-            self._what, self._next_s = name, now + LINE_EVERY_S
+            self._what, self._began_s, self._next_s = name, now, now + LINE_EVERY_S
         elif now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
-            self._print(f"  {what}: {done} of {total}")
+            left_s = (now - self._began_s) / max(done, 1) * (total - done)
+            self._print(f"  {what}: {done} of {total}, about {duration(left_s)} left")
 
     def say(self, line: str) -> None:
         self._print(line)
@@ -120,6 +121,7 @@ class _LiveView:
         self._live = Live(console=console, refresh_per_second=4, transient=True)
         self._standing: Standing | None = None
         self._stage = ("prepare", 0, 1)
+        self._began_s = time.monotonic()
 
     def __enter__(self) -> View:
         self._live.start()
@@ -136,6 +138,8 @@ class _LiveView:
             self.say(f"{self._standing.study}: {self._standing.words()}")
 
     def stage(self, what: str, done: int, total: int) -> None:
+        if what.split(",")[0] != self._stage[0].split(",")[0]:
+            self._began_s = time.monotonic()
         self._stage = (what, done, total)
         self._live.update(self._picture())
 
@@ -146,8 +150,15 @@ class _LiveView:
         self._standing = standing
         self._live.update(self._picture())
 
-    def _picture(self) -> Group:
+    def _stage_words(self) -> str:
         what, done, total = self._stage
+        if total <= 1 or done == 0:
+            return what
+        left_s = (time.monotonic() - self._began_s) / done * (total - done)
+        return f"{what}, {done} of {total}, about {duration(left_s)} left"
+
+    def _picture(self) -> Group:
+        _, done, total = self._stage
         rows = Table.grid(padding=(0, 2))
         if self._standing:
             rows.add_row(
@@ -158,6 +169,6 @@ class _LiveView:
         rows.add_row(
             Text("this trial", style="dim"),
             ProgressBar(total, done, width=30),
-            Text(f"{what} {done}/{total}" if total > 1 else what, style="dim"),
+            Text(self._stage_words(), style="dim"),
         )
         return Group(rows)

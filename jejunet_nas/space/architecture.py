@@ -66,9 +66,9 @@ class Policy:
     """How a network is run on video; it needs no training.
 
     Every `keyframe_interval`-th frame at the latest is a keyframe; the frames between are
-    propagated, or show the last mask again. The gate, where a threshold is set, scores each frame
-    between: below `reuse_below` the last mask is shown again, above `refresh_above` the frame
-    becomes a keyframe.
+    propagated, or show the keyframe's mask again. The gate, where a threshold is set, scores how
+    far each frame between is from the keyframe: below `reuse_below` the keyframe's mask is shown
+    again, above `refresh_above` the frame becomes a keyframe.
     """
 
     keyframe_interval: int

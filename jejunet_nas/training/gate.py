@@ -5,6 +5,7 @@ one's what the key path would say: the gate learns how much the two disagree.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
+from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.records import DataSplit
 from jejunet_nas.resize import resize_frame, thumbnails
@@ -58,6 +60,9 @@ def train_gate(
         float(step(pairs.now[chosen], pairs.keyframe[chosen], pairs.disagreement[chosen]))
         for chosen in _draws(rng, len(pairs.now), settings.gate_steps)
     ]
+    last = float(np.mean(losses[-max(1, len(losses) // 10) :]))
+    if not math.isfinite(last):
+        raise TrialError(f"the gate's loss became {last} in {settings.gate_steps} steps.")
     estimate_statistics(
         network.gate.layers,
         lambda chosen: network.gate(
@@ -65,7 +70,7 @@ def train_gate(
         ),
         _draws(rng, len(pairs.now), STATISTICS_BATCHES),
     )
-    return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+    return last
 
 
 def disagreement(stale: npt.NDArray[np.uint8], fresh: npt.NDArray[np.uint8], classes: int) -> float:

@@ -29,7 +29,11 @@ OnStep = Callable[[int, int, float], None]  # steps done, steps in all, loss
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LoopRecord:
-    """What the loop saw: the mean loss over each `loss_every_steps` steps, and its times."""
+    """What the loop saw: the mean loss over each `loss_every_steps` steps, and its times.
+
+    input_wait_share: of the time after the first step, which is traced while batches are made.
+    trace_s: how much longer the first step took than the others.
+    """
 
     losses: tuple[float, ...]
     loss_every_steps: int
@@ -54,7 +58,7 @@ def train_paths(
     losses: list[float] = []
     times_s: list[float] = []
     with Prefetcher(sampler, first_step=0, steps=settings.steps) as batches:
-        began = time.perf_counter()
+        began, first_wait_s = time.perf_counter(), 0.0
         for batch in batches:
             before = time.perf_counter()
             losses.append(float(step(batch.frames, batch.context_frames, batch.masks)))
@@ -64,16 +68,19 @@ def train_paths(
                     f"the loss became {losses[-1]} at step {len(losses)} of {settings.steps}; "
                     f"learning_rate is {settings.learning_rate}. Lower it."
                 )
+            if len(losses) == 1:
+                began, first_wait_s = time.perf_counter(), batches.wait_s
             on_step(len(losses), settings.steps, losses[-1])
-        waited_s, elapsed_s = batches.wait_s, time.perf_counter() - began
+        waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
     _settle_batch_norm(network, sampler, settings)
+    _require_finite(network)
     median_s = float(np.median(times_s[1:] or times_s))
     every = max(1, math.ceil(settings.steps / CURVE_POINTS))
     return LoopRecord(
         losses=tuple(float(np.mean(losses[i : i + every])) for i in range(0, len(losses), every)),
         loss_every_steps=every,
         median_step_ms=1000 * median_s,
-        input_wait_share=min(1.0, waited_s / elapsed_s),
+        input_wait_share=min(1.0, waited_s / max(elapsed_s, 1e-9)),
         trace_s=max(0.0, times_s[0] - median_s),
     )
 
@@ -100,6 +107,14 @@ def _make_step(
         return loss
 
     return step  # type: ignore[no-any-return]
+
+
+def _require_finite(network: KerasNetwork) -> None:
+    for layer in network.path_layers():
+        if not all(np.isfinite(weights).all() for weights in layer.get_weights()):
+            raise TrialError(
+                f"the weights of {layer.name} are not finite after training. Lower learning_rate."
+            )
 
 
 def _settle_batch_norm(

@@ -11,7 +11,7 @@ def cross_entropy(masks: Any, logits: Any) -> Any:
     """Return the mean cross-entropy over the pixels that are annotated.
 
     masks: uint8 [batch, height, width]. logits: [batch, h, w, classes] at any resolution, enlarged
-    bilinearly to the masks', as the graph does before its argmax.
+    bilinearly to the masks'.
     """
     logits = tf.image.resize(logits, tf.shape(masks)[1:3])
     known = tf.cast(masks != IGNORE, tf.float32)

@@ -14,7 +14,7 @@ class TrainingSettings:
     init: `scratch`, or a file of backbone weights. steps: of `pairs_per_step` pairs of frames each.
     learning_rate: Adam's at its highest; layers that came with all their weights take
     `pretrained_rate` times it. Layers that were cut take the whole of it: they must find anew what
-    the lost channels did. gate_pairs: pairs of frames that the gate learns from.
+    the lost channels did. gate_pairs: pairs of frames that the gate learns from, made in tens.
     """
 
     init: str = SCRATCH

@@ -51,6 +51,7 @@ class Walker:
         paths: list[Path] = []
         scores = np.full(len(clip), np.nan, np.float32)
         context = keyframe = None
+        key_mask: npt.NDArray[np.uint8] | None = None
         for time, picture in enumerate(clip.frames):
             frame = resize_frame(picture, self.height, self.width)
             small = thumbnails(frame) if policy.gated else None
@@ -60,11 +61,13 @@ class Walker:
             path = chooser.choose(score)
             if path == "key":
                 mask, context = self.key(frame)
-                keyframe = small
+                keyframe, key_mask = small, mask
             elif path == "propagate":
                 mask = self.propagate(frame, context)
             else:
-                mask = masks[-1]
+                # Of all masks shown so far this is the one that the gate has spoken of.
+                assert key_mask is not None, "a clip begins with a keyframe"
+                mask = key_mask
             masks.append(mask)
             paths.append(path)
         return Walk(masks=np.stack(masks), paths=tuple(paths), gate_scores=scores)

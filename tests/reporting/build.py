@@ -43,7 +43,9 @@ def trial(
 ) -> TrialResult:
     key = 1 / interval
     shares: dict[Path, float] = {"key": key, "propagate": 1 - key, "reuse": 0.0}
-    clips = (ClipScore(name="bear", frames=2, intersection=(6, 6), union=(10, 10)),)
+    clips = (
+        ClipScore(name="bear", frames=2, annotated=(8, 8), intersection=(6, 6), union=(10, 10)),
+    )
     return TrialResult(
         number=number,
         architecture=architecture(interval),

@@ -29,7 +29,9 @@ def test_masks_count_at_the_resolution_of_the_annotation() -> None:
 
     score = score_clip(clip, halves(2, 2, 4), classes=2)
 
-    assert score == ClipScore(name="bear", frames=2, intersection=(96, 96), union=(96, 96))
+    assert score == ClipScore(
+        name="bear", frames=2, annotated=(96, 96), intersection=(96, 96), union=(96, 96)
+    )
 
 
 def test_only_annotated_frames_count() -> None:
@@ -62,14 +64,29 @@ def test_an_unknown_class_names_the_clip_and_the_frame() -> None:
 
 
 def test_all_clips_share_one_confusion_so_long_clips_weigh_more() -> None:
-    long = ClipScore(name="long", frames=9, intersection=(90, 30), union=(100, 40))
-    short = ClipScore(name="short", frames=1, intersection=(0, 0), union=(10, 10))
+    long = ClipScore(
+        name="long", frames=9, annotated=(95, 35), intersection=(90, 30), union=(100, 40)
+    )
+    short = ClipScore(
+        name="short", frames=1, annotated=(0, 10), intersection=(0, 0), union=(10, 10)
+    )
 
     score = combine([long, short])
 
     assert score.class_iou == (90 / 110, 30 / 50)
     assert score.miou == pytest.approx((90 / 110 + 30 / 50) / 2)
     assert score.clips == (long, short)
+
+
+def test_a_class_that_only_a_mask_shows_is_left_out_of_the_mean() -> None:
+    annotation = np.zeros((1, 4, 4), dtype=np.uint8)
+    wrong = annotation.copy()
+    wrong[0, 0, 0] = 1
+
+    score = combine([score_clip(clip_of(annotation), wrong, classes=2)])
+
+    assert score.class_iou == (15 / 16, None)
+    assert score.miou == 15 / 16
 
 
 def test_nothing_to_score_is_told() -> None:

@@ -125,5 +125,6 @@ def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
         return SimpleNamespace(val=SimpleNamespace(class_names=("background", "object")))
 
     monkeypatch.setattr(search, "prepare", prepare)
+    monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})
     monkeypatch.setattr(search, "run_trial", trials)
     return trials

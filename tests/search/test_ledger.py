@@ -4,6 +4,7 @@ from typing import Any
 import optuna
 import pytest
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial
 from jejunet_nas.search.ledger import Ledger, storage_url
 from jejunet_nas.search.samplers import chooser
@@ -145,13 +146,37 @@ def test_starting_points_are_proposed_to_a_new_study_only(tmp_path: Path) -> Non
     assert len(study.get_trials(states=[optuna.trial.TrialState.WAITING])) == 0
 
 
-def test_a_network_is_proposed_under_as_many_policies_as_asked(ledger: Ledger) -> None:
+def test_a_network_is_proposed_under_one_more_policy(ledger: Ledger) -> None:
     _, architecture = begin(ledger)
-    ledger.propose_policies(architecture, 3)
+    ledger.propose_policy(architecture.network)
 
-    networks = [begin(ledger)[1].network for _ in range(3)]
+    assert begin(ledger)[1].network == architecture.network
 
-    assert networks == [architecture.network] * 3
+
+def test_a_study_that_was_not_begun_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
+    assert Ledger.find(tiny_study(tmp_path), storage_url(tmp_path)) is None
+    assert not (tmp_path / "study.db").exists()
+
+
+def test_a_study_is_found_with_its_settings_and_refused_with_others(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path)
+    Ledger(settings, storage_url(tmp_path)).keep_identity(settings.identity())
+
+    assert Ledger.find(settings, storage_url(tmp_path)) is not None
+    with pytest.raises(SettingError, match=r"^latency.threads of tiny is 2, .* made with 1; allow"):
+        Ledger.find(tiny_study(tmp_path, "latency: {threads: 2}\n"), storage_url(tmp_path))
+
+
+def test_other_data_under_the_same_settings_are_refused(ledger: Ledger) -> None:
+    ledger.keep_identity({"made_from": {"val_fingerprint": "a"}})
+
+    with pytest.raises(SettingError, match=r"^made_from.val_fingerprint of tiny is b, .* with a; "):
+        ledger.keep_identity({"made_from": {"val_fingerprint": "b"}})
+
+
+def test_a_storage_that_does_not_open_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"^--storage is nonsense, which does not open .*; allo"):
+        Ledger(tiny_study(tmp_path), "nonsense")
 
 
 def test_optuna_counts_among_the_best_only_what_meets_the_target(

@@ -1,4 +1,5 @@
 import warnings
+from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from jejunet_nas.search.samplers import chooser, distribution, make_sampler
-from jejunet_nas.search.settings import SamplerSettings
+from jejunet_nas.search.settings import StudySettings, read_study
 
 Name = Literal["tpe", "nsga2", "random"]
 KINDS: dict[Name, type] = {
@@ -49,14 +50,20 @@ def test_a_trial_is_given_one_of_the_choices_as_it_stands(choices: tuple[Any, ..
     assert {type(choice) for choice in chosen} <= {type(choice) for choice in choices}
 
 
+def sampled_by(name: Name, seed: int = 0) -> StudySettings:
+    folder = Path(__file__).parents[2] / "studies"
+    overrides = {"sampler": {"name": name, "seed": seed}, "trials": 40}
+    return read_study(folder / "quickstart.yaml", overrides)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_sampler_is_found_by_its_name(name: Name) -> None:
-    assert isinstance(make_sampler(SamplerSettings(name=name), trials_before=0), KINDS[name])
+    assert isinstance(make_sampler(sampled_by(name), trials_before=0), KINDS[name])
 
 
 def draws(name: Name, *, seed: int, before: int = 0) -> list[Any]:
     with warnings.catch_warnings(action="ignore"):
-        sampler = make_sampler(SamplerSettings(name=name, seed=seed), trials_before=before)
+        sampler = make_sampler(sampled_by(name, seed), trials_before=before)
     study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
     drawn = []
     for number in range(15):  # beyond TPE's start at random

@@ -48,6 +48,22 @@ def test_reuse_shows_the_keyframes_mask_again(walker: Walker, clip: Clip) -> Non
         np.testing.assert_array_equal(walk.masks[time], walker.key(clip.frames[time // 3 * 3])[0])
 
 
+def test_what_the_gate_lets_be_reused_is_the_mask_of_the_keyframe_it_compared_with(
+    walker: Walker, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.0])  # something comes by, and is gone again
+    monkeypatch.setattr(walker, "gate", lambda *_: next(scores))
+    three = dataclasses.replace(
+        clip, frames=clip.frames[:3], masks=clip.masks[:3], annotated=clip.annotated[:3]
+    )
+
+    walk = walker.walk(three, Policy(keyframe_interval=8, reuse_below=0.1))
+
+    assert walk.paths == ("key", "propagate", "reuse")
+    np.testing.assert_array_equal(walk.masks[2], walk.masks[0])
+    assert (walk.masks[1] != walk.masks[0]).any()
+
+
 def test_propagate_takes_the_context_of_the_last_keyframe(walker: Walker, clip: Clip) -> None:
     walk = walker.walk(clip, Policy(keyframe_interval=4))
 
