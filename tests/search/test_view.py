@@ -1,0 +1,85 @@
+"""What a person sees of a running search."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from jejunet_nas.search.view import Standing, duration, make_view
+
+STANDING = Standing(
+    study="tiny",
+    complete=3,
+    wanted=12,
+    refused=1,
+    failed=0,
+    target_fps=24.0,
+    best_miou=0.7184,
+    hypervolume=14.25,
+    left_s=300.0,
+)
+
+
+def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    written = io.StringIO()
+    return Console(file=written, force_terminal=terminal, width=200), written
+
+
+def test_a_standing_says_how_far_the_search_is_and_what_it_has_found() -> None:
+    assert STANDING.words() == (
+        "3 of 12 trials, 1 refused, 0 failed; best at 24 fps: 71.8 mIoU; hypervolume 14.250, "
+        "about 5 min left"
+    )
+
+
+def test_a_standing_without_a_feasible_trial_says_none_yet() -> None:
+    early = dataclasses.replace(STANDING, best_miou=None, left_s=None)
+
+    assert "best at 24 fps: none yet; hypervolume 14.250" in early.words()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(45, "45 s"), (720, "12 min"), (12600, "3.5 h"), (89.4, "89 s")]
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_where_there_is_no_terminal_plain_lines_are_written() -> None:
+    target, written = console(terminal=False)
+
+    with make_view(target) as view:
+        view.stand(STANDING)
+        view.say("trial 4: [odd] words stay as they are")
+
+    assert written.getvalue() == (
+        f"tiny: {STANDING.words()}\ntrial 4: [odd] words stay as they are\n"
+    )
+
+
+def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, written = console(terminal=False)
+    now = iter([0.0, 10.0, 30.0])
+    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: next(now))
+
+    with make_view(target) as view:
+        for done, loss in ((1, 0.7), (100, 0.5), (300, 0.4)):
+            view.stage(f"train, loss {loss}", done, 400)
+
+    assert written.getvalue() == "  train, loss 0.4: 300 of 400, about 10 s left\n"
+
+
+def test_on_a_terminal_the_standing_and_the_stage_are_kept_in_place() -> None:
+    target, written = console(terminal=True)
+
+    with make_view(target) as view:
+        view.stand(STANDING)
+        view.stage("train, loss 0.5", 100, 400)
+        view.say("trial 4 refused")
+
+    shown = written.getvalue()
+    assert "trial 4 refused" in shown
+    assert "71.8 mIoU" in shown
