@@ -26,7 +26,7 @@ search: $(READY) ## search the quickstart study and write its report
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 
-davis: $(READY) ## search DAVIS for a Pixel 2 (about 25 minutes; DATA_ROOT=the data set's folder)
+davis: $(READY) ## search DAVIS for a Pixel 2 (about 12 minutes; DATA_ROOT=the data set's folder)
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2
 
