@@ -62,7 +62,10 @@ def train_gate(
     ]
     last = float(np.mean(losses[-max(1, len(losses) // 10) :]))
     if not math.isfinite(last):
-        raise TrialError(f"the gate's loss became {last} in {settings.gate_steps} steps.")
+        raise TrialError(
+            f"the gate's loss became {last}; gate_steps is {settings.gate_steps}; allowed: a finite "
+            "loss. Lower learning_rate, which decides the masks that the gate learns from."
+        )
     estimate_statistics(
         network.gate.layers,
         lambda chosen: network.gate(
