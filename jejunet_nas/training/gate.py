@@ -63,8 +63,8 @@ def train_gate(
     last = float(np.mean(losses[-max(1, len(losses) // 10) :]))
     if not math.isfinite(last):
         raise TrialError(
-            f"the gate's loss became {last}; gate_steps is {settings.gate_steps}; allowed: a finite "
-            "loss. Lower learning_rate, which decides the masks that the gate learns from."
+            f"the gate's loss became {last} after {settings.gate_steps} gate_steps; allowed: a "
+            "finite loss. Change gate_steps or the seed."
         )
     estimate_statistics(
         network.gate.layers,
