@@ -36,6 +36,10 @@ class DeviceError(JejunetError):
     exit_code = 4
 
 
+class DeviceAwayError(DeviceError):
+    """The phone cannot be reached now; it may come back."""
+
+
 class TrialError(JejunetError):
     """One trial cannot be finished; the study goes on without it."""
 

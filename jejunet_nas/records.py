@@ -24,6 +24,7 @@ Masks = npt.NDArray[np.uint8]  # [time, height, width], class indices
 
 PATHS: tuple[Path, ...] = get_args(Path)
 GRAPH_NAMES: tuple[GraphName, ...] = get_args(GraphName)
+_BY_LETTER: dict[str, Path] = {path[0]: path for path in PATHS}
 IGNORE = 255  # a mask's value where nothing is known; it counts in no score and no loss
 
 
@@ -74,7 +75,7 @@ class Operator:
 
     kind: the operator's name in the TFLite schema (`CONV_2D`, `RESIZE_BILINEAR`, ...). kernel:
     (height, width) of a convolution's or pooling window, (1, 1) otherwise. Bytes count activations
-    in and out, and constant weights apart.
+    in and out, and constant weights apart. float32: whether it reads or writes float activations.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Operator:
     bytes_out: int
     weight_bytes: int = 0
     elements_out: int
+    float32: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +126,39 @@ class PathLatencies:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FramePaths:
+    """Which path each frame of one clip took.
+
+    letters: one a frame: k (key), p (propagate) or r (reuse); a capital where the gate ran.
+    """
+
+    clip: str
+    letters: str
+
+    @classmethod
+    def of(cls, clip: str, paths: Sequence[Path], gated: Sequence[bool]) -> "FramePaths":
+        """Return the paths of `clip`, and on which frames the gate ran, in short."""
+        pairs = zip(paths, gated, strict=True)
+        return cls(clip=clip, letters="".join(p[0].upper() if gate else p[0] for p, gate in pairs))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Each frame's path."""
+        return tuple(_BY_LETTER[letter.lower()] for letter in self.letters)
+
+    @property
+    def gated(self) -> tuple[bool, ...]:
+        """Whether the gate ran on each frame."""
+        return tuple(letter.isupper() for letter in self.letters)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLatency:
     """Latency over a whole stream of frames, each on the path that the policy gave it.
 
     `dropped_frames` is the share of camera frames that are overwritten in a one-frame buffer before
     they are read; `every_frame` tells whether no frame takes longer than the camera's period.
+    `doubts` say why a measurement is unstable; none where it is stable, or nothing was measured.
     """
 
     mean_ms: float
@@ -136,6 +166,7 @@ class StreamLatency:
     every_frame: bool
     dropped_frames: float
     source: LatencySource
+    doubts: tuple[str, ...] = ()
 
     @property
     def sustained_fps(self) -> float:
@@ -213,16 +244,32 @@ class NetworkRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What is known about one architecture in the end."""
+    """What is known about one architecture in the end.
+
+    walks: the paths of the validation clips, from which any graphs' latencies make a stream's.
+    predicted: the stream's latency before anything was measured; measured: on the phone, once it
+    was.
+    """
 
     number: int
     architecture: Architecture
     network: NetworkRecord
     score: Score
-    latency: StreamLatency
-    paths: dict[Path, float]  # share of frames on each path
+    walks: tuple[FramePaths, ...]
+    predicted: StreamLatency
+    measured: StreamLatency | None = None
     stage_s: dict[str, float]
     network_reused: bool  # its network was found trained
+
+    @property
+    def latency(self) -> StreamLatency:
+        """What the trial is ranked by: measured where it was, predicted where it was not."""
+        return self.measured or self.predicted
+
+    @property
+    def paths(self) -> dict[Path, float]:
+        """Share of frames on each path."""
+        return path_shares([path for walk in self.walks for path in walk.paths])
 
     @property
     def network_id(self) -> str:
@@ -268,13 +315,14 @@ class StudyHistory:
     dataset: str
     class_names: tuple[str, ...]
     target_fps: float
-    device: str  # the phone whose latency counts, or this computer
+    device: str  # the phone whose latency counts
     latency_source: LatencySource
     threads: int
     complete: tuple[TrialResult, ...]
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
     duplicates: int  # draws of an architecture that was known already
+    phone: str | None = None  # on which trials were measured; None: none was
 
 
 Record = TypeVar("Record")

@@ -30,13 +30,13 @@ from jejunet_nas.records import (
     Clip,
     ClipScore,
     DataSplit,
+    FramePaths,
     GraphName,
     NetworkRecord,
     PathLatencies,
     TrainingRecord,
     TrialResult,
     from_json,
-    path_shares,
     to_json,
 )
 from jejunet_nas.resize import resize_frame
@@ -83,19 +83,17 @@ def run_trial(
     clock = Clock({} if reused else network.stage_s)
     with clock.stage("evaluate"):
         walks, scores = _walk_clips(network, architecture, setup, tell)
-    latency = stream_latency(
-        [walk.paths for walk in walks],
-        [(~np.isnan(walk.gate_scores)).tolist() for walk in walks],
-        network.latencies,
-        target_fps=setup.target_fps,
+    paths = tuple(
+        FramePaths.of(clip.name, walk.paths, (~np.isnan(walk.gate_scores)).tolist())
+        for clip, walk in zip(setup.val.clips, walks, strict=True)
     )
     return TrialResult(
         number=number,
         architecture=architecture,
         network=network,
         score=combine(scores),
-        latency=latency,
-        paths=path_shares([path for walk in walks for path in walk.paths]),
+        walks=paths,
+        predicted=stream_latency(paths, network.latencies, target_fps=setup.target_fps),
         stage_s=clock.stage_s,
         network_reused=reused,
     )

@@ -4,6 +4,7 @@ import pytest
 
 from jejunet_nas.errors import (
     DataError,
+    DeviceAwayError,
     DeviceError,
     JejunetError,
     NothingFeasibleError,
@@ -19,6 +20,7 @@ EXIT_CODES: dict[type[JejunetError], int] = {
     DataError: 2,
     NothingFeasibleError: 3,
     DeviceError: 4,
+    DeviceAwayError: 4,
 }
 
 

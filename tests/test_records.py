@@ -11,6 +11,7 @@ from jejunet_nas.records import (
     Clip,
     DataSplit,
     FailedTrial,
+    FramePaths,
     Latency,
     Path,
     StreamLatency,
@@ -57,6 +58,25 @@ def test_the_shares_of_the_paths_add_up_to_one(paths: list[Path]) -> None:
 
     assert tuple(shares) == PATHS
     assert sum(shares.values()) == pytest.approx(1)  # a sum of three rounded quotients
+
+
+@given(st.lists(st.tuples(st.sampled_from(PATHS), st.booleans())))
+def test_the_paths_of_a_clip_in_letters_are_the_same_paths(frames: list[tuple[Path, bool]]) -> None:
+    paths, gated = tuple(p for p, _ in frames), tuple(g for _, g in frames)
+
+    walk = FramePaths.of("bear", paths, gated)
+
+    assert (walk.paths, walk.gated, len(walk.letters)) == (paths, gated, len(frames))
+
+
+def test_a_trial_is_ranked_by_what_was_measured() -> None:
+    predicted = trial(0, 0.7, 20.0)
+    measured = dataclasses.replace(predicted.predicted, mean_ms=31.0, source="measured")
+
+    both = dataclasses.replace(predicted, measured=measured)
+
+    assert (predicted.latency.mean_ms, both.latency.mean_ms) == (20.0, 31.0)
+    assert both.predicted.mean_ms == 20.0
 
 
 def test_the_figures_of_a_latency_stand_in_order() -> None:

@@ -11,28 +11,27 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from jejunet_nas.records import Path, PathLatencies, StreamLatency
+from jejunet_nas.records import FramePaths, Path, PathLatencies, StreamLatency
 from jejunet_nas.space.architecture import Policy
 
 REUSE_MS = 0.0  # the last mask is shown again: no graph runs
 
 
 def stream_latency(
-    paths: Sequence[Sequence[Path]],
-    gated: Sequence[Sequence[bool]],
+    walks: Sequence[FramePaths],
     latencies: PathLatencies,
     *,
     target_fps: float,
+    doubts: tuple[str, ...] = (),
 ) -> StreamLatency:
     """Return the latency over all frames of all clips.
 
-    `paths` and `gated` hold one sequence a clip: each frame's path, and whether the gate ran on it.
     The mean weighs every frame alike; the share of dropped frames is over the camera frames of all
     clips, each clip starting with an idle processor (see `count_frames`).
     """
     clips = [
-        [frame_ms(path, ran, latencies) for path, ran in zip(*clip, strict=True)]
-        for clip in zip(paths, gated, strict=True)
+        [frame_ms(path, ran, latencies) for path, ran in zip(walk.paths, walk.gated, strict=True)]
+        for walk in walks
     ]
     frames = list(itertools.chain.from_iterable(clips))
     assert frames, "a stream without a frame"
@@ -45,6 +44,7 @@ def stream_latency(
         every_frame=max(frames) <= period_ms,
         dropped_frames=dropped / arrived,
         source=latencies.source,
+        doubts=doubts,
     )
 
 

@@ -1,13 +1,14 @@
 """A stream's latency follows from its paths, and a floor lies under all that a policy can do."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.latency.stream import count_frames, floor_ms, frame_ms, stream_latency
-from jejunet_nas.records import Latency, PathLatencies
+from jejunet_nas.records import FramePaths, Latency, PathLatencies
 from jejunet_nas.records import Path as FramePath
 from jejunet_nas.space.architecture import Policy
 
@@ -23,6 +24,10 @@ def _latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLatenc
     return PathLatencies(key=key, propagate=propagate, gate=gate)
 
 
+def _walk(paths: Sequence[FramePath], gated: Sequence[bool] = ()) -> FramePaths:
+    return FramePaths.of("bear", paths, gated or [False] * len(paths))
+
+
 SIXTY_TEN_ONE = _latencies(60.0, 10.0, 1.0)
 
 
@@ -34,16 +39,15 @@ def test_a_frame_pays_for_its_path_and_for_the_gate_where_it_ran() -> None:
 
 def test_a_keyframe_and_three_propagated_frames_are_worked_out_by_hand() -> None:
     paths: list[FramePath] = ["key", "propagate", "propagate", "propagate"]
-    found = stream_latency([paths], [[False] * 4], SIXTY_TEN_ONE, target_fps=25.0)
+    found = stream_latency([_walk(paths)], SIXTY_TEN_ONE, target_fps=25.0)
     assert (found.mean_ms, found.worst_ms, found.sustained_fps) == (22.5, 60.0, 1000 / 22.5)
     assert not found.every_frame
     assert found.dropped_frames == 0  # one frame waits at 60 ms, and none has been overwritten
 
 
 def test_clips_are_averaged_over_their_frames_and_each_starts_idle() -> None:
-    paths: list[list[FramePath]] = [["key"], ["key", "reuse", "reuse"]]
-    gated = [[False], [False, True, True]]
-    found = stream_latency(paths, gated, SIXTY_TEN_ONE, target_fps=10.0)
+    walks = [_walk(["key"]), _walk(["key", "reuse", "reuse"], [False, True, True])]
+    found = stream_latency(walks, SIXTY_TEN_ONE, target_fps=10.0)
     assert found.mean_ms == (60 + 60 + 1 + 1) / 4
     assert found.every_frame
 
@@ -128,7 +132,7 @@ def test_the_mean_lies_between_the_floor_and_the_worst_frame(
     stream: tuple[Policy, list[FramePath], list[bool]], latencies: PathLatencies, fps: float
 ) -> None:
     policy, paths, gated = stream
-    found = stream_latency([paths], [gated], latencies, target_fps=fps)
+    found = stream_latency([_walk(paths, gated)], latencies, target_fps=fps)
     best_ms = min(map(frame_ms, paths, gated, [latencies] * len(paths)))
     assert best_ms <= found.mean_ms * (1 + 1e-9)
     assert found.mean_ms <= found.worst_ms * (1 + 1e-9)
@@ -142,7 +146,7 @@ def test_without_a_gate_the_floor_is_the_mean_of_whole_intervals(
 ) -> None:
     policy = Policy(keyframe_interval=interval, between_keyframes=between)  # type: ignore[arg-type]
     paths: list[FramePath] = (["key"] + [between] * (interval - 1)) * 3
-    found = stream_latency([paths], [[False] * len(paths)], latencies, target_fps=24.0)
+    found = stream_latency([_walk(paths)], latencies, target_fps=24.0)
     assert math.isclose(floor_ms(policy, latencies), found.mean_ms)
 
 

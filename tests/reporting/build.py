@@ -5,6 +5,7 @@ import random
 from jejunet_nas.records import (
     ClipScore,
     FailedTrial,
+    FramePaths,
     LatencySource,
     Path,
     RefusedTrial,
@@ -41,8 +42,7 @@ def trial(
     class_iou: tuple[float | None, ...] | None = None,
     source: LatencySource = "predicted",
 ) -> TrialResult:
-    key = 1 / interval
-    shares: dict[Path, float] = {"key": key, "propagate": 1 - key, "reuse": 0.0}
+    paths: list[Path] = ["key", *["propagate"] * (interval - 1)]  # type: ignore[list-item]
     clips = (
         ClipScore(name="bear", frames=2, annotated=(8, 8), intersection=(6, 6), union=(10, 10)),
     )
@@ -53,14 +53,14 @@ def trial(
             f"{number:012x}", NETWORK, float_miou=miou + 0.01, int8_miou=miou + 0.005
         ),
         score=Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips),
-        latency=StreamLatency(
+        walks=(FramePaths.of("bear", paths, [False] * interval),),
+        predicted=StreamLatency(
             mean_ms=mean_ms,
             worst_ms=1.5 * mean_ms,
             every_frame=1.5 * mean_ms <= 40,
             dropped_frames=0.125,
             source=source,
         ),
-        paths=shares,
         stage_s={"training": 60.0, "compression": 2.5},
         network_reused=False,
     )
