@@ -26,20 +26,27 @@ class TensorInfo:
 
 
 class Graph:
-    """A graph ready to run on this computer, with LiteRT's default delegate.
+    """A graph ready to run on this computer, with LiteRT's default delegate or without.
 
     Raises `SettingError` where the file is no graph, or its operators do not load.
     """
 
-    def __init__(self, file: Path, *, threads: int = 1) -> None:
+    def __init__(self, file: Path, *, threads: int = 1, delegate: bool = True) -> None:
+        resolver = "AUTO" if delegate else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         try:
-            self._interpreter = Interpreter(model_path=str(file), num_threads=threads)
+            self._interpreter = Interpreter(
+                model_path=str(file),
+                num_threads=threads,
+                experimental_op_resolver_type=OpResolverType[resolver],
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as reason:
+            under = "under LiteRT's default delegate" if delegate else "without a delegate"
             raise SettingError(
-                f"{file} does not load under LiteRT's default delegate: {_first_line(reason)}; "
+                f"{file} does not load {under}: {_first_line(reason)}; "
                 "allowed: a .tflite file whose operators it can prepare. Convert it again."
             ) from reason
+        self._file = file
         inputs, outputs = (
             self._interpreter.get_input_details(),
             self._interpreter.get_output_details(),
@@ -54,6 +61,25 @@ class Graph:
             self._interpreter.set_tensor(self._inputs[name], value)
         self._interpreter.invoke()
         return {name: self._interpreter.get_tensor(i) for name, i in self._outputs.items()}
+
+    def fill_inputs(self, *, seed: int) -> None:
+        """Set all inputs to noise: in [-1, 1], in all of int8 and uint8, 0 or 1 in wider integers.
+
+        The wider ones may be indices, which have to exist.
+        """
+        rng = np.random.default_rng(seed)
+        for name, index in self._inputs.items():
+            self._interpreter.set_tensor(index, _noise(self.tensors[name], rng))
+
+    def invoke(self) -> None:
+        """Run the graph on the inputs as they are, and leave the outputs where they are."""
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as reason:
+            raise SettingError(
+                f"{self._file} loads but does not run: {_first_line(reason)}; allowed: a graph "
+                "that runs on this computer. Convert it again."
+            ) from reason
 
     def not_delegated(self) -> tuple[str, ...]:
         """Return the kinds of the operators that the default delegate leaves aside, in order."""
@@ -99,9 +125,19 @@ def list_operators(file: Path) -> list[Operator]:
     return [_operator(node, tensors, computed) for node in nodes]
 
 
+def _noise(tensor: TensorInfo, rng: np.random.Generator) -> Array:
+    if tensor.dtype.kind == "f":
+        return rng.uniform(-1, 1, tensor.shape).astype(tensor.dtype)
+    low, high = 0, 1
+    if tensor.dtype in (np.int8, np.uint8):
+        low, high = np.iinfo(tensor.dtype).min, np.iinfo(tensor.dtype).max
+    return rng.integers(low, high, tensor.shape, endpoint=True).astype(tensor.dtype)
+
+
 def _operator(node: dict[str, Any], tensors: dict[int, Any], computed: set[int]) -> Operator:
     inputs = [int(index) for index in node["inputs"] if index >= 0]
     out = tensors[int(node["outputs"][0])]
+    activations = [index for index in inputs if index in computed]
     weights = [tensors[index] for index in inputs if index not in computed]
     elements = _elements(out)
     kind = str(node["op_name"])
@@ -112,10 +148,11 @@ def _operator(node: dict[str, Any], tensors: dict[int, Any], computed: set[int])
         kind=kind,
         kernel=kernel,
         macs=macs,
-        bytes_in=sum(_bytes(tensors[index]) for index in inputs if index in computed),
+        bytes_in=sum(_bytes(tensors[index]) for index in activations),
         bytes_out=sum(_bytes(tensors[int(index)]) for index in node["outputs"]),
         weight_bytes=sum(map(_bytes, weights)) if macs else 0,
         elements_out=elements,
+        float32=any(t["dtype"] is np.float32 for t in (out, *(tensors[i] for i in activations))),
     )
 
 

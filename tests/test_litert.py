@@ -68,6 +68,28 @@ def test_a_file_that_is_no_graph_does_not_load(tmp_path: Path, content: bytes) -
         list_operators(tmp_path / "g.tflite")
 
 
+def test_noise_fills_the_input_and_gives_the_same_with_and_without_a_delegate(
+    tmp_path: Path,
+) -> None:
+    file = write_graph(tmp_path / "g.tflite", lambda x: {"y": tf.nn.relu(x)}, (1, 4, 4, 8))
+    outputs = []
+    for delegate in (True, False):
+        graph = Graph(file, delegate=delegate)
+        graph.fill_inputs(seed=0)
+        graph.invoke()
+        outputs.append(graph.run()["y"])
+
+    assert len(np.unique(outputs[0])) > 20  # of 128 values, at half of them 0
+    np.testing.assert_array_equal(*outputs)
+
+
+def test_an_error_says_that_there_was_no_delegate(tmp_path: Path) -> None:
+    (tmp_path / "g.tflite").write_bytes(b"no graph at all")
+
+    with pytest.raises(SettingError, match=r"g\.tflite does not load without a delegate: "):
+        Graph(tmp_path / "g.tflite", delegate=False)
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"there is no {PUBLISHED}")
 def test_mobilenet_v2_has_its_published_300_million_macs() -> None:
@@ -75,3 +97,21 @@ def test_mobilenet_v2_has_its_published_300_million_macs() -> None:
 
     # Sandler et al., table 4: 300 M, rounded.
     assert sum(operator.macs for operator in operators) == pytest.approx(300e6, rel=0.01)
+
+
+def test_an_operator_over_float_activations_says_so(tmp_path: Path) -> None:
+    kernel = noise(0, 1, 1, 8, 4)
+
+    @tf.function(autograph=False)
+    def convolve(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+    traced = convolve.get_concrete_function(tf.TensorSpec((1, 6, 4, 8), tf.float32))
+    (tmp_path / "f.tflite").write_bytes(
+        tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+    )
+    int8 = write_graph(tmp_path / "i.tflite", lambda x: {"y": convolve(x)}, (1, 6, 4, 8))
+
+    (conv,) = list_operators(tmp_path / "f.tflite")
+    assert (conv.kind, conv.float32, conv.bytes_in) == ("CONV_2D", True, 4 * 6 * 4 * 8)
+    assert not any(operator.float32 for operator in list_operators(int8))

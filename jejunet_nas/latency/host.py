@@ -1,0 +1,115 @@
+"""A graph's latency on this computer, where there is no phone: for comparing graphs, no more.
+
+The graph runs in LiteRT as in an app, with a stated number of threads on as many processors. Its
+figures say which of two graphs is the slower one, not how long either takes on a phone: they are
+marked `host` and never meet a phone's target.
+
+Units: milliseconds; `warmup_s` in seconds.
+"""
+
+import contextlib
+import dataclasses
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.litert import Graph
+from jejunet_nas.records import Latency
+
+ROUNDS = 5
+SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HostMeter:
+    """A `LatencyMeter` on this computer: LiteRT with stated threads, pinned, medians.
+
+    Its figures never meet a phone's target. `say` is told what a person should know, in one line:
+    that the default delegate refused the graph, or that threads cannot be pinned here.
+    """
+
+    threads: int = 1
+    runs: int = 50
+    warmup_s: float = 0.3
+    say: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        most = len(_processors())
+        if not 1 <= self.threads <= most:
+            raise SettingError(
+                f"threads is {self.threads}; allowed on this computer: 1 to {most}. Use "
+                f"{min(max(self.threads, 1), most)}, or time the graph on a phone."
+            )
+        if self.runs < 1:
+            raise SettingError(f"runs is {self.runs}; allowed: 1 or more. Use 50.")
+        if self.warmup_s < 0:
+            raise SettingError(f"warmup_s is {self.warmup_s}; allowed: 0 or more. Use 0.3.")
+
+    def measure(self, graph: Path) -> Latency:
+        """Return the median of `runs` runs of `graph` on noise, after a warm-up.
+
+        The interval spans the medians of five consecutive rounds of those runs. Raise
+        `SettingError` where the graph runs neither with LiteRT's default delegate nor without.
+        """
+        with self._pinned():  # around the interpreter's birth: its threads inherit the processors
+            times_ms = self._time(self._open(graph))
+        median_ms = statistics.median(times_ms)
+        rounds = np.array_split(np.array(times_ms), min(ROUNDS, self.runs))
+        medians_ms = [median_ms, *(float(np.median(part)) for part in rounds)]
+        return Latency(
+            median_ms=median_ms,
+            low_ms=min(medians_ms),
+            high_ms=max(medians_ms),
+            source="host",
+            threads=self.threads,
+            runs=self.runs,
+        )
+
+    def _open(self, file: Path) -> Graph:
+        try:
+            return Graph(file, threads=self.threads)
+        except SettingError:
+            graph = Graph(file, threads=self.threads, delegate=False)
+        self.say(
+            f"{file.name} is timed without LiteRT's default delegate, which refuses it: slower "
+            "than a graph that it takes"
+        )
+        return graph
+
+    def _time(self, graph: Graph) -> list[float]:
+        graph.fill_inputs(seed=SEED)
+        warm = time.perf_counter() + self.warmup_s
+        graph.invoke()
+        while time.perf_counter() < warm:
+            graph.invoke()
+        times_ms = []
+        for _ in range(self.runs):
+            started_ns = time.perf_counter_ns()
+            graph.invoke()
+            times_ms.append((time.perf_counter_ns() - started_ns) / 1e6)
+        return times_ms
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """Keep this thread, and those it makes, on the first `threads` processors it may use."""
+        if not hasattr(os, "sched_setaffinity"):
+            self.say("this system cannot pin threads to processors: latencies will scatter more")
+            yield
+            return
+        before = _processors()
+        os.sched_setaffinity(0, before[: self.threads])
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+def _processors() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))

@@ -1,0 +1,313 @@
+"""The program's words are read as they really were printed, by versions of eight years."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jejunet_nas.errors import DeviceError
+from jejunet_nas.latency.benchmark_model import (
+    RunStatistics,
+    arguments,
+    parse_operator_profile,
+    parse_output,
+)
+
+# 2019, a phone with arm64-v8a: github.com/yuenshome/yuenshome.github.io, issue 77.
+OLD = """STARTING!
+Min num runs: [10]
+nnapi error: unable to open library libneuralnetworks.so
+Loaded model /data/local/tmp/tflite/tfmodel/mobilenet_v1_1.0_224_quant.tflite
+resolved reporter
+Initialized session in 9.933ms
+Running benchmark for at least 4 iterations and at least 0.5 seconds
+count=7 first=127425 curr=66709 min=66709 max=127425 avg=76605.9 std=20944
+
+Running benchmark for at least 10 iterations and at least 1 seconds
+count=15 first=66753 curr=66800 min=66699 max=66838 avg=66767.6 std=39
+
+Average inference timings in us: Warmup: 76605.9, Init: 9933, no stats: 66767.6
+"""
+# 2020, a phone, with operators on stdout: github.com/tensorflow/tensorflow, issue 42507.
+PROFILED = """STARTING!
+Duplicate flags: num_threads
+Num threads: [4]
+Graph: [/data/local/tmp/espcn_harmonic_2x_slim_w_cl.tflite]
+Initialized session in 0.855ms.
+count=15 first=49060 curr=33682 min=32825 max=49060 avg=34825.1 std=3930
+
+count=50 first=32891 curr=33978 min=32641 max=34005 avg=33209.4 std=450
+
+Inference timings in us: Init: 855, First inference: 49060, Warmup (avg): 34825.1, Inference (avg): 33209.4
+Peak memory footprint (MB): init=0 overall=12.8672
+Timings (microseconds): count=50 first=32890 curr=33977 min=32640 max=34004 avg=33208.4 std=450
+Memory (bytes): count=0
+"""  # noqa: E501
+# 2024: github.com/tensorflow/tensorflow, issue 73862.
+PREFIXED = """INFO: STARTING!
+INFO: Loaded model mobilenet_v1_1.0_224.tflite
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+INFO: Initialized session in 12.75ms.
+INFO: count=37 first=14744 curr=15520 min=13164 max=18295 avg=13764.3 std=967
+
+INFO: count=74 first=14850 curr=13315 min=13105 max=15765 avg=13520.2 std=470
+
+INFO: Inference timings in us: Init: 12750, First inference: 14744, Warmup (avg): 13764.3, Inference (avg): 13520.2
+"""  # noqa: E501
+# 2025, a board, --use_xnnpack=false: Texas Instruments' processor SDK documentation, ssd_mobilenet.
+QUANTILES = """   INFO: Use xnnpack: [0]
+   INFO: Initialized session in 5.579ms.
+   INFO: count=1 curr=1357602 p5=1357602 median=1357602 p95=1357602
+
+   INFO: count=50 first=1249964 curr=1240143 min=1238588 max=1252566 avg=1.24027e+06 std=2565 p5=1238753 median=1239807 p95=1247415
+
+   INFO: Inference timings in us: Init: 5579, First inference: 1357602, Warmup (avg): 1.3576e+06, Inference (avg): 1.24027e+06
+"""  # noqa: E501
+# 2022, a phone: github.com/tensorflow/tensorflow, issue 56166.
+REFUSED = """STARTING!
+Graph: [pruning_model.tflite]
+Loaded model pruning_model.tflite
+INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+XNNPACK delegate created.
+Failed to apply XNNPACK delegate.
+Benchmarking failed.
+"""
+# An older version's file for a network of 12 operators, shortened, as found in a public parser's
+# test.
+PROFILE_WITH_START = """Profiling Info for Benchmark Initialization:
+============================== Run Order ==============================
+node type, start, first, avg_ms, %, cdf%, mem KB, times called, name
+AllocateTensors, 0, 0.029, 0.029, 100%, 100%, 0, 1, AllocateTensors/0
+
+Operator-wise Profiling Info for Regular Benchmark Runs:
+============================== Run Order ==============================
+node type, start, first, avg_ms, %, cdf%, mem KB, times called, name
+CONV_2D, 0, 0.11, 0.0930388, 44.8994%, 44.8994%, 0, 1, [sequential_11/conv2d_33/Conv2D]:0
+ELU, 0.0931277, 0.034, 0.0300884, 14.5203%, 59.4197%, 0, 1, [sequential_11/conv2d_33/Elu]:1
+
+============================== Top by Computation Time ==============================
+node type, start, first, avg_ms, %, cdf%, mem KB, times called, name
+CONV_2D, 0, 0.11, 0.0930388, 44.8994%, 44.8994%, 0, 1, [sequential_11/conv2d_33/Conv2D]:0
+"""
+# As tensorflow's stats_calculator.cc and profile_summary_formatter.cc write it since: no `start`,
+# and kinds with commas inside the delegate. The figures are for illustration.
+PROFILE_WITH_DELEGATE = """Operator-wise Profiling Info for Regular Benchmark Runs:
+============================== Run Order ==============================
+node type, first, avg_ms, %, cdf%, mem KB, times called, name
+TfLiteXNNPackDelegate, 15.1, 15.08, 100%, 100%, 0, 1, [StatefulPartitionedCall:0]:66
+
+Number of nodes executed: 1
+
+Delegate internal: 
+============================== Run Order ==============================
+node type, first, avg_ms, %, cdf%, mem KB, times called, name
+Convolution (NHWC, QC8) IGEMM, 0.398, 0.407, 2.658%, 3.986%, 0, 1, Delegate/Convolution (NHWC\t QC8) IGEMM:0
+Convolution (NHWC, QC8) DWConv, 0.428, 0.051, 4.31%, 8.296%, 0, 1, Delegate/Convolution (NHWC\t QC8) DWConv:1
+"""  # noqa: E501, W291
+
+
+def test_the_output_of_2019_is_read() -> None:
+    output = parse_output(OLD)
+
+    assert (output.init_us, output.warmup_us, output.inference_us) == (9933, 76605.9, 66767.6)
+    assert output.runs == RunStatistics(
+        count=15, first_us=66753, min_us=66699, max_us=66838, avg_us=66767.6, std_us=39
+    )
+    assert output.messages == ()
+
+
+def test_the_average_with_statistics_is_not_the_one_that_counts() -> None:
+    output = parse_output(OLD.replace("no stats: 66767.6", "no stats: 23601, with stats: 24724"))
+
+    assert output.inference_us == 23601
+
+
+def test_statistics_of_the_operators_are_not_taken_for_those_of_the_runs() -> None:
+    output = parse_output(PROFILED)
+
+    assert (output.init_us, output.inference_us) == (855, 33209.4)
+    assert (output.runs.count, output.runs.first_us) == (50, 32891)
+
+
+def test_prefixed_lines_are_read_and_tell_of_the_delegate() -> None:
+    output = parse_output(PREFIXED)
+
+    assert (output.runs.count, output.runs.std_us) == (74, 470)
+    assert output.messages == ("Created TensorFlow Lite XNNPACK delegate for CPU.",)
+
+
+def test_quantiles_and_scientific_notation_are_read() -> None:
+    output = parse_output(QUANTILES)
+
+    assert output.inference_us == output.runs.avg_us == 1_240_270
+    assert output.runs.median_us == 1_239_807
+    assert (output.runs.p5_us, output.runs.p95_us) == (1_238_753, 1_247_415)
+
+
+@pytest.mark.parametrize("text", [OLD, PROFILED, PREFIXED, QUANTILES])
+def test_what_logcat_or_adb_put_around_a_line_changes_nothing(text: str) -> None:
+    logged = "\r\n".join(
+        f"05-31 10:31:13.157 21767 21767 I tflite  : {line}" for line in text.splitlines()
+    )
+
+    assert parse_output(logged).runs == parse_output(text).runs
+
+
+def test_errors_on_the_way_and_unknown_flags_are_passed_on() -> None:
+    # The error of tensorflow issue 41977, after which the program goes on.
+    text = (
+        "ERROR: ModifyGraphWithDelegate is disallowed when graph is immutable.\n"
+        "WARN: Unconsumed cmdline flags: --op_profiling_output_mode=csv\n" + PREFIXED
+    )
+
+    assert parse_output(text).messages == (
+        "ERROR: ModifyGraphWithDelegate is disallowed when graph is immutable.",
+        "WARN: Unconsumed cmdline flags: --op_profiling_output_mode=csv",
+        "Created TensorFlow Lite XNNPACK delegate for CPU.",
+    )
+
+
+def test_runs_of_one_duration_are_all_that_duration() -> None:
+    text = "count=3 curr=7(all same)\n" + PREFIXED.splitlines()[-1]
+
+    assert parse_output(text).runs == RunStatistics(
+        count=3, first_us=7, min_us=7, max_us=7, avg_us=7, std_us=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (REFUSED, r"printed: Failed to apply XNNPACK delegate\.; expected: .*without the delegate"),
+        (
+            "ERROR: Failed to load model /data/local/tmp/g.tflite\nERROR: Benchmarking failed.",
+            r"Failed to load model /data/local/tmp/g\.tflite; .*Push the graph again",
+        ),
+        (
+            "ERROR: Didn't find op for builtin opcode 'CONV_2D' version '5'\n"
+            "ERROR: Failed to initialize the interpreter\nERROR: Benchmarking failed.",
+            r"Didn't find op .*'5'; ERROR: Failed to initialize .*newer program: https://",
+        ),
+        (
+            "ERROR: failed to delegate RESIZE_BILINEAR node #63\n"
+            "ERROR: Node number 72 (TfLiteXNNPackDelegate) failed to prepare.\n"
+            "ERROR: Failed to allocate tensors!\nERROR: Benchmarking failed.",
+            r"Node number 72 .* failed to prepare.*without the delegate",
+        ),
+        (PREFIXED + "ERROR: Benchmarking failed.", r"Run it by hand in `adb shell`"),
+        # tensorflow issue 42956
+        (
+            "/system/bin/sh: ./benchmark_model: not executable: 64-bit ELF file",
+            r"not executable: 64-bit ELF file; .*chmod 755.*https://",
+        ),
+        ("INFO: Loaded model g.tflite\nKilled", r"printed: Killed; expected: 'Inference timings"),
+        ("", r"benchmark_model printed: nothing; expected: 'Inference timings in us: Init"),
+        ("========== BENCHMARK RESULTS ==========", r"CompiledModel API does; .*Take Tensor"),
+        (PREFIXED.replace("13520.2", "nan"), r"\(avg\): nan; expected: finite figures"),
+        (PREFIXED.replace("std=470", "std=-nan"), r"std=-nan; expected: finite figures"),
+        (OLD.replace("no stats: 66767.6", ""), r"Init: 9933, ?; expected: 'Inference timings"),
+        ("count=0\n" + PREFIXED.splitlines()[-1], r"count=0; expected: at least one run"),
+        (PREFIXED.splitlines()[-1], r"expected: a line 'count=\.\."),
+    ],
+)
+def test_a_failure_quotes_what_was_printed_and_says_what_to_do(text: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message) as failure:
+        parse_output(text)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_quantile_lies_between_its_printed_neighbours() -> None:
+    runs = parse_output(QUANTILES).runs
+
+    assert [runs.quantile_us(share) for share in (0, 0.05, 0.5, 0.95, 1)] == pytest.approx(
+        [1_238_588, 1_238_753, 1_239_807, 1_247_415, 1_252_566]
+    )
+    assert runs.quantile_us(0.725) == pytest.approx((1_239_807 + 1_247_415) / 2)
+
+
+def test_without_printed_quantiles_runs_are_taken_for_normal() -> None:
+    runs = parse_output(PROFILED).runs
+
+    assert runs.quantile_us(0.5) == pytest.approx(33209.4)
+    assert runs.quantile_us(0.8413) == pytest.approx(33209.4 + 450, rel=1e-3)  # one deviation
+    assert (runs.quantile_us(0), runs.quantile_us(0.999)) == (32641, 34005)
+
+
+durations = st.lists(st.integers(1, 10**6), min_size=5, max_size=5).map(sorted)
+
+
+@given(durations, st.booleans(), st.floats(0, 1), st.floats(0, 1))
+def test_quantiles_grow_with_their_share_and_stay_inside(
+    known: list[int], printed: bool, one: float, other: float
+) -> None:
+    low, p5, median, p95, high = map(float, known)
+    runs = RunStatistics(
+        count=9, first_us=low, min_us=low, max_us=high, avg_us=median, std_us=p95 - p5
+    )
+    if printed:
+        runs = dataclasses.replace(runs, p5_us=p5, median_us=median, p95_us=p95)
+    smaller, larger = (runs.quantile_us(share) for share in sorted((one, other)))
+    slack = 1e-9 * high  # of the interpolation's rounding
+    assert low - slack <= smaller <= larger + slack <= high + 2 * slack
+
+
+def test_the_arguments_are_those_of_all_versions() -> None:
+    assert arguments("/data/g.tflite", threads=2, runs=50, warmup_s=0.5, max_s=60) == [
+        "--graph=/data/g.tflite",
+        "--num_threads=2",
+        "--num_runs=50",
+        "--min_secs=0",
+        "--max_secs=60",
+        "--warmup_runs=1",
+        "--warmup_min_secs=0.5",
+    ]
+
+
+def test_a_profile_and_no_delegate_are_asked_for_in_old_words_and_new() -> None:
+    flags = arguments(
+        "g", threads=1, runs=1, warmup_s=0, max_s=1, operator_profile="/data/p", delegate=False
+    )
+    assert flags[7:] == [
+        "--use_xnnpack=false",
+        "--enable_op_profiling=true",
+        "--profiling_output_csv_file=/data/p",
+        "--op_profiling_output_mode=csv",
+        "--op_profiling_output_file=/data/p",
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_operators_come_in_the_order_in_which_they_run(end: str) -> None:
+    conv, elu = parse_operator_profile(PROFILE_WITH_START.replace("\n", end))
+
+    assert (conv.kind, conv.name) == ("CONV_2D", "[sequential_11/conv2d_33/Conv2D]:0")
+    assert (conv.avg_ms, conv.inside_delegate) == (0.0930388, False)
+    assert conv.share == pytest.approx(0.448994)
+    assert elu.kind == "ELU"
+
+
+def test_a_kind_inside_the_delegate_may_hold_commas() -> None:
+    delegate, conv, depthwise = parse_operator_profile(PROFILE_WITH_DELEGATE)
+
+    assert (delegate.kind, delegate.share) == ("TfLiteXNNPackDelegate", 1)
+    assert (conv.kind, conv.avg_ms) == ("Convolution (NHWC, QC8) IGEMM", 0.407)
+    assert [row.inside_delegate for row in (delegate, conv, depthwise)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"printed: an empty file; expected: a profile as CSV"),
+        (PREFIXED, r"printed: INFO: STARTING!; expected: a profile as CSV"),
+        (
+            PROFILE_WITH_START.replace("avg_ms", "average"),
+            r"printed: node type, start, first, average.*; expected: a header",
+        ),
+        (PROFILE_WITH_START.replace("44.8994%, 44", "-nan%, 44"), r"-nan%.*; expected: finite"),
+        (PROFILE_WITH_START.replace(", 14.5203%", ""), r"printed: ELU, .*; expected: .*9 columns"),
+    ],
+)
+def test_what_is_no_profile_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message):
+        parse_operator_profile(text)
