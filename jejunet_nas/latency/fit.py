@@ -1,20 +1,14 @@
-"""Fit a device profile to published latencies, and say how far it can be trusted.
+"""Fit a device profile to known latencies, and say how far it can be trusted.
 
     python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json
 
 takes a second. `--points` may be a profile too: it keeps its points. On the Pixel 2's it should
 reach a leave-one-out error of 2.1 % on average and 5.7 % at worst.
 
-The costs are non-negative least squares on relative errors, so that a row of 4 ms counts as much as
-one of 451 ms. Two beliefs bound them, for the fit cannot tell all kinds of work apart:
-
-- a MAC of a depthwise or a larger-window convolution costs no less than one of a 1x1 convolution,
-  which is a plain matrix product, the best case of any kernel (unbounded, the fit makes depthwise
-  MACs free: in MobileNets they grow almost as bytes do);
-- no byte and no operator is free (`FLOORS`).
-
-Rows with several threads give a factor for each number of threads; rows of MobileNetV1, which were
-timed with another runtime, only check the fit: after one factor for that runtime they should agree.
+Rows with one thread give the `costs`; rows with several threads give a factor for each number of
+threads; rows of MobileNetV1, which were timed with another runtime, only check the fit: after one
+factor for that runtime they should agree. Networks published in float32 and in int8 give a factor
+for float graphs. What was measured on a clock that would not hold still is kept, and not fitted.
 """
 
 import argparse
@@ -25,98 +19,103 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from scipy.optimize import nnls
-
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.points import Point, read_points
-from jejunet_nas.latency.predicted import Costs, work_of
+from jejunet_nas.latency.costs import (
+    COST_NAMES,
+    LEAST_POINTS,
+    at_their_bound,
+    fit_costs,
+    leave_one_out_errors,
+    of_networks,
+    predict_ms,
+)
+from jejunet_nas.latency.factors import (
+    OTHER_RUNTIME,
+    FloatPair,
+    errors,
+    float_factor,
+    of_other_runtime,
+    one_thread_points,
+    runtime_factor,
+    thread_factors,
+)
+from jejunet_nas.latency.points import (
+    AnyPoint,
+    Point,
+    add_points,
+    is_stable,
+    point_row,
+    read_points,
+)
 
-Vector = npt.NDArray[np.float64]
-
-OTHER_RUNTIME = "mobilenet_v1"  # the network whose rows were timed with a slower runtime
 COMMAND = "python -m jejunet_nas.latency.fit --points PROFILE.json --out PROFILE.json"
 
 METHOD = (
     "non-negative least squares on the relative errors (predicted / measured - 1) of the points "
-    "with role 'fit'; left_out_error is such a point's error by a fit on the others; factors are "
-    "means of measured / predicted, and their points' predictions contain them"
+    "with role 'fit', each times its weight; left_out_error is such a point's error by a fit on "
+    "the others, and leave_one_out sums up those of full weight, the networks; factors are means "
+    "of measured / one thread's (measured on the same graph where it was, else predicted), and "
+    "their points' predictions contain them"
 )
-
-COST_NAMES = tuple(field.name for field in dataclasses.fields(Costs))
-POINTWISE, WINDOW, DEPTHWISE, BYTES, OPERATORS, RESIZED = range(len(COST_NAMES))
-# The least that work can cost, in the order of COST_NAMES, in ms: a million bytes at 10 GB/s, a
-# third of the memory bandwidth of a phone of that age; an operator a microsecond for its dispatch.
-FLOORS = np.array([0.0, 0.0, 0.0, 0.1, 0.001, 0.0])
-
 MEANINGS = (
     "ms per million MACs of convolutions with a 1x1 window, and of any other matrix product",
-    "ms per million MACs of convolutions with a larger window; in the fitted networks only the "
-    "first layer. No less than that of a 1x1 window.",
+    "ms per million MACs of convolutions with a larger window. No less than that of a 1x1 window.",
     "ms per million MACs of depthwise convolutions. No less than that of a 1x1 window.",
     "ms per million bytes of activations, in and out, of every operator: packing, requantising and "
-    "clamping each element rather than the memory's speed. No less than 0.1.",
-    "ms per operator, whatever it does. No less than 0.001.",
-    "ms per million elements that RESIZE_BILINEAR writes, beside their bytes. Only the DeepLabv3 "
-    "rows tell of it, and their runtime is older: some of it may be the runtime's age.",
+    "clamping each element rather than the memory's speed. No less than 0.005.",
+    "ms per operator, whatever it does. No less than 0.00005.",
+    "ms per million elements that RESIZE_BILINEAR writes, beside their bytes.",
 )
 ASSUMED = (
-    "int8 per channel costs what the fitted networks' uint8 per tensor costs",
     "operators without MACs cost their bytes; kinds outside fitted_kinds are a guess, which widens "
     "the interval by half of what they are charged",
-    "ARG_MAX costs its bytes (int64 out, in the fitted networks): the rows cannot tell it from the "
-    "RESIZE_BILINEAR before it, with which it grows",
+    "a graph in float32 takes float_factor times what its operators would take in int8; in its "
+    "pairs the factor grew with the channels, and newer float kernels are not in them",
+    "another runtime, and other conditions of heat and clock, are not in the points",
+)
+ASSUMED_OF_PUBLISHED = (
+    "int8 per channel costs what the published networks' uint8 per tensor costs",
+    "larger windows are only in the published networks' first layer",
+    "the resize is only in the DeepLabv3 rows, whose runtime is older: some of its cost may be the "
+    "runtime's age",
+    "ARG_MAX costs its bytes (int64 out, in the published networks): the rows cannot tell it from "
+    "the RESIZE_BILINEAR before it, with which it grows",
     "several threads speed up every graph as they do DeepLabv3; small graphs may gain less",
-    "a newer runtime, and other conditions of heat and clock, are not in the points",
+)
+# With points of the pairs' own phone and years the factor leads to the published float times.
+# Over the int8 rows of their table, whose runtime was slower, predictions would be 20 % too low.
+OVER_PREDICTION = "float_ms over this profile's prediction of the network in int8"
+OVER_PAIR = (
+    "float_ms over int8_ms of the same table, taken on another phone or with an older runtime"
 )
 
 
-def fit_costs(points: Sequence[Point]) -> Costs:
-    """Return the costs that leave the least sum of squared relative errors over `points`."""
-    if len(points) <= len(COST_NAMES):
+def fit_profile(
+    points: Sequence[AnyPoint],
+    device: str,
+    *,
+    float_pairs: Sequence[FloatPair] = (),
+    float_source: str = "",
+) -> dict[str, Any]:
+    """Return the profile of `device` as the plain values of its JSON file.
+
+    float_pairs: what is known of float32 graphs, according to `float_source`. Raise `SettingError`
+    where the points with one thread are too few.
+    """
+    fitted = one_thread_points(points)
+    if len(fitted) < LEAST_POINTS:
         raise SettingError(
-            f"{len(points)} points with one thread; allowed: at least {len(COST_NAMES) + 1}, for "
-            f"{len(COST_NAMES)} costs are fitted. Add published or measured latencies."
+            f"{len(fitted)} points with one thread; allowed: at least {LEAST_POINTS}, to fit "
+            f"{len(COST_NAMES)} costs and leave one out. Measure {LEAST_POINTS - len(fitted)} more."
         )
-    measured = np.array([point.latency_ms for point in points])
-    work = np.array([work_of(point.operators()) for point in points]) / measured[:, None]
-    # Costs are FLOORS + bounded @ z with z >= 0: z of the pointwise MACs counts for all MACs, and
-    # z of the others for what they cost above it.
-    bounded = np.eye(len(COST_NAMES))
-    bounded[[WINDOW, DEPTHWISE], POINTWISE] = 1.0
-    columns = work @ bounded
-    scale = np.maximum(columns.max(axis=0), 1e-12)
-    z, _ = nnls(columns / scale, 1.0 - work @ FLOORS)
-    costs = FLOORS + bounded @ (z / scale)
-    # Five digits are far inside the error, and the same on every machine.
-    return Costs(**{name: float(f"{c:.5g}") for name, c in zip(COST_NAMES, costs, strict=True)})
-
-
-def leave_one_out_errors(points: Sequence[Point]) -> Vector:
-    """Return each point's relative error (predicted / measured - 1) by a fit on the others."""
-    predicted_ms = [
-        predict_ms(fit_costs([*points[:index], *points[index + 1 :]]), point)
-        for index, point in enumerate(points)
-    ]
-    return np.array(predicted_ms) / measured_ms(points) - 1.0
-
-
-def fit_profile(points: Sequence[Point], device: str) -> dict[str, Any]:
-    """Return the profile of `device` as the plain values of its JSON file."""
-    fitted = [point for point in points if _role(point) == "fit"]
-    others = [point for point in points if point.network == OTHER_RUNTIME]
     costs, left_out = fit_costs(fitted), leave_one_out_errors(fitted)
-    threads = thread_factors(costs, [point for point in points if point not in others])
-    runtime_factor = _mean_ratio(costs, others)
-    rows = []
-    for point in points:
-        factor = runtime_factor if point in others else threads[str(point.threads)]["factor"]
-        rows.append(_row(point, factor * predict_ms(costs, point)))
+    networks = of_networks(fitted)
+    threads, other = thread_factors(costs, points), runtime_factor(costs, points)
+    rows = [_row(point, predict_ms(costs, point), threads, other) for point in points]
     for point, error in zip(fitted, left_out, strict=True):
         rows[points.index(point)]["left_out_error"] = round(float(error), 4)
-    other_errors = [row["error"] for row in rows if row["network"] == OTHER_RUNTIME]
-    return {
+    published = any(isinstance(point, Point) for point in fitted)
+    profile: dict[str, Any] = {
         "device": device,
         "runtime": "; ".join(sorted({point.runtime for point in fitted})),
         "made_by": COMMAND,
@@ -124,52 +123,44 @@ def fit_profile(points: Sequence[Point], device: str) -> dict[str, Any]:
         "costs": dataclasses.asdict(costs),
         "costs_mean": dict(zip(COST_NAMES, MEANINGS, strict=True)),
         "costs_at_their_bound": at_their_bound(costs),
-        "assumed": list(ASSUMED),
-        "fitted_kinds": sorted({op.kind for point in fitted for op in point.operators()}),
-        "leave_one_out": {"points": len(fitted), **_errors(left_out)},
+        "assumed": [*ASSUMED, *(ASSUMED_OF_PUBLISHED if published else ())],
+        "fitted_kinds": sorted(set[str]().union(*(point.kinds for point in fitted))),
+        "leave_one_out": {"points": int(networks.sum()), **errors(left_out[networks])},
         "threads": threads,
-        "other_runtime": {
-            "network": OTHER_RUNTIME,
-            "factor": runtime_factor,
-            **_errors(other_errors),
-        },
-        "points": rows,
+        "other_runtime": dict[str, Any](network=OTHER_RUNTIME, **other) if other else None,
     }
-
-
-def at_their_bound(costs: Costs) -> list[str]:
-    """Return the names of the costs that a bound decided, not the points."""
-    bounds = FLOORS.copy()
-    bounds[[WINDOW, DEPTHWISE]] = costs.ms_per_million_pointwise_macs
-    fitted = dataclasses.astuple(costs)
-    return [n for n, cost, bound in zip(COST_NAMES, fitted, bounds, strict=True) if cost <= bound]
-
-
-def thread_factors(costs: Costs, points: Sequence[Point]) -> dict[str, dict[str, float]]:
-    """Return what each number of threads makes of one thread's prediction, with its errors.
-
-    The factor is the mean of measured / predicted; one thread's is 1, and its error is the fit's.
-    """
-    factors = {"1": {"factor": 1.0, **_errors([0.0])}}
-    for threads in sorted({point.threads for point in points} - {1}):
-        rows = [point for point in points if point.threads == threads]
-        factor = _mean_ratio(costs, rows)
-        predicted = np.array([factor * predict_ms(costs, point) for point in rows])
-        factors[str(threads)] = {
-            "factor": factor,
-            **_errors(predicted / measured_ms(rows) - 1.0),
+    if float_pairs:
+        profile["float_factor"] = {
+            **float_factor(float_pairs, costs if published else None),
+            "over": OVER_PREDICTION if published else OVER_PAIR,
+            "source": float_source,
+            "pairs": [dataclasses.asdict(pair) for pair in float_pairs],
         }
-    return factors
+    return profile | {"points": rows}
 
 
-def predict_ms(costs: Costs, point: Point) -> float:
-    """Return one thread's milliseconds for the network of `point`."""
-    return costs.of(work_of(point.operators()))
+def refit(profile: Path, new: Sequence[AnyPoint] = ()) -> dict[str, Any]:
+    """Return what `profile` becomes when `new` points are added to its own."""
+    pairs, source = read_float_pairs(profile)
+    points = add_points(read_points(profile), new)
+    device = json.loads(profile.read_text(encoding="utf-8"))["device"]
+    return fit_profile(points, device, float_pairs=pairs, float_source=source)
 
 
-def measured_ms(points: Sequence[Point]) -> Vector:
-    """Return the published milliseconds of `points`."""
-    return np.array([point.latency_ms for point in points])
+def read_float_pairs(file: Path) -> tuple[tuple[FloatPair, ...], str]:
+    """Return the float and int8 latencies that a profile holds, and their source; none of a CSV."""
+    if file.suffix != ".json":
+        return (), ""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8")).get("float_factor")
+        if known is None:
+            return (), ""
+        return tuple(FloatPair(**pair) for pair in known["pairs"]), str(known["source"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingError(
+            f"float_factor of {file} cannot be read ({error!r}); allowed: a device profile that "
+            "`fit` wrote. Take the entry out, or make the profile again."
+        ) from error
 
 
 def write_profile(profile: dict[str, Any], out: Path) -> None:
@@ -186,35 +177,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the profile to write (.json)")
     parser.add_argument("--device", default="Google Pixel 2", help="the phone's name")
     chosen = parser.parse_args(arguments)
-    write_profile(fit_profile(read_points(chosen.points), chosen.device), chosen.out)
+    points = read_points(chosen.points)
+    pairs, source = read_float_pairs(chosen.points)
+    profile = fit_profile(points, chosen.device, float_pairs=pairs, float_source=source)
+    write_profile(profile, chosen.out)
 
 
-def _row(point: Point, predicted_ms: float) -> dict[str, Any]:
-    return dataclasses.asdict(point) | {
+def _row(
+    point: AnyPoint,
+    one_thread_ms: float,
+    threads: dict[str, dict[str, float]],
+    other: dict[str, float] | None,
+) -> dict[str, Any]:
+    factor = threads.get(str(point.threads), {"factor": 1.0})["factor"]
+    if other and of_other_runtime(point):
+        factor = other["factor"]
+    predicted_ms = factor * one_thread_ms
+    return point_row(point) | {
         "role": _role(point),
         "predicted_ms": round(predicted_ms, 2),
         "error": round(predicted_ms / point.latency_ms - 1.0, 4),
     }
 
 
-def _role(point: Point) -> str:
-    if point.network == OTHER_RUNTIME:
+def _role(point: AnyPoint) -> str:
+    if of_other_runtime(point):
         return "check after the factor of its runtime"
+    if not is_stable(point):
+        return "kept, not fitted: the measurement was not stable"
     return "fit" if point.threads == 1 else "factor of its threads"
-
-
-def _mean_ratio(costs: Costs, points: Sequence[Point]) -> float:
-    ratios = [point.latency_ms / predict_ms(costs, point) for point in points]
-    return round(float(np.mean(ratios)), 4) if ratios else 1.0
-
-
-def _errors(errors: Vector | Sequence[float]) -> dict[str, float]:
-    sizes = np.abs(np.asarray(errors, dtype=np.float64)) if len(errors) else np.zeros(1)
-    return {
-        "mean_error": round(float(sizes.mean()), 4),
-        "worst_error": round(float(sizes.max()), 4),
-        "rms_error": round(float(np.sqrt((sizes**2).mean())), 4),
-    }
 
 
 if __name__ == "__main__":

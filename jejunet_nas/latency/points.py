@@ -1,21 +1,25 @@
-"""Points: latencies of known networks on one device, each with where it was published.
+"""Points: latencies that are known of one device, each with where it comes from.
 
-`fit` turns them into a device profile. They are read from a table (CSV, a row each) or from a
-profile, which keeps the points it was fitted on, so that it can be fitted again.
+`fit` turns them into a device profile. A `Point` was published for a network by name; a
+`MeasuredPoint` was taken from a graph's file, whose work it keeps, so that the fit needs the file
+no more. They are read from a table (CSV, published ones only) or from a profile, which keeps the
+points it was fitted on, so that it can be fitted again.
 
 Units: latency in milliseconds; input size in pixels; MACs in millions, as the source rounds them.
 """
 
 import csv
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.published import operators_of
-from jejunet_nas.records import Operator
+from jejunet_nas.latency.work import Work, work_of
+from jejunet_nas.records import Latency, Operator
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +36,150 @@ class Point:
     source: str
 
     def __post_init__(self) -> None:
-        for name in ("latency_ms", "input_size_px", "threads"):
-            if not getattr(self, name) > 0:
-                raise SettingError(
-                    f"{name} of {self.network} is {getattr(self, name)}; allowed: more than 0."
-                )
+        _check_positive(self, self.network, ("latency_ms", "input_size_px", "threads"))
 
     def operators(self) -> list[Operator]:
         """Return the operators of the network that was timed."""
         return operators_of(self.network, self.depth_multiplier, self.input_size_px)
 
+    @property
+    def weight(self) -> float:
+        """How much its error counts in a fit."""
+        return 1.0
+
+    @property
+    def graph_id(self) -> str:
+        """What tells its graph from all others."""
+        return f"{self.network} {self.depth_multiplier} {self.input_size_px}"
+
+    @property
+    def work(self) -> Work:
+        """The work of the network that was timed."""
+        return work_of(self.operators())
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of its operators."""
+        return frozenset(operator.kind for operator in self.operators())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredPoint:
+    """One latency that was measured, and all that a fit asks of the graph.
+
+    graph: its name, for people. sha256: of its file. stable: whether clock and heat let the
+    measurement count; one that is not is kept, and not fitted. weight: how much its error
+    counts in a fit: 1 for a network, less for a graph that only helps to tell costs apart.
+    """
+
+    graph: str
+    sha256: str
+    work: Work
+    kinds: frozenset[str]
+    threads: int
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    runs: int
+    runtime: str
+    source: str
+    stable: bool
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_positive(self, self.graph, ("latency_ms", "threads", "weight"))
+        if not self.low_ms <= self.latency_ms <= self.high_ms:
+            raise SettingError(
+                f"latency_ms of {self.graph} is {self.latency_ms} in [{self.low_ms}, "
+                f"{self.high_ms}]; allowed: low_ms <= latency_ms <= high_ms. Order the figures."
+            )
+
+    @property
+    def graph_id(self) -> str:
+        """What tells its graph from all others."""
+        return self.sha256
+
+
+AnyPoint: TypeAlias = Point | MeasuredPoint
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
+MEASURED_COLUMNS = tuple(field.name for field in dataclasses.fields(MeasuredPoint)[:-1])
 
 
-def read_points(file: Path) -> tuple[Point, ...]:
+def measured_point(
+    file: Path,
+    latency: Latency,
+    *,
+    stable: bool,
+    runtime: str,
+    source: str,
+    graph: str | None = None,
+    weight: float = 1.0,
+    operators: Sequence[Operator] | None = None,
+) -> MeasuredPoint:
+    """Return `latency`, measured on the graph in `file`, as a point.
+
+    graph: a name for people, the file's where none is given. operators: those of the graph where
+    they are known already. Raise `SettingError` where the graph computes in float32: a profile's
+    costs are those of int8.
+    """
+    if operators is None:
+        # Imported here because points from a table need no interpreter.
+        from jejunet_nas.litert import list_operators
+
+        operators = list_operators(file)
+    if any(operator.float32 and operator.macs for operator in operators):
+        raise SettingError(
+            f"{file} computes in float32; allowed: int8 graphs, whose costs a profile holds. "
+            "Quantise it first."
+        )
+    return MeasuredPoint(
+        graph=graph or file.name,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        work=work_of(operators),
+        kinds=frozenset(operator.kind for operator in operators),
+        threads=latency.threads,
+        latency_ms=latency.median_ms,
+        low_ms=latency.low_ms,
+        high_ms=latency.high_ms,
+        runs=latency.runs,
+        runtime=runtime,
+        source=source,
+        stable=stable,
+        weight=weight,
+    )
+
+
+def add_points(points: Sequence[AnyPoint], new: Sequence[AnyPoint]) -> tuple[AnyPoint, ...]:
+    """Return `points` with `new` ones behind them.
+
+    Of two measurements of the same graph with as many threads the newer one stays, in the older
+    one's place; but one that was not stable never drives out one that was.
+    """
+    merged = list(points)
+    for point in new:
+        same = [at for at, known in enumerate(merged) if _same_measurement(known, point)]
+        if not same:
+            merged.append(point)
+        elif is_stable(point) or not is_stable(merged[same[0]]):
+            merged[same[0]] = point
+    return tuple(merged)
+
+
+def is_stable(point: AnyPoint) -> bool:
+    """Return whether `point` may be fitted: all that was published, and what was measured well."""
+    return isinstance(point, Point) or point.stable
+
+
+def point_row(point: AnyPoint) -> dict[str, Any]:
+    """Return `point` as plain JSON values, which `read_points` reads back."""
+    row = dataclasses.asdict(point)
+    if isinstance(point, MeasuredPoint):
+        row |= {"work": point.work._asdict(), "kinds": sorted(point.kinds)}
+    return row
+
+
+def read_points(file: Path) -> tuple[AnyPoint, ...]:
     """Return the points of a CSV table or of a profile (`.json`), in the order of the file.
 
     Raise `SettingError` where the file is missing, or a column or a number in it.
@@ -72,25 +205,67 @@ def _profile_rows(file: Path, text: str) -> list[dict[str, Any]]:
         ) from error
 
 
-def _point(file: Path, number: int, row: Mapping[str, Any]) -> Point:
-    missing = [column for column in COLUMNS if row.get(column) in (None, "")]
+def _point(file: Path, number: int, row: Mapping[str, Any]) -> AnyPoint:
+    measured = "sha256" in row
+    columns = MEASURED_COLUMNS if measured else COLUMNS
+    missing = [column for column in columns if row.get(column) in (None, "")]
     if missing:
         raise SettingError(
-            f"point {number} of {file} lacks {', '.join(missing)}; each needs {', '.join(COLUMNS)}."
+            f"point {number} of {file} lacks {', '.join(missing)}; each needs {', '.join(columns)}."
         )
+    make: Callable[[Mapping[str, Any]], AnyPoint] = _measured if measured else _published
     try:
-        return Point(
-            network=str(row["network"]),
-            depth_multiplier=float(row["depth_multiplier"]),
-            input_size_px=int(row["input_size_px"]),
-            threads=int(row["threads"]),
-            latency_ms=float(row["latency_ms"]),
-            million_macs=float(row["million_macs"]),
-            runtime=str(row["runtime"]),
-            source=str(row["source"]),
-        )
-    except ValueError as error:
+        return make(row)
+    except (ValueError, TypeError) as error:
         raise SettingError(
             f"point {number} of {file} holds a word where a number belongs ({error}); allowed: "
-            "whole numbers for input_size_px and threads, decimals for the others."
+            f"whole numbers for {'runs' if measured else 'input_size_px'} and threads, decimals "
+            "for the others."
         ) from error
+
+
+def _published(row: Mapping[str, Any]) -> Point:
+    return Point(
+        network=str(row["network"]),
+        depth_multiplier=float(row["depth_multiplier"]),
+        input_size_px=int(row["input_size_px"]),
+        threads=int(row["threads"]),
+        latency_ms=float(row["latency_ms"]),
+        million_macs=float(row["million_macs"]),
+        runtime=str(row["runtime"]),
+        source=str(row["source"]),
+    )
+
+
+def _measured(row: Mapping[str, Any]) -> MeasuredPoint:
+    return MeasuredPoint(
+        graph=str(row["graph"]),
+        sha256=str(row["sha256"]),
+        work=Work(**{name: float(figure) for name, figure in dict(row["work"]).items()}),
+        kinds=frozenset(map(str, row["kinds"])),
+        threads=int(row["threads"]),
+        latency_ms=float(row["latency_ms"]),
+        low_ms=float(row["low_ms"]),
+        high_ms=float(row["high_ms"]),
+        runs=int(row["runs"]),
+        runtime=str(row["runtime"]),
+        source=str(row["source"]),
+        stable=bool(row["stable"]),
+        weight=float(row.get("weight", 1.0)),
+    )
+
+
+def _same_measurement(known: AnyPoint, point: AnyPoint) -> bool:
+    return (
+        isinstance(known, MeasuredPoint)
+        and isinstance(point, MeasuredPoint)
+        and (known.sha256, known.threads) == (point.sha256, point.threads)
+    )
+
+
+def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if not getattr(point, field) > 0:
+            raise SettingError(
+                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0."
+            )

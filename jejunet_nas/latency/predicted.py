@@ -4,7 +4,7 @@ A device profile holds what the device charges for six kinds of work; a predicti
 of all operators and multiplies. `fit` makes profiles from published or measured latencies, and
 `profiles/` holds those that ship. Nothing is run, so thousands of networks can be judged a second.
 
-Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one.
+Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one (`work`).
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -24,8 +25,6 @@ PROFILES = Path(__file__).parent / "profiles"
 ERRORS_IN_INTERVAL = 2.0
 # What an operator costs that no fitted network holds is a guess from its bytes: half or half more.
 UNSEEN_SPREAD = 0.5
-
-Work = tuple[float, float, float, float, float, float]  # in the order of the fields of `Costs`
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +46,26 @@ class Costs:
 
     def of(self, work: Work) -> float:
         """Return the milliseconds that `work` takes."""
-        pointwise, window, depthwise, moved, operators, resized = work
         return (
-            self.ms_per_million_pointwise_macs * pointwise
-            + self.ms_per_million_window_macs * window
-            + self.ms_per_million_depthwise_macs * depthwise
-            + self.ms_per_million_bytes * moved
-            + self.ms_per_operator * operators
-            + self.ms_per_million_resized_elements * resized
+            self.ms_per_million_pointwise_macs * work.million_pointwise_macs
+            + self.ms_per_million_window_macs * work.million_window_macs
+            + self.ms_per_million_depthwise_macs * work.million_depthwise_macs
+            + self.ms_per_million_bytes * work.million_bytes
+            + self.ms_per_operator * work.operators
+            + self.ms_per_million_resized_elements * work.million_resized_elements
         )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadFactor:
-    """What several threads make of one thread's latency, and the relative error of saying so."""
+class Factor:
+    """What several threads, or float32, make of a latency, and the relative error of saying so."""
 
     factor: float
     rms_error: float
+
+
+# A profile that knows no float graph says only that one is hardly faster, maybe twice as slow.
+UNKNOWN_FLOAT = Factor(factor=1.0, rms_error=0.5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +73,26 @@ class DeviceProfile:
     """All that a prediction needs to know of one device.
 
     rms_error: root mean square of the relative errors of the fitted points, each predicted by a fit
-    on the others. fitted_kinds: the operators that the fitted networks hold.
+    on the others. fitted_kinds: the operators that the fitted networks hold. float_factor: what a
+    float32 graph takes, over the same graph in int8.
     """
 
     device: str
     runtime: str
     costs: Costs
-    thread_factors: Mapping[int, ThreadFactor]
+    thread_factors: Mapping[int, Factor]
     rms_error: float
     fitted_kinds: frozenset[str]
+    float_factor: Factor = UNKNOWN_FLOAT
 
     def predict(self, operators: Iterable[Operator], *, threads: int = 1) -> Latency:
         """Return the latency of one run of a graph that holds `operators`.
 
-        The interval is the median, two root mean square errors to either side (those of the fit
-        and of the thread factor added in quadrature), and half of what the operators cost that no
-        fitted network holds. Raise `SettingError` where the profile knows nothing of `threads`.
+        Operators that compute in float32 are charged as int8 ones, times `float_factor`. The
+        interval is the median, two root mean square errors to either side (those of the fit, of
+        the thread factor and of the float factor added in quadrature), and half of what the
+        operators cost that no fitted network holds. Raise `SettingError` where the profile knows
+        nothing of `threads`.
         """
         if threads not in self.thread_factors:
             known = ", ".join(map(str, sorted(self.thread_factors)))
@@ -96,16 +102,30 @@ class DeviceProfile:
             )
         operators, threading = tuple(operators), self.thread_factors[threads]
         unseen = [operator for operator in operators if operator.kind not in self.fitted_kinds]
-        median_ms = threading.factor * self.costs.of(work_of(operators))
-        unseen_ms = threading.factor * self.costs.of(work_of(unseen))
-        error = ERRORS_IN_INTERVAL * math.hypot(self.rms_error, threading.rms_error)
-        spread_ms = error * median_ms + UNSEEN_SPREAD * unseen_ms
+        float_ms = threading.factor * self._one_thread_ms(o for o in operators if o.float32)
+        median_ms = float_ms + threading.factor * self._one_thread_ms(
+            operator for operator in operators if not operator.float32
+        )
+        error_ms = ERRORS_IN_INTERVAL * math.hypot(
+            self.rms_error * median_ms,
+            threading.rms_error * median_ms,
+            self.float_factor.rms_error * float_ms,
+        )
+        spread_ms = error_ms + UNSEEN_SPREAD * threading.factor * self._one_thread_ms(unseen)
         return Latency(
             median_ms=median_ms,
             low_ms=max(median_ms - spread_ms, 0.0),
             high_ms=median_ms + spread_ms,
             source="predicted",
             threads=threads,
+        )
+
+    def _one_thread_ms(self, operators: Iterable[Operator]) -> float:
+        operators = tuple(operators)
+        float32 = [operator for operator in operators if operator.float32]
+        int8 = [operator for operator in operators if not operator.float32]
+        return self.costs.of(work_of(int8)) + self.float_factor.factor * self.costs.of(
+            work_of(float32)
         )
 
 
@@ -124,31 +144,10 @@ class PredictedMeter:
         return self.profile.predict(list_operators(graph), threads=self.threads)
 
 
-def work_of(operators: Iterable[Operator]) -> Work:
-    """Return the work of `operators`: millions of MACs, bytes and elements, and their number.
+def profile_file(name_or_path: str | Path) -> Path:
+    """Return the file of the profile that ships as `name_or_path`, or lies in that `.json` file.
 
-    MACs count as depthwise, as pointwise (a 1x1 window: a plain matrix product) or as those of a
-    larger window; bytes are activations, in and out. Operators without MACs are their bytes.
-    """
-    pointwise = window = depthwise = moved = count = resized = 0
-    for operator in operators:
-        count += 1
-        moved += operator.bytes_in + operator.bytes_out
-        if operator.kind == "DEPTHWISE_CONV_2D":
-            depthwise += operator.macs
-        elif operator.kernel == (1, 1):
-            pointwise += operator.macs
-        else:
-            window += operator.macs
-        if operator.kind == "RESIZE_BILINEAR":
-            resized += operator.elements_out
-    return pointwise / 1e6, window / 1e6, depthwise / 1e6, moved / 1e6, count, resized / 1e6
-
-
-def load_profile(name_or_path: str | Path) -> DeviceProfile:
-    """Return the profile that ships as `name_or_path`, or lies in that `.json` file.
-
-    Raise `SettingError` where there is none, or the file is no profile.
+    Raise `SettingError` where there is none.
     """
     file = Path(name_or_path)
     if file.suffix != ".json":
@@ -159,6 +158,15 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
             f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
             f".json file that `fit` wrote.{closest(str(name_or_path), names)}"
         )
+    return file
+
+
+def load_profile(name_or_path: str | Path) -> DeviceProfile:
+    """Return the profile that ships as `name_or_path`, or lies in that `.json` file.
+
+    Raise `SettingError` where there is none, or the file is no profile.
+    """
+    file = profile_file(name_or_path)
     try:
         return _profile(json.loads(file.read_text(encoding="utf-8")))
     except (SettingError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -174,9 +182,13 @@ def _profile(plain: Mapping[str, Any]) -> DeviceProfile:
         runtime=plain["runtime"],
         costs=Costs(**plain["costs"]),
         thread_factors={
-            int(threads): ThreadFactor(factor=known["factor"], rms_error=known["rms_error"])
-            for threads, known in plain["threads"].items()
+            int(threads): _factor(known) for threads, known in plain["threads"].items()
         },
         rms_error=plain["leave_one_out"]["rms_error"],
         fitted_kinds=frozenset(plain["fitted_kinds"]),
+        float_factor=_factor(plain["float_factor"]) if "float_factor" in plain else UNKNOWN_FLOAT,
     )
+
+
+def _factor(plain: Mapping[str, Any]) -> Factor:
+    return Factor(factor=plain["factor"], rms_error=plain["rms_error"])

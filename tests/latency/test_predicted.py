@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.predicted import PROFILES, PredictedMeter, load_profile, work_of
+from jejunet_nas.latency.predicted import PROFILES, PredictedMeter, load_profile
 from jejunet_nas.latency.published import jejunet_deeplabv3, mobilenet_v2
+from jejunet_nas.latency.work import work_of
 from jejunet_nas.records import Operator
 
 PIXEL_2 = load_profile("pixel2")
@@ -88,6 +89,30 @@ def test_an_operator_that_no_fitted_network_holds_widens_the_interval() -> None:
     half_ms = unseen.median_ms / 2
     assert unseen.high_ms - seen.high_ms == pytest.approx(half_ms)
     assert seen.low_ms - unseen.low_ms == pytest.approx(half_ms)
+
+
+def test_a_float_graph_takes_its_factor_over_the_same_graph_in_int8() -> None:
+    int8 = mobilenet_v2(1.0, 224)
+    float32 = [
+        dataclasses.replace(op, float32=True, bytes_in=4 * op.bytes_in, bytes_out=4 * op.bytes_out)
+        for op in int8
+    ]
+    in_int8, in_float = PIXEL_2.predict(int8), PIXEL_2.predict(float32)
+    assert in_float.median_ms == pytest.approx(PIXEL_2.float_factor.factor * in_int8.median_ms)
+    # Published at 117 ms; the interval is that much wider as the factor is less sure.
+    assert in_float.median_ms == pytest.approx(117, rel=0.02)
+    assert in_float.low_ms / in_float.median_ms < in_int8.low_ms / in_int8.median_ms - 0.2
+
+
+def test_a_profile_that_knows_no_float_graph_hardly_commits_itself(tmp_path: Path) -> None:
+    plain = json.loads((PROFILES / "pixel2.json").read_text())
+    del plain["float_factor"]
+    (tmp_path / "int8.json").write_text(json.dumps(plain))
+    predicted = load_profile(tmp_path / "int8.json").predict(
+        [dataclasses.replace(ADD, float32=True)]
+    )
+    assert predicted.low_ms == 0
+    assert predicted.high_ms > 2 * predicted.median_ms
 
 
 def test_a_prediction_is_fast_enough_to_judge_thousands_of_networks() -> None:
