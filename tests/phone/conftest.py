@@ -1,0 +1,3 @@
+from tests.phone.fixtures import adb_server, phone
+
+__all__ = ["adb_server", "phone"]
