@@ -31,6 +31,7 @@ def set_limits(axes: Axes, history: StudyHistory) -> None:
     """Let the axes hold every trial, the target, and room for the target's label at the top."""
     latencies = [deadline_ms(history), *(t.latency.mean_ms for t in history.complete)]
     latencies += [trial.mean_ms for trial in history.refused]
+    latencies += [trial.predicted.mean_ms for trial in front_of(history)]
     low, high = min(latencies), max(latencies)
     if high > _LOG_FROM_RATIO * low:
         axes.set_xscale("log")

@@ -31,6 +31,7 @@ from jejunet_nas.reporting.tables import (
 )
 
 _BLUE, _VERMILION = "#0072B2", "#D55E00"
+_SKY = "#56B4E9"
 _GREY = "#8C8C8C"
 _DOTS_PER_INCH = 150
 # Of each state: fill, edge, size in points, order from back to front.
@@ -53,6 +54,7 @@ def draw_front(history: StudyHistory, file: Path) -> None:
     draw_target(axes, history)
     handles = [
         *_draw_fronts(axes, history),
+        *_draw_predictions(axes, history),
         *_draw_trials(axes, history),
         *_draw_refused(axes, history),
     ]
@@ -92,6 +94,24 @@ def _draw_fronts(axes: Axes, history: StudyHistory) -> list[Artist]:
     elif any(_whole(trial) for trial in history.complete):
         handles.append(_handle("every frame a keyframe", "D", "white", edge=_GREY))
     return handles
+
+
+def _draw_predictions(axes: Axes, history: StudyHistory) -> list[Artist]:
+    """Draw from where a measured trial of the front was predicted to where it came to lie."""
+    measured = [trial for trial in front_of(history) if trial.measured]
+    for trial in measured:
+        axes.plot(
+            [trial.predicted.mean_ms, trial.latency.mean_ms],
+            2 * [100 * trial.score.miou],
+            color=_SKY,
+            linewidth=1.4,
+            solid_capstyle="butt",
+            marker="|",
+            markevery=[0],
+            markersize=7,
+            zorder=3.5,
+        )
+    return [_handle("from its prediction", "|", _SKY, line="-")] if measured else []
 
 
 def _draw_trials(axes: Axes, history: StudyHistory) -> list[Artist]:
@@ -137,10 +157,13 @@ def _label_front(axes: Axes, history: StudyHistory) -> None:
     """Write numbers beside the front's trials, the most interesting first, where there is room."""
     taken = [_box(axes, trial, _ROOM) for trial in history.complete]
     taken += [text.get_window_extent() for text in axes.texts]
+    some_measured = any(trial.measured for trial in history.complete)
     for trial in _by_interest(history):
+        doubtful = some_measured and trial.measured is None
+        name = f"{trial.number}, predicted" if doubtful else f"{trial.number}"
         for right, up, side in _LABEL_PLACES:
             label = axes.annotate(
-                f"{trial.number}",
+                name,
                 (trial.latency.mean_ms, 100 * trial.score.miou),
                 xytext=(right, up),
                 textcoords="offset points",

@@ -28,6 +28,7 @@ def page(history: StudyHistory, figure: str) -> str:
         f"# {escaped(history.study)}",
         _opening(history),
         *_front_section(history, figure),
+        *_measured_section(history),
         *_time_section(history),
         *_failed_section(history),
         _commands(history),
@@ -110,6 +111,26 @@ def _ious(history: StudyHistory) -> str | None:
     ious = zip(history.class_names, front[0].score.class_iou, strict=True)
     words = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in ious if iou is not None]
     return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
+
+
+def _measured_section(history: StudyHistory) -> list[str]:
+    """Return the front's measured latencies beside their predictions, and what is doubtful."""
+    measured = [trial for trial in front_of(history) if trial.measured is not None]
+    if not measured:
+        return []
+    ratios = [trial.latency.mean_ms / trial.predicted.mean_ms for trial in measured]
+    rows = [
+        f"| {trial.number} | {trial.latency.mean_ms:.1f} | {trial.predicted.mean_ms:.1f} "
+        f"| {ratio:.2f} | {escaped('; '.join(trial.latency.doubts)) or 'stable'} |"
+        for trial, ratio in zip(measured, ratios, strict=True)
+    ]
+    words = (
+        f"{len(measured)} of the front's {_count(len(front_of(history)), 'trial')} measured on "
+        f"{escaped(history.phone or history.device)}; they took {min(ratios):.2f} to "
+        f"{max(ratios):.2f} of the time that was predicted for {escaped(history.device)}."
+    )
+    header = "| trial | measured ms | predicted ms | ratio | measurement |"
+    return ["## Measured", words, "\n".join([header, "| ---: |" + " ---: |" * 3 + " --- |", *rows])]
 
 
 def _time_section(history: StudyHistory) -> list[str]:

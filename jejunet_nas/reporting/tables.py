@@ -14,7 +14,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
-from jejunet_nas.reporting.words import escaped, network_words, one_line, policy_words
+from jejunet_nas.reporting.words import (
+    escaped,
+    network_words,
+    one_line,
+    policy_words,
+    source_words,
+)
 from jejunet_nas.scoring.front import hypervolume, pareto_front, reference_point
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
@@ -23,7 +29,7 @@ State = Literal["front", "dominated", "over target", "refused", "failed"]
 _CHOICES = (*dataclasses.fields(Network), *dataclasses.fields(Policy))
 _FIGURES = (
     *("miou", "float_miou", "int8_miou", "mean_ms", "worst_ms", "sustained_fps"),
-    *("every_frame", "dropped_frames_pct", "latency_source"),
+    *("every_frame", "dropped_frames_pct", "latency_source", "predicted_ms", "unstable"),
     *(f"{path}_share" for path in PATHS),
 )
 # A table with a failed trial has holes, which pandas' own whole numbers cannot hold.
@@ -148,7 +154,7 @@ def front_markdown(history: StudyHistory) -> str:
             f"{100 * latency.dropped_frames:.1f}",
             escaped(network_words(trial.architecture.network)),
             escaped(policy_words(trial.architecture.policy)),
-            latency.source,
+            source_words(trial),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -198,6 +204,7 @@ def _figures(trial: TrialResult) -> dict[str, Any]:
         *(trial.score.miou, trial.float_miou, trial.int8_miou),
         *(latency.mean_ms, latency.worst_ms, latency.sustained_fps),
         *(latency.every_frame, 100 * latency.dropped_frames, latency.source),
+        *(trial.predicted.mean_ms, "; ".join(latency.doubts) or None),
         *(trial.paths.get(path, 0.0) for path in PATHS),
     )
     return dict(zip(_FIGURES, values, strict=True))

@@ -9,7 +9,7 @@ Units: pictures are named width x height, as cameras are.
 import re
 from collections import Counter
 
-from jejunet_nas.records import LatencySource, StudyHistory
+from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
@@ -54,15 +54,38 @@ def architecture_words(architecture: Architecture) -> str:
 
 
 def latency_words(history: StudyHistory) -> str:
-    """Return where the latencies come from, say `predicted for Pixel 2, 1 thread`."""
+    """Return where the latencies come from, say `predicted for Pixel 2, 1 thread`.
+
+    A study whose latencies have several sources is named by the one that it asked for, if any of
+    its trials has it.
+    """
+    counts = Counter(trial.latency.source for trial in history.complete)
+    source = history.latency_source
+    if counts and not counts[source]:
+        source = counts.most_common(1)[0][0]
     threads = f"{history.threads} thread{'' if history.threads == 1 else 's'}"
-    words = [f"{_SOURCES[history.latency_source]} {one_line(history.device)}", threads]
-    if history.latency_source == "host":
+    words = [f"{_SOURCES[source]} {one_line(_where(history, source))}", threads]
+    if source == "host":
         words.append("not a phone's")
-    others = Counter(trial.latency.source for trial in history.complete)
-    others.pop(history.latency_source, None)
-    words += [f"{count} of {len(history.complete)} {source}" for source, count in others.items()]
+    del counts[source]
+    for other, count in counts.items():
+        where = f" on {one_line(history.phone)}" if other == "measured" and history.phone else ""
+        words.append(f"{count} of {len(history.complete)} {other}{where}")
     return ", ".join(words)
+
+
+def source_words(trial: TrialResult) -> str:
+    """Return how a trial's latency is known: `measured, 1.05 of predicted, unstable`."""
+    words: list[str] = [trial.latency.source]
+    if trial.measured is not None:
+        words.append(f"{trial.measured.mean_ms / trial.predicted.mean_ms:.2f} of predicted")
+    if trial.latency.doubts:
+        words.append("unstable")
+    return ", ".join(words)
+
+
+def _where(history: StudyHistory, source: LatencySource) -> str:
+    return history.phone or history.device if source == "measured" else history.device
 
 
 def one_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """Synthetic studies: just enough of a trial's result to be reported."""
 
+import dataclasses
 import random
 
 from jejunet_nas.records import (
@@ -66,6 +67,14 @@ def trial(
     )
 
 
+def measured(trial: TrialResult, mean_ms: float, *, doubts: tuple[str, ...] = ()) -> TrialResult:
+    """Return `trial` as it is once a phone has measured it."""
+    stream = dataclasses.replace(
+        trial.predicted, mean_ms=mean_ms, worst_ms=1.5 * mean_ms, source="measured", doubts=doubts
+    )
+    return dataclasses.replace(trial, measured=stream)
+
+
 def refused(number: int, mean_ms: float) -> RefusedTrial:
     return RefusedTrial(
         number=number,
@@ -84,6 +93,7 @@ def history(
     device: str = "Pixel 2",
     source: LatencySource = "predicted",
     class_names: tuple[str, ...] = ("background", "object"),
+    phone: str | None = None,
 ) -> StudyHistory:
     """A study whose target is 25 fps: 40 ms a frame."""
     return StudyHistory(
@@ -98,6 +108,7 @@ def history(
         refused=refused,
         failed=failed,
         duplicates=0,
+        phone=phone,
     )
 
 

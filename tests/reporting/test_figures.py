@@ -8,7 +8,7 @@ from PIL import Image
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.figures import draw_front
-from tests.reporting.build import history, many_trials, refused, trial
+from tests.reporting.build import history, many_trials, measured, refused, trial
 
 FEW = history(trial(0, 0.65, 30), trial(1, 0.70, 20, interval=4), trial(2, 0.72, 60))
 
@@ -83,6 +83,19 @@ def test_the_legend_names_what_is_drawn_and_nothing_else(
 
     assert few == ["front", "every frame a keyframe", "over the target"]
     assert one == ["front"]
+
+
+def test_what_was_measured_shows_where_it_was_predicted_and_the_others_say_predicted(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
+    trials = measured(trial(0, 0.6, 10, interval=4), 20), trial(1, 0.7, 30, interval=4)
+
+    axes = chart(drawn, history(*trials, phone="Pixel 2"), tmp_path).axes[0]
+
+    lines = [[float(x) for x in line.get_xdata()] for line in axes.lines]
+    assert [10.0, 20.0] in lines
+    assert {"0", "1, predicted"} <= {text.get_text() for text in axes.texts}
+    assert "from its prediction" in legend(drawn[-1])
 
 
 def test_of_a_crowded_front_no_two_numbers_overlap(drawn: list[Figure], tmp_path: Path) -> None:

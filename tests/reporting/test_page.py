@@ -2,7 +2,7 @@ import pytest
 
 from jejunet_nas.records import FailedTrial, StudyHistory
 from jejunet_nas.reporting.page import nearest_to_target, page
-from tests.reporting.build import history, refused, trial
+from tests.reporting.build import history, measured, refused, trial
 
 
 def test_the_page_says_what_video_policies_gain() -> None:
@@ -39,6 +39,21 @@ def test_one_reason_is_told_once_for_all_trials_that_failed_of_it() -> None:
     )
 
     assert r"- trials 4, 7: loss is \<nan\> at 3" in page(history(failed=failed), "front.png")
+
+
+def test_measured_latencies_stand_beside_their_predictions() -> None:
+    doubtful = measured(trial(1, 0.70, 20), 26, doubts=("key: spread 9 % | a lot",))
+    study = history(measured(trial(0, 0.65, 10), 9), doubtful, trial(2, 0.8, 39), phone="Pixel 2")
+
+    text = page(study, "front.png")
+
+    assert "2 of the front's 3 trials measured on Pixel 2; they took 0.90 to 1.30 of" in text
+    assert "| 1 | 26.0 | 20.0 | 1.30 | key: spread 9 % \\| a lot |" in text
+    assert "| 0 | 9.0 | 10.0 | 0.90 | stable |" in text
+
+
+def test_a_page_without_measurements_has_no_section_of_them() -> None:
+    assert "## Measured" not in page(history(trial(0, 0.65, 30)), "front.png")
 
 
 def test_the_page_ends_with_commands_that_a_shell_takes_for_any_name() -> None:

@@ -15,7 +15,7 @@ from jejunet_nas.reporting.tables import (
     trials_table,
 )
 from jejunet_nas.space.architecture import architecture_from_dict
-from tests.reporting.build import architecture, history, refused, trial
+from tests.reporting.build import architecture, history, measured, refused, trial
 
 BROKEN = FailedTrial(number=5, architecture=None, reason="the loss is\nnot a number")
 STUDY = history(
@@ -87,7 +87,7 @@ def test_a_point_of_the_summary_holds_all_that_export_needs() -> None:
     assert set(best) == {
         *("trial", "network_id", "miou", "float_miou", "int8_miou", "mean_ms", "worst_ms"),
         *("sustained_fps", "every_frame", "dropped_frames_pct", "latency_source", "paths"),
-        "architecture",
+        *("predicted_ms", "unstable", "architecture"),
     }
     assert (best["trial"], best["dropped_frames_pct"]) == (1, 12.5)
     assert best["paths"] == {"key": 1.0, "propagate": 0.0, "reuse": 0.0}
@@ -104,6 +104,20 @@ def test_the_front_table_has_one_row_a_point_best_first() -> None:
     assert table["trial"].tolist() == [1, 0]
     assert table["keyframe_interval"].tolist() == [1, 4]
     assert table["sustained_fps"].round(1).tolist() == [33.3, 100.0]
+
+
+def test_a_front_is_ranked_by_what_was_measured_and_keeps_what_was_predicted() -> None:
+    slower = measured(trial(1, 0.75, 30), 41, doubts=("key: the phone is hot",))
+    study = history(measured(trial(0, 0.50, 10), 12), slower, phone="Pixel 2")
+
+    table = trials_table(study).set_index("trial")
+
+    assert [each.number for each in front_of(study)] == [0]
+    assert table["state"].tolist() == ["front", "over target"]
+    assert table["mean_ms"].tolist() == [12, 41]
+    assert table["predicted_ms"].tolist() == [10, 30]
+    assert table.loc[1, "unstable"] == "key: the phone is hot"
+    assert summary(study)["front"][0]["latency_source"] == "measured"
 
 
 def test_an_empty_front_still_has_its_columns() -> None:

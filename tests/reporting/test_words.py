@@ -10,9 +10,10 @@ from jejunet_nas.reporting.words import (
     network_words,
     one_line,
     policy_words,
+    source_words,
 )
 from jejunet_nas.space.architecture import Policy
-from tests.reporting.build import NETWORK, history, trial
+from tests.reporting.build import NETWORK, history, measured, trial
 
 
 def test_a_network_is_named_by_what_was_searched() -> None:
@@ -61,6 +62,34 @@ def test_trials_that_were_measured_again_are_counted_beside_the_predicted_ones()
     mixed = history(trial(0, 0.6, 20), trial(1, 0.7, 30, source="measured"))
 
     assert latency_words(mixed).endswith("1 thread, 1 of 2 measured")
+
+
+def test_a_study_that_measures_is_named_by_its_phone_and_counts_what_is_predicted() -> None:
+    trials = measured(trial(0, 0.6, 20), 22), trial(1, 0.7, 30)
+    study = history(*trials, source="measured", device="Google Pixel 2", phone="Google Pixel 2 XL")
+
+    assert latency_words(study) == "measured on Google Pixel 2 XL, 1 thread, 1 of 2 predicted"
+
+
+def test_a_study_that_measures_and_never_saw_a_phone_says_predicted() -> None:
+    study = history(trial(0, 0.6, 20), source="measured", device="Google Pixel 2")
+
+    assert latency_words(study) == "predicted for Google Pixel 2, 1 thread"
+
+
+def test_a_predicted_study_says_on_which_phone_it_was_measured() -> None:
+    trials = measured(trial(0, 0.6, 20), 22), trial(1, 0.7, 30)
+
+    words = latency_words(history(*trials, device="Google Pixel 2", phone="Google Pixel 2"))
+
+    assert words == "predicted for Google Pixel 2, 1 thread, 1 of 2 measured on Google Pixel 2"
+
+
+def test_a_measured_trial_says_how_it_compares_and_whether_it_is_unstable() -> None:
+    assert source_words(trial(0, 0.6, 20)) == "predicted"
+    assert source_words(measured(trial(0, 0.6, 20), 23)) == "measured, 1.15 of predicted"
+    doubtful = measured(trial(0, 0.6, 20), 23, doubts=("key: the phone is hot",))
+    assert source_words(doubtful) == "measured, 1.15 of predicted, unstable"
 
 
 def test_what_markdown_would_take_for_markup_is_escaped_and_names_stay_readable() -> None:
