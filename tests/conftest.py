@@ -1,6 +1,10 @@
-"""Settings of the whole test run."""
+"""Settings of the whole test run, and the phone that any test may ask for."""
 
 from hypothesis import settings
+
+from tests.phone.fixtures import adb_server, phone
+
+__all__ = ["adb_server", "phone"]
 
 # Both cores may be busy with training: a law is judged by its examples, not by their time.
 settings.register_profile("default", deadline=None)

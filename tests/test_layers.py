@@ -15,13 +15,15 @@ PACKAGE = Path(jejunet_nas.__file__).parent
 # From the top down: a part imports itself and the lines below its own.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
+    frozenset({"measure", "doctor"}),
     frozenset({"reporting", "export"}),
     frozenset({"search"}),
-    frozenset({"trial"}),
+    frozenset({"trial", "calibration"}),
     frozenset({"compression"}),
     frozenset({"training"}),
     frozenset({"datasets", "networks", "latency", "video", "scoring"}),
     frozenset({"litert", "resize"}),
+    frozenset({"measurement"}),
     frozenset({"records"}),
     frozenset({"space"}),
     frozenset({"yaml_file"}),
@@ -107,7 +109,11 @@ def test_help_loads_no_heavy_library() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["search.ledger", "search.settings", "reporting.report", "scoring.score", "space.draw"],
+    [
+        *("search.ledger", "search.settings", "search.predict", "search.measurements"),
+        *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
+        *("measure", "doctor", "latency.device", "cli.measuring", "calibration.choose"),
+    ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:
     assert loaded_after(f"import jejunet_nas.{module}", fresh=("tensorflow", "tf_keras")) == set()

@@ -1,7 +1,4 @@
-"""Fixtures for tests that need a phone; a `conftest.py` imports them.
-
-from tests.phone.fixtures import adb_server, phone  # noqa: F401
-"""
+"""Fixtures for tests that need a phone; `tests/conftest.py` imports them."""
 
 import shutil
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import BinaryIO
 from tests.phone.transport import Stream
 
 SANDBOXED = re.compile(r"(?<![\w.])(?=/(?:data/local/tmp|sys/devices|sys/class|system/bin)\b)")
-RUNS_BENCHMARK = re.compile(r"benchmark_model['\"]?\s+-")
+RUNS_BENCHMARK = re.compile(r"--graph=|benchmark_model['\"]?\s+-")  # under any name
 
 
 class Packet(enum.IntEnum):

@@ -1,0 +1,68 @@
+"""Devices by name: `adb`, `adb:SERIAL`, `host`, `predicted` or `predicted:PROFILE`, as a meter."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.latency.host import HostMeter
+from jejunet_nas.latency.measured import PhoneMeter
+from jejunet_nas.latency.meter import LatencyMeter
+from jejunet_nas.latency.phone import Phone
+from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.latency.program import find_program
+from jejunet_nas.latency.protocol import FEWEST_RUNS, Protocol
+
+Kind = Literal["adb", "host", "predicted"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ALLOWED = "adb, adb:SERIAL, host, predicted, predicted:pixel2 or predicted:PROFILE.json"
+DEFAULT_PROFILE = "pixel2"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device by name: a phone's serial, or a profile's name or file; None: the usual one."""
+
+    kind: Kind
+    name: str | None = None
+
+    @classmethod
+    def parse(cls, words: str) -> "Device":
+        """Return the device that `words` name. Raises `SettingError`."""
+        kind, colon, name = words.partition(":")
+        if kind not in KINDS or (colon and not name) or (name and kind == "host"):
+            raise SettingError(
+                f"--device is {words}; allowed: {ALLOWED}.{closest(kind, KINDS) or ' Use adb.'}"
+            )
+        return cls(kind=kind, name=name or None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HowToMeasure:
+    """What a person may ask of a meter, whichever it is; a prediction takes the threads alone."""
+
+    threads: int = 1
+    runs: int = FEWEST_RUNS
+    program: Path | None = None
+    core_mask: str | None = None
+
+
+def open_phone(device: Device, how: HowToMeasure, say: Callable[[str], None]) -> PhoneMeter:
+    """Return the meter of an attached phone. Raises `DeviceError` or `SettingError`."""
+    assert device.kind == "adb", device
+    protocol = Protocol(threads=how.threads, runs=how.runs, core_mask=how.core_mask)
+    program = find_program(how.program)
+    return PhoneMeter(Phone.attached(device.name), program, protocol, say)
+
+
+def open_meter(device: Device, how: HowToMeasure, say: Callable[[str], None]) -> LatencyMeter:
+    """Return the meter of `device`. Raises `DeviceError` or `SettingError`."""
+    match device.kind:
+        case "adb":
+            return open_phone(device, how, say)
+        case "host":
+            return HostMeter(threads=how.threads, runs=how.runs, say=say)
+        case "predicted":
+            profile = load_profile(device.name or DEFAULT_PROFILE)
+            return PredictedMeter(profile=profile, threads=how.threads)

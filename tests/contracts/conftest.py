@@ -1,0 +1,3 @@
+from tests.latency.conftest import cache
+
+__all__ = ["cache"]
