@@ -10,7 +10,7 @@ Units: milliseconds; work in millions of MACs, bytes and elements, operators one
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +102,15 @@ class DeviceProfile:
             )
         operators, threading = tuple(operators), self.thread_factors[threads]
         unseen = [operator for operator in operators if operator.kind not in self.fitted_kinds]
-        float_ms = threading.factor * self._one_thread_ms(o for o in operators if o.float32)
-        median_ms = float_ms + threading.factor * self._one_thread_ms(
-            operator for operator in operators if not operator.float32
-        )
+        float_ms, int8_ms = self._one_thread_ms(operators)
+        float_ms *= threading.factor
+        median_ms = float_ms + threading.factor * int8_ms
         error_ms = ERRORS_IN_INTERVAL * math.hypot(
             self.rms_error * median_ms,
             threading.rms_error * median_ms,
             self.float_factor.rms_error * float_ms,
         )
-        spread_ms = error_ms + UNSEEN_SPREAD * threading.factor * self._one_thread_ms(unseen)
+        spread_ms = error_ms + UNSEEN_SPREAD * threading.factor * sum(self._one_thread_ms(unseen))
         return Latency(
             median_ms=median_ms,
             low_ms=max(median_ms - spread_ms, 0.0),
@@ -120,13 +119,12 @@ class DeviceProfile:
             threads=threads,
         )
 
-    def _one_thread_ms(self, operators: Iterable[Operator]) -> float:
-        operators = tuple(operators)
+    def _one_thread_ms(self, operators: Sequence[Operator]) -> tuple[float, float]:
+        """Return what the operators in float32 take, and what the others do."""
         float32 = [operator for operator in operators if operator.float32]
-        int8 = [operator for operator in operators if not operator.float32]
-        return self.costs.of(work_of(int8)) + self.float_factor.factor * self.costs.of(
-            work_of(float32)
-        )
+        int8 = [o for o in operators if not o.float32] if float32 else operators
+        float_ms = self.float_factor.factor * self.costs.of(work_of(float32)) if float32 else 0.0
+        return float_ms, self.costs.of(work_of(int8))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ this list against the operators of converted graphs.
 """
 
 import dataclasses
-import math
 
 from jejunet_nas.networks.class_map import class_map_factor
 from jejunet_nas.networks.paths import (
@@ -59,7 +58,7 @@ class OperatorList:
         relu6: bool = True,
     ) -> Shape:
         """Note a CONV_2D."""
-        out = (math.ceil(x[0] / stride), math.ceil(x[1] / stride), filters)
+        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
         weights = kernel * kernel * x[2] * filters
         return self._note(
             "CONV_2D",
@@ -72,13 +71,13 @@ class OperatorList:
 
     def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
         """Note a DEPTHWISE_CONV_2D."""
-        out = (math.ceil(x[0] / stride), math.ceil(x[1] / stride), x[2])
+        out = (-(-x[0] // stride), -(-x[1] // stride), x[2])
         return self._note(
             "DEPTHWISE_CONV_2D",
             (x,),
             out,
             kernel=(3, 3),
-            macs=9 * math.prod(out),
+            macs=9 * out[0] * out[1] * out[2],
             weight_bytes=(9 + 4) * x[2],
         )
 
@@ -129,13 +128,15 @@ class OperatorList:
         weight_bytes: int = 0,
         bytes_out: int | None = None,
     ) -> Shape:
-        elements = math.prod(out)
+        elements, bytes_in = out[0] * out[1] * out[2], 0
+        for height, width, channels in inputs:
+            bytes_in += height * width * channels
         self.operators.append(
             Operator(
                 kind=kind,
                 kernel=kernel,
                 macs=macs,
-                bytes_in=sum(math.prod(x) for x in inputs),
+                bytes_in=bytes_in,
                 bytes_out=elements if bytes_out is None else bytes_out,
                 weight_bytes=weight_bytes,
                 elements_out=elements,

@@ -8,12 +8,13 @@ nothing else. What a trial came to is its `outcome`:
     refused      its latency cannot meet the target; a pruned trial that violates the constraint
     failed       it broke, with the reason
     duplicate    its architecture was known already; samplers do not see it
+    held         complete but for its measured latency
     interrupted  the process ended in the middle; its choices are tried again
 """
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +45,7 @@ from jejunet_nas.space.architecture import (
 from jejunet_nas.space.draw import choices_of, network_choices
 from jejunet_nas.space.search_space import Choice
 
-Outcome = Literal["complete", "refused", "failed", "duplicate", "interrupted"]
+Outcome = Literal["complete", "refused", "failed", "duplicate", "held", "interrupted"]
 _OUTCOME, _ARCHITECTURE, _RECORD, _REASON = "outcome", "architecture", "record", "reason"
 _IDENTITY = "identity"
 _CONSTRAINT = "mean_ms_over_deadline"
@@ -136,10 +137,15 @@ class Ledger:
         """Note what `trial` drew."""
         trial.set_user_attr(_ARCHITECTURE, canonical_json(architecture))
 
-    def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Close `trial` with its result."""
-        trial.set_constraint(_CONSTRAINT, result.latency.mean_ms - self.settings.deadline_ms)
+    def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Keep the result of a `trial` that is complete but for its measured latency."""
         trial.set_user_attr(_RECORD, to_json(result))
+        trial.set_user_attr(_OUTCOME, "held")
+
+    def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Close `trial` with its result; samplers learn from its latency as it is now."""
+        self.hold(trial, result)
+        trial.set_constraint(_CONSTRAINT, result.latency.mean_ms - self.settings.deadline_ms)
         trial.set_user_attr(_OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
@@ -158,9 +164,19 @@ class Ledger:
         trial.set_user_attr(_OUTCOME, outcome)
         self._study.tell(trial, state=TrialState.FAIL)
 
-    def take_up_interrupted(self) -> int:
-        """Have the trials that a dead process left behind tried again; return how many."""
-        left = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+    def take_up_interrupted(
+        self, measured: Callable[[TrialResult], TrialResult] = lambda result: result
+    ) -> int:
+        """Have the trials that a dead process left behind tried again; return how many.
+
+        Those that only waited for their measurement are closed with what they have: `measured`
+        adds what was measured in the meantime.
+        """
+        running = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+        held = [trial for trial in running if _is_held(trial)]
+        for trial, result in zip(held, _read(TrialResult, held), strict=True):
+            self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
+        left = [trial for trial in running if trial not in held]
         for trial in left:
             if _ARCHITECTURE in trial.user_attrs:
                 plain = json.loads(trial.user_attrs[_ARCHITECTURE])
@@ -183,7 +199,7 @@ class Ledger:
             class_names=self.class_names(),
             target_fps=settings.target_fps,
             device=load_profile(settings.latency.device).device,
-            latency_source=settings.latency.backend,
+            latency_source="measured" if settings.latency.backend == "adb" else "predicted",
             threads=settings.latency.threads,
             complete=tuple(_read(TrialResult, by_outcome.get("complete", []))),
             refused=tuple(_read(RefusedTrial, by_outcome.get("refused", []))),
@@ -204,6 +220,20 @@ class Ledger:
         return self._study.get_trials(deepcopy=False)
 
 
+def require_ledger(settings: StudySettings, folder: Path, url: str | None) -> Ledger:
+    """Return the ledger of a study that was searched, its state in `folder`.
+
+    Raises `SettingError` where it was not.
+    """
+    ledger = Ledger.find(settings, url or storage_url(folder))
+    if ledger is None:
+        raise SettingError(
+            f"{settings.name} has no trials yet; allowed: a study that was searched. Run "
+            f"`jejunet-nas search {settings.name}` first."
+        )
+    return ledger
+
+
 def _read(kind: type[Any], trials: list[FrozenTrial]) -> list[Any]:
     try:
         return [from_json(kind, trial.user_attrs[_RECORD]) for trial in trials]
@@ -212,6 +242,11 @@ def _read(kind: type[Any], trials: list[FrozenTrial]) -> list[Any]:
             "the study's trials were written by another version of jejunet_nas; allowed: this "
             "version's. Use another name for the study, or remove its state."
         ) from None
+
+
+def _is_held(trial: FrozenTrial) -> bool:
+    """Return whether `trial` has its result, of which the process died before it was closed."""
+    return _RECORD in trial.user_attrs and trial.user_attrs.get(_OUTCOME) in ("held", "complete")
 
 
 def _failed(trial: FrozenTrial) -> FailedTrial:

@@ -9,11 +9,18 @@ from pathlib import Path
 from rich.console import Console
 
 STANDARD_ERROR = 2  # its file descriptor
+WIDE = 260
 
 
 def console_of_its_own() -> Console:
-    """Return a console on standard error that `native_log` does not silence."""
-    return Console(file=os.fdopen(os.dup(STANDARD_ERROR), "w", encoding="utf-8"))
+    """Return a console on standard error that `native_log` does not silence.
+
+    Where it is no terminal, lines are as long as a table's row needs.
+    """
+    console = Console(file=os.fdopen(os.dup(STANDARD_ERROR), "w", encoding="utf-8"))
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from jejunet_nas.datasets.sampling import calibration_frames
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted import PredictedMeter, load_profile
 from jejunet_nas.records import DataSplit
+from jejunet_nas.search.measurements import NETWORKS
 from jejunet_nas.search.settings import StudySettings, init_file
 from jejunet_nas.training.inherit import (
     SOURCE_DEPTH_MULTIPLIER,
@@ -43,7 +44,7 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         for split in ("train", "val")
     )
     _check_calibration(settings, train)
-    networks = folder / "networks"
+    networks = folder / NETWORKS
     _remove_unfinished(networks)
     return TrialSetup(
         train=train,

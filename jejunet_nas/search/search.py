@@ -17,12 +17,19 @@ import yaml
 from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError
-from jejunet_nas.latency.predicted import DeviceProfile, load_profile
+from jejunet_nas.latency.predicted import load_profile
 from jejunet_nas.latency.stream import floor_ms
-from jejunet_nas.networks.operators import network_operators
-from jejunet_nas.records import PathLatencies, RefusedTrial, StudyHistory, TrialResult
+from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult
 from jejunet_nas.scoring.front import hypervolume, reference_point
+from jejunet_nas.search.closing import (
+    Closing,
+    newest_measured,
+    open_phone,
+    still_to_measure,
+)
 from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.measurements import NETWORKS, with_measured
+from jejunet_nas.search.predict import predict_paths
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.search.samplers import chooser
 from jejunet_nas.search.settings import StudySettings
@@ -53,22 +60,28 @@ def search(
     those that its earlier trials were made with.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
-    url = storage or storage_url(folder)
+    networks, url = folder / NETWORKS, storage or storage_url(folder)
     try:
-        with lock.acquire(timeout=0), view:
+        with FileLock(folder / "lock").acquire(timeout=0), view:
             ledger = Ledger.find(settings, url)
-            if ledger and _take_up(ledger, view) >= budget.trials:
-                return ledger.history()
-            setup = prepare(settings, folder, view.stage)
-            ledger = ledger or Ledger(settings, url)
-            identity = {**settings.identity(), "made_from": made_from(setup, settings)}
-            ledger.keep_identity(identity)
-            text = yaml.safe_dump(identity, sort_keys=False)
-            (folder / "study.yaml").write_text(text, encoding="utf-8")
-            view.say(f"searching {settings.name}; its state and logs are in {folder}")
-            _Search(settings, ledger, setup, view).run(budget)
-            return ledger.history()
+            history = _take_up(ledger, networks, view) if ledger else None
+            done = history is not None and len(history.complete) >= budget.trials
+            if history and done and not still_to_measure(settings, history):
+                return history
+            with open_phone(settings, networks, view) as phone:
+                if ledger and done:
+                    Closing(settings, ledger, phone, networks, view).settle()
+                    return with_measured(ledger.history(), networks)
+                setup = prepare(settings, folder, view.stage)
+                ledger = ledger or Ledger(settings, url)
+                identity = {**settings.identity(), "made_from": made_from(setup, settings)}
+                ledger.keep_identity(identity)
+                text = yaml.safe_dump(identity, sort_keys=False)
+                (folder / "study.yaml").write_text(text, encoding="utf-8")
+                view.say(f"searching {settings.name}; its state and logs are in {folder}")
+                closing = Closing(settings, ledger, phone, networks, view)
+                _Search(settings, ledger, setup, closing, view).run(budget)
+                return with_measured(ledger.history(), networks)
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
@@ -76,25 +89,32 @@ def search(
         ) from None
 
 
-def _take_up(ledger: Ledger, view: View) -> int:
-    """Take up what a dead process left behind; return the number of complete trials."""
-    interrupted = ledger.take_up_interrupted()
+def _take_up(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
+    """Take up what a dead process left behind; return what there is."""
+    interrupted = ledger.take_up_interrupted(
+        lambda result: newest_measured(result, networks, ledger.settings)
+    )
     if interrupted:
         view.say(f"{interrupted} interrupted trial(s) of {ledger.settings.name} tried again")
-    return len(ledger.history().complete)
+    return with_measured(ledger.history(), networks)
 
 
 class _Search:
     """One run of a search over a ledger."""
 
     def __init__(
-        self, settings: StudySettings, ledger: Ledger, setup: TrialSetup, view: View
+        self,
+        settings: StudySettings,
+        ledger: Ledger,
+        setup: TrialSetup,
+        closing: Closing,
+        view: View,
     ) -> None:
         self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
+        self._closing = closing
         self._profile = load_profile(settings.latency.device)
         self._known = ledger.known()
         history = ledger.history()
-        self._results = list(history.complete)
         self._refused, self._failed = len(history.refused), len(history.failed)
         self._random = random.Random(settings.sampler.seed + len(self._known))
         self._exhausted = False
@@ -102,16 +122,17 @@ class _Search:
 
     def run(self, budget: Budget) -> None:
         """Try architectures until the budget is spent or the space exhausted."""
-        began, before = time.monotonic(), len(self._results)
+        began, before = time.monotonic(), len(self._closing.results)
         failures = in_vain = 0
         self._view.stand(self._standing(budget, None))
-        while len(self._results) < budget.trials:
+        while len(self._closing.results) < budget.trials:
             if budget.seconds is not None and time.monotonic() - began >= budget.seconds:
                 self._view.say(f"the time budget of {budget.seconds:.0f} s is spent")
                 break
             if self._exhausted or in_vain >= DRAWS_IN_VAIN:
                 self._view.say("no new architecture that can meet the target: the search ends")
                 break
+            self._closing.collect()
             trial = self._ledger.ask()
             architecture = draw(self._settings.search_space, chooser(trial))
             if not self._is_worth_it(trial, architecture):
@@ -124,9 +145,10 @@ class _Search:
                     f"the last {failures} trials failed, the last one because: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            done = len(self._results) - before
+            done = len(self._closing.results) - before
             spent_s = time.monotonic() - began
             self._view.stand(self._standing(budget, spent_s / done if done else None, spent_s))
+        self._closing.settle()
 
     def _is_worth_it(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Close trials of architectures that are known already or too slow in any case."""
@@ -172,10 +194,9 @@ class _Search:
             self._failed += 1
             self._view.say(f"trial {trial.number} failed: {reason}")
             return False
-        self._ledger.complete(trial, result)
-        self._results.append(result)
         self._view.say(trial_words(result, self._settings.deadline_ms))
-        tried = sum(each.network_id == result.network_id for each in self._results)
+        self._closing.close(trial, result)
+        tried = sum(each.network_id == result.network_id for each in self._closing.results)
         if tried < self._settings.sampler.policies_per_network:
             self._ledger.propose_policy(architecture.network)
         return True
@@ -212,19 +233,19 @@ class _Search:
                 if self._least_ms(drawn) <= self._settings.deadline_ms:
                     return drawn
                 too_slow = drawn
-        return None if self._results else too_slow
+        return None if self._closing.results else too_slow
 
     def _standing(self, budget: Budget, trial_s: float | None, spent_s: float = 0.0) -> Standing:
-        points = [(result.score.miou, result.latency.mean_ms) for result in self._results]
+        points = [(result.score.miou, result.latency.mean_ms) for result in self._closing.results]
         deadline_ms = self._settings.deadline_ms
         feasible = [miou for miou, mean_ms in points if mean_ms <= deadline_ms]
         left_s = None
-        if trial_s is not None and len(self._results) < budget.trials:
-            left_s = trial_s * (budget.trials - len(self._results))
+        if trial_s is not None and len(self._closing.results) < budget.trials:
+            left_s = trial_s * (budget.trials - len(self._closing.results))
             left_s = min(left_s, (budget.seconds or math.inf) - spent_s)
         return Standing(
             study=self._settings.name,
-            complete=len(self._results),
+            complete=len(self._closing.results),
             wanted=budget.trials,
             refused=self._refused,
             failed=self._failed,
@@ -233,16 +254,6 @@ class _Search:
             hypervolume=hypervolume(points, reference_point(self._settings.target_fps)),
             left_s=left_s,
         )
-
-
-def predict_paths(
-    architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
-) -> PathLatencies:
-    """Return the predicted latency of each path of an architecture that was never built."""
-    operators = network_operators(architecture.network, classes)
-    return PathLatencies(
-        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
-    )
 
 
 def trial_words(result: TrialResult, deadline_ms: float) -> str:

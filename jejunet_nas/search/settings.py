@@ -46,11 +46,17 @@ class DataSettings(_Section):
 
 
 class LatencySettings(_Section):
-    """Where latencies come from."""
+    """Where latencies come from.
 
-    backend: Literal["predicted"] = "predicted"
+    `device` is the profile that predicts before anything is built. With backend adb, the trained
+    networks are measured too: on the phone `serial`, or the only one there is.
+    """
+
+    backend: Literal["predicted", "adb"] = "predicted"
     device: str = "pixel2"
     threads: Literal[1, 2, 4] = 1
+    serial: str | None = None
+    benchmark_binary: str | None = None
 
 
 class SamplerSettings(_Section):
@@ -93,7 +99,10 @@ class StudySettings(_Section):
         """Return what all trials of a study must share, as plain JSON values."""
         shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
         shared["data"].pop("root")
+        for name in ("serial", "benchmark_binary"):  # another phone of the model is as good
+            shared["latency"].pop(name)
         shared["training"]["init"] = Path(self.training.init).name
+        shared["latency"]["device"] = Path(self.latency.device).name
         identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
 
@@ -112,6 +121,9 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
     elif isinstance(space, dict):
         inline = space_from_mapping(space, f"{file}: search_space")
         content["search_space"] = dataclasses.asdict(inline)
+    latency = content.get("latency")
+    if isinstance(latency, dict) and (file.parent / str(latency.get("device"))).is_file():
+        latency["device"] = str(file.parent / latency["device"])
     if isinstance(starts := content.get("start_with"), list):
         content["start_with"] = [_with_off(start) for start in starts]
     try:

@@ -5,12 +5,14 @@ import optuna
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import RefusedTrial
+from jejunet_nas.records import RefusedTrial, TrialResult, to_json
 from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.measurements import measured_trial
 from jejunet_nas.search.samplers import chooser
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw
 from tests.search.build import result, tiny_study
+from tests.search.measured import network_measurement
 
 
 @pytest.fixture
@@ -123,6 +125,101 @@ def test_a_trial_that_died_between_its_record_and_its_end_is_counted_once(tmp_pa
 
     assert ledger.history().complete == ()
     assert ledger.known() == {}
+
+
+def measured(result: TrialResult) -> TrialResult:
+    """Return `result` as it is once its network was measured: 30 ms a frame."""
+    return measured_trial(result, network_measurement(30.0), 24.0)
+
+
+def values(folder: Path) -> list[list[float] | None]:
+    """Return what Optuna's samplers learn of each trial."""
+    study = optuna.load_study(study_name="tiny", storage=storage_url(folder))
+    return [trial.values for trial in study.trials]
+
+
+def test_a_held_trial_is_neither_complete_nor_known(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+
+    assert ledger.history().complete == ()
+    assert ledger.known() == {}
+    assert values(tmp_path) == [None]
+
+
+def test_a_held_trial_is_closed_with_what_is_known_by_then(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    begin(ledger)
+    ledger.complete(trial, measured(result(0, architecture)))
+
+    assert ledger.history().complete == (measured(result(0, architecture)),)
+    assert values(tmp_path)[0] == [result(0, architecture).score.miou, 30.0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_held_trials_that_a_dead_process_left_are_closed_and_not_tried_again(
+    sampler: str, tmp_path: Path
+) -> None:
+    more = f"sampler: {{name: {sampler}}}\n"
+    dead = open_ledger(tmp_path, more)
+    (one, first), (two, second), (_, third) = (begin(dead, keyframe_interval=n) for n in (1, 2, 3))
+    dead.hold(two, result(1, second))
+    dead.hold(one, result(0, first))
+
+    later = open_ledger(tmp_path, more)
+    taken_up = later.take_up_interrupted(measured)
+
+    assert taken_up == 1
+    assert later.history().complete == (measured(result(0, first)), measured(result(1, second)))
+    assert values(tmp_path)[:2] == [
+        [result(0, first).score.miou, 30.0],
+        [result(1, second).score.miou, 30.0],
+    ]
+    assert set(later.known().values()) == {0, 1}
+    assert begin(later)[1] == third
+    assert later.take_up_interrupted(measured) == 1  # the third, which died once more
+
+
+def test_a_held_trial_that_was_never_measured_is_closed_as_predicted(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    open_ledger(tmp_path).hold(trial, result(0, architecture))
+
+    later = open_ledger(tmp_path)
+
+    assert later.take_up_interrupted() == 0
+    assert later.history().complete == (result(0, architecture),)
+    assert open_ledger(tmp_path).take_up_interrupted(measured) == 0  # once closed, it stays so
+    assert values(tmp_path) == [[result(0, architecture).score.miou, 20.0]]
+
+
+def test_a_trial_that_died_just_before_its_end_is_closed(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    trial.set_user_attr("outcome", "complete")
+
+    assert open_ledger(tmp_path).take_up_interrupted(measured) == 0
+    assert ledger.history().complete == (measured(result(0, architecture)),)
+
+
+def test_a_refusal_that_died_before_its_end_is_no_held_trial(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    trial.set_user_attr("record", to_json(refused(trial, architecture, 99.0)))
+
+    later = open_ledger(tmp_path)
+
+    assert later.take_up_interrupted(measured) == 1
+    assert begin(later)[1] == architecture
+
+
+def test_a_held_trial_of_another_version_is_named(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    open_ledger(tmp_path).hold(trial, result(0, architecture))
+    trial.set_user_attr("record", "{}")
+
+    with pytest.raises(SettingError, match=r"written by another version of jejunet_nas; allowed: "):
+        open_ledger(tmp_path).take_up_interrupted()
 
 
 def test_starting_points_come_first_in_their_order(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ BAD_STUDIES = [
     ("trials: 0", "trials is 0; allowed: greater than or equal to 1"),
     ("trials: ten", "trials is 'ten'; allowed: integer"),
     ("latency: {threads: 3}", "latency.threads is 3; allowed: 1, 2 or 4"),
-    ("latency: {backend: phone}", "latency.backend is 'phone'; allowed: 'predicted'"),
+    ("latency: {backend: phone}", "latency.backend is 'phone'; allowed: 'predicted' or 'adb'"),
+    ("latency: {serial: 12345}", "latency.serial is 12345; allowed: string"),
+    ("latency: {serail: x}", "latency.serail is no key; .*Did you mean serial\\?"),
     ("sampler: {name: tpee}", "sampler.name is 'tpee'; allowed: 'tpe', 'nsga2' or 'random'"),
     ("sampler: {policies_per_network: 0}", "sampler.policies_per_network is 0; allowed: greater"),
     ("start_with: [{detial: thin}]", "start_with\\[0\\]: detial is no dimension; .*mean detail\\?"),
@@ -146,6 +148,38 @@ def test_where_the_data_lie_and_how_many_trials_are_wanted_is_no_part_of_a_study
 
     assert here.identity() == there.identity()
     assert here.identity()["training"]["init"] == "w.npz"
+
+
+def test_a_study_predicts_unless_it_asks_for_a_phone(tmp_path: Path) -> None:
+    predicted = tiny_study(tmp_path).latency
+    measured = tiny_study(tmp_path, "latency: {backend: adb}\n").latency
+
+    assert (predicted.backend, measured.backend) == ("predicted", "adb")
+    assert (measured.device, measured.threads) == ("pixel2", 1)
+    assert (measured.serial, measured.benchmark_binary) == (None, None)
+
+
+def test_which_phone_and_which_program_measure_is_no_part_of_a_study(tmp_path: Path) -> None:
+    any_phone = tiny_study(tmp_path, "latency: {backend: adb}\n")
+    this_phone = tiny_study(
+        tmp_path, "latency: {backend: adb, serial: FA8X, benchmark_binary: /tmp/program}\n"
+    )
+
+    assert (this_phone.latency.serial, this_phone.latency.benchmark_binary) == (
+        "FA8X",
+        "/tmp/program",
+    )
+    assert this_phone.identity() == any_phone.identity()
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["{backend: predicted}", "{backend: adb, threads: 4}", "{backend: adb, device: pixel6}"],
+)
+def test_where_latencies_come_from_is_part_of_a_study(other: str, tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, "latency: {backend: adb, threads: 1}\n")
+
+    assert tiny_study(tmp_path, f"latency: {other}\n").identity() != study.identity()
 
 
 def test_another_recipe_is_another_study(tmp_path: Path) -> None:

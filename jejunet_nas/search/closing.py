@@ -1,0 +1,158 @@
+"""Closes trials: at once where latencies are predicted, when they come where a phone measures.
+
+A trial waits, held open in the ledger, while its network is measured in the background; then the
+sampler learns the measured latency. While the phone is away trials are closed as predicted, and
+what is measured later is laid over the study when it is read.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+
+from jejunet_nas.latency.measured import PhoneMeter
+from jejunet_nas.latency.phone import Phone
+from jejunet_nas.latency.program import find_program
+from jejunet_nas.latency.protocol import Protocol
+from jejunet_nas.measurement import NetworkMeasurement, PhoneInfo
+from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.search.ledger import Ledger
+from jejunet_nas.search.measurements import kept, measured_trial, unmeasured, with_measured
+from jejunet_nas.search.measuring import Measuring
+from jejunet_nas.search.settings import StudySettings
+from jejunet_nas.search.view import View
+
+
+class Closing:
+    """The complete trials of a study, those included that still wait to be measured."""
+
+    def __init__(
+        self,
+        settings: StudySettings,
+        ledger: Ledger,
+        phone: Measuring | None,
+        networks: Path,
+        view: View,
+    ) -> None:
+        self._settings, self._ledger, self._phone = settings, ledger, phone
+        self._networks, self._view = networks, view
+        self._waiting: dict[int, optuna.Trial] = {}  # by the trial's number
+        on = phone.phone if phone else None
+        self.results = list(with_measured(ledger.history(), networks, phone=on).complete)
+        if phone is not None:
+            for network in unmeasured(self.results):
+                phone.submit(network)
+
+    def close(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Close `trial`, or have it wait until its network is measured."""
+        if self._phone is not None:
+            result = self._known(result)
+        self.results.append(result)
+        if self._phone is None or result.measured is not None:
+            self._ledger.complete(trial, result)
+            return
+        self._ledger.hold(trial, result)
+        self._waiting[trial.number] = trial
+        self._phone.submit(result.network)
+        self.collect()
+
+    def collect(self) -> None:
+        """Close what was measured since the last time, and all that waits for a phone gone away."""
+        if self._phone is None:
+            return
+        away = self._phone.away  # asked first: what was measured before it went is among the done
+        for through in self._phone.done():
+            for index, result in enumerate(self.results):
+                if result.network_id == through.network_id and result.measured is None:
+                    self.results[index] = self._measured(result, through.measurement)
+        if away:
+            for result in self.results:
+                self._close_waiting(result)
+
+    def settle(self) -> None:
+        """Wait for the last measurements; close what stays predicted."""
+        if self._phone is None:
+            return
+        total = self._phone.left()
+        left = self._phone.finish(
+            lambda left: self._view.stage("measure on the phone", total - left, total)
+        )
+        self.collect()
+        for result in self.results:
+            self._close_waiting(result)
+        if left:
+            self._view.say(
+                f"{left} network(s) stay predicted, since the phone is away; the same command "
+                "measures them when it is back"
+            )
+
+    def _measured(self, result: TrialResult, measurement: NetworkMeasurement | None) -> TrialResult:
+        result = measured_trial(result, measurement, self._settings.target_fps)
+        if result.measured is not None:
+            self._view.say(measured_words(result, self._settings.deadline_ms))
+        self._close_waiting(result)
+        return result
+
+    def _close_waiting(self, result: TrialResult) -> None:
+        trial = self._waiting.pop(result.number, None)
+        if trial is not None:
+            self._ledger.complete(trial, result)
+
+    def _known(self, result: TrialResult) -> TrialResult:
+        assert self._phone is not None, "asked only where a phone measures"
+        return newest_measured(result, self._networks, self._settings, self._phone.phone)
+
+
+def measured_words(result: TrialResult, deadline_ms: float) -> str:
+    """Return one line about what the phone said of a trial."""
+    mean_ms, predicted_ms = result.latency.mean_ms, result.predicted.mean_ms
+    doubts = f"; unstable: {'; '.join(result.latency.doubts)}" if result.latency.doubts else ""
+    return (
+        f"trial {result.number}: measured {mean_ms:.1f} ms a frame, {mean_ms / predicted_ms:.2f} "
+        f"of the predicted {predicted_ms:.1f}; "
+        f"{'meets' if mean_ms <= deadline_ms else 'misses'} the target{doubts}"
+    )
+
+
+def newest_measured(
+    result: TrialResult, networks: Path, settings: StudySettings, phone: PhoneInfo | None = None
+) -> TrialResult:
+    """Return `result` with the latest measurement of its network, on `phone` or on any."""
+    found = [
+        each
+        for each in kept(networks / result.network_id, threads=settings.latency.threads)
+        if phone is None or each.phone.serial_hash == phone.serial_hash
+    ]
+    return measured_trial(result, found[-1] if found else None, settings.target_fps)
+
+
+def still_to_measure(settings: StudySettings, history: StudyHistory) -> bool:
+    """Return whether a study that measures holds trials that are only predicted."""
+    return settings.latency.backend == "adb" and bool(unmeasured(history.complete))
+
+
+@contextlib.contextmanager
+def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[Measuring | None]:
+    """Open the study's phone for measuring in the background; None where it only predicts.
+
+    Raises `DeviceError` or `SettingError` where the phone or the benchmark program is missing.
+    """
+    latency = settings.latency
+    if latency.backend != "adb":
+        yield None
+        return
+    program = find_program(Path(latency.benchmark_binary) if latency.benchmark_binary else None)
+    serial = Phone.attached(latency.serial).serial  # which it is from now on, whatever else comes
+
+    def open_meter() -> PhoneMeter:
+        protocol = Protocol(threads=latency.threads)
+        return PhoneMeter(Phone.attached(serial), program, protocol, view.say)
+
+    phone = Measuring(open_meter, networks, view.say)
+    try:
+        yield phone
+    except BaseException:
+        phone.abandon()
+        raise
+    phone.close()

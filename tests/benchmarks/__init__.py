@@ -1,0 +1,1 @@
+"""Timings that a claim rests on: run by hand, not by pytest."""
