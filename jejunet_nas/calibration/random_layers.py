@@ -1,0 +1,57 @@
+"""The wiring read into TensorFlow operators over random weights: a graph that is only timed.
+
+How long an int8 graph takes does not depend on its weights; so none are trained, and no Keras
+layer is made.
+"""
+
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jejunet_nas.networks.folded_layers import FoldedLayers
+
+Weights = npt.NDArray[np.float32]
+
+
+class RandomLayers(FoldedLayers):
+    """`FoldedLayers` that draws a layer's weights when it is first named, always the same."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def conv(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        batch_norm: bool = True,
+        relu6: bool = True,
+    ) -> Any:
+        """Convolve; see `Layers.conv`."""
+        shape = (kernel, kernel, int(x.shape[3]), filters)
+        self._weights[name] = [_drawn(name, shape), np.zeros(filters, np.float32)]
+        return super().conv(
+            x, name, filters, kernel=kernel, stride=stride, batch_norm=batch_norm, relu6=relu6
+        )
+
+    def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
+        """Convolve each channel; see `Layers.depthwise`."""
+        self._weights[name] = [_drawn(name, (3, 3, int(x.shape[3]), 1))]
+        return super().depthwise(x, name, stride=stride, dilation=dilation)
+
+    def _scale_and_shift(self, name: str) -> tuple[Any, Any]:
+        # Where batch norm would be: weights have the right size already, a little shift is left.
+        channels = self._weights[name][0].shape[2 if name.endswith("depthwise") else 3]
+        return np.ones(channels, np.float32), np.full(channels, 0.1, np.float32)
+
+
+def _drawn(name: str, shape: tuple[int, ...]) -> Weights:
+    """Return weights of He's spread, so that features keep their size from layer to layer."""
+    fan_in = shape[0] * shape[1] * (1 if shape[3] == 1 else shape[2])
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return rng.normal(0.0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
