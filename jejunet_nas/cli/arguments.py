@@ -1,0 +1,129 @@
+"""What several commands take, and how a word of the command line becomes a value."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.errors import NothingFeasibleError, SettingError
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
+Storage = Annotated[
+    str | None, typer.Option(help="Optuna storage [default: SQLite in the study's folder].")
+]
+
+Program = Annotated[
+    Path | None,
+    typer.Option(
+        "--benchmark-binary",
+        help="TensorFlow Lite's benchmark_model for the phone; `doctor` says where to get it.",
+    ),
+]
+
+
+def study_file(study: str) -> Path:
+    """Return the file of a study by its name or path. Raises `SettingError`."""
+    if study.endswith((".yaml", ".yml")):
+        # A bare name says nothing of the folder that it lies in.
+        return Path(study) if Path(study).parent.name else Path(study).absolute()
+    file = Path("studies") / f"{study}.yaml"
+    if not file.is_file():
+        known = sorted(found.stem for found in Path("studies").glob("*.yaml"))
+        raise SettingError(
+            f"{study} is no study here; allowed: {', '.join(known) or 'a YAML file'}. Give the "
+            "path of its YAML file."
+        )
+    return file
+
+
+def project_folder(study_file: Path) -> Path:
+    """Return the folder in which studies/ and reports/ lie."""
+    folder = study_file.parent
+    return folder.parent if folder.name == "studies" else folder
+
+
+def state_folder(study_file: Path, name: str) -> Path:
+    """Return the folder of a study's state."""
+    return project_folder(study_file) / "studies" / name
+
+
+def existing_folder(folder: Path) -> Path:
+    """Return `folder`. Raises `SettingError` where it is none."""
+    if not folder.is_dir():
+        raise SettingError(
+            f"--data-root is {folder}, which is no folder; allowed: the data set's root. Check "
+            "the path."
+        )
+    return folder
+
+
+def seconds_of(text: str | None, option: str) -> float | None:
+    """Return the seconds of, say, `30m`; None where nothing was given. Raises `SettingError`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not match:
+        raise SettingError(
+            f"{option} is {text}; allowed: a number with s, m or h, such as 30m. Write it so."
+        )
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def find_study(target: str) -> Path | None:
+    """Return the file of the study that `target` names, or None where it is a graph or a folder."""
+    if target.endswith((".yaml", ".yml")):
+        return study_file(target)
+    if target.endswith(".tflite") or Path(target).exists():
+        return None
+    try:
+        return study_file(target)
+    except SettingError as error:
+        raise SettingError(f"{error} A graph is named by its .tflite file or its folder.") from None
+
+
+def show_front(history: Any, console: Console) -> None:
+    """Print a line a trial of the front."""
+    from jejunet_nas.reporting.tables import front_of
+    from jejunet_nas.reporting.words import architecture_words
+
+    for trial in front_of(history):
+        console.print(
+            f"  trial {trial.number}: {100 * trial.score.miou:.1f} mIoU, "
+            f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}): "
+            f"{architecture_words(trial.architecture)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def require_feasible(history: Any) -> None:
+    """Raise `NothingFeasibleError` where no trial meets the target."""
+    from jejunet_nas.reporting.report import nearest_to_target
+    from jejunet_nas.reporting.tables import front_of
+
+    if not front_of(history):
+        last = history.failed[-1] if history.failed else None
+        failed = f"; trial {last.number} failed: {last.reason}" if last else ". Search on."
+        raise NothingFeasibleError(
+            nearest_to_target(history) or f"{history.study} has no complete trial{failed}"
+        )
+
+
+def sayer(console: Console) -> Callable[[str], None]:
+    """Return what prints a line on `console` as it is."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return say
+
+
+def print_json(plain: Any) -> None:
+    """Print the result alone, on standard output."""
+    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))

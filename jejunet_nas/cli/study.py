@@ -1,0 +1,102 @@
+"""The commands of a study: search it, report on it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Program,
+    Storage,
+    Study,
+    existing_folder,
+    project_folder,
+    require_feasible,
+    seconds_of,
+    show_front,
+    state_folder,
+    study_file,
+)
+
+Out = Annotated[Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")]
+
+
+def search(
+    study: Study,
+    trials: Annotated[int | None, typer.Option(help="Complete trials in all.")] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Backbone weights (.npz) to start from, or scratch.")
+    ] = None,
+    storage: Storage = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of sampler and training.")] = None,
+    benchmark_binary: Program = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a search study, or go on with it."""
+    overrides: dict[str, Any] = {}
+    if data_root is not None:
+        overrides["data.root"] = str(existing_folder(data_root))
+    if init is not None:
+        overrides["training.init"] = init
+    if seed is not None:
+        overrides |= {"training.seed": seed, "sampler.seed": seed}
+    if trials is not None:
+        overrides["trials"] = trials
+    if benchmark_binary is not None:
+        overrides["latency.benchmark_binary"] = str(benchmark_binary)
+    seconds = seconds_of(time_budget, "--time-budget")
+
+    from jejunet_nas.search.settings import read_study
+
+    file = study_file(study)
+    settings = read_study(file, overrides)
+    folder = state_folder(file, settings.name)
+
+    from jejunet_nas.search.native_log import console_of_its_own, native_log
+
+    console = console_of_its_own()
+    with native_log(folder / "tensorflow.log"):
+        from jejunet_nas.reporting.tables import summary
+        from jejunet_nas.search.search import Budget, search
+        from jejunet_nas.search.view import make_view
+
+        budget = Budget(trials=settings.trials, seconds=seconds)
+        history = search(settings, folder, budget, make_view(console), storage=storage)
+    show_front(history, console)
+    if as_json:
+        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
+    require_feasible(history)
+
+
+def report(
+    study: Study,
+    out: Out = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a study: tables, summary and the front as a figure."""
+    from jejunet_nas.reporting.report import write_report
+    from jejunet_nas.reporting.tables import summary
+    from jejunet_nas.search.ledger import require_ledger
+    from jejunet_nas.search.measurements import NETWORKS, with_measured
+    from jejunet_nas.search.settings import read_study
+
+    file = study_file(study)
+    settings = read_study(file)
+    folder = state_folder(file, settings.name)
+    ledger = require_ledger(settings, folder, storage)
+    history = with_measured(ledger.history(), folder / NETWORKS)
+    written = write_report(history, out or project_folder(file) / "reports" / settings.name)
+    console = Console(stderr=True)
+    show_front(history, console)
+    console.print(f"report: {written.folder / 'report.md'}", highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
+    require_feasible(history)

@@ -1,0 +1,162 @@
+"""Timings: what a meter said of graphs and of a front, as JSON and as tables for people.
+
+Units: ms a run of a graph, ms a frame of a stream.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from jejunet_nas.latency.benchmark_model import OperatorTime
+from jejunet_nas.measurement import GraphTiming, TrialTiming
+from jejunet_nas.records import Latency, StudyHistory
+from jejunet_nas.reporting.tables import front_of
+from jejunet_nas.reporting.words import architecture_words
+
+
+def graph_json(file: Path, latency: Latency) -> dict[str, Any]:
+    """Return one graph's latency, plain JSON values."""
+    return {
+        "file": str(file),
+        "median_ms": latency.median_ms,
+        "low_ms": latency.low_ms,
+        "high_ms": latency.high_ms,
+        "source": latency.source,
+        "threads": latency.threads,
+        "runs": latency.runs,
+    }
+
+
+def files_json(timed: Sequence[tuple[Path, Latency]]) -> dict[str, Any]:
+    """Return the latencies of files, plain JSON values."""
+    return {"graphs": [graph_json(file, latency) for file, latency in timed]}
+
+
+def front_json(
+    history: StudyHistory, graphs: Sequence[GraphTiming], trials: Sequence[TrialTiming]
+) -> dict[str, Any]:
+    """Return a front's timings, plain JSON values; `front` names its trials, best mIoU first."""
+    return {
+        "study": history.study,
+        "graphs": [
+            graph_json(each.file, each.latency)
+            | {"network_id": each.network_id, "predicted_ms": each.predicted.median_ms}
+            for each in graphs
+        ],
+        "trials": [_trial_json(each) for each in trials],
+        "front": [trial.number for trial in front_of(history)],
+    }
+
+
+def files_table(timed: Sequence[tuple[Path, Latency]]) -> Table:
+    """Return a row a file."""
+    table = _table("graph", "median ms", "from", "to", "source", "threads", "runs")
+    for file, latency in timed:
+        table.add_row(
+            file.name,
+            f"{latency.median_ms:.2f}",
+            f"{latency.low_ms:.2f}",
+            f"{latency.high_ms:.2f}",
+            latency.source,
+            f"{latency.threads}",
+            f"{latency.runs or '-'}",
+        )
+    return table
+
+
+def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
+    """Return a row a graph of the front's networks, with the ratio to what was predicted."""
+    table = _table("network", "graph", "ms", "from", "to", "source", "predicted", "ratio")
+    for each in graphs:
+        latency, predicted = each.latency, each.predicted
+        inside = predicted.low_ms <= latency.median_ms <= predicted.high_ms
+        table.add_row(
+            each.network_id,
+            each.graph,
+            f"{latency.median_ms:.2f}",
+            f"{latency.low_ms:.2f}",
+            f"{latency.high_ms:.2f}",
+            latency.source,
+            f"{predicted.median_ms:.2f}",
+            f"{latency.median_ms / predicted.median_ms:.2f}"
+            + ("" if inside or latency.source != "measured" else " outside the interval"),
+        )
+    return table
+
+
+def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 12) -> Table:
+    """Return the `most` expensive kinds of operators of a graph, by the phone's own profile."""
+    table = _table("graph", "operator", "count", "ms", "share %")
+    by_kind: dict[str, list[OperatorTime]] = {}
+    inside = [each for each in operators if each.inside_delegate]
+    for each in inside or operators:
+        by_kind.setdefault(each.kind, []).append(each)
+    kinds = sorted(by_kind, key=lambda kind: -sum(each.avg_ms for each in by_kind[kind]))
+    for kind in kinds[:most]:
+        table.add_row(
+            file.name,
+            kind,
+            f"{len(by_kind[kind])}",
+            f"{sum(each.avg_ms for each in by_kind[kind]):.2f}",
+            f"{100 * sum(each.share for each in by_kind[kind]):.1f}",
+        )
+    return table
+
+
+def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
+    """Return a row a trial, ranked as `history` ranks them now, with the rank before.
+
+    Host timings say nothing of a phone's frames: no rate stands beside them.
+    """
+    table = _table("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps")
+    for name in ("worst ms", "dropped %", "architecture"):
+        table.add_column(name, justify="left" if name == "architecture" else "right")
+    ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
+    for each in sorted(trials, key=lambda each: ranks.get(each.trial.number, len(trials) + 1)):
+        stream, predicted_ms = each.stream, each.trial.predicted.mean_ms
+        rates = (
+            f"{stream.sustained_fps:.1f}",
+            f"{stream.worst_ms:.1f}",
+            f"{100 * stream.dropped_frames:.1f}",
+        )
+        table.add_row(
+            f"{ranks.get(each.trial.number, 'off')}",
+            f"{each.rank or '-'}",
+            f"{each.trial.number}",
+            f"{100 * each.trial.score.miou:.1f}",
+            f"{stream.mean_ms:.1f} ({stream.source}{', unstable' if stream.doubts else ''})",
+            f"{predicted_ms:.1f}",
+            f"{stream.mean_ms / predicted_ms:.2f}",
+            *(("-", "-", "-") if stream.source == "host" else rates),
+            architecture_words(each.trial.architecture),
+        )
+    return table
+
+
+def _trial_json(each: TrialTiming) -> dict[str, Any]:
+    stream = each.stream
+    host = stream.source == "host"  # never held against a phone's frames
+    return {
+        "trial": each.trial.number,
+        "network_id": each.trial.network_id,
+        "miou": each.trial.score.miou,
+        "mean_ms": stream.mean_ms,
+        "worst_ms": stream.worst_ms,
+        "sustained_fps": None if host else stream.sustained_fps,
+        "every_frame": None if host else stream.every_frame,
+        "dropped_frames_pct": None if host else 100 * stream.dropped_frames,
+        "source": stream.source,
+        "unstable": list(stream.doubts),
+        "predicted_ms": each.trial.predicted.mean_ms,
+    }
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    left = ("graph", "network", "source", "operator")
+    for name in names:
+        # Folded, not cut: the ends of files' names are what tells them apart.
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    return table

@@ -1,0 +1,3 @@
+from tests.latency.conftest import cache, graph
+
+__all__ = ["cache", "graph"]

@@ -1,0 +1,114 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import answer, exit_code, program, refusal
+from tests.latency.build import write_program
+from tests.phone.stand_in import StandIn
+
+Capfd = pytest.CaptureFixture[str]
+
+
+def figures(shown: str) -> dict[str, tuple[float, float]]:
+    """Return mean and worst error, in per cent, of each group in the printed table."""
+    groups, _, _ = shown.partition("\ngraph ")
+    found = {}
+    for line in groups.splitlines():
+        if line.endswith("%"):
+            mean, worst = line.split()[-2:]
+            found[line[:42].strip()] = (float(mean.rstrip("%")), float(worst.rstrip("%")))
+    return found
+
+
+def test_with_nothing_attached_it_says_what_is_missing_and_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: Capfd
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert exit_code("doctor") == 0
+
+    shown = capfd.readouterr()
+    *told, last = shown.err.splitlines()
+    lines = dict(line[4:].split(": ", 1) for line in told)
+    assert shown.out == ""
+    assert [line[:2] for line in told] == ["ok", "no", "no"]
+    assert [*lines] == ["libraries", "adb", "benchmark program"]
+    assert "Install it: `apt install adb`" in lines["adb"]
+    assert "Get it: curl -L " in lines["benchmark program"]
+    assert last == "Until all is ok, latencies can be predicted, not measured."
+
+
+@pytest.mark.adb
+def test_a_phone_that_is_away_is_missing(phone: StandIn, tmp_path: Path, capfd: Capfd) -> None:
+    shown, said = answer(
+        capfd, "doctor", "--device", "adb:HT7", "--benchmark-binary", program(tmp_path)
+    )
+
+    assert [check["name"] for check in shown["checks"] if not check["works"]] == ["phone"]
+    assert "no  phone: device is adb:HT7, which is not attached; allowed: " in said
+
+
+@pytest.mark.adb
+def test_with_a_phone_and_a_program_all_is_well(
+    phone: StandIn, tmp_path: Path, capfd: Capfd
+) -> None:
+    shown, said = answer(capfd, "doctor", "--benchmark-binary", program(tmp_path))
+
+    assert [*shown] == ["checks"]
+    assert [[*check] for check in shown["checks"]] == [["name", "works", "words"]] * 5
+    assert all(check["works"] for check in shown["checks"])
+    assert all(line.startswith("ok ") for line in said.splitlines())
+    assert "phone: Google Pixel 2, Android 11, arm64-v8a; pinned to cores f0, battery 30.1" in said
+    assert "benchmark program on the phone: runs" in said
+    assert not phone.locate("/data/local/tmp/jejunet_nas").exists()
+
+
+@pytest.mark.adb
+def test_a_program_that_does_not_run_on_the_phone_is_said_so(
+    phone: StandIn, tmp_path: Path, capfd: Capfd
+) -> None:
+    broken = write_program(tmp_path, 'echo "not executable: 64-bit ELF file" >&2; exit 126')
+
+    shown, said = answer(capfd, "doctor", "--benchmark-binary", broken)
+
+    assert not {c["name"]: c["works"] for c in shown["checks"]}["benchmark program on the phone"]
+    assert "does not run on Google Pixel 2 (not executable: 64-bit ELF file); allowed: " in said
+
+
+def test_the_pixel_2s_table_keeps_to_the_errors_that_were_published(capfd: Capfd) -> None:
+    assert exit_code("doctor", "--profile", "pixel2") == 0
+    errors = figures(capfd.readouterr().out)
+    shown, _ = answer(capfd, "doctor", "--profile", "pixel2")
+
+    # Each bound is half as much again as the profile's own figure, or a little more.
+    one_thread, worst = errors["1 thread, networks"]
+    assert one_thread <= 3
+    assert worst <= 8
+    assert errors["MobileNetV1, another runtime"][0] <= 4
+    assert errors["2 threads"][0] <= 4
+    assert errors["4 threads"][0] <= 4
+    assert {group["name"] for group in shown["groups"]} < {*errors}
+    assert 100 * shown["left_out"]["mean_error"] == pytest.approx(one_thread, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--profile", "pixl2"], "device profile is pixl2; allowed: pixel2, .* mean pixel2"),
+        (["--device", "host"], "--device is host; allowed: adb or adb:SERIAL"),
+    ],
+)
+def test_what_it_cannot_examine_is_refused_in_one_line(
+    arguments: list[str], words: str, capfd: Capfd
+) -> None:
+    assert re.match(words, refusal(capfd, "doctor", *arguments))
+
+
+def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, capfd: Capfd) -> None:
+    (tmp_path / "p.json").write_text(json.dumps({"points": []}))
+
+    line = refusal(capfd, "doctor", "--profile", tmp_path / "p.json")
+
+    assert "p.json holds 0 points with one thread; allowed: at least 8" in line
