@@ -6,8 +6,8 @@ Ratios lie in [0, 1]; units stand in the names: `_ms`, `_s`, `_bytes`, `_px`, `_
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, TypeVar, get_args
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol, SupportsIndex, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,24 +28,46 @@ _BY_LETTER: dict[str, Path] = {path[0]: path for path in PATHS}
 IGNORE = 255  # a mask's value where nothing is known; it counts in no score and no loss
 
 
+class Pictures(Protocol):
+    """Pictures in the order of time: an array, or what makes them when they are asked for.
+
+    uint8 [time, height, width] or [time, height, width, 3]. An index gives one picture, a slice a
+    stack of them, both as arrays; one picture more than there are raises `IndexError`.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> npt.NDArray[np.uint8]: ...
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]: ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
     """Consecutive frames of one video, with the masks that are known.
 
     frames: uint8 [time, height, width, 3], RGB. masks: uint8 [time, height, width] at the
     annotation's own resolution, class indices, `IGNORE` where unknown. annotated: bool [time], true
-    where the mask was drawn. fps: frames a second of the camera. Arrays may be memory-mapped.
+    where the mask was drawn. fps: frames a second of the camera. Frames and masks may be arrays, or
+    read or made on access: beyond `Pictures` nothing is promised, and a picture asked for twice may
+    be made twice.
     """
 
     name: str
-    frames: Frames
-    masks: Masks
+    frames: Pictures
+    masks: Pictures
     annotated: npt.NDArray[np.bool_]
     fps: float
 
     def __post_init__(self) -> None:
         assert self.frames.shape[1:] == (*self.frames.shape[1:3], 3), self.frames.shape
-        assert (self.masks.ndim, self.annotated.ndim) == (3, 1), self.masks.shape
+        assert (len(self.masks.shape), self.annotated.ndim) == (3, 1), self.masks.shape
         assert len(self.frames) == len(self.masks) == len(self.annotated) > 0, self.name
         assert self.frames.dtype == self.masks.dtype == np.uint8, self.name
 

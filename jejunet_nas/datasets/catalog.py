@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
-from jejunet_nas.datasets.davis import DavisSettings, describe_split
 from jejunet_nas.datasets.options import Progress, Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
 from jejunet_nas.errors import SettingError, closest
@@ -32,7 +32,11 @@ class _OnDisk:
 
 _DATA_SETS: dict[str, _Embedded | _OnDisk] = {
     "procedural": _Embedded(ProceduralSettings, generate_split),
-    "davis": _OnDisk(DavisSettings, describe_split),
+    "davis": _OnDisk(davis.DavisSettings, davis.describe_split),
+    "voc2012": _OnDisk(voc2012.Voc2012Settings, voc2012.describe_split),
+    "youtube_vos": _OnDisk(youtube_vos.YoutubeVosSettings, youtube_vos.describe_split),
+    "camvid": _OnDisk(camvid.CamvidSettings, camvid.describe_split),
+    "folder": _OnDisk(folder.FolderSettings, folder.describe_split),
 }
 DATA_SET_NAMES = tuple(_DATA_SETS)
 
@@ -64,7 +68,7 @@ def open_split(
             f"The data set {dataset} lies on disk, and no folder is given; allowed: its root "
             "folder. Add --data-root DIR, or use the dataset procedural, which needs no files."
         )
-    files = kind.describe(split, root, settings)
+    files = kind.describe(split, root.expanduser().absolute(), settings)
     return open_clips(files, cache_dir=cache_dir, progress=progress)
 
 

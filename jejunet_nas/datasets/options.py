@@ -4,7 +4,7 @@ The options of each data set are a frozen settings class of its own; a study's Y
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from jejunet_nas.errors import SettingError, closest
@@ -41,3 +41,27 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
     else:
         fix = f"Write it as a plain number, as in {name}: {low}."
     raise SettingError(f"{name} is {value!r}; allowed: whole numbers from {low} to {high}. {fix}")
+
+
+def check_at_most(name: str, value: object, high: int) -> None:
+    """Raise `SettingError` unless `value` is None, for all, or a whole number from 1 to `high`."""
+    if value is not None:
+        check_whole(name, value, 1, high)
+
+
+def check_share(name: str, value: object) -> None:
+    """Raise `SettingError` unless `value` lies between 0 and 1, both excluded."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
+        return
+    raise SettingError(
+        f"{name} is {value!r}; allowed: numbers over 0 and under 1. Use 0.1 for a tenth."
+    )
+
+
+def check_word(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Raise `SettingError` unless `value` is one of `allowed`."""
+    if any(value is word or (isinstance(word, str) and value == word) for word in allowed):
+        return
+    words = [str(word).lower() if isinstance(word, bool) else str(word) for word in allowed]
+    hint = closest(str(value), words) or f" Use {words[0]}."
+    raise SettingError(f"{name} is {value!r}; allowed: {', '.join(words)}.{hint}")

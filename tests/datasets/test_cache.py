@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jejunet_nas.datasets import cache
+from jejunet_nas.datasets import cache, stored_clip, write_once
 from jejunet_nas.datasets.cache import open_clips
-from jejunet_nas.datasets.clip_files import SplitFiles
+from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.clip_files import SplitFiles, Storage
 from jejunet_nas.datasets.davis import DavisSettings, describe_split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE, DataSplit
@@ -44,7 +45,6 @@ def test_a_second_opening_decodes_nothing(files: SplitFiles, tmp_path: Path) -> 
     )
 
     assert told == []
-    assert isinstance(warm.clips[0].frames, np.memmap)
     assert_same(cold, warm)
 
 
@@ -70,6 +70,20 @@ def test_a_copy_of_the_files_has_their_fingerprint_and_a_part_of_them_has_not(
     assert open_clips(part, cache_dir=tmp_path / "cache").fingerprint != prints[0]
 
 
+@pytest.mark.parametrize("root", [".", "davis", "~/davis", "davis/../davis"])
+def test_a_root_may_be_written_in_any_way(
+    root: str, files: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_clips(files, cache_dir=tmp_path / "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(files.root if root == "." else tmp_path)
+
+    split = open_split("davis", "train", root=Path(root), cache_dir=tmp_path / "cache")
+
+    assert_same(split, before)
+    assert len(folders(tmp_path / "cache")) == len(files.clips)
+
+
 def test_a_changed_file_is_decoded_again(files: SplitFiles, tmp_path: Path) -> None:
     before = open_clips(files, cache_dir=tmp_path / "cache")
     frame_file(files.root, "bear", 0).write_bytes(frame_file(files.root, "bear", 2).read_bytes())
@@ -81,10 +95,21 @@ def test_a_changed_file_is_decoded_again(files: SplitFiles, tmp_path: Path) -> N
 
 
 def test_large_frames_are_shrunk_and_their_masks_are_not(files: SplitFiles, tmp_path: Path) -> None:
-    clip = open_clips(files, cache_dir=tmp_path / "cache", shorter_side_px=12).clips[0]
+    small = dataclasses.replace(files, storage=Storage(shorter_side_px=12))
+
+    clip = open_clips(small, cache_dir=tmp_path / "cache").clips[0]
 
     assert clip.frames.shape == (3, 12, 16, 3)
     assert clip.masks.shape == (3, 24, 32)
+
+
+def test_masks_are_shrunk_where_that_is_asked_for(files: SplitFiles, tmp_path: Path) -> None:
+    small = dataclasses.replace(files, storage=Storage(shorter_side_px=12, shrink_masks=True))
+
+    clip = open_clips(small, cache_dir=tmp_path / "cache").clips[0]
+
+    assert clip.masks.shape == (3, 12, 16)
+    assert np.unique(clip.masks[:]).tolist() == [0, 1]
 
 
 def test_a_frame_without_annotation_is_ignored(files: SplitFiles, tmp_path: Path) -> None:
@@ -139,8 +164,10 @@ def test_two_that_open_at_once_write_each_clip_once(
     files: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    read_frame = cache.read_frame
-    monkeypatch.setattr(cache, "read_frame", lambda path: (read.append(path), read_frame(path))[1])
+    read_frame = stored_clip.read_frame
+    monkeypatch.setattr(
+        stored_clip, "read_frame", lambda path, size: (read.append(path), read_frame(path, size))[1]
+    )
     threads = [
         threading.Thread(target=open_clips, args=(files,), kwargs={"cache_dir": tmp_path / "cache"})
         for _ in range(3)
@@ -161,7 +188,39 @@ def test_a_cache_that_cannot_be_written_is_named(files: SplitFiles, tmp_path: Pa
         open_clips(files, cache_dir=tmp_path / "file" / "cache")
 
 
+def test_a_disk_without_room_is_told_before_anything_is_written(
+    files: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**28 + 10_000)
+    monkeypatch.setattr(write_once.shutil, "disk_usage", lambda _: usage)
+
+    with pytest.raises(
+        DataError, match=r"has 0\.0 GB free; expected: 0\.0 GB for davis train\. Take a part"
+    ):
+        open_clips(files, cache_dir=tmp_path / "cache")
+
+    assert not (tmp_path / "cache").exists()
+
+
+def test_opened_clips_keep_no_file_open(files: SplitFiles, tmp_path: Path) -> None:
+    split = open_clips(files, cache_dir=tmp_path / "cache")
+    before = len(os.listdir("/proc/self/fd"))
+
+    again = [open_clips(files, cache_dir=tmp_path / "cache") for _ in range(20)]
+
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(again) * len(split.clips) == 40
+
+
 def test_the_cache_lies_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda name: f"/cache/{name}")
 
     assert cache.default_cache_dir() == Path("/cache/jejunet_nas/clips")
+
+
+def test_a_cache_that_is_removed_while_in_use_is_named(files: SplitFiles, tmp_path: Path) -> None:
+    clip = open_clips(files, cache_dir=tmp_path / "cache").clips[0]
+    shutil.rmtree(tmp_path / "cache")
+
+    with pytest.raises(DataError, match=r"frames\.npy cannot be read any more .* Run the same com"):
+        clip.frames[0]

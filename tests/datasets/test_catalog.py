@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.datasets.catalog import DATA_SET_NAMES, open_split
+from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.errors import SettingError
-from tests.datasets.davis_tree import write_davis
 
 
 def test_an_unknown_data_set_is_named_with_the_nearest_known() -> None:
@@ -38,35 +37,3 @@ def test_the_procedural_set_has_no_use_for_a_root() -> None:
     split = open_split("procedural", "train", root=Path("/nowhere"), options=options)
 
     assert (split.dataset, split.frame_count) == ("procedural", 2)
-
-
-@pytest.mark.parametrize("dataset", DATA_SET_NAMES)
-def test_every_data_set_tells_how_far_it_is(dataset: str, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-
-    open_split(
-        dataset,
-        "train",
-        root=write_davis(tmp_path / "davis"),
-        cache_dir=tmp_path / "cache",
-        options={"clips": 2},
-        progress=lambda *step: told.append(step),
-    )
-
-    done, total = [step[1] for step in told], told[0][2]
-    assert done == list(range(1, total + 1))
-    assert all(dataset in what for what, _, _ in told)
-
-
-@pytest.mark.parametrize("dataset", DATA_SET_NAMES)
-def test_every_mask_value_is_a_class_of_the_split(dataset: str, tmp_path: Path) -> None:
-    split = open_split(
-        dataset,
-        "train",
-        root=write_davis(tmp_path / "davis"),
-        cache_dir=tmp_path / "cache",
-        options={"clips": 2},
-    )
-
-    assert all(clip.annotated.all() for clip in split.clips)
-    assert max(int(clip.masks.max()) for clip in split.clips) < len(split.class_names)

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,16 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jejunet_nas.datasets.catalog import open_split
-from jejunet_nas.datasets.clip_files import read_frame, read_mask
+from jejunet_nas.datasets.clip_files import MaskCode, read_frame, read_mask
 from jejunet_nas.datasets.davis import DavisSettings, describe_split
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.records import DataSplit
+from jejunet_nas.records import IGNORE, DataSplit
 from tests.datasets.davis_tree import REAL_DAVIS, frame_file, mask_file, write_davis
 
-BINARY = bytes([0] + [1] * 255)
+BINARY = MaskCode(classes=bytes([0] + [1] * 255), colours_as_grey=True)
 
 
-def opened(root: Path, **options: int) -> DataSplit:
+def opened(root: Path, **options: Any) -> DataSplit:
     return open_split("davis", "train", root=root, cache_dir=root / "cache", options=options)
 
 
@@ -149,7 +150,7 @@ def test_a_file_cut_anywhere_is_read_or_named(kept: float, is_mask: bool, tmp_pa
 
     message = ""
     try:
-        picture = read_mask(path, BINARY) if is_mask else read_frame(path)
+        picture = read_mask(path, BINARY) if is_mask else read_frame(path, (24, 32))
     except DataError as error:
         message = str(error)
 
@@ -185,6 +186,58 @@ def test_the_real_data_set_opens_at_once_when_it_is_cached(
 def test_the_real_data_set_has_an_object_in_nearly_every_frame() -> None:
     files = describe_split("val", REAL_DAVIS, DavisSettings(every=24))
 
-    shares = [read_mask(m, c.mask_classes).mean() for c in files.clips for m in c.masks if m]
+    shares = [read_mask(m, c.mask_code).mean() for c in files.clips for m in c.masks if m]
 
     assert 0.01 < np.mean(shares) < 0.4
+
+
+def write_davis_2017(root: Path) -> Path:
+    """Three instances side by side on background, in palette PNGs."""
+    write_davis(root, sequences=("bike",))
+    (root / "ImageSets" / "2016").rename(root / "ImageSets" / "2017")
+    mask = np.repeat(np.arange(4, dtype=np.uint8), 8)[None].repeat(24, axis=0)
+    image = Image.fromarray(mask)
+    image.putpalette([90, 0, 0] + [0, 128, 0] + [128, 128, 0] * 254)
+    for t in range(3):
+        image.save(mask_file(root, "bike", t))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("instances", "expected"), [("all", [0, 1, 1, 1]), ("first", [0, 1, IGNORE, IGNORE])]
+)
+def test_instances_of_2017_are_one_object_or_the_first_of_them(
+    instances: str, expected: list[int], tmp_path: Path
+) -> None:
+    split = opened(write_davis_2017(tmp_path), year=2017, instances=instances)
+
+    assert split.class_names == ("background", "object")
+    assert split.clips[0].masks[0][0, ::8].tolist() == expected
+
+
+def test_a_resolution_can_be_chosen(tmp_path: Path) -> None:
+    root = write_davis(tmp_path)
+    for kind in ("JPEGImages", "Annotations"):
+        (root / kind / "Full-Resolution").mkdir()
+        (root / kind / "480p" / "bear").rename(root / kind / "Full-Resolution" / "bear")
+
+    split = opened(root, resolution="Full-Resolution", clips=1)
+
+    assert [clip.name for clip in split.clips] == ["bear"]
+    with pytest.raises(
+        DataError, match=r"holds 480p, Full-Resolution; .*/4K\. Set resolution to 4"
+    ):
+        opened(root, resolution="4K")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"year": 2018}, r"year is 2018; allowed: .* nearest is 2017"),
+        ({"instances": "first"}, r"instances is first; allowed with year 2016: all\. Use all"),
+        ({"year": 2017, "instances": "frist"}, r"allowed with year 2017: all, first\. Did you me"),
+    ],
+)
+def test_a_year_and_its_instances_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        DavisSettings(**options)

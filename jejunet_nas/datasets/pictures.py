@@ -1,0 +1,68 @@
+"""Pictures of a clip that lie on disk until they are asked for: what a `Clip` may hold for arrays.
+
+No file stays open: ten thousand photos are more than a process may open at once.
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from jejunet_nas.errors import DataError
+
+Picture = npt.NDArray[np.uint8]
+
+
+class LazyPictures(abc.ABC):
+    """What `records.Pictures` asks for, from a shape and a way to index."""
+
+    shape: tuple[int, ...]
+
+    @abc.abstractmethod
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
+        """Return one picture, or a stack of those of a slice."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self[t] for t in range(len(self)))
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[np.uint8]:
+        return np.asarray(self[:], dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredPictures(LazyPictures):
+    """Pictures of one size that lie in a file, one after the other from byte `offset` on."""
+
+    file: Path
+    offset: int
+    shape: tuple[int, ...]
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
+        try:
+            pictures = np.memmap(self.file, np.uint8, "r", self.offset, self.shape)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.file} cannot be read any more ({error}); expected: the pictures that it "
+                "held when the data set was opened. Run the same command again."
+            ) from error
+        return np.asarray(pictures[index])
+
+    @property
+    def end(self) -> int:
+        """The first byte of the file after the pictures."""
+        return self.offset + math.prod(self.shape)

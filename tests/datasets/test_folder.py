@@ -1,0 +1,174 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.folder import FolderSettings, describe_split
+from jejunet_nas.datasets.options import Split
+from jejunet_nas.errors import DataError
+from jejunet_nas.records import IGNORE, DataSplit
+from tests.datasets.trees import picture_and_mask, save, write_folder
+
+CLIPS = {"walk", "ride", "swim", "climb"}
+PHOTOS = {f"photo{number}" for number in range(4)}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_folder(tmp_path)
+
+
+def opened(root: Path, split: Split = "train", **options: Any) -> DataSplit:
+    return open_split("folder", split, root=root, cache_dir=root / "cache", options=options)
+
+
+def names(root: Path, split: Split, **options: Any) -> set[str]:
+    files = describe_split(split, root, FolderSettings(**options))
+    return {each.name for each in (*files.clips, *files.photos)}
+
+
+def take_all(root: Path) -> None:
+    """List everything as train."""
+    (root / "train.txt").write_text("\n".join(sorted(CLIPS | PHOTOS)))
+
+
+def test_folders_are_clips_and_loose_pictures_photos(root: Path) -> None:
+    take_all(root)
+    clips = {clip.name: clip for clip in opened(root, frames=5, fps=30).clips}
+
+    assert {*clips} == CLIPS | PHOTOS
+    assert (len(clips["walk"]), clips["walk"].fps) == (3, 30.0)
+    assert clips["walk"].annotated.tolist() == [True, False, True]
+    assert (len(clips["photo1"]), clips["photo1"].annotated.all()) == (5, True)
+    assert {int(v) for v in np.unique(clips["photo1"].masks[0])} == {0, 1, 2}
+
+
+def test_without_lists_a_hash_of_each_name_decides(root: Path) -> None:
+    train, val = names(root, "train"), names(root, "val")
+
+    assert train | val == CLIPS | PHOTOS
+    assert not train & val
+    assert train
+    assert val
+
+
+def test_lists_decide_where_there_are_some(root: Path) -> None:
+    (root / "train.txt").write_text("walk\nphoto1.png\n")
+    (root / "val.txt").write_text("ride\n\n")
+
+    assert names(root, "train") == {"walk", "photo1"}
+    assert names(root, "val") == {"ride"}
+
+
+def test_folders_named_train_and_val_decide_where_there_are_some(root: Path) -> None:
+    for split, taken in (("train", CLIPS), ("val", PHOTOS)):
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir()
+            for path in [p for p in (root / kind).iterdir() if p.stem in taken]:
+                path.rename(root / kind / split / path.name)
+
+    assert names(root, "train") == CLIPS
+    assert names(root, "val") == PHOTOS
+
+
+def test_classes_may_stand_for_several_values_and_some_be_ignored(root: Path) -> None:
+    take_all(root)
+    (root / "classes.yaml").write_text("thing: [1, 2]\nground: 0\nignore: [7, 9]\n")
+    _, mask = picture_and_mask([1, 2])
+    mask[0], mask[1], mask[2] = 7, 9, 255
+    save(mask, root / "masks" / "photo0.png")
+
+    split = opened(root, frames=1)
+
+    masks = next(clip.masks for clip in split.clips if clip.name == "photo0")
+    assert split.class_names == ("thing", "ground")
+    assert np.unique(masks[0][:3]).tolist() == [IGNORE]
+    assert np.unique(masks[0][3:]).tolist() == [0, 1]
+
+
+def test_255_is_ignored_unless_a_class_has_it(root: Path) -> None:
+    take_all(root)
+    (root / "classes.yaml").write_text("ground: 0\nthing: [1, 2, 255]\n")
+    save(np.full((48, 64), 255, np.uint8), root / "masks" / "photo0.png")
+
+    split = opened(root)
+
+    assert next(c.masks[0].min() for c in split.clips if c.name == "photo0") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: [", r"cannot be read"),
+        ("", r"holds no names"),
+        ("[1, 2]", r"holds no names"),
+        ("ignore: 3", r"names 0 classes"),
+        ("a: 256", r"gives a class the value 256"),
+        ("a: x", r"gives a class the value 'x'"),
+        ("{a: 0, b: [1, 0]}", r"uses the value 0 twice"),
+    ],
+)
+def test_classes_that_make_no_sense_are_told(text: str, problem: str, root: Path) -> None:
+    (root / "classes.yaml").write_text(text)
+
+    with pytest.raises(DataError, match=rf"classes\.yaml {problem}[^\n]*; expected: [^\n]*Mend th"):
+        opened(root)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("masks/photo1.png", r"is missing; expected: the mask of .*photo1\.png\. Add it, or remo"),
+        ("masks/walk", r"is missing; expected: masks \(\.png\) of .*walk\. Add a mask for at"),
+        ("images/walk/000.jpg", r"is missing; expected: the frame of .*walk/000\.png\. Add it"),
+        ("images/swim", r"is missing; expected: a clip or photo of .*train\.txt\. Add it"),
+        ("classes.yaml", r"is missing; expected: images, masks and classes\.yaml in one folder"),
+    ],
+)
+def test_what_is_not_there_is_named(gone: str, message: str, root: Path) -> None:
+    take_all(root)
+    (root / gone).rename(root / "elsewhere")
+
+    with pytest.raises(DataError, match=rf"^{root / gone} {message}"):
+        opened(root)
+
+
+def test_two_pictures_of_one_name_are_told(root: Path) -> None:
+    save(picture_and_mask([1])[0], root / "images" / "photo1.jpg")
+
+    with pytest.raises(DataError, match=r"photo1\.png has the name of photo1\.jpg; expected: one"):
+        opened(root)
+
+
+def test_a_photo_and_a_clip_of_one_name_are_told(root: Path) -> None:
+    save(picture_and_mask([1])[0], root / "images" / "walk.jpg")
+
+    with pytest.raises(DataError, match=r"walk\.jpg has the name of the folder .*walk; expected:"):
+        opened(root)
+
+
+def test_a_list_for_one_split_alone_asks_for_the_other(root: Path) -> None:
+    take_all(root)
+
+    with pytest.raises(DataError, match=r"val\.txt is missing; .* Write it: .* split by a hash\."):
+        opened(root, "val")
+
+
+def test_one_clip_alone_cannot_be_split(tmp_path: Path) -> None:
+    picture, mask = picture_and_mask([1])
+    save(picture, tmp_path / "images" / "a.png")
+    save(mask, tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.yaml").write_text("[ground, person]")
+
+    with pytest.raises(DataError, match=r"images holds a alone; expected: two clips or photos"):
+        opened(tmp_path)
+
+
+def test_a_value_without_a_class_is_named(root: Path) -> None:
+    take_all(root)
+    save(np.full((48, 64), 3, np.uint8), root / "masks" / "photo0.png")
+
+    with pytest.raises(DataError, match=r"photo0\.png holds the value 3; .* name in classes\.yaml"):
+        opened(root)
