@@ -8,7 +8,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from jejunet_nas.compression.check import check_graph, context_table
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import PostTrainingInt8
-from jejunet_nas.datasets.sampling import PairSampler, calibration_frames
+from jejunet_nas.datasets.sampling import PairSampler, Taught, calibration_frames
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.networks.build import KerasNetwork, build_network
@@ -43,7 +43,7 @@ from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import combine, score_clip
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import SOURCE_DEPTH_MULTIPLIER, Source, inherit
+from jejunet_nas.training.inherit import Source, inherit, source_for
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.video.walk import Walk, Walker
@@ -57,7 +57,8 @@ class TrialSetup:
     """All that the trials of one study have in common.
 
     recipe: plain JSON values that, beside the network, decide its weights. longest_age: of a
-    context, in frames. source: backbone weights to begin with. folder: where networks are kept.
+    context, in frames. source: backbone weights to begin with, of one width or several. taught:
+    what a teacher says of the training frames. folder: where networks are kept.
     """
 
     train: DataSplit
@@ -68,7 +69,8 @@ class TrialSetup:
     target_fps: float
     longest_age: int
     recipe: Mapping[str, Any]
-    source: Source | None
+    source: Sequence[Source] | None
+    taught: Taught | None = None
     folder: Path
 
 
@@ -204,11 +206,16 @@ def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
     """Set the backbones from the source; return the layers whose weights came whole."""
     if setup.source is None:
         return set()
-    depth_multiplier = keras.network.depth_multiplier
-    names = inherit(keras.layers, setup.source, depth_multiplier)
+    backbones = {"": keras.network.depth_multiplier}
     if keras.network.detail == "narrow":
-        inherit(keras.layers, setup.source, NARROW_DEPTH_MULTIPLIER, prefix=NARROW_PREFIX)
-    return names if depth_multiplier == SOURCE_DEPTH_MULTIPLIER else set()
+        backbones[NARROW_PREFIX] = NARROW_DEPTH_MULTIPLIER
+    whole: set[str] = set()
+    for prefix, depth_multiplier in backbones.items():
+        source = source_for(setup.source, depth_multiplier)
+        names = inherit(keras.layers, source, depth_multiplier, prefix=prefix)
+        if source.is_as_wide_as(depth_multiplier):
+            whole |= names
+    return whole
 
 
 def _train(keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: Tell) -> LoopRecord:
@@ -219,6 +226,9 @@ def _train(keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: T
         pairs=setup.training.pairs_per_step,
         longest_age=setup.longest_age,
         seed=setup.training.seed,
+        sampling=setup.training.sampling,
+        augment=setup.training.augment,
+        taught=setup.taught,
     )
     return train_paths(
         keras,

@@ -3,28 +3,44 @@
 The first half of a batch sees its own context, the other half that of a frame up to `longest_age`
 frames older, as at a key frame and between two of them. A batch depends on seed and step alone, so
 a run that is taken up again goes on with the batches it would have had.
+
+Frames are drawn from all that are annotated, or that a teacher has said something about; each as
+often as any other, or each class as often as any other.
 """
 
 import dataclasses
-import math
+import functools
 import queue
 import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from jejunet_nas.datasets.view import PLAIN, Augment, View
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.records import Clip, DataSplit, Frames, Masks
-from jejunet_nas.resize import Box, resize_frame, resize_mask
+from jejunet_nas.records import IGNORE, Clip, DataSplit, Frames, Masks
+from jejunet_nas.resize import resize_frame
 
-_SMALLEST_AREA = 0.5  # of the picture, that a crop keeps
-_WIDEST_ASPECT = 1.25  # of a crop, over the picture's own
-_JITTER = 0.2  # of brightness, contrast and saturation, up and down
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
+Sampling = Literal["frames", "classes"]
+
+
+class Taught(Protocol):
+    """What a teacher says of the frames of a split's clips."""
+
+    def times(self, clip: int) -> npt.NDArray[np.bool_]:
+        """Return which frames of a clip the teacher was asked about, bool [time]."""
+
+    def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
+        """Return the mask of a frame, uint8 [h, w], `IGNORE` where the teacher is unsure.
+
+        Beside it, where it is kept, how sure it is of each pixel: uint8 [h, w], 255 is certain.
+        """
+
+    def __hash__(self) -> int: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,13 +49,21 @@ class PairBatch:
 
     frames and context_frames: uint8 [batch, height, width, 3], RGB. masks: uint8 [batch, height,
     width], the classes of `frames`. ages: int64 [batch], how many frames older the context frame
-    is; where it is 0, it is the frame itself.
+    is; where it is 0, it is the frame itself. taught, sureness: what a teacher says, as `Taught.at`
+    does; None without a teacher, or without its being kept.
     """
 
     frames: Frames
     context_frames: Frames
     masks: Masks
     ages: npt.NDArray[np.int64]
+    taught: Masks | None = None
+    sureness: Masks | None = None
+
+    @property
+    def targets(self) -> tuple[Masks, ...]:
+        """All that there is of masks, what the teacher says, and how sure it is."""
+        return tuple(t for t in (self.masks, self.taught, self.sureness) if t is not None)
 
 
 class PairSampler:
@@ -54,24 +78,25 @@ class PairSampler:
         pairs: int,
         longest_age: int,
         seed: int,
+        sampling: Sampling = "frames",
+        augment: Augment = PLAIN,
+        taught: Taught | None = None,
     ) -> None:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
-        Raises `DataError` where no frame is annotated.
+        Raises `DataError` where no frame is annotated, and none is taught.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
-        self._clips = tuple(clips)
-        self._annotated = [
-            (number, int(t))
-            for number, clip in enumerate(self._clips)
-            for t in np.flatnonzero(clip.annotated)
-        ]
-        if not self._annotated:
+        self._clips, self._taught = tuple(clips), taught
+        self._places = _places(self._clips, taught)
+        if not self._places:
             raise DataError(
                 f"None of {len(self._clips)} training clips has an annotated frame; expected: at "
-                "least one. Choose a split whose masks are published."
+                "least one. Choose a split whose masks are published, or name a teacher."
             )
+        self._of_class = _frames_of_classes(self._clips, taught) if sampling == "classes" else None
+        self._augment = augment
         self._height, self._width = height, width
         self._pairs, self._longest_age, self._seed = pairs, longest_age, seed
 
@@ -81,23 +106,77 @@ class PairSampler:
         shape = self._pairs, self._height, self._width
         frames, context = np.empty((*shape, 3), np.uint8), np.empty((*shape, 3), np.uint8)
         masks, ages = np.empty(shape, np.uint8), np.zeros(self._pairs, np.int64)
-        for pair, drawn in enumerate(rng.integers(len(self._annotated), size=self._pairs)):
-            number, t = self._annotated[drawn]
-            clip, view = self._clips[number], _View.draw(rng)
+        said: list[tuple[Masks, Masks | None]] = []
+        for pair, drawn in enumerate(self._draw(rng)):
+            number, t = self._places[drawn]
+            clip, view = self._clips[number], View.draw(rng, self._augment)
             ages[pair] = self._age(rng, pair, t)
             frames[pair] = view.frame(clip.frames[t], self._height, self._width)
-            masks[pair] = view.mask(clip.masks[t], self._height, self._width)
+            masks[pair] = (
+                view.mask(clip.masks[t], self._height, self._width) if clip.annotated[t] else IGNORE
+            )
             context[pair] = (
                 view.frame(clip.frames[t - ages[pair]], self._height, self._width)
                 if ages[pair]
                 else frames[pair]
             )
-        return PairBatch(frames=frames, context_frames=context, masks=masks, ages=ages)
+            if self._taught is not None:
+                said.append(self._say(self._taught, number, t, view))
+        sureness = [sure for _, sure in said if sure is not None]
+        return PairBatch(
+            frames=frames,
+            context_frames=context,
+            masks=masks,
+            ages=ages,
+            taught=np.stack([mask for mask, _ in said]) if said else None,
+            sureness=np.stack(sureness) if sureness else None,
+        )
+
+    def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Return the places of a batch's frames."""
+        if self._of_class is None:
+            return rng.integers(len(self._places), size=self._pairs)
+        kinds = rng.integers(len(self._of_class), size=self._pairs)
+        return np.array([rng.choice(self._of_class[kind]) for kind in kinds], np.int64)
+
+    def _say(self, taught: Taught, number: int, t: int, view: View) -> tuple[Masks, Masks | None]:
+        mask, sureness = taught.at(number, t)
+        size = self._height, self._width
+        seen = view.mask(mask, *size)
+        return seen, None if sureness is None else view.mask(sureness, *size, around=0)
 
     def _age(self, rng: np.random.Generator, pair: int, t: int) -> int:
         """Return 0 for the first half of a batch; a clip's first frames know no older ones."""
         own = self._longest_age == 0 or pair < (self._pairs + 1) // 2
         return 0 if own else min(int(rng.integers(1, self._longest_age + 1)), t)
+
+
+def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:
+    """Return clip and time of each frame of which something is known."""
+    return [
+        (number, int(t))
+        for number, clip in enumerate(clips)
+        for t in np.flatnonzero(clip.annotated | taught.times(number) if taught else clip.annotated)
+    ]
+
+
+@functools.lru_cache(maxsize=2)  # clips and teacher are those of a study, and all its trials ask
+def _frames_of_classes(
+    clips: tuple[Clip, ...], taught: Taught | None
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return, for each class that occurs, the indices of the frames that hold it."""
+    places = _places(clips, taught)
+    holds = np.zeros((len(places), IGNORE + 1), np.bool_)
+    for index, (number, t) in enumerate(places):
+        clip = clips[number]
+        if clip.annotated[t]:
+            holds[index] |= np.bincount(clip.masks[t].ravel(), minlength=IGNORE + 1) > 0
+        if taught is not None and taught.times(number)[t]:
+            holds[index] |= np.bincount(taught.at(number, t)[0].ravel(), minlength=IGNORE + 1) > 0
+    holds = holds[:, :IGNORE]
+    if not holds.any():  # nothing but unknown pixels: all frames are alike
+        return (np.arange(len(places)),)
+    return tuple(np.flatnonzero(column) for column in holds.T if column.any())
 
 
 class Prefetcher:
@@ -181,43 +260,3 @@ def calibration_frames(
     shift = np.random.default_rng(seed).random()
     chosen = (places[int((k + shift) * len(places) / count)] for k in range(count))
     return np.stack([resize_frame(clip.frames[t], height, width) for clip, t in chosen])
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """How both frames of a pair are looked at: a crop, maybe mirrored, in other light."""
-
-    box: Box
-    mirrored: bool
-    colour: tuple[float, ...]  # 3x4 row by row: RGB out = 3x3 @ RGB in + offset
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> "_View":
-        aspect = _WIDEST_ASPECT ** rng.uniform(-0.5, 0.5)
-        side = math.sqrt(rng.uniform(_SMALLEST_AREA, 1))
-        width, height = min(1.0, side * aspect), min(1.0, side / aspect)
-        left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        return cls(
-            box=(left, top, left + width, top + height),
-            mirrored=bool(rng.random() < 0.5),
-            colour=_colour_matrix(*rng.uniform(1 - _JITTER, 1 + _JITTER, 3)),
-        )
-
-    def frame(self, frame: Frames, height: int, width: int) -> Frames:
-        seen = Image.fromarray(resize_frame(frame, height, width, self.box))
-        return self._turned(seen.convert("RGB", self.colour))
-
-    def mask(self, mask: Masks, height: int, width: int) -> Masks:
-        return self._turned(Image.fromarray(resize_mask(mask, height, width, self.box)))
-
-    def _turned(self, seen: Image.Image) -> npt.NDArray[np.uint8]:
-        if self.mirrored:  # by Pillow: ten times as fast as copying from mirrored strides
-            seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return np.asarray(seen)
-
-
-def _colour_matrix(brightness: float, contrast: float, saturation: float) -> tuple[float, ...]:
-    """Return the 3x4 matrix that changes all three; contrast turns about middle grey."""
-    mix = saturation * np.eye(3) + (1 - saturation) * np.tile(_LUMA, (3, 1))
-    offset = np.full((3, 1), 128 * (1 - contrast))
-    return tuple(brightness * np.hstack([contrast * mix, offset]).ravel())

@@ -1,24 +1,31 @@
-"""From a study's settings to what its trials need: clips, backbone weights, a latency meter."""
+"""From a study's settings to what its trials need: clips, weights, a teacher, a latency meter."""
 
+import dataclasses
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.sampling import calibration_frames
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER
 from jejunet_nas.records import DataSplit
 from jejunet_nas.search.measurements import NETWORKS
-from jejunet_nas.search.settings import StudySettings, init_file
+from jejunet_nas.search.settings import StudySettings, init_file, teacher_file
 from jejunet_nas.training.inherit import (
-    SOURCE_DEPTH_MULTIPLIER,
     Source,
     load_source,
     measure_source,
     save_source,
+    source_of,
 )
-from jejunet_nas.training.settings import SCRATCH
+from jejunet_nas.training.published import published_file, published_width, read_published
+from jejunet_nas.training.settings import IMAGENET
+from jejunet_nas.training.teacher import Teacher
+from jejunet_nas.training.teaching import Teaching, teach
+from jejunet_nas.training.weights_file import Weights, read_weights
 from jejunet_nas.trial import Tell, TrialSetup
 
 SOURCE_FRAMES = 16  # on which the statistics of the source's channels are taken
@@ -29,9 +36,8 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     """Return the setup of the study's trials; `folder` is the study's own."""
     # What is quick to check comes first: decoding a data set takes longer than to mend a path.
     profile = load_profile(settings.latency.device)
-    weights = init_file(settings)
-    digest = _sha256(weights) if weights else None
-    _check_widths(settings)
+    backbones, init_sha256 = _backbones(settings, tell)
+    teacher = _Teacher.of(settings)
     root = Path(settings.data.root) if settings.data.root else None
     train, val = (
         open_split(
@@ -44,6 +50,7 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         for split in ("train", "val")
     )
     _check_calibration(settings, train)
+    taught = teacher.teach(train, settings, folder, tell) if teacher else None
     networks = folder / NETWORKS
     _remove_unfinished(networks)
     return TrialSetup(
@@ -58,37 +65,94 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
             **{part: settings.identity()[part] for part in ("data", "training", "compression")},
             "longest_age": settings.longest_age,
             "train_fingerprint": train.fingerprint,
-            "init_sha256": digest,
+            "init_sha256": init_sha256,
+            **({"teacher_sha256": teacher.sha256} if teacher else {}),
         },
-        source=_source(weights, f"{digest}", train, folder, tell) if weights else None,
+        source=[
+            _measured(each, f"{init_sha256}", train, folder, tell)
+            if isinstance(each, Weights)
+            else each
+            for each in backbones
+        ]
+        or None,
+        taught=taught,
         folder=networks,
     )
 
 
-def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, str | None]:
+def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:
     """Return what the trials are made from beside the settings: data, weights, device profile."""
     profile = load_profile(settings.latency.device)
     costs = f"{profile.costs} {sorted(profile.thread_factors.items(), key=lambda item: item[0])}"
     return {
         "train_fingerprint": setup.train.fingerprint,
         "val_fingerprint": setup.val.fingerprint,
-        "init_sha256": setup.recipe["init_sha256"],
+        **{k: v for k, v in setup.recipe.items() if k in ("init_sha256", "teacher_sha256")},
         "profile": hashlib.sha256(costs.encode()).hexdigest()[:16],
     }
 
 
-def _source(weights: Path, digest: str, train: DataSplit, folder: Path, tell: Tell) -> Source:
-    """Return the source's weights and statistics, measured once for a study."""
+def _backbones(settings: StudySettings, tell: Tell) -> tuple[list[Source | Weights], Any]:
+    """Return what networks inherit from, and the SHA-256 of its file, or of each width's.
+
+    Of published weights, a network gets the narrowest that are no narrower. Folded ones are
+    returned as `Weights`, to be measured on the data.
+    """
+    if settings.training.init == IMAGENET:
+        widths = sorted({published_width(each) for each in _widths(settings)})
+        files = {width: published_file(width, tell) for width in widths}
+        hashes = {str(width): _sha256(file) for width, file in files.items()}
+        return [read_published(file, width) for width, file in files.items()], hashes
+    file = init_file(settings)
+    if file is None:
+        return [], None
+    digest = _sha256(file)
+    weights = read_weights(file)
+    _check_widths(settings, weights.depth_multiplier)
+    return [weights if weights.folded else source_of(weights)], digest
+
+
+def _widths(settings: StudySettings) -> set[float]:
+    """Return the widths of all backbones of the space."""
+    space = settings.search_space
+    narrow = {NARROW_DEPTH_MULTIPLIER} if "narrow" in space.detail else set()
+    return {*space.depth_multiplier, *narrow}
+
+
+def _measured(weights: Weights, digest: str, train: DataSplit, folder: Path, tell: Tell) -> Source:
+    """Return folded weights with their statistics, measured once for a study."""
     both = hashlib.sha256(f"{digest} {train.fingerprint}".encode()).hexdigest()[:12]
-    kept = folder / f"init-{both}.npz"
+    kept = folder / f"source-{both}.npz"
     if kept.is_file():
         return load_source(kept)
-    tell(f"measure {weights.name}", 0, 1)
+    tell("measure the backbone's weights", 0, 1)
     count = min(SOURCE_FRAMES, train.frame_count)
     frames = calibration_frames(train, height=SOURCE_PX, width=SOURCE_PX, count=count, seed=0)
     source = measure_source(weights, frames)
     save_source(source, kept)
     return source
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Teacher:
+    """A teacher that was opened, and what its file hashes to."""
+
+    graph: Teacher
+    sha256: str
+
+    @classmethod
+    def of(cls, settings: StudySettings) -> "_Teacher | None":
+        """Return the study's teacher, None without one."""
+        file = teacher_file(settings)
+        if file is None:
+            return None
+        return cls(graph=Teacher(file), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+
+    def teach(
+        self, train: DataSplit, settings: StudySettings, folder: Path, tell: Tell
+    ) -> Teaching:
+        """Return what it says of the training frames."""
+        return teach(self.graph, self.sha256, train, settings.training, folder, tell)
 
 
 def _check_calibration(settings: StudySettings, train: DataSplit) -> None:
@@ -100,12 +164,17 @@ def _check_calibration(settings: StudySettings, train: DataSplit) -> None:
         )
 
 
-def _check_widths(settings: StudySettings) -> None:
+def _check_widths(settings: StudySettings, source: float) -> None:
     widest = max(settings.search_space.depth_multiplier)
-    if settings.training.init != SCRATCH and widest > SOURCE_DEPTH_MULTIPLIER:
+    if widest > source:
         raise SettingError(
-            f"search_space.depth_multiplier holds {widest} with init weights; allowed: at most "
-            f"{SOURCE_DEPTH_MULTIPLIER}, their own. Remove it, or use init: scratch."
+            f"search_space.depth_multiplier holds {widest} with init weights of {source}; allowed: "
+            f"at most {source}, their own. Remove it, or use init: imagenet or init: scratch."
+        )
+    if max(_widths(settings)) > source:
+        raise SettingError(
+            f"search_space.detail holds narrow, {NARROW_DEPTH_MULTIPLIER} wide, with init weights "
+            f"of {source}; allowed: weights as wide. Remove narrow, or use init: imagenet."
         )
 
 
@@ -118,7 +187,7 @@ def _remove_unfinished(networks: Path) -> None:
 def _sha256(file: Path) -> str:
     if not file.is_file():
         raise SettingError(
-            f"training.init is {file}, which is no file; allowed: scratch, or an .npz of "
-            "MobileNetV2 weights. Give --init FILE, or --init scratch."
+            f"training.init is {file}, which is no file; allowed: scratch, imagenet, or an .npz "
+            "or .h5 of MobileNetV2 weights. Give --init FILE, or --init scratch."
         )
     return hashlib.sha256(file.read_bytes()).hexdigest()

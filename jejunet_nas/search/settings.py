@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,7 +26,7 @@ from jejunet_nas.space.search_space import (
     read_search_space,
     space_from_mapping,
 )
-from jejunet_nas.training.settings import SCRATCH, TrainingSettings
+from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 from jejunet_nas.yaml_file import read_mapping
 
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
@@ -101,7 +101,10 @@ class StudySettings(_Section):
         shared["data"].pop("root")
         for name in ("serial", "benchmark_binary"):  # another phone of the model is as good
             shared["latency"].pop(name)
-        shared["training"]["init"] = Path(self.training.init).name
+        shared["training"] = self.training.recipe()
+        for name in ("init", "teacher"):  # files: what they hold is told by their hashes
+            if shared["training"].get(name):
+                shared["training"][name] = Path(shared["training"][name]).name
         shared["latency"]["device"] = Path(self.latency.device).name
         identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
@@ -138,16 +141,26 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
 
 
 def init_file(study: StudySettings) -> Path | None:
-    """Return the file of backbone weights, or None from scratch. Raises `SettingError`."""
+    """Return the file of backbone weights, or None where none is named. Raises `SettingError`."""
     init = study.training.init
-    if init == SCRATCH:
+    if init in (SCRATCH, IMAGENET):
         return None
-    if DATA_ROOT in init and study.data.root is None:
+    return _below_root(study, "init", init, "use init: scratch")
+
+
+def teacher_file(study: StudySettings) -> Path | None:
+    """Return the file of the teacher, None without one. Raises `SettingError`."""
+    teacher = study.training.teacher
+    return _below_root(study, "teacher", teacher, "leave it out") if teacher else None
+
+
+def _below_root(study: StudySettings, name: str, value: str, otherwise: str) -> Path:
+    if DATA_ROOT in value and study.data.root is None:
         raise SettingError(
-            f"training.init is {init}, and no data root is given; allowed: --data-root DIR. "
-            "Add it, or use init: scratch."
+            f"training.{name} is {value}, and no data root is given; allowed: --data-root DIR. "
+            f"Add it, or {otherwise}."
         )
-    return Path(init.replace(DATA_ROOT, study.data.root or ""))
+    return Path(value.replace(DATA_ROOT, study.data.root or ""))
 
 
 def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
@@ -223,7 +236,7 @@ def _dotted(place: tuple[int | str, ...]) -> str:
 
 def _section(message: str) -> str:
     """Return the section of the setting that `message` begins with, with its dot."""
-    name = message.split(" ", 1)[0]
+    name = message.split(" ", 1)[0].split(".", 1)[0]
     sections = {"training": TrainingSettings, "compression": PostTrainingInt8}
     for section, kind in sections.items():
         if name in {field.name for field in dataclasses.fields(kind)}:
@@ -234,7 +247,7 @@ def _section(message: str) -> str:
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
     kind: Any = StudySettings
     for step in place[:-1]:
-        kind = kind.model_fields[step].annotation
+        kind = get_type_hints(kind)[str(step)]
     fields = kind.model_fields if hasattr(kind, "model_fields") else kind.__dataclass_fields__
     return list(fields)
 

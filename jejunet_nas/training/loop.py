@@ -17,7 +17,7 @@ from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.training.batch_norm import estimate_statistics
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import cross_entropy, taught_loss
 from jejunet_nas.training.optimizer import make_optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -61,7 +61,7 @@ def train_paths(
         began, first_wait_s = time.perf_counter(), 0.0
         for batch in batches:
             before = time.perf_counter()
-            losses.append(float(step(batch.frames, batch.context_frames, batch.masks)))
+            losses.append(float(step(batch.frames, batch.context_frames, *batch.targets)))
             times_s.append(time.perf_counter() - before)
             if not math.isfinite(losses[-1]):
                 raise TrialError(
@@ -98,15 +98,24 @@ def _make_step(
     )
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def step(frames: Any, context_frames: Any, masks: Any) -> Any:
+    def step(frames: Any, context_frames: Any, *targets: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = network.decode_with(as_input(frames), as_input(context_frames), training=True)
-            loss = cross_entropy(masks, logits)
+            loss = _loss(settings, logits, *targets)
         gradients = tape.gradient(loss, variables)
         optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
         return loss
 
     return step  # type: ignore[no-any-return]
+
+
+def _loss(
+    settings: TrainingSettings, logits: Any, masks: Any, taught: Any = None, sureness: Any = None
+) -> Any:
+    """Return the loss of a batch whose `PairBatch.targets` these are."""
+    if taught is None:
+        return cross_entropy(masks, logits)
+    return taught_loss(masks, taught, sureness, logits, settings.teacher_weight)
 
 
 def _require_finite(network: KerasNetwork) -> None:

@@ -1,15 +1,19 @@
 import dataclasses
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher, calibration_frames
+from jejunet_nas.datasets.view import Augment, View, _colour_matrix
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.records import Clip, DataSplit
+from jejunet_nas.records import IGNORE, Clip, DataSplit, Masks
 
 
 def counting_clip(name: str = "counting", frames: int = 12, level: int = 0) -> Clip:
@@ -44,6 +48,7 @@ def sampler(*clips: Clip, pairs: int = 4, longest_age: int = 3, seed: int = 0) -
 
 
 def assert_same(one: PairBatch, other: PairBatch) -> None:
+    assert len(one.targets) == len(other.targets)
     for field in dataclasses.fields(PairBatch):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
@@ -226,3 +231,128 @@ def test_more_calibration_frames_than_there_are_names_the_most() -> None:
         SettingError, match=r"calibration_frames is 13; allowed: 1 to 12, .* nearest is 12\."
     ):
         calibration_frames(split_of(counting_clip()), height=8, width=8, count=13, seed=0)
+
+
+class Says:
+    """A teacher of the counting clip: class 1 everywhere, where it is asked."""
+
+    def __init__(self, asked: npt.NDArray[np.bool_], *, soft: bool = False) -> None:
+        self._asked, self._soft = asked, soft
+
+    def times(self, clip: int) -> npt.NDArray[np.bool_]:
+        return self._asked
+
+    def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
+        mask = np.full((24, 32), 1 if self._asked[t] else IGNORE, np.uint8)
+        return mask, np.full_like(mask, 200) if self._soft else None
+
+
+def sparse_clip() -> Clip:
+    """Return a clip whose first three frames of twelve are annotated, all as class 0."""
+    clip, annotated = counting_clip(), np.arange(12) < 3
+    masks = np.where(annotated[:, None, None], 0 * clip.masks, IGNORE).astype(np.uint8)
+    return dataclasses.replace(clip, annotated=annotated, masks=masks)
+
+
+def wide(clips: Sequence[Clip], **how: Any) -> PairSampler:
+    return PairSampler(clips, height=16, width=32, pairs=8, longest_age=3, seed=0, **how)
+
+
+def test_with_a_teacher_frames_without_annotation_are_drawn_too() -> None:
+    taught = wide([sparse_clip()], taught=Says(np.arange(12) >= 3))
+
+    batches = [taught.batch(step) for step in range(40)]
+
+    masks = np.concatenate([batch.masks[:, 0, 0] for batch in batches])
+    said = np.concatenate([batch.taught[:, 0, 0] for batch in batches if batch.taught is not None])
+    assert ((masks == IGNORE) == (said == 1)).all()
+    assert ((masks == 0) == (said == IGNORE)).all()
+    # A quarter of 320, four standard deviations either way.
+    assert 49 <= np.count_nonzero(masks == 0) <= 111
+    assert batches[0].sureness is None
+    assert len(batches[0].targets) == 2
+
+
+def test_how_sure_a_teacher_is_comes_with_its_mask() -> None:
+    batch = wide([sparse_clip()], taught=Says(np.ones(12, np.bool_), soft=True)).batch(0)
+
+    assert batch.sureness is not None
+    assert np.unique(batch.sureness).tolist() == [200]
+    assert len(batch.targets) == 3
+
+
+def test_each_class_is_drawn_as_often_as_any_other() -> None:
+    rare = counting_clip(level=0)
+    masks = np.zeros_like(rare.masks)
+    masks[5] = 1  # one frame of twelve, and all of it
+    masks[6] = IGNORE
+    rare = dataclasses.replace(rare, masks=masks)
+
+    drawn = np.concatenate(
+        [wide([rare], sampling="classes").batch(step).masks[:, 0, 0] for step in range(40)]
+    )
+
+    # Half of 320, four standard deviations either way; the unknown frame never.
+    assert 124 <= np.count_nonzero(drawn == 1) <= 196
+    assert set(drawn) == {0, 1}
+
+
+def test_classes_that_a_teacher_tells_are_drawn_as_often() -> None:
+    taught = wide([sparse_clip()], sampling="classes", taught=Says(np.arange(12) == 7))
+
+    masks = np.concatenate([taught.batch(step).masks[:, 0, 0] for step in range(40)])
+
+    assert 124 <= np.count_nonzero(masks == IGNORE) <= 196  # as above
+
+
+def test_drawing_by_class_depends_on_seed_and_step_alone() -> None:
+    one, other = (wide([counting_clip()], sampling="classes") for _ in range(2))
+    other.batch(3)
+
+    assert_same(one.batch(5), other.batch(5))
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_a_picture_that_was_made_smaller_stands_on_grey_where_nothing_is_known(seed: int) -> None:
+    clip = dataclasses.replace(counting_clip(), frames=np.full((12, 24, 32, 3), 255, np.uint8))
+    augment = Augment(zoom_out=3.0)
+    pairs = PairSampler(
+        [clip], height=16, width=32, pairs=2, longest_age=0, seed=seed, augment=augment
+    )
+
+    batch = pairs.batch(0)
+
+    for frame, mask in zip(batch.frames, batch.masks, strict=True):
+        np.testing.assert_array_equal((frame == 127).all(-1), mask == IGNORE)
+        rows, columns = (mask != IGNORE).any(1).sum(), (mask != IGNORE).any(0).sum()
+        assert (mask != IGNORE).sum() == rows * columns
+        assert rows >= 5  # a third of 16, rounded
+        assert abs(columns - 2 * rows) <= 1
+
+
+def test_motion_blurs_edges_and_leaves_plain_colour_and_masks_alone() -> None:
+    painted = np.zeros((12, 24, 32, 3), np.uint8)
+    painted[:, :, 16:] = 200
+    clip = dataclasses.replace(counting_clip(), frames=painted)
+    blurred = [
+        PairSampler(
+            [clip],
+            height=32,
+            width=64,
+            pairs=8,
+            longest_age=0,
+            seed=1,
+            augment=Augment(motion_blur_px=px),
+        ).batch(0)
+        for px in (1, 16)
+    ]
+
+    steepest = [np.abs(np.diff(batch.frames[0].astype(int), axis=1)).max() for batch in blurred]
+
+    assert steepest[1] < steepest[0] / 2
+    np.testing.assert_array_equal(blurred[0].masks[0], blurred[1].masks[0])
+    plain = View(box=(0, 0, 1, 1), mirrored=False, colour=_colour_matrix(1, 1, 1))
+    moved = dataclasses.replace(plain, motion_px=(5.0, -7.0))
+    grey = np.full((24, 32, 3), 77, np.uint8)
+    np.testing.assert_array_equal(moved.frame(grey, 24, 32), grey)

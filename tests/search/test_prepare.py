@@ -1,16 +1,24 @@
 """From a study's settings to what its trials need; what is quick to check comes first."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jejunet_nas import trial
 from jejunet_nas.errors import SettingError
+from jejunet_nas.networks.paths import NARROW_PREFIX
 from jejunet_nas.search import prepare as module
 from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.space.draw import draw
+from jejunet_nas.training import published
 from tests.search.build import SPACE, tiny_study
+from tests.training.teachers import write_classes
+from tests.training.weights import folded_weights, write_folded, write_keras
 
 TINY_DATA = "data: {options: {clips: 1, val_clips: 1, frames: 4, height: 64, width: 64}}\n"
+LITTLE = f"{TINY_DATA}compression: {{calibration_frames: 2}}\n"
 WEIGHTS = "training: {init: nowhere.npz}\n"
 
 
@@ -25,7 +33,8 @@ def silence(what: str, done: int, total: int) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (WEIGHTS, r"training\.init is nowhere\.npz, which is no file; allowed: scratch, or an"),
+        (WEIGHTS, r"training\.init is nowhere\.npz, which is no file; allowed: scratch, ima"),
+        ("training: {teacher: t.tflite}\n", r"training\.teacher is t\.tflite, which is no file"),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
 )
@@ -42,7 +51,7 @@ def test_networks_wider_than_the_weights_are_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "open_split", no_data)
-    (tmp_path / "w.npz").write_bytes(b"weights")
+    write_folded(tmp_path / "w.npz", folded_weights(1.0))
     wide = SPACE.replace("depth_multiplier: [0.25, 0.5]", "depth_multiplier: [1.0, 1.4]")
     assert wide != SPACE
 
@@ -52,6 +61,104 @@ def test_networks_wider_than_the_weights_are_refused_at_once(
             tmp_path,
             silence,
         )
+
+
+def test_a_narrow_detail_wider_than_the_weights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "open_split", no_data)
+    write_folded(tmp_path / "w.npz", folded_weights(0.25))
+    space = SPACE.replace("[0.25, 0.5]", "[0.25]").replace("detail: [thin]", "detail: [narrow]")
+
+    with pytest.raises(SettingError, match=r"holds narrow, 0\.35 wide, with init weights of 0\.2"):
+        prepare(
+            tiny_study(tmp_path, f"training: {{init: {tmp_path / 'w.npz'}}}\n", space),
+            tmp_path,
+            silence,
+        )
+
+
+def test_published_weights_are_those_of_each_networks_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "default_folder", lambda: tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    for width in (0.35, 0.5):
+        write_keras(tmp_path / "cache" / published.file_name(width), width)
+
+    study = tiny_study(tmp_path, f"{LITTLE}training: {{init: imagenet}}\n")
+    setup = prepare(study, tmp_path, silence)
+
+    assert setup.source is not None  # networks of 0.25 are cut from 0.35
+    assert [source.depth_multiplier for source in setup.source] == [0.35, 0.5]
+    hashes = setup.recipe["init_sha256"]
+    assert list(hashes) == ["0.35", "0.5"]
+    assert len({*hashes.values()}) == 2
+    assert str(tmp_path) not in json.dumps({**setup.recipe, **made_from(setup, study)})
+
+
+def test_weights_with_batch_norm_are_taken_as_they_are_and_folded_ones_measured(
+    tmp_path: Path,
+) -> None:
+    keras = write_keras(tmp_path / "w.h5", 0.5)
+    folded = write_folded(tmp_path / "w.npz", folded_weights(0.5))
+
+    for file, kept in ((keras, 0), (folded, 1), (folded, 1)):
+        study = tiny_study(tmp_path, f"{LITTLE}training: {{init: {file}}}\n")
+        setup = prepare(study, tmp_path, silence)
+        assert setup.source is not None
+        (source,) = setup.source
+        assert source.depth_multiplier == 0.5
+        assert len(list(tmp_path.glob("source-*.npz"))) == kept
+
+
+def test_a_teacher_is_asked_once_and_told_apart_by_what_it_holds(tmp_path: Path) -> None:
+    write_classes(tmp_path / "t.tflite")
+    options = "teacher_classes: [0, 1, 2], teacher_on: all"
+    taught = f"training: {{teacher: {tmp_path / 't.tflite'}, {options}}}\n"
+    told: list[str] = []
+    study = tiny_study(tmp_path, f"{LITTLE}{taught}")
+
+    setup = prepare(study, tmp_path, lambda what, *_: told.append(what))
+    prepare(study, tmp_path, lambda what, *_: told.append(what))
+
+    assert told.count("ask the teacher") == 4
+    assert setup.taught is not None
+    assert setup.taught.times(0).all()
+    assert len(setup.recipe["teacher_sha256"]) == 64
+    assert setup.recipe["training"]["teacher"] == "t.tflite"
+    assert made_from(setup, study)["teacher_sha256"] == setup.recipe["teacher_sha256"]
+    assert str(tmp_path) not in json.dumps({**setup.recipe, **study.identity()})
+
+
+def test_a_trial_learns_from_published_weights_and_a_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classes(tmp_path / "t.tflite")
+    keras = write_keras(tmp_path / "w.h5", 0.35)
+    training = (
+        f"training: {{init: {keras}, teacher: {tmp_path / 't.tflite'}, teacher_classes: [0, 1], "
+        "teacher_on: all, sampling: classes, augment: {motion_blur_px: 4, zoom_out: 1.5}, "
+        "steps: 2, gate_steps: 2, gate_pairs: 10}\n"
+    )
+    space = SPACE.replace("[0.25, 0.5]", "[0.25, 0.35]").replace(
+        "detail: [thin]", "detail: [narrow]"
+    )
+    study = tiny_study(tmp_path, f"{LITTLE}{training}", space)
+    architecture = draw(study.search_space, lambda _, choices: choices[-1])
+    pretrained: list[set[str]] = []
+    train_paths = trial.train_paths
+
+    def spying(*how: Any, **more: Any) -> Any:
+        pretrained.append(more["pretrained"])
+        return train_paths(*how, **more)
+
+    monkeypatch.setattr(trial, "train_paths", spying)
+    result = trial.run_trial(0, architecture, prepare(study, tmp_path, silence), silence)
+
+    assert 0 <= result.score.miou <= 1
+    # Backbone and narrow detail are both as wide as the weights.
+    assert {"Conv1", f"{NARROW_PREFIX}Conv1"} <= pretrained[0]
 
 
 def test_more_calibration_frames_than_there_are_name_the_most(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.search.settings import init_file, read_study, start_choices
+from jejunet_nas.search.settings import init_file, read_study, start_choices, teacher_file
 from jejunet_nas.space.search_space import to_yaml
 from tests.search.build import SPACE, tiny_study, write_study
 
@@ -21,6 +21,11 @@ BAD_STUDIES = [
     ("training: {steps: 9.5}", "training.steps is 9.5; allowed: integer"),
     ("training: {learning_rate: true}", "training.learning_rate is True; allowed: number"),
     ("training: 9", "training is 9; allowed: an object"),
+    ("training: {sampling: class}", "training.sampling is 'class'; allowed: 'frames' or 'classes'"),
+    ("training: {augment: {blur: 2}}", "training.augment.blur is no key; allowed: smallest_area, "),
+    ("training: {augment: {zoom_out: 9}}", "training.augment.zoom_out is 9.0; allowed: 1.0 to 4.0"),
+    ("training: {teacher_on: all}", "training.teacher_on is all, and there is no teacher; allowed"),
+    ("training: {teacher: t, teacher_classes: all}", "training.teacher_classes is all; allowed: s"),
     ("training: {steps: 0}", "training.steps is 0; allowed: 1 to 10000000. The nearest is 1."),
     (
         "compression: {calibration_frames: 0}",
@@ -137,6 +142,44 @@ def test_backbone_weights_are_found_from_the_data_root(tmp_path: Path) -> None:
 
     assert init_file(read_study(file, {"data.root": "/data"})) == Path("/data/w.npz")
     assert init_file(tiny_study(tmp_path)) is None
+
+
+def test_published_weights_are_no_file_of_the_user(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, "training: {init: imagenet}\n")
+
+    assert init_file(study) is None
+    assert study.identity()["training"]["init"] == "imagenet"
+
+
+def test_a_teacher_is_found_from_the_data_root(tmp_path: Path) -> None:
+    file = write_study(tmp_path, 'training: {teacher: "{data_root}/t.tflite"}\n')
+
+    assert teacher_file(read_study(file, {"data.root": "/data"})) == Path("/data/t.tflite")
+    assert teacher_file(tiny_study(tmp_path)) is None
+    with pytest.raises(SettingError, match=r"teacher is \{data_root\}/t\.tflite, .*data-root DIR"):
+        teacher_file(
+            read_study(write_study(tmp_path, 'training: {teacher: "{data_root}/t.tflite"}'))
+        )
+
+
+def test_a_list_of_the_teachers_classes_is_read(tmp_path: Path) -> None:
+    study = tiny_study(
+        tmp_path, "training: {teacher: t.tflite, teacher_classes: [0, object, ignore]}\n"
+    )
+
+    assert study.training.teacher_classes == (0, "object", "ignore")
+    assert study.identity()["training"]["teacher_classes"] == [0, "object", "ignore"]
+
+
+def test_settings_that_change_nothing_are_no_part_of_a_recipe(tmp_path: Path) -> None:
+    """What a network was trained by before they were there keeps its id."""
+    plain = tiny_study(tmp_path).identity()
+    said = tiny_study(tmp_path, "training: {sampling: frames, augment: {zoom_out: 1.0}}\n")
+
+    assert said.identity() == plain
+    assert "augment" not in plain["training"]
+    other = tiny_study(tmp_path, "training: {augment: {zoom_out: 2.0}}\n")
+    assert other.identity() != plain
 
 
 def test_where_the_data_lie_and_how_many_trials_are_wanted_is_no_part_of_a_study(

@@ -1,6 +1,8 @@
-"""Backbone weights from a folded file, cut to a network's width."""
+"""Backbone weights from a source, cut to a network's width."""
 
+import dataclasses
 import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,69 +16,56 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.networks.folded_layers import FoldedLayers
 from jejunet_nas.networks.keras_layers import KerasLayers
-from jejunet_nas.networks.mobilenet_v2 import END, backbone, blocks, stem_channels
+from jejunet_nas.networks.mobilenet_v2 import END, backbone, blocks
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.training.inherit import (
     Source,
     SourceLayer,
     inherit,
+    kept_channels,
     load_source,
     measure_source,
-    read_folded,
     save_source,
+    source_for,
+    source_of,
 )
+from jejunet_nas.training.weights_file import read_weights
 from tests.builders import noise, tiny_network
+from tests.training.weights import (
+    Folded,
+    folded_weights,
+    keras_layers,
+    keras_mobilenet,
+    write_folded,
+    write_keras,
+)
 
-Folded = dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-
-
-def folded_weights(depth_multiplier: float = 1.0) -> Folded:
-    """Return kernel and bias of each backbone layer, drawn with He's spread."""
-    rng = np.random.default_rng(0)
-    shapes: dict[str, tuple[int, ...]] = {"Conv1": (3, 3, 3, stem_channels(depth_multiplier))}
-    for block in blocks(depth_multiplier):
-        if block.expands:
-            shapes[f"{block.name}_expand"] = (1, 1, block.channels_in, block.channels_expanded)
-        shapes[f"{block.name}_depthwise"] = (3, 3, block.channels_expanded, 1)
-        shapes[f"{block.name}_project"] = (1, 1, block.channels_expanded, block.channels_out)
-    made: Folded = {}
-    for name, shape in shapes.items():
-        depthwise = name.endswith("depthwise")
-        fan_in = 9 if depthwise else shape[0] * shape[1] * shape[2]
-        kernel = rng.normal(0, np.sqrt(2 / fan_in), shape)
-        bias = rng.normal(0, 0.1, shape[2] if depthwise else shape[3])
-        made[name] = (kernel.astype(np.float32), bias.astype(np.float32))
-    return made
+TAPS = {1: "block_1_expand_relu", 13: "block_13_expand_relu", END: "block_16_project_BN"}
 
 
-def write_folded(file: Path, folded: Folded) -> Path:
-    arrays = {
-        f"{number:02d}_op/{part}": array
-        for number, pair in enumerate(folded.values())
-        for part, array in zip(("kernel", "bias"), pair, strict=True)
-    }
-    np.savez(file, **arrays)
-    return file
-
-
-def numbered_source() -> Source:
-    """Return a source whose biases number the channels, so that those kept can be read off."""
+def numbered_source(depth_multiplier: float = 1.0) -> Source:
+    """Return a source whose beta numbers the channels, so that those kept can be read off."""
     rng = np.random.default_rng(1)
-    return {
-        name: SourceLayer(
+    layers = {}
+    for name, (kernel, bias) in folded_weights(depth_multiplier).items():
+        channels = len(bias)
+        layers[name] = SourceLayer(
             kernel=kernel,
-            bias=np.arange(len(bias), dtype=np.float32),
-            mean=rng.normal(0, 1, len(bias)).astype(np.float32),
-            deviation=rng.uniform(0.5, 2, len(bias)).astype(np.float32),
+            gamma=np.ones(channels, np.float32),
+            beta=np.arange(channels, dtype=np.float32),
+            mean=rng.normal(0, 1, channels).astype(np.float32),
+            variance=np.ones(channels, np.float32),
+            deviation=rng.uniform(0.5, 2, channels).astype(np.float32),
         )
-        for name, (kernel, bias) in folded_weights().items()
-    }
+    return Source(depth_multiplier=depth_multiplier, layers=layers)
 
 
-def keras_backbone(depth_multiplier: float) -> tuple[dict[str, Any], Any]:
-    layers, image = KerasLayers(), tf_keras.Input((64, 64, 3))
-    taps = backbone(layers, image, depth_multiplier=depth_multiplier, taps={1, 13, END})
-    return layers.by_name, tf_keras.Model(image, [taps[1], taps[13], taps[END]])
+def keras_backbone(
+    depth_multiplier: float, size: tuple[int, int] = (64, 64), taps: Collection[int] = TAPS
+) -> tuple[dict[str, Any], Any]:
+    layers, image = KerasLayers(), tf_keras.Input((*size, 3))
+    tapped = backbone(layers, image, depth_multiplier=depth_multiplier, taps=taps)
+    return layers.by_name, tf_keras.Model(image, list(tapped.values()))
 
 
 class BiasLayers(FoldedLayers):
@@ -103,7 +92,9 @@ def test_at_full_width_a_network_computes_what_its_source_does(tmp_path: Path) -
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     layers, model = keras_backbone(1.0)
 
-    inherit(layers, measure_source(write_folded(tmp_path / "w.npz", folded), frames), 1.0)
+    inherit(
+        layers, measure_source(read_weights(write_folded(tmp_path / "w.npz", folded)), frames), 1.0
+    )
 
     image = noise(3, 2, 64, 64, 3)
     wanted = backbone(BiasLayers(folded), image, depth_multiplier=1.0, taps={1, 13, END})
@@ -117,52 +108,129 @@ def test_statistics_of_the_source_are_those_of_its_layers_over_the_frames(tmp_pa
     folded = folded_weights()
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
 
-    source = measure_source(write_folded(tmp_path / "w.npz", folded), frames)
+    source = measure_source(read_weights(write_folded(tmp_path / "w.npz", folded)), frames)
 
     kernel, bias = folded["Conv1"]
     values = tf.nn.conv2d(frames / np.float32(127.5) - 1, kernel, 2, "SAME").numpy() + bias
-    np.testing.assert_allclose(source["Conv1"].mean, values.mean((0, 1, 2)), atol=1e-5)
-    np.testing.assert_allclose(source["Conv1"].deviation, values.std((0, 1, 2)), rtol=1e-4)
+    stem = source.layers["Conv1"]
+    np.testing.assert_allclose(stem.beta, values.mean((0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(stem.deviation, values.std((0, 1, 2)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("depth_multiplier", [0.35, 0.5])
-def test_a_cut_layer_holds_the_sources_weights_of_the_channels_kept(
-    depth_multiplier: float,
+@pytest.mark.parametrize("size", [(64, 64), (65, 97)])
+def test_a_network_of_published_width_computes_what_keras_does(
+    size: tuple[int, int], tmp_path: Path
 ) -> None:
-    source = numbered_source()
+    """Keras pads by hand in front of a stride and then convolves VALID.
+
+    It does so by (0, 1) where the size is even and by (1, 1) where it is odd, which is what SAME
+    does: no pixel is shifted.
+    """
+    model = keras_mobilenet(0.35, size)
+    source = source_of(read_weights(write_keras(tmp_path / "w.h5", 0.35)))
+    layers, ours = keras_backbone(0.35, size)
+
+    inherited = inherit(layers, source, 0.35)
+
+    assert inherited == {name for name, layer in layers.items() if layer.weights}
+    image = noise(3, 2, *size, 3)
+    theirs = tf_keras.Model(model.input, [model.get_layer(n).output for n in TAPS.values()])
+    pairs = zip(ours(image, training=False), theirs(image, training=False), strict=True)
+    for found, wanted in pairs:
+        # float32 through 51 layers, fused in another order where Keras pads by a layer of its own
+        np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max(), rtol=0)
+
+
+def test_keras_shifts_by_a_pixel_only_where_it_does_not_know_an_odd_size(tmp_path: Path) -> None:
+    open_size = keras_mobilenet(0.35, (None, None))
+    first = tf_keras.Model(open_size.input, open_size.get_layer("block_1_depthwise").output)
+    source = source_of(read_weights(write_keras(tmp_path / "w.h5", 0.35)))
+
+    def ours(size: int) -> Any:
+        layers, _ = keras_backbone(0.35, (size, size))
+        inherit(layers, source, 0.35)
+        whole = tf_keras.Model(layers["Conv1"].input, layers["block_1_depthwise"].output)
+        return whole(noise(3, 1, size, size, 3), training=False)
+
+    # Of 66 px the stem makes 33, an odd size: Keras, not knowing it, pads (0, 1) and loses a row.
+    assert ours(66).shape[1:3] == (17, 17)
+    assert first(noise(3, 1, 66, 66, 3), training=False).shape[1:3] == (16, 16)
+    # Networks here take multiples of 32: every stride meets an even size.
+    even = first(noise(3, 1, 64, 64, 3), training=False)
+    np.testing.assert_allclose(ours(64), even, atol=1e-4 * np.abs(even).max())  # as above
+
+
+def test_a_network_of_the_sources_width_gets_every_weight(tmp_path: Path) -> None:
+    source = source_of(read_weights(write_keras(tmp_path / "w.h5", 0.5)))
+    network = build_network(tiny_network(depth_multiplier=0.5, last_block=16), 3, seed=0)
+
+    inherit(network.layers, source, 0.5)
+
+    assert source.is_as_wide_as(0.5)
+    for name, wanted in keras_layers(keras_mobilenet(0.5)).items():
+        found = network.layers[name].get_weights() + network.layers[f"{name}_BN"].get_weights()
+        np.testing.assert_equal(found, wanted, err_msg=name)
+
+
+@pytest.mark.parametrize(("wide", "depth_multiplier"), [(1.0, 0.5), (0.35, 0.25)])
+def test_a_cut_layer_holds_the_sources_weights_of_the_channels_kept(
+    wide: float, depth_multiplier: float
+) -> None:
+    source = numbered_source(wide)
     layers, _ = keras_backbone(depth_multiplier)
 
     inherit(layers, source, depth_multiplier)
 
     inputs = np.arange(3)
-    for name in source:
-        (kernel,), outputs = layers[name].get_weights(), kept_channels(layers, name)
-        whole = source[name].kernel[:, :, outputs if name.endswith("depthwise") else inputs]
+    for name, layer in source.layers.items():
+        (kernel,), outputs = layers[name].get_weights(), numbers_kept(layers, name)
+        whole = layer.kernel[:, :, outputs if name.endswith("depthwise") else inputs]
         part = whole if name.endswith("depthwise") else whole[..., outputs]
         np.testing.assert_array_equal(kernel, part, err_msg=name)
         assert (np.diff(outputs) > 0).all()  # none twice, and in their own order
         inputs = outputs
 
 
-def kept_channels(layers: dict[str, Any], name: str) -> npt.NDArray[np.int64]:
-    """Return which of the source's channels a layer kept: its biases number them."""
-    _, mean, mean_less_bias, _ = layers[f"{name}_BN"].get_weights()
-    return (mean - mean_less_bias).round().astype(np.int64)
+def numbers_kept(layers: dict[str, Any], name: str) -> npt.NDArray[np.int64]:
+    """Return which of the source's channels a layer kept: its beta numbers them."""
+    return layers[f"{name}_BN"].get_weights()[1].astype(np.int64)
 
 
-@pytest.mark.parametrize("depth_multiplier", [0.35, 0.5])
-def test_channels_that_a_residual_adds_are_cut_alike(depth_multiplier: float) -> None:
-    layers, _ = keras_backbone(depth_multiplier)
-
-    inherit(layers, numbered_source(), depth_multiplier)
+@pytest.mark.parametrize(
+    ("wide", "depth_multiplier"), [(1.0, 0.35), (1.0, 0.5), (0.75, 0.6), (0.35, 0.25), (1.4, 1.3)]
+)
+def test_channels_that_a_residual_adds_are_cut_alike(wide: float, depth_multiplier: float) -> None:
+    kept = kept_channels(numbered_source(wide), depth_multiplier)
 
     made = blocks(1.0)
     residuals = [(a.name, b.name) for a, b in itertools.pairwise(made) if b.residual]
     assert len(residuals) == 10
     for before, block in residuals:
-        np.testing.assert_array_equal(
-            kept_channels(layers, f"{block}_project"), kept_channels(layers, f"{before}_project")
-        )
+        (_, added), (_, to) = kept[f"{block}_project"], kept[f"{before}_project"]
+        np.testing.assert_array_equal(added, to)
+
+
+def test_the_channels_that_matter_most_are_kept_and_of_equal_ones_the_first() -> None:
+    source = numbered_source()
+    last = source.layers["block_16_project"]  # nothing reads it: how far it varies is all
+    varies = np.where(np.arange(320) % 2, np.float32(2), np.float32(1))
+    layers = {**source.layers, "block_16_project": dataclasses.replace(last, deviation=varies)}
+    source = dataclasses.replace(source, layers=layers)
+
+    (_, few), (_, more) = (kept_channels(source, w)["block_16_project"] for w in (0.35, 0.75))
+
+    np.testing.assert_array_equal(few, np.arange(1, 2 * 112, 2))
+    np.testing.assert_array_equal(more[more % 2 == 0], np.arange(0, 2 * 80, 2))
+    assert len(more) == 240
+
+
+def test_what_a_narrower_network_keeps_a_wider_one_keeps_too() -> None:
+    source = numbered_source()
+
+    few, more = kept_channels(source, 0.35), kept_channels(source, 0.5)
+
+    for name in source.layers:
+        assert all(set(a) <= set(b) for a, b in zip(few[name], more[name], strict=True)), name
 
 
 def test_all_layers_of_the_backbone_and_of_a_narrow_detail_inherit() -> None:
@@ -187,21 +255,20 @@ def test_a_source_comes_back_from_its_file(tmp_path: Path) -> None:
     save_source(source, tmp_path / "source.npz")
     found = load_source(tmp_path / "source.npz")
 
-    assert list(found) == list(source)
-    for name, layer in source.items():
-        for part in ("kernel", "bias", "mean", "deviation"):
-            np.testing.assert_array_equal(getattr(found[name], part), getattr(layer, part))
+    assert found.depth_multiplier == 1.0
+    assert list(found.layers) == list(source.layers)
+    for name, layer in source.layers.items():
+        for part in ("kernel", "gamma", "beta", "mean", "variance", "deviation"):
+            np.testing.assert_array_equal(getattr(found.layers[name], part), getattr(layer, part))
     assert [file.name for file in tmp_path.iterdir()] == ["source.npz"]
 
 
-def test_layers_are_read_in_forward_order_and_others_behind_them_left(tmp_path: Path) -> None:
-    folded = folded_weights()
-    head = {"Conv_1": (np.zeros((1, 1, 320, 1280)), np.zeros(1280))}
+def test_a_network_gets_the_narrowest_source_that_is_no_narrower() -> None:
+    sources = [Source(depth_multiplier=width, layers={}) for width in (1.0, 0.35, 0.5)]
 
-    found = read_folded(write_folded(tmp_path / "w.npz", folded | head))
+    chosen = [source_for(sources, width).depth_multiplier for width in (0.25, 0.35, 0.4, 0.6)]
 
-    assert list(found) == list(folded)
-    np.testing.assert_equal(found, folded)
+    assert chosen == [0.35, 0.35, 0.5, 1.0]
 
 
 def test_a_wider_network_than_the_source_is_refused() -> None:
@@ -209,56 +276,3 @@ def test_a_wider_network_than_the_source_is_refused() -> None:
         SettingError, match=r"depth_multiplier is 1\.4 .* at most 1\.0\. Use a narrower network"
     ):
         inherit({}, numbered_source(), 1.4)
-
-
-def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"init is .*no\.npz, which is no file; .*scratch"):
-        read_folded(tmp_path / "no.npz")
-
-
-# numpy leaves a torn zip's file open, and Python says so when it is collected.
-@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04 torn"], ids=["text", "torn zip"])
-def test_a_file_that_is_no_npz_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "w.npz").write_bytes(content)
-
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold NN_op/kernel"):
-        read_folded(tmp_path / "w.npz")
-
-
-def test_an_empty_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "w.npz").touch()
-
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold NN_op/kernel"):
-        read_folded(tmp_path / "w.npz")
-
-
-def test_a_single_array_is_named(tmp_path: Path) -> None:
-    np.save(tmp_path / "w.npy", np.zeros(3))
-
-    with pytest.raises(SettingError, match=r"w\.npy, which does not hold NN_op/kernel"):
-        read_folded(tmp_path / "w.npy")
-
-
-def test_an_npz_of_other_arrays_is_named(tmp_path: Path) -> None:
-    np.savez(tmp_path / "w.npz", masks=np.zeros(3))
-
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold .*masks/kernel"):
-        read_folded(tmp_path / "w.npz")
-
-
-def test_weights_of_another_width_name_the_first_layer_that_differs(tmp_path: Path) -> None:
-    file = write_folded(tmp_path / "w.npz", folded_weights(depth_multiplier=0.5))
-
-    with pytest.raises(
-        SettingError,
-        match=r"layer 0 \(Conv1\) is \(3, 3, 3, 16\); allowed: \(3, 3, 3, 32\), .*multiplier 1\.0",
-    ):
-        read_folded(file)
-
-
-def test_weights_that_end_early_name_the_first_layer_missing(tmp_path: Path) -> None:
-    folded = folded_weights()
-    folded.pop("block_16_project")
-
-    with pytest.raises(SettingError, match=r"layer 50 \(block_16_project\) is missing; allowed: "):
-        read_folded(write_folded(tmp_path / "w.npz", folded))

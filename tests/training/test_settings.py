@@ -1,5 +1,9 @@
+import dataclasses
+from typing import Any
+
 import pytest
 
+from jejunet_nas.datasets.view import Augment
 from jejunet_nas.errors import SettingError
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -14,6 +18,8 @@ from jejunet_nas.training.settings import TrainingSettings
         ("gate_pairs", 9, "10"),
         ("gate_steps", 0, "1"),
         ("seed", 2**31, "2147483647"),
+        ("teacher_weight", -1.0, "0.0"),
+        ("teacher_threshold", 1.5, "1.0"),
     ],
 )
 def test_a_setting_out_of_range_names_the_nearest_that_fits(
@@ -21,3 +27,47 @@ def test_a_setting_out_of_range_names_the_nearest_that_fits(
 ) -> None:
     with pytest.raises(SettingError, match=rf"^{name} is {value}; .* nearest is {nearest}\.$"):
         TrainingSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sampling": "class"}, "sampling is class; allowed: frames, classes. Did you mean class"),
+        ({"teacher_targets": "sharp"}, "teacher_targets is sharp; allowed: hard, soft."),
+        ({"teacher_on": "none"}, "teacher_on is none; allowed: unannotated, all."),
+        ({"teacher_classes": "all"}, "teacher_classes is all; allowed: same, or a list of"),
+        ({"teacher_weight": 0.5}, "teacher_weight is 0.5, and there is no teacher; allowed: with"),
+    ],
+)
+def test_a_setting_that_is_none_names_those_that_are(changes: Any, words: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{words}"):
+        TrainingSettings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [("smallest_area", 0.0, "0.05"), ("zoom_out", 0.5, "1.0"), ("motion_blur_px", 33, "32")],
+)
+def test_a_view_out_of_range_names_the_nearest_that_fits(
+    name: str, value: Any, nearest: str
+) -> None:
+    with pytest.raises(
+        SettingError, match=rf"^augment\.{name} is {value}; .* nearest is {nearest}\.$"
+    ):
+        Augment(**{name: value})
+
+
+def test_what_came_later_stands_in_a_recipe_only_where_it_changes_something() -> None:
+    plain = TrainingSettings()
+
+    assert set(plain.recipe()) == {
+        *("init", "steps", "pairs_per_step", "learning_rate", "pretrained_rate"),
+        *("gate_pairs", "gate_steps", "seed"),
+    }
+    changed = dataclasses.replace(plain, augment=Augment(zoom_out=2.0), sampling="classes")
+    assert changed.recipe() == plain.recipe() | {
+        "augment": {"smallest_area": 0.5, "zoom_out": 2.0, "motion_blur_px": 0},
+        "sampling": "classes",
+    }
+    taught = dataclasses.replace(plain, teacher="t.tflite")
+    assert {"teacher", "teacher_weight", "teacher_on"} < set(taught.recipe())

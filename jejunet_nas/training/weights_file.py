@@ -1,0 +1,220 @@
+"""Reads MobileNetV2 weights from a file, of any width, batch norm folded or not.
+
+Four layouts, told apart by what a file holds:
+
+    .npz, folded     NN_op/kernel, NN_op/bias            in forward order, as numbered
+    .npz             LAYER/kernel, LAYER_BN/gamma, ...   by Keras' names: Conv1, block_1_expand, ...
+    .h5              what Keras' save_weights and save write, with a classifier or without; layers
+                     are taken in the order of the file, as Keras does, whatever their names
+    .h5, folded      the same, convolutions with biases and no batch norm
+
+In an .npz a batch norm has gamma, beta, moving_mean, moving_variance, and epsilon where it is not
+Keras' 1e-3; that of Conv1 may be called bn_Conv1, as in Keras. Convolutions are [height, width, in,
+out], depthwise ones [height, width, channels, 1].
+"""
+
+import dataclasses
+import itertools
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import numpy.typing as npt
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON
+from jejunet_nas.networks.mobilenet_v2 import blocks, stem_channels
+
+Array = npt.NDArray[np.float32]
+NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")  # in Keras' order
+PUBLISHED_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)  # by Keras
+_WIDTHS = (1.0, *PUBLISHED_WIDTHS, *(n / 100 for n in range(140, 9, -1)))  # that a file may have
+_MOST_NAMED = 200  # characters of a library's reason
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Norm:
+    """A batch norm's weights per channel, for the epsilon that this project's networks have."""
+
+    gamma: Array
+    beta: Array
+    mean: Array
+    variance: Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Convolution:
+    """One convolution of a file: its bias is 0 where it has none, its norm None where folded."""
+
+    kernel: Array
+    bias: Array
+    norm: Norm | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weights:
+    """The backbone of a file: each convolution by its name here, in forward order."""
+
+    depth_multiplier: float
+    layers: Mapping[str, Convolution]
+
+    @property
+    def folded(self) -> bool:
+        """Whether a layer is without batch norm."""
+        return any(layer.norm is None for layer in self.layers.values())
+
+
+def read_weights(file: Path) -> Weights:
+    """Return the weights in `file`; raises `SettingError` for what is no MobileNetV2."""
+    if not file.is_file():
+        raise SettingError(
+            f"init is {file}, which is no file; allowed: scratch, imagenet, or an .npz or .h5 of "
+            "MobileNetV2 weights. Give the file's path, or init: scratch."
+        )
+    try:
+        read = _read_h5 if h5py.is_hdf5(file) else _read_npz
+        found = read(file)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as reason:
+        raise SettingError(
+            f"init is {file}, which does not hold NN_op/kernel and NN_op/bias arrays, nor layers "
+            f"by Keras' names ({_in_short(reason)}); allowed: an .npz or .h5 of MobileNetV2 "
+            "weights. Export it again."
+        ) from reason
+    width = _width(file, [layer.kernel.shape for layer in found])
+    layers = dict(zip(layer_shapes(width), found, strict=True))
+    _check_vectors(file, layers)
+    return Weights(depth_multiplier=width, layers=layers)
+
+
+def layer_shapes(depth_multiplier: float) -> dict[str, tuple[int, ...]]:
+    """Return the kernel shape of each backbone layer at a width, in forward order."""
+    shapes: dict[str, tuple[int, ...]] = {"Conv1": (3, 3, 3, stem_channels(depth_multiplier))}
+    for block in blocks(depth_multiplier):
+        if block.expands:
+            shapes[f"{block.name}_expand"] = (1, 1, block.channels_in, block.channels_expanded)
+        shapes[f"{block.name}_depthwise"] = (3, 3, block.channels_expanded, 1)
+        shapes[f"{block.name}_project"] = (1, 1, block.channels_expanded, block.channels_out)
+    return shapes
+
+
+LAYER_NAMES = tuple(layer_shapes(1.0))
+
+
+def _read_npz(file: Path) -> list[Convolution]:
+    with file.open("rb") as opened:
+        stored = np.load(opened)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array")
+        keys = set(stored.files)
+        if any(key.endswith("/gamma") for key in keys):
+            return [_named(stored, keys, name) for name in LAYER_NAMES]
+        names = sorted({key.split("/")[0] for key in keys})[: len(LAYER_NAMES)]
+        return [_convolution(stored[f"{n}/kernel"], stored[f"{n}/bias"], None) for n in names]
+
+
+def _named(stored: Any, keys: set[str], name: str) -> Convolution:
+    """Return the layer `name` of an .npz by names; one without batch norm is folded."""
+    kernel = f"{name}/depthwise_kernel" if f"{name}/depthwise_kernel" in keys else f"{name}/kernel"
+    bias = stored[f"{name}/bias"] if f"{name}/bias" in keys else None
+    norm_name = "bn_Conv1" if name == "Conv1" and "bn_Conv1/gamma" in keys else f"{name}_BN"
+    if f"{norm_name}/gamma" not in keys and bias is not None:
+        return _convolution(stored[kernel], bias, None)
+    epsilon = f"{norm_name}/epsilon"
+    norm = _norm(
+        [stored[f"{norm_name}/{part}"] for part in NORM_PARTS],
+        float(stored[epsilon]) if epsilon in keys else BATCH_NORM_EPSILON,
+    )
+    return _convolution(stored[kernel], bias, norm)
+
+
+def _read_h5(file: Path) -> list[Convolution]:
+    """Return the convolutions of the backbone, each with the batch norm that follows it."""
+    found: list[Convolution] = []
+    with h5py.File(file, "r") as opened:
+        group = opened.get("model_weights", opened)  # of `save`, and of `save_weights`
+        epsilons = _epsilons(opened.attrs.get("model_config"))
+        if "layer_names" not in group.attrs:
+            raise ValueError("it has no attribute layer_names")
+        for name in map(_text, group.attrs["layer_names"]):
+            names = group[name].attrs["weight_names"]
+            arrays = [np.asarray(group[name][_text(weight)], np.float32) for weight in names]
+            dimensions = [array.ndim for array in arrays]
+            if dimensions in ([4], [4, 1]):
+                if len(found) == len(LAYER_NAMES):
+                    break  # the last convolution and the classifier are not ours
+                found.append(_convolution(arrays[0], arrays[1] if arrays[1:] else None, None))
+            elif dimensions == [1] * len(NORM_PARTS) and found:
+                norm = _norm(arrays, epsilons.get(name, BATCH_NORM_EPSILON))
+                found[-1] = dataclasses.replace(found[-1], norm=norm)
+            elif arrays:
+                break
+    return found
+
+
+def _epsilons(config: Any) -> dict[str, float]:
+    """Return each batch norm's epsilon from a saved model's configuration; weights have none."""
+    if config is None:
+        return {}
+    layers = json.loads(_text(config))["config"]["layers"]
+    settings = (layer["config"] for layer in layers if "epsilon" in layer["config"])
+    return {setting["name"]: float(setting["epsilon"]) for setting in settings}
+
+
+def _convolution(kernel: Any, bias: Any, norm: Norm | None) -> Convolution:
+    kernel = np.asarray(kernel, np.float32)
+    if bias is None:
+        bias = np.zeros(kernel.shape[2] if kernel.shape[-1] == 1 else kernel.shape[-1])
+    return Convolution(kernel=kernel, bias=np.asarray(bias, np.float32), norm=norm)
+
+
+def _norm(parts: Sequence[Any], epsilon: float) -> Norm:
+    """Return the same function under our epsilon: gamma takes up the difference."""
+    gamma, beta, mean, variance = (np.asarray(part, np.float32) for part in parts)
+    if epsilon != BATCH_NORM_EPSILON:
+        gamma = gamma * np.sqrt((variance + BATCH_NORM_EPSILON) / (variance + epsilon))
+    return Norm(gamma=gamma, beta=beta, mean=mean, variance=variance)
+
+
+def _width(file: Path, shapes: list[tuple[int, ...]]) -> float:
+    """Return the depth multiplier whose layers have `shapes`; raises `SettingError`."""
+
+    def agreeing(width: float) -> int:
+        pairs = zip(shapes, layer_shapes(width).values(), strict=False)
+        return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    width = max(_WIDTHS, key=agreeing)  # the first of several that round to the same channels
+    expected = layer_shapes(width)
+    if shapes == list(expected.values()):
+        return width
+    bad = agreeing(width)
+    got = shapes[bad] if bad < len(shapes) else "missing"
+    name = LAYER_NAMES[bad]
+    raise SettingError(
+        f"init is {file}: layer {bad} ({name}) is {got}; allowed: {expected[name]}, as in "
+        f"MobileNetV2 {width}. Give the weights of a MobileNetV2."
+    )
+
+
+def _check_vectors(file: Path, layers: Mapping[str, Convolution]) -> None:
+    for name, layer in layers.items():
+        channels = layer.kernel.shape[2 if name.endswith("depthwise") else 3]
+        norm = layer.norm
+        vectors = [layer.bias, *((norm.gamma, norm.beta, norm.mean, norm.variance) if norm else ())]
+        for vector in vectors:
+            if vector.shape != (channels,) or not np.isfinite(vector).all():
+                raise SettingError(
+                    f"init is {file}: {name} has a vector of {vector.shape} beside its kernel; "
+                    f"allowed: {channels} finite values. Export it again."
+                )
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _in_short(reason: Exception) -> str:
+    return " ".join(str(reason).split())[:_MOST_NAMED]
