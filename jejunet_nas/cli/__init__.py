@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import phone, study
+from jejunet_nas.cli import data, film, phone, study
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -24,8 +24,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (study.search, study.report, phone.measure, phone.calibrate, phone.doctor):
+for command in (
+    study.search,
+    study.report,
+    film.show,
+    phone.measure,
+    phone.calibrate,
+    phone.doctor,
+):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -242,7 +242,7 @@ class _Search:
         left_s = None
         if trial_s is not None and len(self._closing.results) < budget.trials:
             left_s = trial_s * (budget.trials - len(self._closing.results))
-            left_s = min(left_s, (budget.seconds or math.inf) - spent_s)
+            left_s = min(left_s, max((budget.seconds or math.inf) - spent_s, 0.0))
         return Standing(
             study=self._settings.name,
             complete=len(self._closing.results),

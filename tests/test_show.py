@@ -1,0 +1,65 @@
+"""What is shown of a clip is what the trial's graphs make of it under its policy."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.records import GraphRecord, TrialResult
+from jejunet_nas.show import choose_clip, film_frames
+from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.video.walk import Walker
+from tests.builders import tiny_network, tiny_run
+from tests.search.build import result
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> TrialResult:
+    """A trial of the tiny network with keyframe interval 3, its graphs where a study keeps them."""
+    architecture = Architecture(network=tiny_network(), policy=Policy(keyframe_interval=3))
+    bare = result(0, architecture)
+    (tmp_path / bare.network_id).mkdir()
+    graphs = {}
+    for name, file in tiny_run().graphs.items():
+        shutil.copy(file, tmp_path / bare.network_id / file.name)
+        graphs[name] = GraphRecord(
+            file=file.name, size_bytes=1, macs=1, operators=1, not_delegated=()
+        )
+    return dataclasses.replace(bare, network=dataclasses.replace(bare.network, graphs=graphs))
+
+
+def test_the_frames_are_those_of_a_walk_over_the_clip(trial: TrialResult, tmp_path: Path) -> None:
+    clip = tiny_run().val.clips[0]
+
+    film = film_frames(trial, clip, tmp_path, [0, 2, 4], len(tiny_run().train.class_names))
+
+    walk = Walker(tiny_run().graphs, context_table=None).walk(clip, trial.architecture.policy)
+    assert [each.time for each in film] == [0, 2, 4]
+    assert [each.path for each in film] == ["key", "propagate", "propagate"]
+    for each in film:
+        shown = each.mask[:: 64 // len(walk.masks[0]), :: 64 // len(walk.masks[0])]
+        assert (shown == walk.masks[each.time]).mean() > 0.99  # nearest pixels, there and back
+        assert np.array_equal(each.frame, clip.frames[each.time])
+        assert each.miou is not None
+        assert 0 <= each.miou <= 1
+
+
+def test_a_frame_that_nobody_annotated_has_no_score(trial: TrialResult, tmp_path: Path) -> None:
+    clip = tiny_run().val.clips[0]
+    unknown = dataclasses.replace(clip, annotated=np.zeros(len(clip), np.bool_))
+
+    (frame,) = film_frames(trial, unknown, tmp_path, [1], len(tiny_run().train.class_names))
+
+    assert (frame.annotation, frame.miou) == (None, None)
+
+
+def test_the_longest_clip_is_chosen_and_an_unknown_one_is_refused() -> None:
+    val = tiny_run().val
+
+    assert choose_clip(val, None) in val.clips
+    assert choose_clip(val, val.clips[1].name) is val.clips[1]
+    with pytest.raises(SettingError, match=rf"--clip is vall-000; allowed: {val.clips[0].name}, "):
+        choose_clip(val, "vall-000")
