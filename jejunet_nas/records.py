@@ -36,10 +36,12 @@ class Pictures(Protocol):
     """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Number of pictures, height, width, and 3 for frames."""
 
     @property
-    def dtype(self) -> np.dtype[np.uint8]: ...
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Always uint8."""
 
     def __len__(self) -> int: ...
 

@@ -32,7 +32,7 @@ def search(
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     init: Annotated[
-        str | None, typer.Option(help="Backbone weights (.npz) to start from, or scratch.")
+        str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
     ] = None,
     storage: Storage = None,
     seed: Annotated[int | None, typer.Option(help="Seed of sampler and training.")] = None,

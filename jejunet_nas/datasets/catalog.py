@@ -39,6 +39,7 @@ _DATA_SETS: dict[str, _Embedded | _OnDisk] = {
     "folder": _OnDisk(folder.FolderSettings, folder.describe_split),
 }
 DATA_SET_NAMES = tuple(_DATA_SETS)
+ON_DISK = tuple(name for name, kind in _DATA_SETS.items() if isinstance(kind, _OnDisk))
 
 
 def open_split(
@@ -68,8 +69,26 @@ def open_split(
             f"The data set {dataset} lies on disk, and no folder is given; allowed: its root "
             "folder. Add --data-root DIR, or use the dataset procedural, which needs no files."
         )
-    files = kind.describe(split, root.expanduser().absolute(), settings)
+    files = describe_split(dataset, split, root, options)
     return open_clips(files, cache_dir=cache_dir, progress=progress)
+
+
+def describe_split(
+    dataset: str, split: Split, root: Path, options: Mapping[str, Any] | None = None
+) -> SplitFiles:
+    """Return the files of one split of a data set that lies on disk; no picture is opened.
+
+    Raises as `open_split` does.
+    """
+    kind = _DATA_SETS.get(dataset)
+    if not isinstance(kind, _OnDisk):
+        drawn = ", which is drawn from its settings and has no files" if kind else ""
+        raise SettingError(
+            f"DATASET is {dataset}{drawn}; allowed: {', '.join(ON_DISK)}."
+            f"{closest(dataset, ON_DISK) or ' Name one of these.'}"
+        )
+    settings: Any = settings_from(kind.settings, dataset, options)
+    return kind.describe(split, root.expanduser().absolute(), settings)
 
 
 def _check_known(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from jejunet_nas.datasets import catalog
+from jejunet_nas.datasets.catalog import describe_split
 from jejunet_nas.datasets.clip_files import (
     ClipFiles,
     MaskCode,
@@ -37,8 +37,8 @@ from jejunet_nas.datasets.clip_files import (
     read_frame,
     read_mask,
 )
-from jejunet_nas.datasets.options import Progress, Split, settings_from
-from jejunet_nas.errors import DataError, SettingError, closest
+from jejunet_nas.datasets.options import Progress, Split
+from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -135,7 +135,7 @@ def check_data(
     does not hold together.
     """
     began = time.monotonic()
-    files = _describe(dataset, root, options)
+    files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
     pairs = [[pair for clip in clip_pairs(split) for pair in clip] for split in files]
     total = sum(len(of_split) for of_split in pairs)
     seen: list[_Seen] = []
@@ -153,24 +153,6 @@ def check_data(
         splits=tuple(splits),
         seconds=time.monotonic() - began,
     )
-
-
-def _describe(
-    dataset: str, root: Path, options: Mapping[str, Any] | None
-) -> tuple[SplitFiles, ...]:
-    """Return the files of both splits."""
-    kinds = catalog._DATA_SETS
-    on_disk = [name for name, kind in kinds.items() if isinstance(kind, catalog._OnDisk)]
-    kind = kinds.get(dataset)
-    if not isinstance(kind, catalog._OnDisk):
-        drawn = ", which is drawn from its settings and has no files" if kind else ""
-        raise SettingError(
-            f"DATASET is {dataset}{drawn}; allowed: {', '.join(on_disk)}."
-            f"{closest(dataset, on_disk) or ' Name one of these.'}"
-        )
-    settings: Any = settings_from(kind.settings, dataset, options)
-    folder = root.expanduser().absolute()
-    return tuple(kind.describe(split, folder, settings) for split in SPLITS)
 
 
 def clip_pairs(files: SplitFiles) -> Iterator[list[Pair]]:

@@ -5,8 +5,7 @@ writing has its lock and stays. Removing renames an entry to what an unfinished 
 that lock, so that no half of it is ever taken for whole. Its lock file, which is empty, stays:
 without it a process that waits for it and one that comes later would both write.
 
-When an entry was used last is when its files were read or written, as the file system notes it:
-with `relatime`, as is usual, to the day; with `noatime` only the writing counts.
+Whoever opens an entry notes it in the folder's time (`write_once.note_use`).
 """
 
 import contextlib

@@ -21,6 +21,7 @@ from jejunet_nas.datasets.clip_files import (
     read_mask,
 )
 from jejunet_nas.datasets.pictures import Picture, StoredPictures
+from jejunet_nas.datasets.write_once import note_use
 from jejunet_nas.records import IGNORE, Clip
 from jejunet_nas.resize import resize_mask
 
@@ -42,6 +43,7 @@ class StoredClip:
     def open(self) -> list[Clip] | None:
         """Return the clip, None if it is not there or not whole."""
         try:
+            note_use(self.folder)
             return [
                 Clip(
                     name=self.files.name,

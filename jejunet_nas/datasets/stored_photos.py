@@ -25,6 +25,7 @@ from jejunet_nas.datasets.clip_files import (
     read_mask,
 )
 from jejunet_nas.datasets.pictures import Picture, StoredPictures
+from jejunet_nas.datasets.write_once import note_use
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_mask
 
@@ -51,6 +52,7 @@ class StoredPhotos:
         """Return a clip of each photo, None if the shard is not there or not whole."""
         file = self.folder / "pictures.bin"
         try:
+            note_use(self.folder)
             rows: list[list[int]] = json.loads((self.folder / "index.json").read_bytes())
             length = file.stat().st_size
             stored = [_stored(file, *row) for row in rows]

@@ -4,6 +4,7 @@ A folder is written under another name and renamed into place, so a killed proce
 is believed; a lock beside it keeps a second process from writing the same one.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,12 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.records import Clip
 
 _SPARE_BYTES = 2**28  # of a disk that stay free: other programs write too
+
+
+def note_use(folder: Path) -> None:
+    """Note that `folder` is used now, so that cleaning takes others first."""
+    with contextlib.suppress(PermissionError):  # a cache that is only read needs no cleaning
+        os.utime(folder)
 
 
 class Entry(Protocol):

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -20,10 +19,8 @@ from matplotlib.patches import Patch
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records import Path as FramePath
 from jejunet_nas.reporting.axes import INK
-from jejunet_nas.reporting.contact_sheet import Colour, class_colours, overlay
+from jejunet_nas.reporting.overlay import Colour, Picture, class_colours, overlay
 from jejunet_nas.reporting.words import architecture_words, one_line, source_words
-
-Picture = npt.NDArray[np.uint8]
 
 IN_A_ROW = 4
 TILE_WIDTH_PX = 330
@@ -120,9 +117,13 @@ def _legend(
     frames: Sequence[FilmFrame], names: Sequence[str], colours: Sequence[Colour | None]
 ) -> list[Patch]:
     masks = [mask for each in frames for mask in (each.annotation, each.mask) if mask is not None]
-    seen = sorted({int(value) for mask in masks for value in np.unique(mask)} - {IGNORE})
-    return [
+    values = {int(value) for mask in masks for value in np.unique(mask)}
+    if any(each.annotation is None for each in frames):
+        values.add(IGNORE)
+    unknown = Patch(facecolor="#D8D8D8", hatch="////", edgecolor="#787878", label="void")
+    known = [
         Patch(facecolor=(colour[0] / 255, colour[1] / 255, colour[2] / 255), label=names[index])
-        for index in seen
+        for index in sorted(values - {IGNORE})
         if (colour := colours[index]) is not None
     ]
+    return [*known, unknown] if IGNORE in values else known

@@ -10,10 +10,9 @@ from jejunet_nas.reporting.contact_sheet import (
     TILES,
     WIDTH_PX,
     choose_samples,
-    class_colours,
     draw_contact_sheet,
-    overlay,
 )
+from jejunet_nas.reporting.overlay import class_colours, overlay
 from tests.datasets.davis_tree import frame_file, mask_file, write_davis
 from tests.datasets.trees import TREES
 

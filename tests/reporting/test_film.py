@@ -60,6 +60,6 @@ def test_each_frame_says_its_path_and_score(drawn: list[Figure], tmp_path: Path)
     titles = [axes.get_title() for axes in drawn[0].axes]
     assert {"frame 0, annotated", "key: 75 mIoU"} <= {*titles}
     assert {"propagate", "propagate, gate: 75 mIoU"} <= {*titles}
-    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["fish $x$"]
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["fish $x$", "void"]
     assert "b, trial 7: " in drawn[0].get_suptitle()
     assert "50.0 mIoU over all clips, 20.0 ms a frame (predicted)" in drawn[0].get_suptitle()
