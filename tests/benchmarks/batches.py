@@ -1,0 +1,92 @@
+"""Are training batches made faster than the training step eats them? At every resolution.
+
+.venv/bin/python -m tests.benchmarks.batches --data-root ../shared/data/DAVIS > reports/batches.txt
+
+takes two minutes on 2 cores. Batches come from a warm cache, on one thread, as the prefetcher makes
+them; the step is that of the fastest network of the space and of a wide one. Reading should be at
+least five times as fast as the step; for the fastest network below 224 px it is three to five.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.sampling import PairSampler
+from jejunet_nas.networks.build import build_network
+from jejunet_nas.records import DataSplit
+from jejunet_nas.search.settings import read_study
+from jejunet_nas.space.architecture import Network
+from jejunet_nas.training.loop import _make_step
+from jejunet_nas.training.settings import TrainingSettings
+
+STUDY = Path(__file__).parents[2] / "studies" / "davis_pixel2.yaml"
+PAIRS, LONGEST_AGE, REPEATS = 8, 11, 7
+
+
+def main() -> None:
+    """Print a row a resolution and network."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data-root", type=Path, required=True)
+    root = parser.parse_args().data_root
+    space = read_study(STUDY).search_space
+    train = open_split("davis", "train", root=root)
+    print(f"DAVIS train, batches of {PAIRS} pairs; medians of {REPEATS}, ms")
+    print(f"{'px':>4}{'network':>28}{'batch':>9}{'step':>9}{'step / batch':>14}")
+    for size in space.resolution:
+        for name, network in _networks(size).items():
+            batch_ms, step_ms = _time(train, network)
+            print(
+                f"{size:>4}{name:>28}{batch_ms:>9.1f}{step_ms:>9.1f}{step_ms / batch_ms:>14.1f}",
+                flush=True,
+            )
+
+
+def _networks(size: int) -> dict[str, Network]:
+    common = {"output_stride": 16, "logit_stride": 8, "input_height": size, "input_width": size}
+    return {
+        "0.25, blocks 0-9, thin": Network(
+            depth_multiplier=0.25, last_block=9, decoder_channels=16, detail="thin", **common
+        ),
+        "1.0, blocks 0-12, shared": Network(
+            depth_multiplier=1.0, last_block=12, decoder_channels=48, detail="shared", **common
+        ),
+    }
+
+
+def _time(train: DataSplit, network: Network) -> tuple[float, float]:
+    """Return the median ms of a batch and of a training step."""
+    sampler = PairSampler(
+        train.clips,
+        height=network.input_height,
+        width=network.input_width,
+        pairs=PAIRS,
+        longest_age=LONGEST_AGE,
+        seed=0,
+    )
+    batches = [sampler.batch(number) for number in range(3)]  # and the pages are in memory
+    batch_ms = _median_ms(lambda number: sampler.batch(number % 3))
+    keras = build_network(network, len(train.class_names), seed=0)
+    step = _make_step(keras, TrainingSettings(pairs_per_step=PAIRS), ())
+    step(batches[0].frames, batches[0].context_frames, batches[0].masks)  # traced
+
+    def train_step(number: int) -> None:
+        batch = batches[number % 3]
+        float(step(batch.frames, batch.context_frames, batch.masks))
+
+    return batch_ms, _median_ms(train_step)
+
+
+def _median_ms(run: Callable[[int], object]) -> float:
+    times = []
+    for number in range(REPEATS):
+        began = time.perf_counter()
+        run(number)
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
