@@ -6,7 +6,7 @@ measured slower than predicted may leave, and let an unmeasured one in.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
@@ -28,6 +28,7 @@ from jejunet_nas.records import (
     Latency,
     NetworkRecord,
     PathLatencies,
+    StreamLatency,
     StudyHistory,
     TrialResult,
 )
@@ -36,6 +37,8 @@ from jejunet_nas.search.measurements import graph_files, keep, kept, off_the_int
 
 Say = Callable[[str], None]
 Tell = Callable[[str, int, int], None]
+# Each network by its id: its record, what its graphs take, and what there is to doubt about that.
+Found = dict[str, tuple[NetworkRecord, PathLatencies, tuple[str, ...]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ def time_front(
             f"no trial of {history.study} meets {history.target_fps:g} fps, so that there is no "
             "front to measure; allowed: a study with a front. Search on."
         )
-    found: dict[str, tuple[NetworkRecord, PathLatencies, tuple[str, ...]]] = {}
+    found: Found = {}
     front: list[TrialResult] = []
     failed: dict[str, DeviceError] = {}
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
@@ -122,21 +125,24 @@ def time_front(
         history = read()
     if not found:
         raise next(iter(failed.values()))
-    timings = []
-    for trial in front:
-        if trial.network_id in failed:
-            continue
-        _, latencies, doubts = found[trial.network_id]
-        stream = stream_latency(
-            trial.walks, latencies, target_fps=history.target_fps, doubts=doubts
+    timings = tuple(
+        TrialTiming(
+            trial=trial,
+            rank=ranks.get(trial.number),
+            stream=_stream(trial, found, history.target_fps),
         )
-        timings.append(TrialTiming(trial=trial, rank=ranks.get(trial.number), stream=stream))
-    return FrontTiming(history=history, trials=tuple(timings), graphs=_graphs(found, networks))
+        for trial in front
+        if trial.network_id in found
+    )
+    return FrontTiming(history=history, trials=timings, graphs=_graphs(found, networks))
 
 
-def _graphs(
-    found: Mapping[str, tuple[NetworkRecord, PathLatencies, tuple[str, ...]]], networks: Path
-) -> tuple[GraphTiming, ...]:
+def _stream(trial: TrialResult, found: Found, target_fps: float) -> StreamLatency:
+    _, latencies, doubts = found[trial.network_id]
+    return stream_latency(trial.walks, latencies, target_fps=target_fps, doubts=doubts)
+
+
+def _graphs(found: Found, networks: Path) -> tuple[GraphTiming, ...]:
     return tuple(
         GraphTiming(
             network_id=name,
