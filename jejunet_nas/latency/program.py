@@ -36,7 +36,7 @@ def find_program(given: Path | None) -> Path:
     if given is not None:
         if not given.is_file():
             raise SettingError(
-                f"--benchmark-binary is {given}, which is no file; allowed: TensorFlow Lite's "
+                f"the benchmark program is {given}, which is no file; allowed: TensorFlow Lite's "
                 f"benchmark_model. Get it: {how_to_get_it()}"
             )
         return given

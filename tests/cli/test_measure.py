@@ -201,7 +201,7 @@ BAD = [
     ([GRAPH, "--device", "host", "--core-mask", "f0"], r"--core-mask is given with --device host;"),
     ([GRAPH, "--device", "host", "--operators", "t"], r"--operators is .*; allowed: a phone, adb"),
     ([GRAPH, "--device", "host", "--add-to", "p"], r"--add-to is given with --device host; allo"),
-    ([GRAPH, "--benchmark-binary", "no"], r"--benchmark-binary is no, .*; allowed: .* Get it: cur"),
+    ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .*; allowed: .* Get it: "),
     ([GRAPH, "--runs", "many"], r"Invalid value for '--runs': .* valid integer"),
 ]
 

@@ -33,7 +33,7 @@ def test_a_program_that_was_given_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_what_was_given_and_is_no_file_is_a_wrong_argument(tmp_path: Path, name: str) -> None:
     with pytest.raises(
-        SettingError, match=r"--benchmark-binary is /.*, which is no file; allowed: .*curl -L"
+        SettingError, match=r"the benchmark program is /.*, which is no file; allowed: .*curl -L"
     ) as e:
         find_program(tmp_path / name)
 
