@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"trial", "calibration"}),
     frozenset({"compression"}),
     frozenset({"training"}),
-    frozenset({"datasets", "networks", "latency", "video", "scoring"}),
+    frozenset({"datasets", "networks", "latency", "video", "scoring", "media"}),
     frozenset({"litert", "resize"}),
     frozenset({"measurement"}),
     frozenset({"records"}),
@@ -39,6 +39,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "tensorflow": _TENSORFLOW,
     "tf_keras": _TENSORFLOW,
     "keras": frozenset(),
+    "av": frozenset({"media"}),
     "tensorflow_model_optimization": frozenset({"compression"}),
 }
 

@@ -1,0 +1,57 @@
+"""A camera as a source of frames: Video4Linux on Linux, AVFoundation on macOS.
+
+The frames come at the camera's own size and rate, and never end; whoever reads them stops.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import av
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.media.decode import reason
+from jejunet_nas.media.frames import Source
+from jejunet_nas.media.video_file import video_source
+
+_DEVICES = Path("/dev")
+_MAC_FPS = "30"  # AVFoundation refuses to start without a rate that the camera has
+
+
+def camera_index(words: str) -> int | None:
+    """Return the number in '0' or '/dev/video0', None for what names no camera."""
+    match = re.fullmatch(r"(?:/dev/video)?([0-9]{1,4})", words)
+    return int(match[1]) if match else None
+
+
+def open_camera(index: int) -> Source:
+    """Return the camera of that number; raises `SettingError` where it cannot be opened."""
+    name = f"camera {index}"
+    try:
+        if sys.platform == "darwin":
+            options = {"framerate": _MAC_FPS}
+            container = av.open(str(index), "r", format="avfoundation", options=options)
+        else:
+            container = av.open(str(_DEVICES / f"video{index}"), "r", format="v4l2")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise _no_camera(name, error) from error
+    try:
+        return video_source(container, name, live=True)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _no_camera(name: str, error: BaseException) -> SettingError:
+    numbers = sorted(
+        index
+        for device in _DEVICES.glob("video*")
+        if (index := camera_index(str(device))) is not None
+    )
+    allowed = ", ".join(map(str, numbers)) or "none, as this machine has no camera"
+    fix = (
+        "Add yourself to the group video, and log in again."
+        if isinstance(error, PermissionError)
+        else "Plug it in, or give a video file."
+    )
+    return SettingError(f"{name} cannot be opened ({reason(error)}); allowed: {allowed}. {fix}")

@@ -1,0 +1,98 @@
+"""A folder of frames as a source: pictures in the order of their names, at a rate that is given."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from jejunet_nas.errors import DataError
+from jejunet_nas.media.frames import Frame, Picture, ReadingEndedError, Size, Source
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+# What Pillow raises on a broken file, depending on the format and on where it breaks.
+_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_TURNED = range(5, 9)  # EXIF orientations that swap height and width
+_ORIENTATION = 0x0112
+
+
+def open_folder(folder: Path, fps: float) -> Source:
+    """Return the frames in `folder`, sorted so that 2 comes before 10.
+
+    Headers are checked now: raises `DataError`, naming the file, where one cannot be read or has
+    another size than the first. A file that breaks off within its pixels ends the iteration.
+    """
+    files = sorted(
+        (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()),
+        key=lambda file: natural_key(file.name),
+    )
+    if not files:
+        raise DataError(
+            f"{folder} holds no frames; expected: pictures ({', '.join(SUFFIXES)}). "
+            "Give another folder, or a video file."
+        )
+    size = _size(files[0])
+    for file in files[1:]:
+        if (other := _size(file)) != size:
+            raise DataError(
+                f"{file} is {other[1]}x{other[0]} pixels; expected: {size[1]}x{size[0]}, as the "
+                f"first frame {files[0].name}. Resize it, or move it elsewhere."
+            )
+    return Source(
+        name=str(folder),
+        fps=fps,
+        frame_count=len(files),
+        size=size,
+        has_sound=False,
+        frames=_frames(files, fps),
+        close=lambda: None,
+    )
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Return what sorts names as people do: runs of digits by their value, before letters."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (2, name)]
+
+
+def _frames(files: Sequence[Path], fps: float) -> Iterator[Frame]:
+    for number, file in enumerate(files):
+        try:
+            picture = _read(file)
+        except _UNREADABLE as error:
+            raise ReadingEndedError(
+                f"cannot be read beyond {file.name} ({_words(error)}); copy that file again."
+            ) from error
+        yield Frame(time_s=number / fps, picture=picture)
+
+
+def _read(file: Path) -> Picture:
+    """Return the picture upright; grey of 16 bits by its upper eight."""
+    with Image.open(file) as image:
+        if image.mode.startswith("I"):
+            grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        upright = ImageOps.exif_transpose(image)
+        if "transparency" in upright.info:  # Pillow warns of palettes with alpha otherwise
+            upright = upright.convert("RGBA")
+        return np.array(upright.convert("RGB"))
+
+
+def _size(file: Path) -> Size:
+    try:
+        with Image.open(file) as image:
+            # Of a PNG without, Pillow would decode all pixels to look for it behind them.
+            known = image.format == "JPEG" or "exif" in image.info
+            turned = known and image.getexif().get(_ORIENTATION) in _TURNED
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{file} cannot be read ({_words(error)}); expected: a complete picture. Copy it "
+            "again, or move it elsewhere."
+        ) from error
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
