@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from jejunet_nas.compression.check import check_graph, context_table
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import PostTrainingInt8
+from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler, Taught, calibration_frames
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import stream_latency
@@ -34,6 +35,7 @@ from jejunet_nas.records import (
     GraphName,
     NetworkRecord,
     PathLatencies,
+    Pictures,
     TrainingRecord,
     TrialResult,
     from_json,
@@ -164,8 +166,16 @@ def _make_network(
         tell("build", 0, 1)
         keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
         pretrained = _inherit(keras, setup)
+    with clock.stage("resize"):
+        pictures = input_frames(
+            setup.train,
+            height=network.input_height,
+            width=network.input_width,
+            augment=setup.training.augment,
+            progress=tell,
+        )
     with clock.stage("train"):
-        loop = _train(keras, pretrained, setup, tell)
+        loop = _train(keras, pictures, pretrained, setup, tell)
     clock.move("train", "trace", loop.trace_s)
     with clock.stage("gate"):
         tell("train the gate", 0, 1)
@@ -218,7 +228,13 @@ def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
     return whole
 
 
-def _train(keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: Tell) -> LoopRecord:
+def _train(
+    keras: KerasNetwork,
+    frames: Sequence[Pictures],
+    pretrained: set[str],
+    setup: TrialSetup,
+    tell: Tell,
+) -> LoopRecord:
     sampler = PairSampler(
         setup.train.clips,
         height=keras.network.input_height,
@@ -229,6 +245,7 @@ def _train(keras: KerasNetwork, pretrained: set[str], setup: TrialSetup, tell: T
         sampling=setup.training.sampling,
         augment=setup.training.augment,
         taught=setup.taught,
+        frames=frames,
     )
     return train_paths(
         keras,

@@ -56,6 +56,16 @@ def test_a_thumbnail_of_one_colour_has_that_colour(colour: int, rows: int, colum
     assert (small == colour).all()
 
 
+@given(seed=st.integers(0, 99), rows=st.integers(1, 3), columns=st.integers(1, 3))
+def test_a_thumbnail_is_the_whole_sum_divided(seed: int, rows: int, columns: int) -> None:
+    step = THUMBNAIL_STRIDE
+    shape = (2, rows * step, columns * step, 3)
+    frames = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+    squares = frames.reshape(2, rows, step, columns, step, 3).astype(np.int64)
+    np.testing.assert_array_equal(thumbnails(frames), squares.sum(axis=(2, 4)) // step**2)
+
+
 def test_a_thumbnail_rounds_a_mean_down() -> None:
     frame = np.zeros((THUMBNAIL_STRIDE, THUMBNAIL_STRIDE, 3), np.uint8)
     frame[0, :, :] = 255  # an eighth of the square: 255 / 8 = 31.875

@@ -105,7 +105,9 @@ def clean(
 
     Without an option: --older-than 30d --keep-below 20G.
 
-    Pictures that are needed again are decoded again. What is being written stays; what a running
+    Training frames are kept once more for each resolution that was tried, in folders of their own.
+
+    Pictures that are needed again are made again. What is being written stays; what a running
     study reads does not, and the study stops: clean while none runs.
     """
     if older_than is None and keep_below is None:

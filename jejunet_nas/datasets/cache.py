@@ -18,7 +18,7 @@ from jejunet_nas.datasets.stored_clip import StoredClip
 from jejunet_nas.datasets.stored_photos import SHARD_PHOTOS, StoredPhotos
 from jejunet_nas.datasets.write_once import Entry, open_entries
 from jejunet_nas.errors import DataError
-from jejunet_nas.records import DataSplit
+from jejunet_nas.records import Clip, DataSplit
 
 _VERSION = 1  # of what a cached folder holds
 
@@ -49,7 +49,7 @@ def open_clips(
     )
 
 
-def _clip_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry]]:
+def _clip_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
     """Yield where each clip is kept, after what tells it from others, wherever it lies."""
     for clip in files.clips:
         head = _head(clip.mask_code, files.storage)
@@ -58,7 +58,7 @@ def _clip_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entr
         yield head + known, StoredClip(files=clip, folder=folder, storage=files.storage)
 
 
-def _photo_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry]]:
+def _photo_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
     """Yield where each shard of photos is kept, after what tells it from others."""
     for first in range(0, len(files.photos), SHARD_PHOTOS):
         assert files.photo_code, files.dataset

@@ -8,6 +8,7 @@ Units: positions in shares of the photo's width and height, angles in radians, t
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
 import operator
@@ -74,6 +75,7 @@ class CameraView:
         return np.asarray(image.transform(size, Image.Transform.AFFINE, matrix, resample=rule))
 
 
+@functools.lru_cache(maxsize=4096)  # a frame's mask is asked for after it
 def view_at(name: str, seed: int, aspect: float, t: int) -> CameraView:
     """Return the view of frame `t` of the photo `name`, whose width over height is `aspect`."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()

@@ -1,9 +1,9 @@
 """Keeps the cache of decoded pictures small: what was not used for longest goes first.
 
-An entry is a folder of the cache (see `cache`), written by `write_once`. What another process is
-writing has its lock and stays. Removing renames an entry to what an unfinished one is called, under
-that lock, so that no half of it is ever taken for whole. Its lock file, which is empty, stays:
-without it a process that waits for it and one that comes later would both write.
+An entry is a folder of the cache (see `cache`, `input_frames`), written by `write_once`. What
+another process is writing has its lock and stays. Removing renames an entry to what an unfinished
+one is called, under that lock, so that no half of it is ever taken for whole. Its lock file, which
+is empty, stays: without it a process that waits for it and one that comes later would both write.
 
 Whoever opens an entry notes it in the folder's time (`write_once.note_use`).
 """

@@ -6,6 +6,7 @@ No file stays open: ten thousand photos are more than a process may open at once
 import abc
 import dataclasses
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import SupportsIndex
@@ -41,7 +42,7 @@ class LazyPictures(abc.ABC):
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[np.uint8]:
-        return np.asarray(self[:], dtype)
+        return np.array(self[:], dtype, copy=copy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,8 @@ class StoredPictures(LazyPictures):
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
         try:
+            if isinstance(index, int | np.integer):
+                return self._read(range(len(self))[index])
             pictures = np.memmap(self.file, np.uint8, "r", self.offset, self.shape)
         except (OSError, ValueError) as error:
             raise DataError(
@@ -61,6 +64,18 @@ class StoredPictures(LazyPictures):
                 "held when the data set was opened. Run the same command again."
             ) from error
         return np.asarray(pictures[index])
+
+    def _read(self, t: int) -> Picture:
+        """Return one picture; setting up a memory map takes longer than reading one."""
+        size = math.prod(self.shape[1:])
+        opened = os.open(self.file, os.O_RDONLY)
+        try:
+            data = os.pread(opened, size, self.offset + t * size)
+        finally:
+            os.close(opened)
+        if len(data) < size:
+            raise ValueError(f"it ends {size - len(data)} bytes too early")
+        return np.frombuffer(data, np.uint8).reshape(self.shape[1:])
 
     @property
     def end(self) -> int:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from jejunet_nas.datasets.view import PLAIN, Augment, View
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.records import IGNORE, Clip, DataSplit, Frames, Masks
+from jejunet_nas.records import IGNORE, Clip, DataSplit, Frames, Masks, Pictures
 from jejunet_nas.resize import resize_frame
 
 Sampling = Literal["frames", "classes"]
@@ -81,14 +81,18 @@ class PairSampler:
         sampling: Sampling = "frames",
         augment: Augment = PLAIN,
         taught: Taught | None = None,
+        frames: Sequence[Pictures] | None = None,
     ) -> None:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
-        Raises `DataError` where no frame is annotated, and none is taught.
+        frames: those of each clip in another size, as `input_frames` returns them; None: the
+        clips' own. Raises `DataError` where no frame is annotated, and none is taught.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
         self._clips, self._taught = tuple(clips), taught
+        self._frames = tuple(frames or (clip.frames for clip in self._clips))
+        assert [*map(len, self._frames)] == [*map(len, self._clips)], "other clips' frames"
         self._places = _places(self._clips, taught)
         if not self._places:
             raise DataError(
@@ -110,13 +114,14 @@ class PairSampler:
         for pair, drawn in enumerate(self._draw(rng)):
             number, t = self._places[drawn]
             clip, view = self._clips[number], View.draw(rng, self._augment)
+            pictures = self._frames[number]
             ages[pair] = self._age(rng, pair, t)
-            frames[pair] = view.frame(clip.frames[t], self._height, self._width)
+            frames[pair] = view.frame(pictures[t], self._height, self._width)
             masks[pair] = (
                 view.mask(clip.masks[t], self._height, self._width) if clip.annotated[t] else IGNORE
             )
             context[pair] = (
-                view.frame(clip.frames[t - ages[pair]], self._height, self._width)
+                view.frame(pictures[t - ages[pair]], self._height, self._width)
                 if ages[pair]
                 else frames[pair]
             )

@@ -13,11 +13,12 @@ from PIL import Image
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import IGNORE
-from jejunet_nas.resize import Box, resize_frame, resize_mask
+from jejunet_nas.resize import Box, frame_image, mask_image
 
 Picture = npt.NDArray[np.uint8]
 
 _WIDEST_ASPECT = 1.25  # of a crop, over the picture's own
+_MIDDLING_ASPECT = 1.125
 _JITTER = 0.2  # of brightness, contrast and saturation, up and down
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
 _SURROUND = 127  # the grey around a picture that was made smaller: 0 to the network
@@ -49,6 +50,15 @@ class Augment:
                     f"augment.{name} is {value}; allowed: {low} to {high}. "
                     f"The nearest is {nearest}."
                 )
+
+    def least_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return how high and wide a picture has to be for its crops to be sharp at that input.
+
+        The smallest crop is then as large as the input, but for the narrowest, which has 0.95 of a
+        side: with half of the picture at least in each, one and a half times the input.
+        """
+        spare = math.sqrt(_MIDDLING_ASPECT / self.smallest_area)
+        return math.ceil(height * spare), math.ceil(width * spare)
 
 
 PLAIN = Augment()
@@ -94,14 +104,14 @@ class View:
     def frame(self, frame: Picture, height: int, width: int) -> Picture:
         """Return uint8 [height, width, 3] of a frame."""
         rows, columns = self._room(height), self._room(width)
-        seen = Image.fromarray(resize_frame(frame, rows, columns, self.box))
+        seen = frame_image(frame, rows, columns, self.box)
         turned = self._turned(seen.convert("RGB", self.colour))
         return self._placed(_moved(turned, self.motion_px), height, width, _SURROUND)
 
     def mask(self, mask: Picture, height: int, width: int, around: int = IGNORE) -> Picture:
         """Return uint8 [height, width] of a mask, with the value `around` where no picture is."""
         rows, columns = self._room(height), self._room(width)
-        seen = self._turned(Image.fromarray(resize_mask(mask, rows, columns, self.box)))
+        seen = self._turned(mask_image(mask, rows, columns, self.box))
         return self._placed(seen, height, width, around)
 
     def _room(self, pixels: int) -> int:

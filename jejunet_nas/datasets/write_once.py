@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock
 
 from jejunet_nas.datasets.options import Progress
 from jejunet_nas.errors import DataError
-from jejunet_nas.records import Clip
 
 _SPARE_BYTES = 2**28  # of a disk that stay free: other programs write too
 
@@ -27,8 +26,12 @@ def note_use(folder: Path) -> None:
         os.utime(folder)
 
 
-class Entry(Protocol):
-    """One folder: clips that are decoded together."""
+Opened = TypeVar("Opened")
+Opened_co = TypeVar("Opened_co", covariant=True)
+
+
+class Entry(Protocol[Opened_co]):
+    """One folder: clips, or other pictures, that are written together."""
 
     folder: Path
 
@@ -36,39 +39,42 @@ class Entry(Protocol):
     def pictures(self) -> int:
         """How many steps `write` takes."""
 
-    def open(self) -> list[Clip] | None:
-        """Return its clips, None if it is not there or not whole."""
+    def open(self) -> Sequence[Opened_co] | None:
+        """Return what it holds, None if it is not there or not whole."""
 
     def check(self) -> int:
         """Return how many bytes it will take; raises `DataError` for headers that do not fit."""
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
-        """Decode into `folder`, yielding after each picture."""
+        """Write into `folder`, yielding after each picture."""
 
 
-EntryType = TypeVar("EntryType", bound=Entry)
+def open_entries(
+    entries: Sequence[Entry[Opened]],
+    what: str,
+    progress: Progress | None,
+    *,
+    verb: str = "decoding",
+) -> list[Opened]:
+    """Return what all entries hold, after writing those that are not there.
 
-
-def open_entries(entries: Sequence[EntryType], what: str, progress: Progress | None) -> list[Clip]:
-    """Return the clips of all entries, after writing those that are not there.
-
-    Headers of all that is missing are checked before the first picture is decoded. `what` names the
-    split; `progress` is told of both, checks by entry, decoding by picture.
+    All that is missing is checked before the first picture is written. `what` names the split and
+    `verb` what is done to it; `progress` is told of both, checks by entry, writing by picture.
     """
     found = [entry.open() for entry in entries]
     missing = [number for number, clips in enumerate(found) if clips is None]
     if missing:
-        _write([entries[number] for number in missing], what, progress)
+        _write([entries[number] for number in missing], what, progress, verb)
         for number in missing:
             found[number] = entries[number].open()
-    clips: list[Clip] = []
-    for opened in found:
-        assert opened is not None, "a folder that was just written must open"
-        clips += opened
-    return clips
+    opened: list[Opened] = []
+    for held in found:
+        assert held is not None, "a folder that was just written must open"
+        opened += held
+    return opened
 
 
-def _write(entries: Sequence[Entry], what: str, progress: Progress | None) -> None:
+def _write(entries: Sequence[Entry[Any]], what: str, progress: Progress | None, verb: str) -> None:
     total, done = sum(entry.pictures for entry in entries), 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         try:
@@ -82,7 +88,7 @@ def _write(entries: Sequence[Entry], what: str, progress: Progress | None) -> No
                 for _ in _write_once(entry, pool):
                     done += 1
                     if progress:
-                        progress(f"decoding {what}", done, total)
+                        progress(f"{verb} {what}", done, total)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # told at once, not at the end
             raise
@@ -100,7 +106,7 @@ def _check_room(cache: Path, needed: int, what: str) -> None:
         )
 
 
-def _write_once(entry: Entry, pool: Executor) -> Iterator[None]:
+def _write_once(entry: Entry[Any], pool: Executor) -> Iterator[None]:
     """Write an entry's folder unless another process just did, yielding after each picture."""
     folder = entry.folder
     try:

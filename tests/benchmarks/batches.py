@@ -2,9 +2,10 @@
 
 .venv/bin/python -m tests.benchmarks.batches --data-root ../shared/data/DAVIS > reports/batches.txt
 
-takes two minutes on 2 cores. Batches come from a warm cache, on one thread, as the prefetcher makes
-them; the step is that of the fastest network of the space and of a wide one. Reading should be at
-least five times as fast as the step; for the fastest network below 224 px it is three to five.
+takes three minutes on 2 cores. Frames are opened as a trial opens them, resized for the input; the
+batches come from a warm cache, on one thread, as the prefetcher makes them. The step is that of the
+fastest network of the space and of a wide one. Reading should be at least five times as fast as the
+step, in every row.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.records import DataSplit
@@ -23,7 +25,7 @@ from jejunet_nas.training.loop import _make_step
 from jejunet_nas.training.settings import TrainingSettings
 
 STUDY = Path(__file__).parents[2] / "studies" / "davis_pixel2.yaml"
-PAIRS, LONGEST_AGE, REPEATS = 8, 11, 7
+PAIRS, LONGEST_AGE, BATCHES, REPEATS = 8, 11, 5, 15
 
 
 def main() -> None:
@@ -58,22 +60,24 @@ def _networks(size: int) -> dict[str, Network]:
 
 def _time(train: DataSplit, network: Network) -> tuple[float, float]:
     """Return the median ms of a batch and of a training step."""
+    height, width = network.input_height, network.input_width
     sampler = PairSampler(
         train.clips,
-        height=network.input_height,
-        width=network.input_width,
+        height=height,
+        width=width,
         pairs=PAIRS,
         longest_age=LONGEST_AGE,
         seed=0,
+        frames=input_frames(train, height=height, width=width),
     )
-    batches = [sampler.batch(number) for number in range(3)]  # and the pages are in memory
-    batch_ms = _median_ms(lambda number: sampler.batch(number % 3))
+    batches = [sampler.batch(number) for number in range(BATCHES)]  # and the pages are in memory
+    batch_ms = _median_ms(lambda number: sampler.batch(number % BATCHES))
     keras = build_network(network, len(train.class_names), seed=0)
     step = _make_step(keras, TrainingSettings(pairs_per_step=PAIRS), ())
     step(batches[0].frames, batches[0].context_frames, batches[0].masks)  # traced
 
     def train_step(number: int) -> None:
-        batch = batches[number % 3]
+        batch = batches[number % BATCHES]
         float(step(batch.frames, batch.context_frames, batch.masks))
 
     return batch_ms, _median_ms(train_step)

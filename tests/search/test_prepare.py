@@ -1,18 +1,23 @@
 """From a study's settings to what its trials need; what is quick to check comes first."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jejunet_nas import trial
-from jejunet_nas.errors import SettingError
+from jejunet_nas.datasets import cache
+from jejunet_nas.datasets.sampling import PairSampler
+from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.networks.paths import NARROW_PREFIX
 from jejunet_nas.search import prepare as module
 from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
 from jejunet_nas.training import published
+from tests.datasets.davis_tree import write_davis
 from tests.search.build import SPACE, tiny_study
 from tests.training.teachers import write_classes
 from tests.training.weights import folded_weights, write_folded, write_keras
@@ -159,6 +164,35 @@ def test_a_trial_learns_from_published_weights_and_a_teacher(
     assert 0 <= result.score.miou <= 1
     # Backbone and narrow detail are both as wide as the weights.
     assert {"Conv1", f"{NARROW_PREFIX}Conv1"} <= pretrained[0]
+
+
+def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "default_cache_dir", lambda: tmp_path / "cache")
+    root = write_davis(tmp_path / "davis", height=120, width=160)
+    shutil.copy(root / "ImageSets" / "2016" / "train.txt", root / "ImageSets" / "2016" / "val.txt")
+    data = f"data: {{dataset: davis, root: {root}}}\ncompression: {{calibration_frames: 2}}\n"
+    study, told = tiny_study(tmp_path, data), []
+    architecture = draw(study.search_space, lambda _, choices: choices[0])  # 64 px
+    setup = prepare(study, tmp_path, silence)
+    name = network_id(architecture.network, setup.recipe)
+    trained: list[PairSampler] = []
+
+    def stop(_: object, sampler: PairSampler, *__: object, **___: object) -> None:
+        trained.append(sampler)
+        raise TrialError("seen enough")
+
+    monkeypatch.setattr(trial, "train_paths", stop)
+    with pytest.raises(TrialError, match="seen enough"):
+        trial.run_trial(0, architecture, setup, lambda what, *_: told.append(what))
+
+    assert {pictures.shape for pictures in trained[0]._frames} == {(3, 96, 96, 3)}
+    assert {clip.frames.shape for clip in setup.train.clips} == {(3, 120, 160, 3)}
+    assert list(dict.fromkeys(told))[-1] == "resizing davis train for 64 px"
+    assert [each.name for each in setup.folder.iterdir()] == [f"{name}.part"]
+    again = prepare(study, tmp_path, silence)  # removes the part
+    assert (again.recipe, made_from(again, study)) == (setup.recipe, made_from(setup, study))
 
 
 def test_more_calibration_frames_than_there_are_name_the_most(tmp_path: Path) -> None:
