@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.scores import Score, TemporalScore
 from jejunet_nas.space.architecture import Architecture, Network
 
 Path = Literal["key", "propagate", "reuse"]
@@ -153,17 +154,22 @@ class PathLatencies:
 class FramePaths:
     """Which path each frame of one clip took.
 
-    letters: one a frame: k (key), p (propagate) or r (reuse); a capital where the gate ran.
+    letters: one a frame: k (key), p (propagate) or r (reuse); a capital where the gate ran. lag:
+    the frames that a keyframe takes in the background; None where frames wait for it.
     """
 
     clip: str
     letters: str
+    lag: int | None = None
 
     @classmethod
-    def of(cls, clip: str, paths: Sequence[Path], gated: Sequence[bool]) -> "FramePaths":
+    def of(
+        cls, clip: str, paths: Sequence[Path], gated: Sequence[bool], *, lag: int | None = None
+    ) -> "FramePaths":
         """Return the paths of `clip`, and on which frames the gate ran, in short."""
         pairs = zip(paths, gated, strict=True)
-        return cls(clip=clip, letters="".join(p[0].upper() if gate else p[0] for p, gate in pairs))
+        letters = "".join(p[0].upper() if gate else p[0] for p, gate in pairs)
+        return cls(clip=clip, letters=letters, lag=lag)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -183,6 +189,8 @@ class StreamLatency:
     `dropped_frames` is the share of camera frames that are overwritten in a one-frame buffer before
     they are read; `every_frame` tells whether no frame takes longer than the camera's period.
     `doubts` say why a measurement is unstable; none where it is stable, or nothing was measured.
+    startup_ms: what the first frame of a stream waits for its keyframe where all others run in the
+    background; it counts in no other figure. None where each keyframe is waited for.
     """
 
     mean_ms: float
@@ -191,35 +199,12 @@ class StreamLatency:
     dropped_frames: float
     source: LatencySource
     doubts: tuple[str, ...] = ()
+    startup_ms: float | None = None
 
     @property
     def sustained_fps(self) -> float:
-        """1000 / mean latency of a frame in ms."""
-        return 1000.0 / self.mean_ms
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ClipScore:
-    """Pixels of one clip by class, over its annotated frames.
-
-    `annotated` counts the pixels whose annotation is the class, `union` those that are of the class
-    in the annotation or the mask, `intersection` those in both.
-    """
-
-    name: str
-    frames: int
-    annotated: tuple[int, ...]
-    intersection: tuple[int, ...]
-    union: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How right the masks of all validation clips are."""
-
-    miou: float
-    class_iou: tuple[float | None, ...]  # None: no annotation holds the class
-    clips: tuple[ClipScore, ...]
+        """1000 / mean latency of a frame in ms; infinite where no frame runs a graph."""
+        return 1000.0 / self.mean_ms if self.mean_ms else math.inf
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +232,32 @@ class TrainingRecord:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GateBin:
+    """Pairs of frames with about the same gate score, and how far their masks really disagree.
+
+    score, disagreement: means over the `pairs`, in [0, 1].
+    """
+
+    pairs: int
+    score: float
+    disagreement: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GateRecord:
+    """How far the int8 gate's scores can be believed, on pairs of validation frames.
+
+    bins: from low scores to high ones, those without a pair left out. mean_error: of a score,
+    absolute; None where all clips are single frames. rank_correlation: Spearman's, of scores and
+    disagreements; None where either never changes.
+    """
+
+    bins: tuple[GateBin, ...]
+    mean_error: float | None
+    rank_correlation: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRecord:
     """A trained and quantised network, whatever policy runs it.
 
@@ -263,6 +274,7 @@ class NetworkRecord:
     float_miou: float
     int8_miou: float
     checked_frames: int
+    gate: GateRecord
     stage_s: dict[str, float]
 
 
@@ -279,6 +291,7 @@ class TrialResult:
     architecture: Architecture
     network: NetworkRecord
     score: Score
+    temporal: TemporalScore
     walks: tuple[FramePaths, ...]
     predicted: StreamLatency
     measured: StreamLatency | None = None

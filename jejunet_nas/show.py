@@ -4,7 +4,6 @@ from pathlib import Path as File
 
 import numpy as np
 
-from jejunet_nas.compression.check import context_table
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.records import Clip, DataSplit, TrialResult
 from jejunet_nas.reporting.film import FilmFrame
@@ -16,7 +15,9 @@ from jejunet_nas.scoring.miou import (
     mean_iou,
 )
 from jejunet_nas.search.measurements import graph_files
-from jejunet_nas.video.walk import Walker
+from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.results import ClipResults
+from jejunet_nas.video.walk import walk
 
 
 def choose_clip(split: DataSplit, name: str | None) -> Clip:
@@ -41,7 +42,6 @@ def film_frames(
     The whole clip is walked up to the last of them: what a frame gets depends on those before it.
     """
     files = graph_files(trial.network, networks)
-    walker = Walker(files, context_table=context_table(files["key"], files["propagate"]))
     last = max(times) + 1
     part = Clip(
         name=clip.name,
@@ -50,20 +50,21 @@ def film_frames(
         annotated=clip.annotated[:last],
         fps=clip.fps,
     )
-    walk = walker.walk(part, trial.architecture.policy)
+    results = ClipResults(part, NetworkGraphs(files))
+    taken = walk(last, trial.architecture.policy, results.gate, lag=trial.walks[0].lag)
     found = []
     for time in times:
         annotation = np.asarray(part.masks[time]) if part.annotated[time] else None
         height, width = part.masks.shape[1:3]
-        mask = resize_mask(walk.masks[time], height, width)
+        mask = resize_mask(results.mask(taken.shown[time]), height, width)
         found.append(
             FilmFrame(
                 time=time,
                 frame=np.asarray(part.frames[time]),
                 annotation=annotation,
                 mask=mask,
-                path=walk.paths[time],
-                gated=bool(np.isfinite(walk.gate_scores[time])),
+                path=taken.paths[time],
+                gated=taken.gate_scores[time] is not None,
                 miou=None if annotation is None else _miou(annotation, mask, classes),
             )
         )

@@ -17,21 +17,20 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from jejunet_nas.compression.check import check_graph, context_table
+from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler, Taught, calibration_frames
+from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.stream import stream_latency
+from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.records import (
     GRAPH_NAMES,
     Clip,
-    ClipScore,
     DataSplit,
-    FramePaths,
     GraphName,
     NetworkRecord,
     PathLatencies,
@@ -48,7 +47,7 @@ from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import Source, inherit, source_for
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.video.walk import Walk, Walker
+from jejunet_nas.video.graphs import NetworkGraphs
 
 Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 CHECKED_FRAMES = 64  # validation frames on which float and int8 masks are compared
@@ -86,18 +85,20 @@ def run_trial(
     network, reused = prepare_network(architecture.network, setup, tell)
     clock = Clock({} if reused else network.stage_s)
     with clock.stage("evaluate"):
-        walks, scores = _walk_clips(network, architecture, setup, tell)
-    paths = tuple(
-        FramePaths.of(clip.name, walk.paths, (~np.isnan(walk.gate_scores)).tolist())
-        for clip, walk in zip(setup.val.clips, walks, strict=True)
-    )
+        (found,) = _evaluation(network, setup).score(
+            [architecture.policy],
+            lag=background_lag(network.latencies, target_fps=setup.target_fps),
+            tell=lambda done, total: tell("evaluate", done, total),
+        )
+    assert found.temporal is not None, "asked for"
     return TrialResult(
         number=number,
         architecture=architecture,
         network=network,
-        score=combine(scores),
-        walks=paths,
-        predicted=stream_latency(paths, network.latencies, target_fps=setup.target_fps),
+        score=found.score,
+        temporal=found.temporal,
+        walks=found.walks,
+        predicted=stream_latency(found.walks, network.latencies, target_fps=setup.target_fps),
         stage_s=clock.stage_s,
         network_reused=reused,
     )
@@ -188,6 +189,9 @@ def _make_network(
     with clock.stage("compare"):
         tell("compare float and int8", 0, 1)
         float_miou, int8_miou, frames = _compare(keras, graphs, setup)
+    with clock.stage("judge the gate"):
+        tell("judge the gate", 0, 1)
+        gate = Evaluation(setup.val, graphs).judge_gate(longest_age=setup.longest_age)
     with clock.stage("latency"):
         latencies = PathLatencies(**{graph: setup.meter.measure(graphs[graph]) for graph in graphs})
     return NetworkRecord(
@@ -208,6 +212,7 @@ def _make_network(
         float_miou=float_miou,
         int8_miou=int8_miou,
         checked_frames=frames,
+        gate=gate,
         stage_s=clock.stage_s,
     )
 
@@ -274,8 +279,8 @@ def _compare(
     chosen = [places[i] for i in _spread(len(places), CHECKED_FRAMES)]
     height, width = keras.network.input_height, keras.network.input_width
     frames = np.stack([resize_frame(clip.frames[t], height, width) for clip, t in chosen])
-    walker = Walker(graphs, context_table=None)
-    int8_masks = np.stack([walker.key(frame)[0] for frame in frames])
+    int8 = NetworkGraphs(graphs)
+    int8_masks = np.stack([int8.key(frame)[0] for frame in frames])
     both = [
         combine(
             [
@@ -300,16 +305,6 @@ def _one_frame(clip: Clip, time: int) -> Clip:
     )
 
 
-def _walk_clips(
-    network: NetworkRecord, architecture: Architecture, setup: TrialSetup, tell: Tell
-) -> tuple[list[Walk], list[ClipScore]]:
+def _evaluation(network: NetworkRecord, setup: TrialSetup) -> Evaluation:
     folder = setup.folder / network.network_id
-    files = {name: folder / network.graphs[name].file for name in GRAPH_NAMES}
-    walker = Walker(files, context_table=context_table(files["key"], files["propagate"]))
-    walks, scores, frames = [], [], 0
-    for clip in setup.val.clips:
-        tell("evaluate", frames, setup.val.frame_count)
-        walks.append(walker.walk(clip, architecture.policy))
-        scores.append(score_clip(clip, walks[-1].masks, len(setup.val.class_names)))
-        frames += len(clip)
-    return walks, scores
+    return Evaluation(setup.val, {name: folder / network.graphs[name].file for name in GRAPH_NAMES})

@@ -1,7 +1,27 @@
 """Records that no trial made, for tests of what is done with records."""
 
-from jejunet_nas.records import Latency, NetworkRecord, PathLatencies, TrainingRecord
+from jejunet_nas.records import (
+    GateBin,
+    GateRecord,
+    Latency,
+    NetworkRecord,
+    PathLatencies,
+    TrainingRecord,
+)
+from jejunet_nas.scores import TemporalScore
 from jejunet_nas.space.architecture import Network
+
+GATE = GateRecord(
+    bins=(
+        GateBin(pairs=100, score=0.01, disagreement=0.02),
+        GateBin(pairs=44, score=0.2, disagreement=0.3),
+    ),
+    mean_error=0.04,
+    rank_correlation=0.8,
+)
+TEMPORAL = TemporalScore(
+    consistency=0.99, region=0.7, boundary=0.6, mean_age_frames=1.5, longest_stale_frames=3
+)
 
 
 def network_record(
@@ -26,5 +46,6 @@ def network_record(
         float_miou=float_miou,
         int8_miou=int8_miou,
         checked_frames=64,
+        gate=GATE,
         stage_s={"train": 1.0},
     )

@@ -19,12 +19,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"reporting", "export"}),
     frozenset({"search"}),
     frozenset({"trial", "calibration"}),
+    frozenset({"evaluation"}),
     frozenset({"compression"}),
     frozenset({"training"}),
     frozenset({"datasets", "networks", "latency", "video", "scoring", "media"}),
     frozenset({"litert", "resize"}),
     frozenset({"measurement"}),
     frozenset({"records"}),
+    frozenset({"scores"}),
     frozenset({"space"}),
     frozenset({"yaml_file"}),
     frozenset({"errors"}),
@@ -35,11 +37,11 @@ _TENSORFLOW = frozenset({"networks", "datasets", "training", "compression"})
 ONLY_IN: dict[str, frozenset[str]] = {
     "optuna": frozenset({"search"}),
     "ray": frozenset({"search"}),
+    "av": frozenset({"media"}),
     "ai_edge_litert": frozenset({"litert"}),
     "tensorflow": _TENSORFLOW,
     "tf_keras": _TENSORFLOW,
     "keras": frozenset(),
-    "av": frozenset({"media"}),
     "tensorflow_model_optimization": frozenset({"compression"}),
 }
 
@@ -114,6 +116,7 @@ def test_help_loads_no_heavy_library() -> None:
         *("search.ledger", "search.settings", "search.predict", "search.measurements"),
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
         *("measure", "doctor", "latency.device", "cli.measuring", "calibration.choose"),
+        *("segment", "cli.segmenting"),
     ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:

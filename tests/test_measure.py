@@ -14,8 +14,9 @@ from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.latency.protocol import Protocol
 from jejunet_nas.measure import FrontTiming, graphs_at, time_files, time_front
 from jejunet_nas.measurement import Measurement, PhoneInfo
-from jejunet_nas.records import Latency, Score, StudyHistory, TrialResult
+from jejunet_nas.records import Latency, StudyHistory, TrialResult
 from jejunet_nas.reporting.tables import front_of
+from jejunet_nas.scores import Score
 from jejunet_nas.search.measurements import graph_files, kept, with_measured
 from tests.reporting.build import history
 from tests.search.build import result

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import GraphRecord, TrialResult
+from jejunet_nas.records import FramePaths, GraphRecord, TrialResult
 from jejunet_nas.show import choose_clip, film_frames
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.video.walk import Walker
+from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import tiny_network, tiny_run
 from tests.search.build import result
+from tests.video.plain import run_plainly
 
 
 @pytest.fixture
@@ -36,15 +37,33 @@ def test_the_frames_are_those_of_a_walk_over_the_clip(trial: TrialResult, tmp_pa
 
     film = film_frames(trial, clip, tmp_path, [0, 2, 4], len(tiny_run().train.class_names))
 
-    walk = Walker(tiny_run().graphs, context_table=None).walk(clip, trial.architecture.policy)
+    run = run_plainly(NetworkGraphs(tiny_run().graphs), clip, trial.architecture.policy, None)
     assert [each.time for each in film] == [0, 2, 4]
     assert [each.path for each in film] == ["key", "propagate", "propagate"]
     for each in film:
-        shown = each.mask[:: 64 // len(walk.masks[0]), :: 64 // len(walk.masks[0])]
-        assert (shown == walk.masks[each.time]).mean() > 0.99  # nearest pixels, there and back
+        shown = each.mask[::2, ::2]
+        assert (shown == run.masks[each.time]).mean() > 0.99  # nearest pixels, there and back
         assert np.array_equal(each.frame, clip.frames[each.time])
         assert each.miou is not None
         assert 0 <= each.miou <= 1
+
+
+def test_keyframes_in_the_background_come_as_late_as_in_the_trial(
+    trial: TrialResult, tmp_path: Path
+) -> None:
+    clip, policy = tiny_run().val.clips[0], Policy(keyframe_interval=2, asynchronous=True)
+    walked = dataclasses.replace(
+        trial,
+        architecture=Architecture(network=tiny_network(), policy=policy),
+        walks=(FramePaths(clip="val-000", letters="kppppppp", lag=3),),
+    )
+
+    film = film_frames(walked, clip, tmp_path, [0, 4, 5], len(tiny_run().train.class_names))
+
+    run = run_plainly(NetworkGraphs(tiny_run().graphs), clip, policy, 3)
+    assert [each.path for each in film] == ["key", "propagate", "propagate"]
+    for each in film:
+        assert (each.mask[::2, ::2] == run.masks[each.time]).mean() > 0.99  # as above
 
 
 def test_a_frame_that_nobody_annotated_has_no_score(trial: TrialResult, tmp_path: Path) -> None:

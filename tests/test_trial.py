@@ -20,6 +20,7 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.trial import TrialSetup, run_trial
+from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits, weights_of
 
 KEY_AND_THREE = Policy(keyframe_interval=4)
@@ -30,6 +31,9 @@ FILES = {f"{name}.tflite" for name in GRAPH_NAMES} | {
     "recipe.json",
     "record.json",
 }
+
+
+BACKGROUND = Policy(keyframe_interval=2, asynchronous=True)
 
 
 def setup_in(folder: Path) -> TrialSetup:
@@ -79,13 +83,16 @@ def refuse_to_train(*_: object, **__: object) -> None:
 
 
 def test_a_trial_goes_through_its_stages_in_order(ran: Ran) -> None:
-    stages = ["build", "train", "trace", "gate", "convert", "compare", "latency", "evaluate"]
-    assert list(ran.result.stage_s) == stages
+    assert list(ran.result.stage_s) == [
+        *("build", "resize", "train", "trace", "gate"),
+        *("convert", "compare", "judge the gate", "latency", "evaluate"),
+    ]
     assert min(ran.result.stage_s.values()) >= 0
     assert min(ran.result.stage_s.values()) > 0
     told = list(dict.fromkeys(what.split(",")[0] for what, _, _ in ran.told))
     assert told == [
-        *("build", "train", "train the gate", "convert", "compare float and int8", "evaluate")
+        *("build", "train", "train the gate", "convert", "compare float and int8"),
+        *("judge the gate", "evaluate"),
     ]
     assert all(0 <= done <= total for _, done, total in ran.told)
 
@@ -117,7 +124,8 @@ def test_a_result_comes_back_from_json(ran: Ran) -> None:
 def test_a_network_lies_whole_in_its_folder(ran: Ran) -> None:
     record = from_json(NetworkRecord, (ran.folder / "record.json").read_bytes())
 
-    assert {file.name for file in ran.folder.iterdir()} == FILES
+    kept = f"results-{ran.setup.val.fingerprint}.npz"
+    assert {file.name for file in ran.folder.iterdir()} == FILES | {kept}
     assert [folder.name for folder in ran.setup.folder.iterdir()] == [record.network_id]
     assert record.network == TINY.network
     assert record.class_names == ran.setup.val.class_names
@@ -133,11 +141,53 @@ def test_its_weights_are_those_of_its_graphs(ran: Ran) -> None:
     with np.load(ran.folder / "weights.npz") as stored:
         np.testing.assert_equal(weights_of(network), dict(stored))
     masks = network.masks(ran.setup.val.clips[0].frames)
-    walker = trial.Walker(
-        {name: ran.folder / f"{name}.tflite" for name in GRAPH_NAMES}, context_table=None
-    )
-    walk = walker.walk(ran.setup.val.clips[0], Policy(keyframe_interval=1))
-    assert (masks == walk.masks).mean() > 0.97  # as in compression
+    graphs = NetworkGraphs({name: ran.folder / f"{name}.tflite" for name in GRAPH_NAMES})
+    int8_masks = [graphs.key(frame)[0] for frame in ran.setup.val.clips[0].frames]
+    assert (masks == np.stack(int8_masks)).mean() > 0.97  # as in compression
+
+
+def test_a_trial_says_how_its_masks_behave_over_time_and_how_far_its_gate_is_right(
+    ran: Ran,
+) -> None:
+    temporal, gate = ran.result.temporal, ran.result.network.gate
+
+    assert (temporal.mean_age_frames, temporal.longest_stale_frames) == (1.5, 3)
+    assert temporal.consistency is not None
+    assert 0.5 < temporal.consistency <= 1
+    assert temporal.region is not None
+    assert temporal.boundary is not None
+    assert 0 < temporal.region <= 1
+    assert sum(each.pairs for each in gate.bins) > 24  # of a clip's two frames each, and more
+    assert 0 <= gate.mean_error < 1
+
+
+def test_a_trial_with_keyframes_in_the_background_waits_for_the_first_alone(ran: Ran) -> None:
+    background = Architecture(network=TINY.network, policy=BACKGROUND)
+
+    result = run_trial(9, background, ran.setup, silence)
+
+    assert [(walk.letters, walk.lag) for walk in result.walks] == [("kppppppp", 1)] * 2
+    latencies = result.network.latencies
+    assert result.latency.startup_ms == latencies.key.median_ms
+    assert result.latency.mean_ms == pytest.approx(latencies.propagate.median_ms)
+    assert result.latency.worst_ms == latencies.propagate.median_ms
+    assert result.latency.doubts == ()
+    # Keyframes are 2, 4 and 6; each is there one frame later.
+    assert result.temporal.mean_age_frames == (0 + 1 + 2 + 1 + 2 + 1 + 2 + 1) / 8
+    assert result.temporal.longest_stale_frames == 7
+    assert result.network_reused
+    assert from_json(TrialResult, to_json(result)) == result
+
+
+def test_keyframes_in_the_background_come_as_late_as_their_latency_says(
+    ran: Ran,
+) -> None:
+    slower = dataclasses.replace(ran.setup, target_fps=1900 / ran.result.latency.worst_ms)
+
+    result = run_trial(9, Architecture(network=TINY.network, policy=BACKGROUND), slower, silence)
+
+    assert {walk.lag for walk in result.walks} == {2}
+    assert result.temporal.mean_age_frames == (0 + 1 + 2 + 3 + 2 + 3 + 2 + 3) / 8
 
 
 def test_a_second_policy_on_the_same_network_trains_nothing(

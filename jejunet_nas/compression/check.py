@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.litert import Graph, list_operators
 from jejunet_nas.records import GraphRecord
@@ -37,19 +35,3 @@ def check_graph(file: Path) -> GraphRecord:
         operators=len(operators),
         not_delegated=outside,
     )
-
-
-def context_table(key: Path, propagate: Path) -> np.ndarray[tuple[int], np.dtype[np.int8]] | None:
-    """Return the table that takes the key graph's context values to the propagate graph's.
-
-    None where both graphs use the same scale and zero point, so that values pass as they are;
-    otherwise 256 int8 values, indexed by the value's byte.
-    """
-    source = Graph(key).tensors["context"]
-    target = Graph(propagate).tensors["context"]
-    if (source.scale, source.zero_point) == (target.scale, target.zero_point):
-        return None
-    stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
-    real = source.scale * (stored - source.zero_point)
-    wanted = np.round(real / target.scale) + target.zero_point
-    return np.clip(wanted, -128, 127).astype(np.int8)

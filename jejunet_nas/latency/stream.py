@@ -27,15 +27,21 @@ def stream_latency(
     """Return the latency over all frames of all clips.
 
     The mean weighs every frame alike; the share of dropped frames is over the camera frames of all
-    clips, each clip starting with an idle processor (see `count_frames`).
+    clips, each clip starting with an idle processor (see `count_frames`). Where keyframes run in
+    the background, the first frame of each clip is left out: it is the one that waits.
     """
-    clips = [
-        [frame_ms(path, ran, latencies) for path, ran in zip(walk.paths, walk.gated, strict=True)]
-        for walk in walks
-    ]
+    in_background = walks[0].lag is not None
+    clips = [_clip_ms(walk, latencies) for walk in walks]
     frames = list(itertools.chain.from_iterable(clips))
     assert frames, "a stream without a frame"
     period_ms = 1000.0 / target_fps
+    lag = background_lag(latencies, target_fps=target_fps)
+    if in_background and lag != walks[0].lag:
+        doubts = (
+            *doubts,
+            f"a keyframe takes {lag} frame(s) in the background, and the masks were scored with "
+            f"{walks[0].lag}",
+        )
     counts = [count_frames(clip, period_ms) for clip in clips]
     arrived, dropped = (sum(column) for column in zip(*counts, strict=True))
     return StreamLatency(
@@ -45,7 +51,24 @@ def stream_latency(
         dropped_frames=dropped / arrived,
         source=latencies.source,
         doubts=doubts,
+        startup_ms=latencies.key.median_ms if in_background else None,
     )
+
+
+def background_lag(latencies: PathLatencies, *, target_fps: float) -> int:
+    """Return how many frames of the camera a keyframe takes where it runs in the background.
+
+    It begins when its frame comes, so it is there for the first frame that comes once it is done.
+    That it has a core for itself, as the frames have, is taken for granted.
+    """
+    return max(1, math.ceil(latencies.key.median_ms * target_fps / 1000.0))
+
+
+def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
+    frames = [
+        frame_ms(path, ran, latencies) for path, ran in zip(walk.paths, walk.gated, strict=True)
+    ]
+    return frames[1:] if walk.lag is not None and len(frames) > 1 else frames
 
 
 def frame_ms(path: Path, gate_ran: bool, latencies: PathLatencies) -> float:
@@ -92,6 +115,9 @@ def floor_ms(policy: Policy, latencies: PathLatencies) -> float:
         allowed.add("reuse")
     if policy.refresh_above is not None:
         allowed.add("key")
+    if policy.asynchronous:  # no frame waits for a keyframe; the gate may have nothing to say
+        gate_runs = policy.reuse_below is not None
+        return min(frame_ms(path, gate_runs, latencies) for path in allowed - {"key"})
     between_ms = min(frame_ms(path, policy.gated, latencies) for path in allowed)
     key_ms = frame_ms("key", False, latencies)
     return (key_ms + (policy.keyframe_interval - 1) * between_ms) / policy.keyframe_interval

@@ -1,7 +1,7 @@
 """Page: a study's report in Markdown, for people, from one `StudyHistory`.
 
-It answers in this order: what is on the front, what the video policies gain, where the time went,
-and what was not finished and why.
+It answers in this order: what is on the front, what the video policies gain, how masks behave over
+time, where the time went, and what was not finished and why.
 
 Units: mIoU in per cent, latency in ms a frame, stages in s.
 """
@@ -18,6 +18,7 @@ from jejunet_nas.reporting.tables import (
     front_of,
     stage_names,
     summary,
+    temporal_markdown,
 )
 from jejunet_nas.reporting.words import architecture_words, escaped, latency_words, one_line
 
@@ -28,6 +29,7 @@ def page(history: StudyHistory, figure: str) -> str:
         f"# {escaped(history.study)}",
         _opening(history),
         *_front_section(history, figure),
+        *_over_time_section(history),
         *_measured_section(history),
         *_time_section(history),
         *_failed_section(history),
@@ -111,6 +113,19 @@ def _ious(history: StudyHistory) -> str | None:
     ious = zip(history.class_names, front[0].score.class_iou, strict=True)
     words = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in ious if iou is not None]
     return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
+
+
+def _over_time_section(history: StudyHistory) -> list[str]:
+    if not front_of(history):
+        return []
+    words = (
+        "Consistent: pixels that keep their class from one annotated frame to the next where the "
+        "annotation keeps its. J and F: DAVIS' region and boundary scores. Ages in frames: how old "
+        "the keyframe is that a frame makes do with, on average, and the longest run of frames "
+        "without one. Gate: how far its scores are from the truth on pairs of validation frames, "
+        "and whether it orders them rightly (1: always)."
+    )
+    return ["## Over time", temporal_markdown(history).rstrip(), words]
 
 
 def _measured_section(history: StudyHistory) -> list[str]:

@@ -31,9 +31,13 @@ _FIGURES = (
     *("miou", "float_miou", "int8_miou", "mean_ms", "worst_ms", "sustained_fps"),
     *("every_frame", "dropped_frames_pct", "latency_source", "predicted_ms", "unstable"),
     *(f"{path}_share" for path in PATHS),
+    *("startup_ms", "consistency", "region_j", "boundary_f", "mean_age_frames"),
+    *("longest_stale_frames", "gate_mean_error", "gate_rank_correlation"),
 )
 # A table with a failed trial has holes, which pandas' own whole numbers cannot hold.
-_WHOLE = {field.name: "Int64" for field in _CHOICES if field.type is int}
+_WHOLE = {field.name: "Int64" for field in _CHOICES if field.type is int} | {
+    "longest_stale_frames": "Int64"
+}
 
 
 def deadline_ms(history: StudyHistory) -> float:
@@ -68,9 +72,7 @@ def best_feasible(history: StudyHistory, *, video: bool) -> TrialResult | None:
     Of equal mIoUs the faster is returned; None where no such trial meets the target.
     """
     trials = [
-        trial
-        for trial in feasible(history)
-        if (trial.architecture.policy.keyframe_interval > 1) == video
+        trial for trial in feasible(history) if trial.architecture.policy.spares_frames == video
     ]
     return max(trials, key=lambda t: (t.score.miou, -t.latency.mean_ms), default=None)
 
@@ -160,6 +162,31 @@ def front_markdown(history: StudyHistory) -> str:
     return "\n".join(lines) + "\n"
 
 
+def temporal_markdown(history: StudyHistory) -> str:
+    """Return how the front's masks behave over time as a Markdown table, best mIoU first.
+
+    The gate's figures are those of the trial's network, whether or not its policy asks the gate.
+    """
+    header = "| trial | consistent % | J % | F % | mean age | longest stale | gate error "
+    lines = [f"{header}| gate rank correlation |", "|" + " ---: |" * 8]
+    for trial in front_of(history):
+        temporal, gate = trial.temporal, trial.network.gate
+        cells = (
+            f"{trial.number}",
+            *map(_per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
+            f"{temporal.mean_age_frames:.1f}",
+            f"{temporal.longest_stale_frames}",
+            "-" if gate.mean_error is None else f"{gate.mean_error:.3f}",
+            "-" if gate.rank_correlation is None else f"{gate.rank_correlation:.2f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _per_cent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
 def class_notes(history: StudyHistory) -> str | None:
     """Return one line that names the classes without one pixel in the val split, or None."""
     absent = [
@@ -199,13 +226,16 @@ def _front_entry(trial: TrialResult) -> dict[str, Any]:
 
 
 def _figures(trial: TrialResult) -> dict[str, Any]:
-    latency = trial.latency
+    latency, temporal, gate = trial.latency, trial.temporal, trial.network.gate
     values = (
         *(trial.score.miou, trial.float_miou, trial.int8_miou),
         *(latency.mean_ms, latency.worst_ms, latency.sustained_fps),
         *(latency.every_frame, 100 * latency.dropped_frames, latency.source),
         *(trial.predicted.mean_ms, "; ".join(latency.doubts) or None),
         *(trial.paths.get(path, 0.0) for path in PATHS),
+        *(latency.startup_ms, temporal.consistency, temporal.region, temporal.boundary),
+        *(temporal.mean_age_frames, temporal.longest_stale_frames),
+        *(gate.mean_error, gate.rank_correlation),
     )
     return dict(zip(_FIGURES, values, strict=True))
 

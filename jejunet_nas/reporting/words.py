@@ -32,7 +32,7 @@ def network_words(network: Network) -> str:
 
 def policy_words(policy: Policy) -> str:
     """Return, say, `key every 6, propagate, gate reuse < 0.05`."""
-    if policy.keyframe_interval == 1:
+    if not policy.spares_frames:
         return "key every frame"
     thresholds = [
         f"{name} {sign} {threshold:g}"
@@ -42,7 +42,9 @@ def policy_words(policy: Policy) -> str:
         )
         if threshold is not None
     ]
-    words = [f"key every {policy.keyframe_interval}", policy.between_keyframes]
+    often = f"every {policy.keyframe_interval}" if policy.keyframe_interval > 1 else "all the time"
+    where = " in the background" if policy.asynchronous else ""
+    words = [f"key {often}{where}", policy.between_keyframes]
     if thresholds:
         words.append(f"gate {', '.join(thresholds)}")
     return ", ".join(words)

@@ -67,3 +67,9 @@ def mean_iou(ious: Sequence[float | None]) -> float:
             "Add a mask, or choose a split that has some."
         )
     return sum(occurring) / len(occurring)
+
+
+def disagreement(stale: ClassMap, fresh: ClassMap, classes: int) -> float:
+    """Return 1 - mean IoU of two masks over the classes that occur in either."""
+    common, either = intersection_and_union(confusion_matrix(fresh, stale, classes))
+    return 1.0 - mean_iou(class_iou(common.tolist(), either.tolist()))

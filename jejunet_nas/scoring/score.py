@@ -11,42 +11,59 @@ is missing from a clip does no harm there.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
-from jejunet_nas.records import Clip, ClipScore, Masks, Score
+from jejunet_nas.records import Clip, Masks
 from jejunet_nas.resize import resize_mask
+from jejunet_nas.scores import ClipScore, Score
 from jejunet_nas.scoring.miou import (
+    Counts,
     class_iou,
     confusion_matrix,
     intersection_and_union,
     mean_iou,
 )
 
+Mask = npt.NDArray[np.uint8]
+
+
+def frame_counts(clip: Clip, time: int, mask: Mask, classes: int) -> Counts:
+    """Return each class's annotated pixels, intersection and union of one annotated frame.
+
+    mask: uint8 [height, width], at any resolution. Returns int64 [3, classes]. Raises DataError,
+    naming clip and frame, where the annotation holds no known class.
+    """
+    assert clip.annotated[time], (clip.name, time)
+    annotation = clip.masks[time]
+    try:
+        matrix = confusion_matrix(annotation, resize_mask(mask, *annotation.shape), classes)
+    except DataError as error:
+        raise DataError(f"clip {clip.name}, frame {time}: {error}") from error
+    return np.stack([matrix.sum(axis=1), *intersection_and_union(matrix)])
+
+
+def clip_score(clip: Clip, counts: Sequence[Counts], classes: int) -> ClipScore:
+    """Return the score of `clip` from the `frame_counts` of its annotated frames."""
+    total = sum(counts, np.zeros((3, classes), np.int64))
+    annotated, intersection, union = (tuple(row) for row in total.tolist())
+    return ClipScore(
+        name=clip.name,
+        frames=len(counts),
+        annotated=annotated,
+        intersection=intersection,
+        union=union,
+    )
+
 
 def score_clip(clip: Clip, masks: Masks, classes: int) -> ClipScore:
     """Return intersections and unions of `masks` over the annotated frames of `clip`.
 
-    masks: uint8 [time, height, width], one a frame, at any resolution. Raises DataError, naming the
-    clip, where an annotation holds no known class.
+    masks: uint8 [time, height, width], one a frame, at any resolution. Raises as `frame_counts`.
     """
     assert len(masks) == len(clip), (clip.name, len(masks), len(clip))
-    height, width = clip.masks.shape[1:]
-    matrix = np.zeros((classes, classes), np.int64)
-    annotated = np.flatnonzero(clip.annotated)
-    for time in annotated:
-        mask = resize_mask(masks[time], height, width)
-        try:
-            matrix += confusion_matrix(clip.masks[time], mask, classes)
-        except DataError as error:
-            raise DataError(f"clip {clip.name}, frame {time}: {error}") from error
-    intersection, union = intersection_and_union(matrix)
-    return ClipScore(
-        name=clip.name,
-        frames=len(annotated),
-        annotated=tuple(matrix.sum(axis=1).tolist()),
-        intersection=tuple(intersection.tolist()),
-        union=tuple(union.tolist()),
-    )
+    times = np.flatnonzero(clip.annotated).tolist()
+    return clip_score(clip, [frame_counts(clip, t, masks[t], classes) for t in times], classes)
 
 
 def combine(clips: Sequence[ClipScore]) -> Score:

@@ -39,7 +39,7 @@ def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers
 
 def distribution(choices: Sequence[Choice]) -> BaseDistribution:
     """Return evenly spaced whole numbers as a range, which keeps their order; others as a set."""
-    numbers = [c for c in choices if isinstance(c, int)]
+    numbers = [c for c in choices if isinstance(c, int) and not isinstance(c, bool)]
     if len(numbers) == len(choices) > 1:
         steps = {b - a for a, b in itertools.pairwise(numbers)}
         if len(steps) == 1 and (step := steps.pop()) > 0:

@@ -22,7 +22,7 @@ from jejunet_nas.space.search_space import (
     DIMENSIONS,
     Choice,
     SearchSpace,
-    in_yaml,
+    in_words,
     read_search_space,
     space_from_mapping,
 )
@@ -262,16 +262,20 @@ def _check_starts(study: StudySettings, file: Path) -> None:
                     f"{closest(name, DIMENSIONS)}"
                 )
             choices = getattr(study.search_space, name)
-            if choice not in choices:
-                allowed = ", ".join(str(in_yaml(known)) for known in choices)
+            switch = isinstance(choices[0], bool)
+            if choice not in choices or isinstance(choice, bool) is not switch:
+                allowed = ", ".join(map(in_words, choices))
                 raise SettingError(
-                    f"{where}: {name} is {in_yaml(choice)}; allowed: {allowed}. "
+                    f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
                     "Take one of these, or add it to the space."
                 )
 
 
 def _with_off(start: Any) -> Any:
-    """Replace `off`, which YAML 1.1 reads as false, by None."""
+    """Replace a threshold's `off`, which YAML 1.1 reads as false, by None."""
     if not isinstance(start, dict):
         return start
-    return {k: None if v is False or v == "off" else v for k, v in start.items()}
+    return {
+        k: None if k != "asynchronous" and (v is False or v == "off") else v
+        for k, v in start.items()
+    }

@@ -69,12 +69,18 @@ class Policy:
     propagated, or show the keyframe's mask again. The gate, where a threshold is set, scores how
     far each frame between is from the keyframe: below `reuse_below` the keyframe's mask is shown
     again, above `refresh_above` the frame becomes a keyframe.
+
+    asynchronous: a keyframe's network runs in the background while the frames that follow make do
+    with the keyframe before it, so that no frame but a stream's first waits for the whole network.
+    A keyframe begins when `keyframe_interval` frames have gone by since the last one began and that
+    one is done; with an interval of 1, as soon as it is done.
     """
 
     keyframe_interval: int
     between_keyframes: BetweenKeyframes = "propagate"
     reuse_below: float | None = None
     refresh_above: float | None = None
+    asynchronous: bool = False
 
     def __post_init__(self) -> None:
         _check_range("keyframe_interval", self.keyframe_interval, 1, 120)
@@ -84,7 +90,7 @@ class Policy:
             if threshold is None:
                 continue
             _check_range(name, threshold, 0.0, 1.0)
-            if self.keyframe_interval == 1:
+            if self.keyframe_interval == 1 and not self.asynchronous:
                 raise SettingError(
                     f"{name} is {threshold} with keyframe_interval 1, which leaves the gate no "
                     "frame; allowed: off. Use off, or a longer keyframe_interval."
@@ -94,6 +100,17 @@ class Policy:
                 f"reuse_below is {self.reuse_below} with between_keyframes reuse, which reuses "
                 "every mask already; allowed: off. Use off, or between_keyframes propagate."
             )
+        if self.asynchronous and self.between_keyframes == "reuse":
+            raise SettingError(
+                "between_keyframes is reuse with asynchronous on, where no frame would be looked "
+                "at; allowed: propagate. Use propagate, or asynchronous off."
+            )
+        if self.refresh_above is not None and self.keyframe_interval == 1:
+            raise SettingError(
+                f"refresh_above is {self.refresh_above} with keyframe_interval 1 and asynchronous "
+                "on, where keyframes begin as often as they can; allowed: off. Use off, or a "
+                "longer keyframe_interval."
+            )
         if None not in (self.reuse_below, self.refresh_above) and not (
             self.reuse_below < self.refresh_above  # type: ignore[operator]
         ):
@@ -101,6 +118,11 @@ class Policy:
                 f"reuse_below is {self.reuse_below}; allowed: less than refresh_above, which is "
                 f"{self.refresh_above}. Lower the first or raise the second."
             )
+
+    @property
+    def spares_frames(self) -> bool:
+        """Whether any frame gets less than the whole network."""
+        return self.keyframe_interval > 1 or self.asynchronous
 
     @property
     def gated(self) -> bool:

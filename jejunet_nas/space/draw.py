@@ -2,7 +2,8 @@
 
 Dimensions that have no say in an architecture are not drawn, so that no two draws differ in
 nothing: the output stride of a backbone that ends before stride 32, the gate of a policy without
-frames between keyframes.
+frames between keyframes, what starts a keyframe early where keyframes start as often as they can,
+and what is shown between them, which is propagated where they run in the background.
 """
 
 from collections.abc import Sequence
@@ -80,23 +81,33 @@ class _Pick(Protocol):
 
 def _draw_policy(pick: _Pick) -> Policy:
     interval = cast(int, pick("keyframe_interval"))
-    if interval == 1:
+    asynchronous = cast(bool, pick("asynchronous"))
+    if interval == 1 and not asynchronous:
         return Policy(keyframe_interval=1)
-    between = cast(BetweenKeyframes, pick("between_keyframes"))
+    between: BetweenKeyframes = "propagate"
+    if not asynchronous:
+        between = cast(BetweenKeyframes, pick("between_keyframes"))
     reuse_below = pick("reuse_below") if between == "propagate" else None
+    refresh_above = pick("refresh_above") if interval > 1 else None
     return Policy(
         keyframe_interval=interval,
         between_keyframes=between,
         reuse_below=cast("float | None", reuse_below),
-        refresh_above=cast("float | None", pick("refresh_above")),
+        refresh_above=cast("float | None", refresh_above),
+        asynchronous=asynchronous,
     )
 
 
 def _policy_choices(policy: Policy) -> dict[str, Choice]:
-    choices: dict[str, Choice] = {"keyframe_interval": policy.keyframe_interval}
-    if policy.keyframe_interval > 1:
-        choices["between_keyframes"] = policy.between_keyframes
-        choices["refresh_above"] = policy.refresh_above
+    choices: dict[str, Choice] = {
+        "keyframe_interval": policy.keyframe_interval,
+        "asynchronous": policy.asynchronous,
+    }
+    if policy.keyframe_interval > 1 or policy.asynchronous:
+        if not policy.asynchronous:
+            choices["between_keyframes"] = policy.between_keyframes
+        if policy.keyframe_interval > 1:
+            choices["refresh_above"] = policy.refresh_above
         if policy.between_keyframes == "propagate":
             choices["reuse_below"] = policy.reuse_below
     return choices

@@ -5,6 +5,8 @@ A file lists the choices of each dimension, or a range of whole numbers:
     depth_multiplier: [0.35, 0.5]
     resolution: {from: 128, to: 320, step: 32}     # square; "192x320" is height x width
     reuse_below: [off, 0.05]
+
+`asynchronous` may be left out, and is off then.
 """
 
 import dataclasses
@@ -18,7 +20,7 @@ from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.yaml_file import read_mapping
 
-Choice: TypeAlias = int | float | str | None
+Choice: TypeAlias = bool | int | float | str | None
 
 # Any other dimension may be set in this one to any value that is allowed at all.
 _EXAMPLE = Architecture(
@@ -46,8 +48,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "between_keyframes": (str,),
     "reuse_below": (float, int, type(None)),
     "refresh_above": (float, int, type(None)),
+    "asynchronous": (bool,),
 }
-_WORDS = {int: "a whole number", float: "a number", str: "a word", type(None): "off"}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    bool: "on or off",
+    type(None): "off",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +77,16 @@ class SearchSpace:
     between_keyframes: tuple[str, ...]
     reuse_below: tuple[float | None, ...]
     refresh_above: tuple[float | None, ...]
+    asynchronous: tuple[bool, ...] = (False,)
 
     def __post_init__(self) -> None:
         for name, choices in self.choices().items():
             _check_choices(name, choices)
+        if True in self.asynchronous and "propagate" not in self.between_keyframes:
+            raise SettingError(
+                "asynchronous holds on and between_keyframes no propagate, which is what frames "
+                "get then; allowed: both. Add propagate, or remove on."
+            )
         reuse = [value for value in self.reuse_below if value is not None]
         refresh = [value for value in self.refresh_above if value is not None]
         if reuse and refresh and max(reuse) >= min(refresh):
@@ -86,6 +101,7 @@ class SearchSpace:
 
 
 DIMENSIONS = tuple(field.name for field in dataclasses.fields(SearchSpace))
+_OPTIONAL = ("asynchronous",)
 
 
 def read_search_space(file: Path) -> SearchSpace:
@@ -101,14 +117,16 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
                 f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
                 f"{closest(str(name), DIMENSIONS)}"
             )
-    missing = [name for name in DIMENSIONS if name not in content]
+    missing = [name for name in DIMENSIONS if name not in content and name not in _OPTIONAL]
     if missing:
         raise SettingError(
             f"{where}: {missing[0]} is missing; allowed: every dimension, with a choice at least. "
             f"Add a line `{missing[0]}: [...]`."
         )
     try:
-        choices: dict[str, Any] = {name: _expand(name, content[name]) for name in DIMENSIONS}
+        choices: dict[str, Any] = {
+            name: _expand(name, content[name]) for name in DIMENSIONS if name in content
+        }
         return SearchSpace(**choices)
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
@@ -125,6 +143,13 @@ def to_yaml(space: SearchSpace) -> str:
 def in_yaml(choice: Choice) -> int | float | str:
     """Return `choice` as a file has it."""
     return "off" if choice is None else choice
+
+
+def in_words(choice: Choice) -> str:
+    """Return `choice` as one who writes a file would say it."""
+    if isinstance(choice, bool):
+        return "on" if choice else "off"
+    return str(in_yaml(choice))
 
 
 def size_of(resolution: Choice) -> tuple[int, int]:
@@ -168,7 +193,7 @@ def _expand_range(name: str, value: dict[str, Any]) -> tuple[Choice, ...]:
             f"{name} runs from {whole['from']} to {whole['to']} by {steps}; allowed: upwards. "
             "Exchange the ends, or use a positive step."
         )
-    return tuple(range(whole["from"], whole["to"] + 1, steps))
+    return tuple(_plain(name, each) for each in range(whole["from"], whole["to"] + 1, steps))
 
 
 def _plain(name: str, choice: Any) -> Choice:
@@ -176,7 +201,11 @@ def _plain(name: str, choice: Any) -> Choice:
     allowed: tuple[Any, ...] = _TYPES[name]
     if type(None) in allowed and (choice is False or choice == "off"):
         return None
-    if choice is None or isinstance(choice, bool) or not isinstance(choice, allowed):
+    if (
+        choice is None
+        or isinstance(choice, bool) is not (bool in allowed)
+        or not isinstance(choice, allowed)
+    ):
         kinds = [kind for kind in allowed if not (kind is int and float in allowed)]
         words = " or ".join(_WORDS[kind] for kind in kinds)
         raise SettingError(f"{name} holds {choice!r}; allowed: {words}. Mend that choice.")
@@ -189,7 +218,7 @@ def _check_choices(name: str, choices: tuple[Choice, ...]) -> None:
         raise SettingError(f"{name} has no choices; allowed: one at least. Add one to its list.")
     twice = [choice for position, choice in enumerate(choices) if choice in choices[:position]]
     if twice:
-        raise SettingError(f"{name} holds {in_yaml(twice[0])} twice; allowed: once. Remove one.")
+        raise SettingError(f"{name} holds {in_words(twice[0])} twice; allowed: once. Remove one.")
     for choice in choices:
         try:
             set_dimension(_EXAMPLE, name, choice)

@@ -17,7 +17,7 @@ from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.records import DataSplit
 from jejunet_nas.resize import resize_frame, thumbnails
-from jejunet_nas.scoring.miou import class_iou, confusion_matrix, intersection_and_union, mean_iou
+from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -74,12 +74,6 @@ def train_gate(
         _draws(rng, len(pairs.now), STATISTICS_BATCHES),
     )
     return last
-
-
-def disagreement(stale: npt.NDArray[np.uint8], fresh: npt.NDArray[np.uint8], classes: int) -> float:
-    """Return 1 - mean IoU of two masks over the classes that occur in either."""
-    common, either = intersection_and_union(confusion_matrix(fresh, stale, classes))
-    return 1.0 - mean_iou(class_iou(common.tolist(), either.tolist()))
 
 
 def _label_pairs(

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from jejunet_nas.measurement import NetworkMeasurement
-from jejunet_nas.records import FramePaths, Score, StudyHistory, to_json
+from jejunet_nas.records import FramePaths, StudyHistory, to_json
+from jejunet_nas.scores import Score
 from jejunet_nas.search.ledger import Ledger, storage_url
 from jejunet_nas.search.measurements import NETWORKS, graph_files, keep, kept
 from jejunet_nas.space.architecture import Architecture

@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.latency.stream import count_frames, floor_ms, frame_ms, stream_latency
+from jejunet_nas.latency.stream import (
+    background_lag,
+    count_frames,
+    floor_ms,
+    frame_ms,
+    stream_latency,
+)
 from jejunet_nas.records import FramePaths, Latency, PathLatencies
 from jejunet_nas.records import Path as FramePath
 from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video.walk import walk
+from tests.video.build import policies_in_the_background
 
 durations = st.floats(0.0, 500.0)
 rates = st.floats(1.0, 120.0)
@@ -127,6 +135,100 @@ network_latencies = st.builds(
 )
 
 
+def _in_the_background(letters: str, lag: int = 2) -> FramePaths:
+    return FramePaths(clip="bear", letters=letters, lag=lag)
+
+
+def test_where_keyframes_run_in_the_background_only_the_start_waits_and_it_is_told_apart() -> None:
+    walks = [_in_the_background("kppR"), _in_the_background("kr")]
+
+    found = stream_latency(walks, SIXTY_TEN_ONE, target_fps=25.0)
+
+    assert found.startup_ms == 60
+    assert found.mean_ms == (10 + 10 + 1 + 0) / 4
+    assert (found.worst_ms, found.every_frame, found.dropped_frames) == (10, True, 0)
+    assert found.doubts == ()
+
+
+def test_where_each_keyframe_is_waited_for_there_is_no_other_start() -> None:
+    found = stream_latency([_walk(["key", "propagate"])], SIXTY_TEN_ONE, target_fps=5.0)
+
+    assert (found.startup_ms, found.worst_ms, found.doubts) == (None, 60, ())
+
+
+def test_a_clip_of_nothing_but_its_start_is_all_start() -> None:
+    found = stream_latency([_in_the_background("k")], SIXTY_TEN_ONE, target_fps=25.0)
+
+    assert (found.mean_ms, found.startup_ms) == (60, 60)
+
+
+def test_frames_that_run_no_graph_are_sustained_at_any_rate() -> None:
+    found = stream_latency([_in_the_background("krrr")], SIXTY_TEN_ONE, target_fps=25.0)
+
+    assert (found.mean_ms, found.sustained_fps) == (0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("key_ms", "fps", "lag"), [(0.0, 25.0, 1), (40.0, 25.0, 1), (40.1, 25.0, 2), (250.0, 24.0, 6)]
+)
+def test_a_keyframe_is_there_for_the_first_frame_that_comes_once_it_is_done(
+    key_ms: float, fps: float, lag: int
+) -> None:
+    assert background_lag(_latencies(key_ms, 1.0, 1.0), target_fps=fps) == lag
+
+
+@given(durations, rates)
+def test_a_lag_is_the_fewest_frames_that_last_as_long_as_the_keyframe(
+    key_ms: float, fps: float
+) -> None:
+    lag, period_ms = background_lag(_latencies(key_ms, 1.0, 1.0), target_fps=fps), 1000 / fps
+
+    assert lag >= 1
+    assert lag * period_ms >= key_ms * (1 - 1e-9)
+    assert lag == 1 or (lag - 1) * period_ms < key_ms * (1 + 1e-9)
+
+
+def test_a_latency_that_means_another_lag_than_the_masks_were_scored_with_is_doubted() -> None:
+    walk = _in_the_background("kpp", lag=3)
+
+    found = stream_latency([walk], SIXTY_TEN_ONE, target_fps=25.0, doubts=("spread",))
+
+    assert found.doubts == (
+        "spread",
+        "a keyframe takes 2 frame(s) in the background, and the masks were scored with 3",
+    )
+
+
+@st.composite
+def streams_in_the_background(draw: st.DrawFn) -> tuple[Policy, FramePaths]:
+    """Return a policy with keyframes in the background, and a walk that it may take."""
+    policy = draw(policies_in_the_background())
+    scores = draw(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+    lag = draw(st.integers(1, 5))
+    taken = walk(len(scores), policy, lambda time, _: scores[time], lag=lag)
+    gated = [score is not None for score in taken.gate_scores]
+    return policy, FramePaths.of("bear", taken.paths, gated, lag=lag)
+
+
+def test_the_floor_in_the_background_counts_on_no_keyframe_however_quick() -> None:
+    quick_keyframes = _latencies(5.0, 10.0, 1.0)
+    policy = Policy(keyframe_interval=4, refresh_above=0.6, asynchronous=True)
+
+    assert floor_ms(policy, quick_keyframes) == 10
+
+
+@given(streams_in_the_background(), network_latencies, rates)
+def test_no_stream_with_keyframes_in_the_background_beats_the_floor_of_its_policy(
+    stream: tuple[Policy, FramePaths], latencies: PathLatencies, fps: float
+) -> None:
+    policy, walk = stream
+
+    found = stream_latency([walk], latencies, target_fps=fps)
+
+    assert floor_ms(policy, latencies) <= found.mean_ms * (1 + 1e-9)
+    assert found.startup_ms == latencies.key.median_ms
+
+
 @given(streams(), network_latencies, rates)
 def test_the_mean_lies_between_the_floor_and_the_worst_frame(
     stream: tuple[Policy, list[FramePath], list[bool]], latencies: PathLatencies, fps: float
@@ -159,6 +261,10 @@ def test_without_a_gate_the_floor_is_the_mean_of_whole_intervals(
         (Policy(keyframe_interval=4, reuse_below=0.1), (60 + 3 * 1) / 4),
         (Policy(keyframe_interval=4, refresh_above=0.6), (60 + 3 * 11) / 4),
         (Policy(keyframe_interval=2, between_keyframes="reuse", refresh_above=0.6), (60 + 1) / 2),
+        (Policy(keyframe_interval=1, asynchronous=True), 10),
+        (Policy(keyframe_interval=4, reuse_below=0.1, asynchronous=True), 1),
+        (Policy(keyframe_interval=4, refresh_above=0.6, asynchronous=True), 10),
+        (Policy(keyframe_interval=4, reuse_below=0.1, refresh_above=0.6, asynchronous=True), 1),
     ],
     ids=str,
 )

@@ -4,19 +4,18 @@ import dataclasses
 import random
 
 from jejunet_nas.records import (
-    ClipScore,
     FailedTrial,
     FramePaths,
     LatencySource,
     Path,
     RefusedTrial,
-    Score,
     StreamLatency,
     StudyHistory,
     TrialResult,
 )
+from jejunet_nas.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Network, Policy
-from tests.made_up import network_record
+from tests.made_up import TEMPORAL, network_record
 
 NETWORK = Network(
     depth_multiplier=0.5,
@@ -54,6 +53,7 @@ def trial(
             f"{number:012x}", NETWORK, float_miou=miou + 0.01, int8_miou=miou + 0.005
         ),
         score=Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips),
+        temporal=TEMPORAL,
         walks=(FramePaths.of("bear", paths, [False] * interval),),
         predicted=StreamLatency(
             mean_ms=mean_ms,

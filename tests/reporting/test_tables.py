@@ -87,7 +87,9 @@ def test_a_point_of_the_summary_holds_all_that_export_needs() -> None:
     assert set(best) == {
         *("trial", "network_id", "miou", "float_miou", "int8_miou", "mean_ms", "worst_ms"),
         *("sustained_fps", "every_frame", "dropped_frames_pct", "latency_source", "paths"),
-        *("predicted_ms", "unstable", "architecture"),
+        *("predicted_ms", "unstable", "startup_ms", "architecture"),
+        *("consistency", "region_j", "boundary_f", "mean_age_frames", "longest_stale_frames"),
+        *("gate_mean_error", "gate_rank_correlation"),
     }
     assert (best["trial"], best["dropped_frames_pct"]) == (1, 12.5)
     assert best["paths"] == {"key": 1.0, "propagate": 0.0, "reuse": 0.0}

@@ -12,14 +12,14 @@ from jejunet_nas.records import (
     GRAPH_NAMES,
     FramePaths,
     GraphRecord,
-    Score,
     StreamLatency,
     TrialResult,
 )
+from jejunet_nas.scores import Score
 from jejunet_nas.search.settings import StudySettings, read_study
 from jejunet_nas.search.view import Standing
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
-from tests.made_up import network_record
+from tests.made_up import TEMPORAL, network_record
 
 SPACE = """\
 search_space:
@@ -70,6 +70,7 @@ def result(
         architecture=architecture,
         network=dataclasses.replace(network, graphs=GRAPHS),
         score=Score(miou=miou, class_iou=(miou,), clips=()),
+        temporal=TEMPORAL,
         walks=(FramePaths(clip="bear", letters="kk"),),
         predicted=StreamLatency(
             mean_ms=mean_ms,

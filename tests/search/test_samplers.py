@@ -25,6 +25,8 @@ OTHER_CHOICES: list[tuple[Any, ...]] = [
     ("thin", "shared"),
     (None, 0.05),
     (64, "64x96"),
+    (False, True),
+    (True,),
 ]
 
 

@@ -236,3 +236,29 @@ def test_a_starting_point_names_what_it_fixes_and_no_more(tmp_path: Path) -> Non
     study = tiny_study(tmp_path, "start_with: [{resolution: 64, keyframe_interval: 2}]\n")
 
     assert start_choices(study) == [{"resolution": 64, "keyframe_interval": 2}]
+
+
+@pytest.mark.parametrize(("written", "choice"), [("on", True), ("off", False), ("true", True)])
+def test_a_starting_point_may_run_keyframes_in_the_background_or_not(
+    tmp_path: Path, written: str, choice: bool
+) -> None:
+    start = f"start_with: [{{asynchronous: {written}}}]\n"
+
+    study = tiny_study(tmp_path, start, SPACE + "  asynchronous: [off, on]\n")
+
+    assert start_choices(study) == [{"asynchronous": choice}]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("asynchronous: on", r"asynchronous is on; allowed: off\."),
+        ("asynchronous: 0", r"asynchronous is 0; allowed: off\."),
+        ("keyframe_interval: true", r"keyframe_interval is on; allowed: 1, 2, 3\."),
+    ],
+)
+def test_a_starting_point_takes_switches_for_switches_alone(
+    tmp_path: Path, start: str, words: str
+) -> None:
+    with pytest.raises(SettingError, match=words):
+        tiny_study(tmp_path, f"start_with: [{{{start}}}]\n")

@@ -33,6 +33,7 @@ SPACE: dict[str, Any] = {
     "between_keyframes": ["propagate"],
     "reuse_below": ["off"],
     "refresh_above": ["off"],
+    "asynchronous": [False],
 }
 
 SIDES = st.integers(2, 32).map(lambda cells: 32 * cells)
@@ -44,8 +45,16 @@ def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(values, min_size=1, max_size=4, unique=True).map(tuple)
 
 
+def _space(**choices: Any) -> SearchSpace:
+    """Return a space in which frames have something to get where keyframes run behind them."""
+    between = choices["between_keyframes"]
+    if True in choices["asynchronous"] and "propagate" not in between:
+        choices["between_keyframes"] = (*between, "propagate")
+    return SearchSpace(**choices)
+
+
 SPACES = st.builds(
-    SearchSpace,
+    _space,
     depth_multiplier=some(st.floats(0.1, 1.4)),
     last_block=some(st.integers(6, 16)),
     output_stride=some(st.sampled_from([16, 32])),
@@ -58,6 +67,7 @@ SPACES = st.builds(
     # Every reuse_below is less than every refresh_above.
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),
+    asynchronous=some(st.booleans()),
 )
 
 

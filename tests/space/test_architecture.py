@@ -77,6 +77,19 @@ BAD_POLICIES = [
         {"reuse_below": 0.4, "refresh_above": 0.4},
         "reuse_below is 0.4; allowed: less than refresh_above, which is 0.4.",
     ),
+    (
+        {"keyframe_interval": 1, "asynchronous": True, "refresh_above": 0.4},
+        "refresh_above is 0.4 with keyframe_interval 1 and asynchronous on, where keyframes begin "
+        "as often as they can; allowed: off. Use off, or a longer keyframe_interval.",
+    ),
+    (
+        {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
+        "reuse_below is 0.1 with between_keyframes reuse, which reuses every mask already;",
+    ),
+    (
+        {"asynchronous": True, "reuse_below": 0.4, "refresh_above": 0.4},
+        "reuse_below is 0.4; allowed: less than refresh_above, which is 0.4.",
+    ),
 ]
 
 
@@ -96,6 +109,26 @@ def test_a_policy_is_gated_where_one_threshold_is_set() -> None:
     assert not POLICY.gated
     assert dataclasses.replace(POLICY, reuse_below=0.1).gated
     assert Policy(keyframe_interval=2, between_keyframes="reuse", refresh_above=0.4).gated
+
+
+def test_the_gate_has_frames_wherever_keyframes_run_in_the_background() -> None:
+    assert Policy(keyframe_interval=1, reuse_below=0.1, asynchronous=True).gated
+
+
+def test_keyframes_in_the_background_make_another_architecture() -> None:
+    background = dataclasses.replace(POLICY, asynchronous=True)
+
+    assert canonical_json(background) != canonical_json(POLICY)
+    assert architecture_from_dict(
+        json.loads(canonical_json(Architecture(network=NETWORK, policy=POLICY)))
+    ) == Architecture(network=NETWORK, policy=dataclasses.replace(background, asynchronous=False))
+
+
+def test_an_architecture_from_before_keyframes_ran_in_the_background_reads_as_waiting() -> None:
+    plain = json.loads(canonical_json(ARCHITECTURE))
+    del plain["policy"]["asynchronous"]
+
+    assert architecture_from_dict(plain) == ARCHITECTURE
 
 
 @given(content=PLAIN, seed=st.randoms(use_true_random=False))

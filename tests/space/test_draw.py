@@ -76,6 +76,22 @@ def test_no_policy_is_drawn_where_every_frame_is_a_keyframe() -> None:
     assert not asked.keys() & {"between_keyframes", "reuse_below", "refresh_above"}
 
 
+def test_keyframes_in_the_background_leave_frames_between_them_at_any_interval() -> None:
+    asked = drawn(
+        keyframe_interval=[1], reuse_below=[0.1], refresh_above=[0.4], asynchronous=[True]
+    )
+
+    assert asked["reuse_below"] == 0.1
+    assert "between_keyframes" not in asked  # they are propagated
+    assert "refresh_above" not in asked  # keyframes begin as often as they can
+
+
+def test_keyframes_in_the_background_are_begun_early_by_the_gate_where_there_is_time() -> None:
+    asked = drawn(reuse_below=[0.1], refresh_above=[0.4], asynchronous=[True])
+
+    assert (asked["reuse_below"], asked["refresh_above"]) == (0.1, 0.4)
+
+
 def test_the_gate_does_not_choose_reuse_where_every_mask_is_reused() -> None:
     asked = drawn(between_keyframes=["reuse"], reuse_below=[0.1], refresh_above=[0.4])
 

@@ -48,6 +48,15 @@ BAD_CHOICES = [
     ("reuse_below", [0.1, 0.1], "reuse_below holds 0.1 twice; allowed: once."),
     ("refresh_above", [1.5], "refresh_above is 1.5; allowed: 0.0 to 1.0. The nearest is 1.0."),
     ("refresh_above", [True], "refresh_above holds True; allowed: a number or off."),
+    ("asynchronous", [], "asynchronous has no choices; allowed: one at least."),
+    ("asynchronous", True, "asynchronous is True; allowed: a list of choices, or a range."),
+    ("asynchronous", ["yes"], "asynchronous holds 'yes'; allowed: on or off."),
+    ("asynchronous", ["off"], "asynchronous holds 'off'; allowed: on or off."),
+    ("asynchronous", [1], "asynchronous holds 1; allowed: on or off."),
+    ("asynchronous", [None], "asynchronous holds None; allowed: on or off."),
+    ("asynchronous", [True, True], "asynchronous holds on twice; allowed: once."),
+    ("asynchronous", {"from": 0, "to": 1}, "asynchronous holds 0; allowed: on or off."),
+    ("detail", {"from": 0, "to": 1}, "detail holds 0; allowed: a word."),
 ]
 
 BAD_RANGES = [
@@ -89,6 +98,31 @@ def test_off_is_read_whether_yaml_takes_it_for_a_word_or_for_false(off: Any) -> 
     assert space(reuse_below=[off, 0]).reuse_below == (None, 0.0)
 
 
+def test_a_range_of_a_dimension_of_any_numbers_holds_such_numbers() -> None:
+    assert [repr(each) for each in space(reuse_below={"from": 0, "to": 0}).reuse_below] == ["0.0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "choices"),
+    [
+        ("asynchronous: [off, on]", (False, True)),
+        ("asynchronous: [on]", (True,)),
+        ("asynchronous: [true, false]", (True, False)),
+        ("", (False,)),
+    ],
+)
+def test_asynchronous_is_off_or_on_and_off_where_it_is_left_out(
+    tmp_path: Path, line: str, choices: tuple[bool, ...]
+) -> None:
+    rest = {name: values for name, values in SPACE.items() if name != "asynchronous"}
+    (tmp_path / "s.yaml").write_text(f"{yaml.safe_dump(rest)}{line}\n")
+
+    found = read_search_space(tmp_path / "s.yaml")
+
+    assert found.asynchronous == choices
+    assert space_from_mapping(yaml.safe_load(to_yaml(found)), "s.yaml") == found
+
+
 @pytest.mark.parametrize(("name", "choices", "words"), BAD_CHOICES)
 def test_a_choice_that_cannot_be_is_named_with_what_is_allowed(
     name: str, choices: Any, words: str
@@ -117,7 +151,7 @@ def test_a_misspelt_dimension_is_answered_with_the_one_that_is_meant(name: str) 
         space(**{misspelt: SPACE[name]})
 
 
-@pytest.mark.parametrize("name", DIMENSIONS)
+@pytest.mark.parametrize("name", [name for name in DIMENSIONS if name != "asynchronous"])
 def test_a_missing_dimension_is_named_with_the_line_to_add(name: str) -> None:
     rest = {key: choices for key, choices in SPACE.items() if key != name}
 

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from jejunet_nas.networks.build import KerasNetwork, as_input, build_network
 from jejunet_nas.records import Clip, DataSplit
 from jejunet_nas.resize import thumbnails
-from jejunet_nas.training.gate import disagreement, train_gate
+from jejunet_nas.scoring.miou import disagreement
+from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import tiny_network
 

@@ -1,0 +1,63 @@
+"""How far the scores of a network's int8 gate can be believed, on frames that it never learnt from.
+
+Of each pair of frames of a validation clip the gate says how far their masks will disagree; the
+masks themselves say how far they do.
+"""
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from jejunet_nas.records import GateBin, GateRecord
+from jejunet_nas.scoring.miou import disagreement
+from jejunet_nas.video.results import ClipResults, Shown
+
+GROUPS = 24  # of frames of one clip each; every two of them make a pair: 144 in all
+FRAMES_PER_GROUP = 4
+# Scores crowd near 0, where thresholds lie: the bins widen from there on.
+EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
+
+Figures = npt.NDArray[np.float64]
+
+
+def judge_gate(
+    clips: list[ClipResults], classes: int, *, longest_age: int, seed: int = 0
+) -> GateRecord:
+    """Return how the gate's scores compare with the truth, over pairs up to `longest_age` apart."""
+    rng = np.random.default_rng([seed, 3])
+    lengths = np.array([len(clip) for clip in clips])
+    scores, truths = [], []
+    for index in rng.choice(len(clips), size=GROUPS, p=lengths / lengths.sum()):
+        clip = clips[index]
+        reach = min(longest_age, len(clip) - 1)
+        first = int(rng.integers(0, len(clip) - reach))
+        times = np.unique(first + rng.integers(0, reach + 1, FRAMES_PER_GROUP)).tolist()
+        for position, stale in enumerate(times):
+            for fresh in times[position + 1 :]:
+                scores.append(clip.gate(fresh, stale))
+                old, new = clip.mask(Shown(stale, stale)), clip.mask(Shown(fresh, fresh))
+                truths.append(disagreement(old, new, classes))
+        clip.forget_frames()
+    return _record(np.array(scores), np.array(truths))
+
+
+def _record(scores: Figures, truths: Figures) -> GateRecord:
+    bins = []
+    for low, high in itertools.pairwise(EDGES):
+        inside = (low <= scores) & ((scores < high) | (high == EDGES[-1]))
+        if inside.any():
+            bins.append(
+                GateBin(
+                    pairs=int(inside.sum()),
+                    score=float(scores[inside].mean()),
+                    disagreement=float(truths[inside].mean()),
+                )
+            )
+    varied = len(set(scores.tolist())) > 1 and len(set(truths.tolist())) > 1
+    return GateRecord(
+        bins=tuple(bins),
+        mean_error=float(np.abs(scores - truths).mean()) if len(scores) else None,
+        rank_correlation=float(spearmanr(scores, truths).statistic) if varied else None,
+    )

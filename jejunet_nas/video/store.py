@@ -1,0 +1,57 @@
+"""Keeps what a network made of its clips in one file, so that it is not computed twice.
+
+An .npz beside the network's graphs: masks as `results` compresses them, one after the other, and
+gate scores. A file that is missing, cut short or of other clips is as good as none.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jejunet_nas.video.results import ClipResults, Shown
+
+
+def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
+    """Hand each clip what `file` knows of it; return how many masks and scores that are."""
+    try:
+        with file.open("rb") as opened, np.load(opened) as stored:
+            masks, lengths, scored = stored["masks"], stored["lengths"], stored["scored"]
+            scores, blob = stored["scores"].tolist(), stored["blob"].tobytes()
+    except Exception:  # whatever zipfile or NumPy find wrong: they name a dozen kinds between them
+        return 0
+    ends = np.cumsum(lengths).tolist()
+    for number, clip in enumerate(clips):
+        mine = np.flatnonzero(masks[:, 0] == number).tolist()
+        theirs = np.flatnonzero(scored[:, 0] == number).tolist()
+        clip.take_up(
+            [(Shown(*masks[i, 1:].tolist()), blob[ends[i] - lengths[i] : ends[i]]) for i in mine],
+            [(Shown(*scored[i, 1:].tolist()), scores[i]) for i in theirs],
+        )
+    return sum(clip.size for clip in clips)
+
+
+def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
+    """Write all that `clips` know, beside `file` first and then in its place."""
+    masks: list[tuple[int, int, int]] = []
+    scored: list[tuple[int, int, int]] = []
+    blobs: list[bytes] = []
+    scores: list[float] = []
+    for number, clip in enumerate(clips):
+        known, judged = clip.stored()
+        masks += [(number, *shown) for shown in known]
+        blobs += known.values()
+        scored += [(number, *pair) for pair in judged]
+        scores += judged.values()
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with part.open("wb") as opened:
+        np.savez(
+            opened,
+            masks=np.array(masks, np.int32).reshape(-1, 3),
+            lengths=np.array([len(blob) for blob in blobs], np.int64),
+            blob=np.frombuffer(b"".join(blobs), np.uint8),
+            scored=np.array(scored, np.int32).reshape(-1, 3),
+            scores=np.array(scores, np.float64),
+        )
+    part.replace(file)

@@ -1,0 +1,222 @@
+"""Scores of many policies at once are those of each, run plainly and scored alone."""
+
+import dataclasses
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jejunet_nas.evaluation import network
+from jejunet_nas.evaluation.network import Evaluation, PolicyScore
+from jejunet_nas.records import DataSplit, FramePaths, GraphName
+from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.temporal import combine_temporal, object_classes, score_temporal
+from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.results import ClipResults
+from jejunet_nas.video.walk import Gate
+from tests.builders import tiny_run
+from tests.video.build import CountedGraphs
+from tests.video.plain import run_plainly
+
+LAG = 2
+POLICIES = (
+    Policy(keyframe_interval=1),
+    Policy(keyframe_interval=3),
+    Policy(keyframe_interval=4, between_keyframes="reuse"),
+    Policy(keyframe_interval=8, reuse_below=0.1, refresh_above=0.3),
+    Policy(keyframe_interval=8, between_keyframes="reuse", refresh_above=0.2),
+    Policy(keyframe_interval=1, asynchronous=True),
+    Policy(keyframe_interval=3, asynchronous=True),
+    Policy(keyframe_interval=4, reuse_below=0.1, refresh_above=0.3, asynchronous=True),
+)
+
+
+@pytest.fixture
+def val() -> DataSplit:
+    """Two clips, of the first of which only some frames are annotated."""
+    first, second = tiny_run().val.clips
+    known = np.arange(len(first)) % 3 == 1
+    some = dataclasses.replace(first, annotated=known)
+    return dataclasses.replace(tiny_run().val, clips=(some, second))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[GraphName, Path]:
+    """The graphs in a folder where nothing else is."""
+    graphs = tiny_run().graphs.items()
+    return {name: Path(shutil.copy(file, tmp_path / file.name)) for name, file in graphs}
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each graph has run."""
+    counted: Counter[str] = Counter()
+
+    def count(files: Mapping[GraphName, Path], *, threads: int) -> CountedGraphs:
+        graphs = CountedGraphs(NetworkGraphs(files, threads=threads))
+        graphs.runs = counted
+        return graphs
+
+    monkeypatch.setattr(network, "NetworkGraphs", count)
+    return counted
+
+
+def score_plainly(val: DataSplit, policy: Policy) -> PolicyScore:
+    """Score what a plain run shows with the functions that score one clip."""
+    graphs, lag = NetworkGraphs(tiny_run().graphs), LAG if policy.asynchronous else None
+    runs = [run_plainly(graphs, clip, policy, lag) for clip in val.clips]
+    both = list(zip(val.clips, runs, strict=True))
+    objects = object_classes(val.class_names)
+    return PolicyScore(
+        score=combine([score_clip(c, np.stack(r.masks), len(val.class_names)) for c, r in both]),
+        temporal=combine_temporal(
+            [score_temporal(c, np.stack(r.masks), r.ages, objects) for c, r in both]
+        ),
+        walks=tuple(
+            FramePaths.of(c.name, r.paths, [score is not None for score in r.scores], lag=lag)
+            for c, r in both
+        ),
+    )
+
+
+def test_many_policies_at_once_score_as_each_does_when_it_is_run_plainly(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    found = Evaluation(val, files).score(POLICIES, lag=LAG)
+
+    assert found == [score_plainly(val, policy) for policy in POLICIES]
+    assert len({each.score.miou for each in found}) > len(POLICIES) / 2
+
+
+@pytest.mark.parametrize("policy", [POLICIES[3], POLICIES[7]], ids=["waits", "background"])
+def test_a_policy_scored_alone_scores_as_among_others(
+    val: DataSplit, files: dict[GraphName, Path], tmp_path: Path, policy: Policy
+) -> None:
+    among = Evaluation(val, files).score(POLICIES, lag=LAG)[POLICIES.index(policy)]
+    next(tmp_path.glob("results-*")).unlink()
+
+    assert Evaluation(val, files).score([policy], lag=LAG) == [among]
+
+
+def test_what_one_evaluation_found_the_next_one_takes_up(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    first = Evaluation(val, files).score(POLICIES, lag=LAG)
+    assert min(runs[graph] for graph in ("key", "propagate", "gate")) > 0
+    runs.clear()
+
+    again = Evaluation(val, files).score(POLICIES[::-1], lag=LAG)
+
+    assert again == first[::-1]
+    assert not runs
+
+
+def test_another_policy_runs_the_network_only_where_none_did(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    evaluation = Evaluation(val, files)
+    evaluation.score([Policy(keyframe_interval=1)], lag=LAG)
+    assert runs == {"key": sum(clip.annotated.sum() for clip in val.clips)}
+    runs.clear()
+
+    evaluation.score([Policy(keyframe_interval=8, between_keyframes="reuse")], lag=LAG)
+
+    assert runs == {"key": 1}  # the first frame of the clip that nobody annotated it in
+
+
+def test_clips_that_changed_know_nothing_of_what_was_found_before(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+    before = runs.copy()
+
+    changed = dataclasses.replace(val, fingerprint="another")
+    Evaluation(changed, files).score([POLICIES[1]], lag=LAG)
+
+    assert runs == before + before
+
+
+def test_nothing_is_written_that_was_known(
+    val: DataSplit, files: dict[GraphName, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation = Evaluation(val, files)
+    evaluation.score(POLICIES, lag=LAG)
+    monkeypatch.setattr(network, "write_results", pytest.fail)
+
+    evaluation.score(POLICIES, lag=LAG)
+    Evaluation(val, files).score(POLICIES[:2], lag=LAG)
+
+
+def test_a_trial_that_was_not_asked_over_time_has_no_temporal_score(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    evaluation = Evaluation(val, files)
+
+    (without,) = evaluation.score([POLICIES[1]], lag=LAG, temporal=False)
+    (asked,) = evaluation.score([POLICIES[1]], lag=LAG)
+
+    assert without == dataclasses.replace(asked, temporal=None)
+    assert asked.temporal is not None
+
+
+def test_another_score_may_stand_in_the_gates_place(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    def every_third(results: ClipResults) -> Gate:
+        assert len(results) == 8
+        return lambda frame, keyframe: 1.0 if frame % 3 == 0 else 0.0
+
+    evaluation = Evaluation(val, files)
+    gated = Policy(keyframe_interval=8, refresh_above=0.5)
+    (found,) = evaluation.score([gated], lag=LAG, gates=every_third)
+    (expected,) = evaluation.score([Policy(keyframe_interval=3)], lag=LAG)
+
+    assert (found.score, found.temporal) == (expected.score, expected.temporal)
+    assert [walk.letters for walk in found.walks] == ["kPPKPPKP"] * 2
+    assert evaluation.walks(gated, lag=LAG, gates=every_third) == found.walks
+    assert "gate" not in runs
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_the_walks_of_a_policy_need_no_mask(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str], policy: Policy
+) -> None:
+    walks = Evaluation(val, files).walks(policy, lag=LAG)
+
+    assert walks == score_plainly(val, policy).walks
+    assert not runs.keys() & {"key", "propagate"}
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_the_masks_of_a_clip_are_those_of_a_plain_run(
+    val: DataSplit, files: dict[GraphName, Path], policy: Policy
+) -> None:
+    masks, walk = Evaluation(val, files).masks(1, policy, lag=LAG)
+
+    lag = LAG if policy.asynchronous else None
+    plain = run_plainly(NetworkGraphs(files), val.clips[1], policy, lag)
+    np.testing.assert_array_equal(masks, plain.masks)
+    assert (walk.paths, walk.ages) == (tuple(plain.paths), tuple(plain.ages))
+
+
+def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]) -> None:
+    told: list[tuple[int, int]] = []
+
+    Evaluation(val, files).score(POLICIES[:1], lag=LAG, tell=lambda *news: told.append(news))
+
+    assert told == [(0, 16), (8, 16)]
+
+
+def test_the_gate_is_judged_and_what_that_took_is_kept(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    judged = Evaluation(val, files).judge_gate(longest_age=3)
+    runs.clear()
+
+    assert Evaluation(val, files).judge_gate(longest_age=3) == judged
+    assert not runs
+    assert sum(each.pairs for each in judged.bins) > 24
