@@ -40,6 +40,12 @@ class DeviceAwayError(DeviceError):
     """The phone cannot be reached now; it may come back."""
 
 
+class StoppedError(JejunetError):
+    """A person stopped what was being done; the message says what is kept of it."""
+
+    exit_code = 130
+
+
 class TrialError(JejunetError):
     """One trial cannot be finished; the study goes on without it."""
 

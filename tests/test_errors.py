@@ -9,6 +9,7 @@ from jejunet_nas.errors import (
     JejunetError,
     NothingFeasibleError,
     SettingError,
+    StoppedError,
     TrialError,
     closest,
 )
@@ -21,6 +22,7 @@ EXIT_CODES: dict[type[JejunetError], int] = {
     NothingFeasibleError: 3,
     DeviceError: 4,
     DeviceAwayError: 4,
+    StoppedError: 130,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import data, film, phone, study
+from jejunet_nas.cli import data, film, phone, segmenting, study
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ for command in (
     study.search,
     study.report,
     film.show,
+    segmenting.segment,
     phone.measure,
     phone.calibrate,
     phone.doctor,

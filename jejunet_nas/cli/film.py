@@ -12,9 +12,8 @@ from jejunet_nas.cli.arguments import (
     existing_folder,
     project_folder,
     sayer,
-    state_folder,
-    study_file,
 )
+from jejunet_nas.cli.trial import choose_trial
 from jejunet_nas.errors import SettingError
 
 
@@ -36,26 +35,10 @@ def show(
 
     from jejunet_nas.datasets.catalog import open_split
     from jejunet_nas.reporting.film import draw_film
-    from jejunet_nas.reporting.tables import front_of
-    from jejunet_nas.search.ledger import require_ledger
-    from jejunet_nas.search.measurements import NETWORKS, with_measured
-    from jejunet_nas.search.settings import read_study
     from jejunet_nas.show import choose_clip, film_frames
 
-    file = study_file(study)
-    settings = read_study(file, overrides)
-    folder = state_folder(file, settings.name)
-    ledger = require_ledger(settings, folder, storage)
-    history = with_measured(ledger.history(), folder / NETWORKS)
-    known = {each.number: each for each in history.complete}
-    best = next(iter(front_of(history)), None)
-    chosen = known.get(trial) if trial is not None else best
-    if chosen is None:
-        numbers = ", ".join(map(str, known)) or "none: search the study first"
-        raise SettingError(
-            f"--trial is {'not given, and nothing meets the target' if trial is None else trial}; "
-            f"allowed: {numbers}."
-        )
+    chosen = choose_trial(study, trial, storage, overrides)
+    settings = chosen.settings
     root = Path(settings.data.root) if settings.data.root else None
     split = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)
     shown = choose_clip(split, clip)
@@ -64,8 +47,8 @@ def show(
         raise SettingError(
             f"--from is {first}; allowed for {shown.name}: 0 to {len(shown) - 1}, its frames."
         )
-    film = film_frames(chosen, shown, folder / NETWORKS, times, len(split.class_names))
-    target = out or project_folder(file) / "reports" / settings.name / "film.png"
+    film = film_frames(chosen.trial, shown, chosen.networks, times, len(split.class_names))
+    target = out or project_folder(chosen.file) / "reports" / settings.name / "film.png"
     target.parent.mkdir(parents=True, exist_ok=True)
-    draw_film(film, target, clip=shown.name, class_names=split.class_names, trial=chosen)
+    draw_film(film, target, clip=shown.name, class_names=split.class_names, trial=chosen.trial)
     sayer(Console(stderr=True))(f"film: {target}")

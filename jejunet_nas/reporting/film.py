@@ -19,13 +19,12 @@ from matplotlib.patches import Patch
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records import Path as FramePath
 from jejunet_nas.reporting.axes import INK
-from jejunet_nas.reporting.overlay import Colour, Picture, class_colours, overlay
+from jejunet_nas.reporting.overlay import PATH_COLOURS, Colour, Picture, class_colours, overlay
 from jejunet_nas.reporting.words import architecture_words, one_line, source_words
 
 IN_A_ROW = 4
 TILE_WIDTH_PX = 330
 _DOTS_PER_INCH = 150
-_PATH_COLOURS: dict[FramePath, str] = {"key": "#D55E00", "propagate": "#0072B2", "reuse": "#6E6E6E"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ def draw_film(
         _show(axes[2 * row + 1, column], each.frame, each.mask, colours, tile)
         axes[2 * row, column].set_title(f"frame {each.time}, annotated", fontsize=7.5, color=INK)
         axes[2 * row + 1, column].set_title(
-            _words(each), fontsize=7.5, color=_PATH_COLOURS[each.path], fontweight="bold"
+            _words(each), fontsize=7.5, color=PATH_COLOURS[each.path], fontweight="bold"
         )
     latency = trial.latency
     figure.suptitle(

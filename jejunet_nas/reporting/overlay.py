@@ -1,6 +1,7 @@
 """Masks laid over frames in colour: objects tinted and outlined, background muted, void hatched.
 
-Colours belong to classes: those of streets by custom, all others in turn.
+Colours belong to classes: those of streets by custom, all others in turn; and to the paths that
+frames take.
 
 Units: arrays are [height, width, ...], colours RGB from 0 to 255.
 """
@@ -15,9 +16,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from jejunet_nas.records import IGNORE
+from jejunet_nas.records import Path as FramePath
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
+
+PATH_COLOURS: dict[FramePath, str] = {"key": "#D55E00", "propagate": "#0072B2", "reuse": "#6E6E6E"}
 
 _FINER = 2  # masks are coloured at twice the size, so that their edges come out smooth
 _TINT = 0.5  # share of the colour within an object
@@ -83,7 +87,8 @@ def overlay(
     for index, colour in enumerate(colours):
         table[index] = (0, 0, 0, 0, 1) if colour is None else (*colour, _TINT, 0)
     fields = table[classes]
-    edge = _edges(classes) & (fields[..., 4] == 0)
+    reach = max(1, round(_OUTLINE * _FINER / 2 + 0.5))
+    edge = edges(classes, reach) & (fields[..., 4] == 0)
     fields[edge, :3] = _LIGHTER * 255 + (1 - _LIGHTER) * fields[edge, :3]
     fields[edge, 3] = 0.95
     void = classes == IGNORE
@@ -101,9 +106,8 @@ def as_picture(values: npt.NDArray[Any]) -> Picture:
     return rounded
 
 
-def _edges(classes: Picture) -> npt.NDArray[np.bool_]:
-    """Return where another class lies within the outline's width, but for the picture's rim."""
-    reach = max(1, round(_OUTLINE * _FINER / 2 + 0.5))
+def edges(classes: Picture, reach: int) -> npt.NDArray[np.bool_]:
+    """Return where another class lies within `reach` pixels, but for the picture's rim."""
     found = np.zeros(classes.shape, np.bool_)
     for axis in (0, 1):
         lines, marks = np.moveaxis(classes, axis, 0), np.moveaxis(found, axis, 0)
