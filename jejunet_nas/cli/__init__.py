@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import data, film, phone, segmenting, study
+from jejunet_nas.cli import comparing, data, film, phone, segmenting, study
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ for command in (
     study.report,
     film.show,
     segmenting.segment,
+    comparing.policies,
     phone.measure,
     phone.calibrate,
     phone.doctor,

@@ -1,0 +1,63 @@
+"""The command `policies`: ways of choosing keyframes for a trial's network, compared."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Storage,
+    Study,
+    existing_folder,
+    project_folder,
+    sayer,
+)
+from jejunet_nas.cli.trial import choose_trial
+
+
+def policies(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file [default: reports/NAME/policies.md].")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare ways of choosing keyframes for a trial's network, at equal mean latency."""
+    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
+
+    from jejunet_nas.datasets.catalog import open_split
+    from jejunet_nas.evaluation.network import Evaluation
+    from jejunet_nas.policies import compare_policies
+    from jejunet_nas.reporting.comparison import policies_page
+    from jejunet_nas.search.measurements import graph_files
+
+    chosen = choose_trial(study, trial, storage, overrides)
+    settings, network = chosen.settings, chosen.trial.network
+    root = Path(settings.data.root) if settings.data.root else None
+    val = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)
+    console = Console(stderr=True)
+    with console.status("comparing policies") as status:
+        rows = compare_policies(
+            Evaluation(val, graph_files(network, chosen.networks)),
+            network.latencies,
+            target_fps=settings.target_fps,
+            tell=lambda what: status.update(f"comparing policies: {what}"),
+        )
+    target = out or project_folder(chosen.file) / "reports" / settings.name / "policies.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    text = policies_page(rows, chosen.trial, study=settings.name, val=val)
+    target.write_text(text, encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    else:
+        typer.echo(text)
+    sayer(console)(f"comparison: {target}")
