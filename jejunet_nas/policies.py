@@ -8,11 +8,9 @@ Units: milliseconds a frame, on the device of the given latencies; ratios in [0,
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.stream import background_lag, stream_latency
@@ -23,7 +21,9 @@ from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
 
 INTERVALS = (2, 4, 8)
-LONGEST_INTERVAL = 24  # frames without a keyframe under a rule that looks, at most
+# Of its fixed interval, how much longer a rule that looks may go without a keyframe: keyframes that
+# are very late cost more than well-placed ones gain.
+LONGEST_OVER_FIXED = 2
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HALVINGS = 14  # of the threshold's range: finer than scores are stored
 
@@ -40,14 +40,9 @@ class _Rule:
 
 def luma_gate(results: ClipResults) -> Gate:
     """Return the mean absolute difference in brightness of two frames' thumbnails, in [0, 1]."""
-    lumas = _lumas(results)
-    return lambda frame, keyframe: float(np.abs(lumas[frame] - lumas[keyframe]).mean())
-
-
-@functools.lru_cache(maxsize=512)
-def _lumas(results: ClipResults) -> npt.NDArray[np.float32]:
     small = np.stack([results.thumbnail(frame) for frame in range(len(results))])
-    return np.asarray(small @ _LUMA / 255, np.float32)
+    lumas = small @ _LUMA / 255
+    return lambda frame, keyframe: float(np.abs(lumas[frame] - lumas[keyframe]).mean())
 
 
 _FIXED = _Rule("fixed interval", lambda results: results.gate)
@@ -99,20 +94,21 @@ class _Comparison:
             for rule in _RULES:
                 if between == "reuse" and rule.reuse_below is not None:
                     continue  # every mask is reused already
-                policy = self._as_dear(rule, between, allowed_ms)
+                policy = self._within(allowed_ms, rule, fixed)
                 if policy is not None:
                     yield rule, policy
 
-    def _as_dear(self, rule: _Rule, between: BetweenKeyframes, allowed_ms: float) -> Policy | None:
-        """Return the policy with the lowest threshold that is allowed; None where none is.
+    def _within(self, allowed_ms: float, rule: _Rule, fixed: Policy) -> Policy | None:
+        """Return the policy with a threshold just high enough to be allowed; None where none is.
 
-        The lower the threshold, the more keyframes.
+        The lower the threshold, the more keyframes, as a rule: where one comes sooner, the next
+        may be spared. So a far lower threshold may be allowed again, which is not sought.
         """
 
         def at(threshold: float) -> Policy:
             return Policy(
-                keyframe_interval=LONGEST_INTERVAL,
-                between_keyframes=between,
+                keyframe_interval=LONGEST_OVER_FIXED * fixed.keyframe_interval,
+                between_keyframes=fixed.between_keyframes,
                 reuse_below=rule.reuse_below,
                 refresh_above=threshold,
             )

@@ -1,7 +1,6 @@
 """The command `policies`: ways of choosing keyframes for a trial's network, compared."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +12,12 @@ from jejunet_nas.cli.arguments import (
     Storage,
     Study,
     existing_folder,
+    print_json,
     project_folder,
     sayer,
 )
 from jejunet_nas.cli.trial import choose_trial
+from jejunet_nas.errors import SettingError
 
 
 def policies(
@@ -31,7 +32,10 @@ def policies(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare ways of choosing keyframes for a trial's network, at equal mean latency."""
+    """Compare ways of choosing keyframes for a trial's network, at equal mean latency.
+
+    Latencies are those that were predicted when it was searched.
+    """
     overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
 
     from jejunet_nas.datasets.catalog import open_split
@@ -42,6 +46,12 @@ def policies(
 
     chosen = choose_trial(study, trial, storage, overrides)
     settings, network = chosen.settings, chosen.trial.network
+    target = out or project_folder(chosen.file) / "reports" / settings.name / "policies.md"
+    if target.is_dir():
+        raise SettingError(
+            f"--out is {target}, a folder; allowed: a Markdown file. Name one in it."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
     root = Path(settings.data.root) if settings.data.root else None
     val = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)
     console = Console(stderr=True)
@@ -52,12 +62,10 @@ def policies(
             target_fps=settings.target_fps,
             tell=lambda what: status.update(f"comparing policies: {what}"),
         )
-    target = out or project_folder(chosen.file) / "reports" / settings.name / "policies.md"
-    target.parent.mkdir(parents=True, exist_ok=True)
     text = policies_page(rows, chosen.trial, study=settings.name, val=val)
     target.write_text(text, encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        print_json([dataclasses.asdict(row) for row in rows])
     else:
         typer.echo(text)
     sayer(console)(f"comparison: {target}")

@@ -14,7 +14,7 @@ from jejunet_nas.records import GateBin, GateRecord
 from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.video.results import ClipResults, Shown
 
-GROUPS = 24  # of frames of one clip each; every two of them make a pair: 144 in all
+GROUPS = 24  # of frames of one clip each; every two of them make a pair: at most 144 in all
 FRAMES_PER_GROUP = 4
 # Scores crowd near 0, where thresholds lie: the bins widen from there on.
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)

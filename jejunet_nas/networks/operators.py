@@ -97,8 +97,8 @@ class OperatorList:
         return self._note("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
 
     def mean(self, x: Shape, name: str) -> Shape:
-        """Note a MEAN."""
-        return self._note("MEAN", (x,), (1, 1, x[2]))
+        """Note a MEAN; of one pixel the converter makes none."""
+        return x if x[:2] == (1, 1) else self._note("MEAN", (x,), (1, 1, x[2]))
 
     def sigmoid(self, x: Shape, name: str) -> Shape:
         """Note a LOGISTIC."""

@@ -55,9 +55,9 @@ def propagate_path(
 def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
     """Return the score in (0, 1), shape [batch, 1, 1, 1], of two thumbnails in [-1, 1]."""
     x = layers.concatenate("gate_join", now, keyframe)
-    x = layers.conv(x, "gate_1", 16, kernel=3, stride=2)
+    x = layers.conv(x, "gate_1", 24, kernel=3, stride=2)
     x = separable(layers, x, "gate_2", 32, stride=2)
-    x = separable(layers, x, "gate_3", 32)
+    x = separable(layers, x, "gate_3", 48, stride=2)
     x = layers.mean(x, "gate_mean")
     x = layers.conv(x, "gate_logit", 1, batch_norm=False, relu6=False)
     return layers.sigmoid(x, "gate_score")

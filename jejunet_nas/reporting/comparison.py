@@ -14,9 +14,10 @@ from jejunet_nas.space.architecture import BetweenKeyframes
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """One way of choosing keyframes, as dear as a fixed interval or a little cheaper.
+    """One way of choosing keyframes; a rule is as dear as a fixed interval or a little cheaper.
 
-    between: what the other frames get. threshold: of the score, over which a frame becomes a
+    between: what the other frames get. interval: the fixed one that a rule stands beside; 1 on
+    every frame and in the background. threshold: of the score, over which a frame becomes a
     keyframe; None at a fixed interval. lag: frames that a keyframe takes in the background; None
     where it is waited for. consistency: as in `TemporalScore`. mean_interval: frames a keyframe.
     """

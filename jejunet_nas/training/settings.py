@@ -33,7 +33,7 @@ class TrainingSettings:
     init: `scratch`, `imagenet`, or a file of backbone weights. steps: of `pairs_per_step` pairs of
     frames each. learning_rate: Adam's at its highest; layers that came with all their weights take
     `pretrained_rate` times it. Layers that were cut take the whole of it: they must find anew what
-    the lost channels did. gate_pairs: pairs of frames that the gate learns from, made in tens.
+    the lost channels did. gate_pairs: pairs of frames that the gate learns from, made 28 at a time.
 
     sampling: `frames` draws each frame as often as any other, `classes` each class. augment: how
     far what is seen differs from the frames.
@@ -50,8 +50,8 @@ class TrainingSettings:
     pairs_per_step: int = 8
     learning_rate: float = 4e-3
     pretrained_rate: float = 0.3
-    gate_pairs: int = 320
-    gate_steps: int = 150
+    gate_pairs: int = 1680
+    gate_steps: int = 400
     seed: int = 0
     sampling: Sampling = "frames"
     augment: Augment = PLAIN

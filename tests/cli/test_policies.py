@@ -1,0 +1,104 @@
+"""The command `policies`, on a study whose graphs are the tiny network's."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
+from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.space.architecture import Architecture, Policy
+from tests.builders import PROCEDURAL, tiny_network, tiny_run
+from tests.cli.commands import answer, exit_code, refusal
+from tests.search.build import result, tiny_study
+
+KEYS = {
+    *("rule", "between", "interval", "threshold", "lag", "mean_ms", "worst_ms"),
+    *("mean_interval", "miou", "consistency"),
+}
+DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
+KEY_MS, PROPAGATE_MS, GATE_MS = 60.0, 10.0, 1.0
+
+
+def _latency(ms: float) -> Latency:
+    return Latency(median_ms=ms, low_ms=ms, high_ms=ms, source="predicted", threads=1)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A study of two trials of the tiny network, which differ in their policy; 0 is the best."""
+    state = tmp_path / "studies" / "tiny"
+    state.mkdir(parents=True)
+    ledger = Ledger(tiny_study(tmp_path, DATA), storage_url(state))
+    ledger.note_class_names(tiny_run().train.class_names)
+    latencies = PathLatencies(
+        key=_latency(KEY_MS), propagate=_latency(PROPAGATE_MS), gate=_latency(GATE_MS)
+    )
+    for number in range(2):
+        policy = Policy(keyframe_interval=2 + number)
+        made = result(number, Architecture(network=tiny_network(), policy=policy))
+        network = dataclasses.replace(made.network, latencies=latencies)
+        score = dataclasses.replace(made.score, miou=0.9 - number / 2)
+        ledger.complete(ledger.ask(), dataclasses.replace(made, network=network, score=score))
+    folder = state / "networks" / made.network_id
+    folder.mkdir(parents=True)
+    for name in GRAPH_NAMES:
+        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+    return tmp_path / "tiny.yaml"
+
+
+def test_rows_are_printed_and_the_page_lies_among_the_reports(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows, said = answer(capfd, "policies", study)
+
+    assert [set(row) for row in rows] == [KEYS] * len(rows)
+    assert (rows[0]["rule"], rows[0]["mean_ms"], rows[0]["threshold"]) == ("every frame", 60, None)
+    assert [row["interval"] for row in rows if row["rule"].startswith("every")] == [
+        *(1, 2, 2, 4, 4, 8, 8)
+    ]
+    assert (rows[-1]["rule"], rows[-1]["lag"]) == ("in the background, 2 frames each", 2)
+    page = tmp_path / "reports" / "tiny" / "policies.md"
+    assert said.endswith(f"comparison: {page}\n")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Keyframes of tiny, trial 0\n")
+    assert sum(f"| {row['rule']} | {row['mean_ms']:.1f} |" in text for row in rows) == len(rows)
+
+
+def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "page.md"
+
+    assert exit_code("policies", study, "--trial", 1, "--out", out) == 0
+
+    shown = capfd.readouterr()
+    assert shown.out == out.read_text(encoding="utf-8") + "\n"
+    assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
+    assert "`jejunet-nas policies tiny --trial 1`" in shown.out
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_trial_that_is_not_there_is_answered_with_those_that_are(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(capfd, "policies", study, "--trial", 7) == "--trial is 7; allowed: 0, 1."
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_data_root_that_is_none_is_refused(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capfd, "policies", study, "--data-root", tmp_path / "nowhere")
+
+    assert line.startswith(f"--data-root is {tmp_path / 'nowhere'}, which is no folder; allowed:")
+
+
+def test_graphs_that_are_gone_are_named(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(tmp_path / "studies" / "tiny" / "networks")
+
+    assert "key.tflite" in refusal(capfd, "policies", study)
