@@ -8,6 +8,8 @@ Units: milliseconds a frame, on the device of the given latencies; ratios in [0,
 """
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -21,9 +23,9 @@ from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
 
 INTERVALS = (2, 4, 8)
-# Of its fixed interval, how much longer a rule that looks may go without a keyframe: keyframes that
-# are very late cost more than well-placed ones gain.
-LONGEST_OVER_FIXED = 2
+# Of its fixed interval, how long a rule that looks may go without a keyframe: a little longer, or
+# twice as long.
+LONGEST_OVER_FIXED = (1.25, 2.0)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HALVINGS = 14  # of the threshold's range: finer than scores are stored
 
@@ -49,7 +51,7 @@ _FIXED = _Rule("fixed interval", lambda results: results.gate)
 _BETWEEN: tuple[BetweenKeyframes, ...] = ("propagate", "reuse")
 _RULES = (
     _Rule("gate", lambda results: results.gate),
-    _Rule("gate, reuse below 0.02", lambda results: results.gate, reuse_below=0.02),
+    _Rule("gate, reuse below 0.1", lambda results: results.gate, reuse_below=0.1),
     _Rule("luma difference", luma_gate, free=True),
 )
 
@@ -91,26 +93,26 @@ class _Comparison:
             fixed = Policy(keyframe_interval=interval, between_keyframes=between)
             yield _FIXED, fixed
             allowed_ms = self.stream(_FIXED, self.walks(_FIXED, fixed)).mean_ms
-            for rule in _RULES:
+            for rule, longest in itertools.product(_RULES, LONGEST_OVER_FIXED):
                 if between == "reuse" and rule.reuse_below is not None:
                     continue  # every mask is reused already
-                policy = self._within(allowed_ms, rule, fixed)
+                latest = math.ceil(longest * interval)
+                policy = self._within(
+                    allowed_ms, rule, dataclasses.replace(fixed, keyframe_interval=latest)
+                )
                 if policy is not None:
                     yield rule, policy
 
-    def _within(self, allowed_ms: float, rule: _Rule, fixed: Policy) -> Policy | None:
-        """Return the policy with a threshold just high enough to be allowed; None where none is.
+    def _within(self, allowed_ms: float, rule: _Rule, latest: Policy) -> Policy | None:
+        """Return `latest` with a threshold just high enough to be allowed; None where none is.
 
         The lower the threshold, the more keyframes, as a rule: where one comes sooner, the next
         may be spared. So a far lower threshold may be allowed again, which is not sought.
         """
 
         def at(threshold: float) -> Policy:
-            return Policy(
-                keyframe_interval=LONGEST_OVER_FIXED * fixed.keyframe_interval,
-                between_keyframes=fixed.between_keyframes,
-                reuse_below=rule.reuse_below,
-                refresh_above=threshold,
+            return dataclasses.replace(
+                latest, reuse_below=rule.reuse_below, refresh_above=threshold
             )
 
         def allowed(threshold: float) -> bool:
@@ -135,6 +137,7 @@ class _Comparison:
             rule=_words(rule, policy, self.lag),
             between=policy.between_keyframes,
             interval=interval,
+            latest=policy.keyframe_interval if policy.refresh_above is not None else None,
             threshold=policy.refresh_above,
             lag=self.lag if policy.asynchronous else None,
             mean_ms=stream.mean_ms,

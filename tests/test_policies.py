@@ -1,6 +1,7 @@
 """Rules that look at the frames are compared with fixed intervals that are no cheaper."""
 
 import dataclasses
+import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.stream import stream_latency
-from jejunet_nas.policies import LONGEST_OVER_FIXED, compare_policies, luma_gate
+from jejunet_nas.policies import compare_policies, luma_gate
 from jejunet_nas.records import Clip, DataSplit, GraphName, Latency, PathLatencies
 from jejunet_nas.reporting.comparison import PolicyRow
 from jejunet_nas.space.architecture import Policy
@@ -29,7 +30,7 @@ FPS = 25.0
 STEP = 2**-14  # a threshold's range is halved fourteen times
 # The object comes at frame 5, in the midst of the second of four intervals of four frames.
 COMES_AT_5 = (*[0] * 5, *[1] * 11)
-RULES = ["gate", "gate, reuse below 0.02", "luma difference"]
+RULES = ["gate", "gate, reuse below 0.1", "luma difference"]
 
 
 def _latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLatencies:
@@ -51,15 +52,14 @@ class Compared(NamedTuple):
     evaluation: Evaluation
 
     def named(self, rule: str, between: str, interval: int) -> PolicyRow:
-        """Return the one row of a rule beside a fixed interval."""
+        """Return the last row of a rule beside a fixed interval: the one that may wait longest."""
         wanted = rule, between, interval
-        (row,) = [r for r in self.rows if (r.rule, r.between, r.interval) == wanted]
-        return row
+        return [r for r in self.rows if (r.rule, r.between, r.interval) == wanted][-1]
 
     def mean_ms(self, row: PolicyRow, threshold: float) -> float:
         """Return what the rule of `row` costs with another threshold."""
         policy = Policy(
-            keyframe_interval=LONGEST_OVER_FIXED * row.interval,
+            keyframe_interval=row.latest,
             between_keyframes=row.between,
             reuse_below=_lowest(row) or None,
             refresh_above=threshold,
@@ -72,7 +72,7 @@ class Compared(NamedTuple):
 
 
 def _lowest(row: PolicyRow) -> float:
-    return 0.02 if row.rule == "gate, reuse below 0.02" else 0.0
+    return 0.1 if row.rule == "gate, reuse below 0.1" else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,7 @@ def test_rows_go_from_every_frame_over_each_interval_and_its_rules_to_the_backgr
     tiny: Compared,
 ) -> None:
     found = [(row.interval, row.between, row.rule) for row in tiny.rows]
+    found = [key for key, _ in itertools.groupby(found)]
 
     assert found == [
         (1, "propagate", "every frame"),
@@ -136,7 +137,8 @@ def test_rows_go_from_every_frame_over_each_interval_and_its_rules_to_the_backgr
 def test_no_rule_is_dearer_than_the_fixed_interval_above_it(tiny: Compared) -> None:
     looking = [row for row in tiny.rows if row.threshold is not None]
 
-    assert len(looking) == 10
+    assert len(looking) > 10  # some rules cannot be as cheap where they may wait hardly longer
+    assert {(row.interval, row.latest) for row in looking} == {(2, 3), (2, 4), (4, 5), (4, 8)}
     for row in looking:
         fixed = tiny.named(f"every {row.interval}", row.between, row.interval)
         assert row.mean_ms <= fixed.mean_ms, row
@@ -167,9 +169,8 @@ def test_thresholds_are_ratios_over_what_is_reused(tiny: Compared) -> None:
 
 
 def test_a_row_is_worth_what_its_policy_scores_alone(tiny: Compared) -> None:
-    row = tiny.named("gate, reuse below 0.02", "propagate", 2)
-    longest = LONGEST_OVER_FIXED * row.interval
-    policy = Policy(keyframe_interval=longest, reuse_below=0.02, refresh_above=row.threshold)
+    row = tiny.named("gate, reuse below 0.1", "propagate", 2)
+    policy = Policy(keyframe_interval=4, reuse_below=0.1, refresh_above=row.threshold)
 
     (alone,) = tiny.evaluation.score([policy], lag=2)
 
@@ -195,7 +196,9 @@ def test_a_rule_is_as_dear_as_its_interval_allows_whatever_the_frames(
             fixed = found.named(f"every {interval}", row.between, interval)
             assert row.mean_ms <= fixed.mean_ms
             assert _lowest(row) < row.threshold <= 1
-    assert [r.between for r in found.rows if r.rule == "luma difference"] == ["propagate", "reuse"]
+    assert [r.between for r in found.rows if r.rule == "luma difference"] == ["propagate"] * 2 + [
+        "reuse"
+    ] * 2
 
 
 def test_the_luma_of_two_flat_frames_differs_by_their_value() -> None:
@@ -254,7 +257,8 @@ def test_the_gate_is_paid_for_and_the_luma_difference_is_free() -> None:
 def test_a_gate_that_is_too_dear_is_left_out_and_luma_is_not() -> None:
     found = _made_up(COMES_AT_5, latencies=_latencies(60, 10, 60))
 
-    assert [(row.between, row.rule) for row in found.rows[1:-1]] == [
+    rules = [(row.between, row.rule) for row in found.rows[1:-1]]
+    assert [key for key, _ in itertools.groupby(rules)] == [
         ("propagate", "every 4"),
         ("propagate", "luma difference"),
         ("reuse", "every 4"),
@@ -297,4 +301,5 @@ def test_progress_names_each_rule_and_its_interval() -> None:
         )
 
     rules = ["fixed interval, as interval 4", "luma difference, as interval 4"]
-    assert told == [*rules, *rules, "keyframes in the background"]
+    found = [what for what, _ in itertools.groupby(told)]
+    assert found == [*rules, *rules, "keyframes in the background"]

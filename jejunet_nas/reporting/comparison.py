@@ -17,7 +17,8 @@ class PolicyRow:
     """One way of choosing keyframes; a rule is as dear as a fixed interval or a little cheaper.
 
     between: what the other frames get. interval: the fixed one that a rule stands beside; 1 on
-    every frame and in the background. threshold: of the score, over which a frame becomes a
+    every frame and in the background. latest: frames after
+    which a keyframe comes whatever the score. threshold: of the score, over which a frame becomes a
     keyframe; None at a fixed interval. lag: frames that a keyframe takes in the background; None
     where it is waited for. consistency: as in `TemporalScore`. mean_interval: frames a keyframe.
     """
@@ -25,6 +26,7 @@ class PolicyRow:
     rule: str
     between: BetweenKeyframes
     interval: int
+    latest: int | None
     threshold: float | None
     lag: int | None
     mean_ms: float
@@ -73,9 +75,10 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
     for row in rows:
         if row.threshold is None:
             fixed = row.miou
+        latest = "" if row.latest is None else f", every {row.latest} at the latest"
         cells = (
             row.between,
-            row.rule,
+            f"{row.rule}{latest}",
             f"{row.mean_ms:.1f}",
             f"{row.worst_ms:.1f}",
             f"{row.mean_interval:.1f}",

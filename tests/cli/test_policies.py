@@ -15,7 +15,7 @@ from tests.cli.commands import answer, exit_code, refusal
 from tests.search.build import result, tiny_study
 
 KEYS = {
-    *("rule", "between", "interval", "threshold", "lag", "mean_ms", "worst_ms"),
+    *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
     *("mean_interval", "miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
@@ -64,7 +64,9 @@ def test_rows_are_printed_and_the_page_lies_among_the_reports(
     assert said.endswith(f"comparison: {page}\n")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Keyframes of tiny, trial 0\n")
-    assert sum(f"| {row['rule']} | {row['mean_ms']:.1f} |" in text for row in rows) == len(rows)
+    for row in rows:
+        latest = f", every {row['latest']} at the latest" if row["latest"] else ""
+        assert f"| {row['rule']}{latest} | {row['mean_ms']:.1f} |" in text
 
 
 def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(

@@ -15,6 +15,7 @@ EVERY_FRAME = PolicyRow(
     rule="every frame",
     between="propagate",
     interval=1,
+    latest=None,
     threshold=None,
     lag=None,
     mean_ms=60.0,
