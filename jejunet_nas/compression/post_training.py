@@ -1,5 +1,6 @@
 """Post-training int8: a trained network's three graphs, quantised and written."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.resize import thumbnails
+
+MOST_SHIFTS = 8  # of the calibration frames against themselves, for the gate
 
 
 def quantize_after_training(
@@ -43,10 +46,11 @@ def quantize_after_training(
         "gate": convert_int8(
             lambda now, keyframe: {"score": folded.gate(now, keyframe)},
             {"now": (1, *thumbnail), "keyframe": (1, *thumbnail)},
-            # Each thumbnail against itself and against the next: unchanged and changed pictures.
+            # Each thumbnail against all, itself and its negative too: from unchanged pictures to
+            # changes larger than any, or scores would end at the largest that was seen here.
             [
                 {"now": now, "keyframe": keyframe}
-                for others in (small, np.roll(small, 1, axis=0))
+                for others in (*_rolled(small), -small)
                 for now, keyframe in zip(small[:, None], others[:, None], strict=True)
             ],
         ),
@@ -55,6 +59,12 @@ def quantize_after_training(
     for name, file in files.items():
         file.write_bytes(made[name])
     return files
+
+
+def _rolled(small: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the thumbnails in each of their cyclic orders, some of them where there are many."""
+    for shift in range(0, len(small), -(-len(small) // MOST_SHIFTS)):
+        yield np.roll(small, shift, axis=0)
 
 
 def with_full_range(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
