@@ -42,10 +42,9 @@ def policies(
     from jejunet_nas.evaluation.network import Evaluation
     from jejunet_nas.policies import compare_policies
     from jejunet_nas.reporting.comparison import policies_page
-    from jejunet_nas.search.measurements import graph_files
 
     chosen = choose_trial(study, trial, storage, overrides)
-    settings, network = chosen.settings, chosen.trial.network
+    settings, network, graphs = chosen.settings, chosen.trial.network, chosen.graphs()
     target = out or project_folder(chosen.file) / "reports" / settings.name / "policies.md"
     if target.is_dir():
         raise SettingError(
@@ -57,7 +56,7 @@ def policies(
     console = Console(stderr=True)
     with console.status("comparing policies") as status:
         rows = compare_policies(
-            Evaluation(val, graph_files(network, chosen.networks)),
+            Evaluation(val, graphs),
             network.latencies,
             target_fps=settings.target_fps,
             tell=lambda what: status.update(f"comparing policies: {what}"),

@@ -39,6 +39,7 @@ def show(
 
     chosen = choose_trial(study, trial, storage, overrides)
     settings = chosen.settings
+    chosen.graphs()
     root = Path(settings.data.root) if settings.data.root else None
     split = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)
     shown = choose_clip(split, clip)

@@ -8,7 +8,7 @@ from jejunet_nas.cli.arguments import state_folder, study_file
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
-    from jejunet_nas.records import StudyHistory, TrialResult
+    from jejunet_nas.records import GraphName, StudyHistory, TrialResult
     from jejunet_nas.search.settings import StudySettings
     from jejunet_nas.video.bundle import Bundle
 
@@ -22,6 +22,19 @@ class ChosenTrial:
     settings: "StudySettings"
     file: Path
     networks: Path
+
+    def graphs(self) -> "dict[GraphName, Path]":
+        """Return the files of its graphs. Raises `SettingError` where one is gone."""
+        from jejunet_nas.search.measurements import graph_files
+
+        files = graph_files(self.trial.network, self.networks)
+        for file in files.values():
+            if not file.is_file():
+                raise SettingError(
+                    f"{file} does not exist; allowed: the graphs that the search left there. Copy "
+                    "the study's folder again, or search it again."
+                )
+        return files
 
 
 def choose_trial(
@@ -69,14 +82,8 @@ def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle
     from jejunet_nas.search.bundles import bundle_of
 
     chosen = choose_trial(_study(target), number, storage)
-    bundle = bundle_of(chosen.trial, chosen.history, chosen.networks)
-    for file in bundle.graphs.values():
-        if not file.is_file():
-            raise SettingError(
-                f"{file} does not exist; allowed: the graphs that the search left there. Copy "
-                "the study's folder again, or search it again."
-            )
-    return bundle
+    chosen.graphs()
+    return bundle_of(chosen.trial, chosen.history, chosen.networks)
 
 
 def _study(target: str) -> str:

@@ -90,9 +90,8 @@ class Evaluation:
         for clip in self._clips:
             tell(done, self._val.frame_count)
             for number, policy in enumerate(policies):
-                in_background = lag if policy.asynchronous else None
-                taken = walk(len(clip), policy, gates(clip.results), lag=in_background)
-                walks[number].append(clip.paths(taken, in_background))
+                taken, paths = clip.walk(policy, lag, gates)
+                walks[number].append(paths)
                 scores[number].append(clip.score(taken))
                 if temporal:
                     behaviours[number].append(clip.temporal(taken))
@@ -116,22 +115,11 @@ class Evaluation:
         gates: Callable[[ClipResults], Gate] = lambda results: results.gate,
     ) -> tuple[FramePaths, ...]:
         """Return which path each frame takes under `policy`; no mask is made for it."""
-        in_background = lag if policy.asynchronous else None
         found = []
         for clip in self._clips:
-            taken = walk(len(clip), policy, gates(clip.results), lag=in_background)
-            found.append(clip.paths(taken, in_background))
+            found.append(clip.walk(policy, lag, gates)[1])
             clip.results.forget_frames()
         return tuple(found)
-
-    def masks(self, clip: int, policy: Policy, *, lag: int) -> tuple[list[ClassMap], Walk]:
-        """Return what `policy` shows on each frame of a clip, and the walk that it took."""
-        chosen = self._clips[clip]
-        in_background = lag if policy.asynchronous else None
-        taken = walk(len(chosen), policy, chosen.results.gate, lag=in_background)
-        masks = [chosen.results.mask(shown) for shown in taken.shown]
-        chosen.results.forget_frames()
-        return masks, taken
 
     def _keep(self) -> None:
         results = [clip.results for clip in self._clips]
@@ -156,10 +144,15 @@ class _ClipEvaluation:
     def __len__(self) -> int:
         return len(self._clip)
 
-    def paths(self, taken: Walk, lag: int | None) -> FramePaths:
-        """Return the walk as a trial keeps it."""
+    def walk(
+        self, policy: Policy, lag: int, gates: Callable[[ClipResults], Gate]
+    ) -> tuple[Walk, FramePaths]:
+        """Return the walk of a policy over the clip, and as a trial keeps it."""
+        in_background = lag if policy.asynchronous else None
+        taken = walk(len(self), policy, gates(self.results), lag=in_background)
         gated = [score is not None for score in taken.gate_scores]
-        return FramePaths.of(self._clip.name, taken.paths, gated, lag=lag)
+        name = self._clip.name
+        return taken, FramePaths.of(name, taken.paths, gated, lag=in_background)
 
     def score(self, taken: Walk) -> ClipScore:
         """Return intersections and unions over the annotated frames."""

@@ -191,18 +191,6 @@ def test_the_walks_of_a_policy_need_no_mask(
     assert not runs.keys() & {"key", "propagate"}
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=str)
-def test_the_masks_of_a_clip_are_those_of_a_plain_run(
-    val: DataSplit, files: dict[GraphName, Path], policy: Policy
-) -> None:
-    masks, walk = Evaluation(val, files).masks(1, policy, lag=LAG)
-
-    lag = LAG if policy.asynchronous else None
-    plain = run_plainly(NetworkGraphs(files), val.clips[1], policy, lag)
-    np.testing.assert_array_equal(masks, plain.masks)
-    assert (walk.paths, walk.ages) == (tuple(plain.paths), tuple(plain.ages))
-
-
 def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]) -> None:
     told: list[tuple[int, int]] = []
 
