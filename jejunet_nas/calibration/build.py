@@ -10,7 +10,7 @@ from jejunet_nas.calibration.random_layers import RandomLayers
 from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.networks.build import FoldedNetwork
 from jejunet_nas.networks.layers import Layers
-from jejunet_nas.networks.paths import context_stride
+from jejunet_nas.networks.paths import context_channels, context_stride
 from jejunet_nas.records import GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
@@ -29,7 +29,7 @@ def write_network_graph(network: Network, classes: int, graph: GraphName, file: 
         )
     elif graph == "propagate":
         stride = context_stride(network)
-        context = (1, height // stride, width // stride, network.decoder_channels)
+        context = (1, height // stride, width // stride, context_channels(network))
         made = _convert(
             lambda image, context: {"class_map": folded.propagate(image, context)},
             {"image": (1, height, width, 3), "context": context},

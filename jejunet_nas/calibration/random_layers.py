@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.networks.folded_layers import FoldedLayers
+from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
 
 Weights = npt.NDArray[np.float32]
 
@@ -34,20 +34,21 @@ class RandomLayers(FoldedLayers):
     ) -> Any:
         """Convolve; see `Layers.conv`."""
         shape = (kernel, kernel, int(x.shape[3]), filters)
-        self._weights[name] = [_drawn(name, shape), np.zeros(filters, np.float32)]
+        self._draw(name, shape, filters, 0.1 if batch_norm else 0.0)
         return super().conv(
             x, name, filters, kernel=kernel, stride=stride, batch_norm=batch_norm, relu6=relu6
         )
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
         """Convolve each channel; see `Layers.depthwise`."""
-        self._weights[name] = [_drawn(name, (3, 3, int(x.shape[3]), 1))]
+        channels = int(x.shape[3])
+        self._draw(name, (3, 3, channels, 1), channels, 0.1)
         return super().depthwise(x, name, stride=stride, dilation=dilation)
 
-    def _scale_and_shift(self, name: str) -> tuple[Any, Any]:
-        # Where batch norm would be: weights have the right size already, a little shift is left.
-        channels = self._weights[name][0].shape[2 if name.endswith("depthwise") else 3]
-        return np.ones(channels, np.float32), np.full(channels, 0.1, np.float32)
+    def _draw(self, name: str, shape: tuple[int, ...], channels: int, shift: float) -> None:
+        """Draw weights that have the right size already; `shift` is what batch norm would leave."""
+        bias = np.full(channels, shift, np.float32)
+        self.weights[name] = FoldedLayer(_drawn(name, shape), bias)
 
 
 def _drawn(name: str, shape: tuple[int, ...]) -> Weights:

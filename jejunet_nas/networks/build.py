@@ -4,6 +4,7 @@ The models share their layers: training one trains all.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import tensorflow as tf
 import tf_keras
 
 from jejunet_nas.networks.class_map import class_map_factor
-from jejunet_nas.networks.folded_layers import FoldedLayers
+from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
+from jejunet_nas.networks.layers import Layers
 from jejunet_nas.networks.paths import (
     gate_path,
     key_path,
@@ -37,7 +39,8 @@ class KerasNetwork:
 
     key: image -> [logits, context]. context: image -> context, a part of key. propagate: [image,
     context] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
-    float32 [batch, height, width, 3] in [-1, 1].
+    float32 [batch, height, width, 3] in [-1, 1]. taps: what inference does to its tensors on the
+    way; nothing, unless the network was trained so.
     """
 
     network: Network
@@ -47,6 +50,7 @@ class KerasNetwork:
     propagate: Any
     gate: Any
     layers: dict[str, Any]
+    taps: Callable[[], Taps] = Taps
 
     def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
         """Return the logits of `frames`, decoded with the context of `context_frames`."""
@@ -60,7 +64,9 @@ class KerasNetwork:
 
     def folded(self) -> "FoldedNetwork":
         """Return the network as it is now, for inference."""
-        return FoldedNetwork(self.network, self.classes, FoldedLayers(self.layers))
+        return FoldedNetwork(
+            self.network, self.classes, FoldedLayers(fold(self.layers), self.taps())
+        )
 
     def masks(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return float class maps of `frames`, uint8 [count, h, w, 3], each as a keyframe."""
@@ -108,16 +114,21 @@ class FoldedNetwork:
 
     def key(self, image: Any) -> tuple[Any, Any]:
         """Return class map (uint8 [batch, h, w]) and context of float images in [-1, 1]."""
+        image = self.layers.taps.output("image", image)
         logits, context = key_path(self.layers, image, self.network, self.classes)
         return self._class_map(logits), context
 
     def propagate(self, image: Any, context: Any) -> Any:
         """Return the class map of `image` with the `context` of a keyframe."""
+        image = self.layers.taps.output("image", image)
+        context = self.layers.taps.output("context", context)
         logits = propagate_path(self.layers, image, context, self.network, self.classes)
         return self._class_map(logits)
 
     def gate(self, now: Any, keyframe: Any) -> Any:
         """Return the score, [batch, 1, 1, 1], of two float thumbnails in [-1, 1]."""
+        now = self.layers.taps.output("now", now)
+        keyframe = self.layers.taps.output("keyframe", keyframe)
         return gate_path(self.layers, now, keyframe)
 
     def _class_map(self, logits: Any) -> Any:
@@ -127,9 +138,25 @@ class FoldedNetwork:
 
 def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
     """Return the models of `network` with weights drawn by `seed`."""
+    start_naming_anew(seed)
+    layers = KerasLayers()
+    return assemble(network, classes, layers, layers.by_name)
+
+
+def start_naming_anew(seed: int) -> None:
+    """Let layers have the names of an earlier network's, and their weights be drawn by `seed`."""
     tf_keras.backend.clear_session()  # layer names are ours; a trial must not see the last one's
     tf_keras.utils.set_random_seed(seed)
-    layers = KerasLayers()
+
+
+def assemble(
+    network: Network,
+    classes: int,
+    layers: Layers[Any],
+    by_name: dict[str, Any],
+    taps: Callable[[], Taps] = Taps,
+) -> KerasNetwork:
+    """Return the models of `network` made of `layers`, whose Keras layers lie in `by_name`."""
     height, width = network.input_height, network.input_width
     image = tf_keras.Input((height, width, 3), name="image")
     thumbnail_shape = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
@@ -146,5 +173,6 @@ def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
         context=tf_keras.Model(image, context, name="context"),
         propagate=tf_keras.Model([image, carried], propagated, name="propagate"),
         gate=tf_keras.Model([now, keyframe], gate_path(layers, now, keyframe), name="gate"),
-        layers=layers.by_name,
+        layers=by_name,
+        taps=taps,
     )

@@ -2,23 +2,77 @@
 
 The third reading of `Layers`. A graph traced from it holds no variables and no batch norm, and is
 traced in a fifth of the time that Keras layers take; weights are those of the moment of folding.
+
+What compression wants to see or change on the way (ranges, rounding, a bias) it does as `Taps`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON
 
+OUT_AXIS, DEPTHWISE_AXIS = 3, 2  # of a kernel: its output channels
+
+
+class FoldedLayer(NamedTuple):
+    """One convolution, its batch norm folded in.
+
+    kernel: float32 [height, width, in, out], of a depthwise one [height, width, channels, 1]. bias:
+    float32 [out].
+    """
+
+    kernel: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+
+Folded = dict[str, FoldedLayer]
+
+
+def fold(layers: Mapping[str, Any]) -> Folded:
+    """Return the convolutions among Keras `layers` by name, with the batch norm that follows."""
+    folded: Folded = {}
+    for name, layer in layers.items():
+        if not hasattr(layer, "kernel") and not hasattr(layer, "depthwise_kernel"):
+            continue
+        kernel, *bias = layer.get_weights()
+        depthwise = hasattr(layer, "depthwise_kernel")
+        channels = kernel.shape[DEPTHWISE_AXIS if depthwise else OUT_AXIS]
+        shift = bias[0] if bias else np.zeros(channels, np.float32)
+        if f"{name}_BN" in layers:
+            gamma, beta, mean, variance = layers[f"{name}_BN"].get_weights()
+            scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+            kernel = kernel * (scale[:, None] if depthwise else scale)
+            shift = beta + (shift - mean) * scale
+        folded[name] = FoldedLayer(kernel, np.asarray(shift, np.float32))
+    return folded
+
+
+class Taps:
+    """What is done to the tensors of a folded network on their way; here nothing."""
+
+    def kernel(self, name: str, kernel: Any, *, channel_axis: int) -> Any:
+        """Return the kernel that layer `name` convolves with."""
+        return kernel
+
+    def linear(self, name: str, x: Any) -> Any:
+        """Return what ReLU6 is given, or the next layer where there is none."""
+        return x
+
+    def output(self, name: str, x: Any) -> Any:
+        """Return what layer `name`, or the input of that name, hands on."""
+        return x
+
 
 class FoldedLayers:
-    """`Layers` whose tensors are TensorFlow's, with the weights of trained Keras layers."""
+    """`Layers` whose tensors are TensorFlow's, over folded weights."""
 
-    def __init__(self, trained: Mapping[str, Any]) -> None:
-        """Take the weights of `trained`, Keras layers by name."""
-        self._weights = {name: layer.get_weights() for name, layer in trained.items()}
+    def __init__(self, weights: Mapping[str, FoldedLayer], taps: Taps | None = None) -> None:
+        """Take the `weights` by layer, and what is done on the way."""
+        self.weights, self.taps = dict(weights), taps or Taps()
 
     def conv(
         self,
@@ -32,50 +86,49 @@ class FoldedLayers:
         relu6: bool = True,
     ) -> Any:
         """Convolve; see `Layers.conv`."""
-        weights, *bias = self._weights[name]
-        shift = bias[0] if bias else 0.0
-        if batch_norm:
-            scale, shift = self._scale_and_shift(name)
-            weights = weights * scale
-        x = tf.nn.conv2d(x, weights, stride, "SAME") + shift
-        return tf.nn.relu6(x) if relu6 else x
+        weights, bias = self.weights[name]
+        with tf.name_scope(name):
+            weights = self.taps.kernel(name, weights, channel_axis=OUT_AXIS)
+            x = tf.nn.conv2d(x, weights, stride, "SAME") + bias
+            return self._finish(x, name, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
         """Convolve each channel; see `Layers.depthwise`."""
-        (weights,) = self._weights[name]
-        scale, shift = self._scale_and_shift(name)
-        x = tf.nn.depthwise_conv2d(
-            x,
-            weights * scale[:, None],
-            (1, stride, stride, 1),
-            "SAME",
-            dilations=(dilation, dilation),
-        )
-        return tf.nn.relu6(x + shift)
+        weights, bias = self.weights[name]
+        with tf.name_scope(name):
+            weights = self.taps.kernel(name, weights, channel_axis=DEPTHWISE_AXIS)
+            strides, dilations = (1, stride, stride, 1), (dilation, dilation)
+            x = tf.nn.depthwise_conv2d(x, weights, strides, "SAME", dilations=dilations) + bias
+            return self._finish(x, name, relu6=True)
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
         """Add; see `Layers.add`."""
-        return tf.nn.relu6(first + second) if relu6 else first + second
+        with tf.name_scope(name):
+            return self._finish(first + second, name, relu6=relu6)
 
     def concatenate(self, name: str, first: Any, second: Any) -> Any:
         """Join channels; see `Layers.concatenate`."""
-        return tf.concat([first, second], axis=3)
+        with tf.name_scope(name):
+            return self.taps.output(name, tf.concat([first, second], axis=3))
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
         """Enlarge; see `Layers.upsample`."""
         if factor == 1:
             return x
-        return tf.image.resize(x, (x.shape[1] * factor, x.shape[2] * factor))
+        with tf.name_scope(name):
+            larger = tf.image.resize(x, (x.shape[1] * factor, x.shape[2] * factor))
+            return self.taps.output(name, larger)
 
     def mean(self, x: Any, name: str) -> Any:
         """Average; see `Layers.mean`."""
-        return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
+        with tf.name_scope(name):
+            return self.taps.output(name, tf.reduce_mean(x, axis=(1, 2), keepdims=True))
 
     def sigmoid(self, x: Any, name: str) -> Any:
         """Squash; see `Layers.sigmoid`."""
-        return tf.sigmoid(x)
+        with tf.name_scope(name):
+            return self.taps.output(name, tf.sigmoid(x))
 
-    def _scale_and_shift(self, name: str) -> tuple[Any, Any]:
-        gamma, beta, mean, variance = self._weights[f"{name}_BN"]
-        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
-        return scale, beta - mean * scale
+    def _finish(self, x: Any, name: str, *, relu6: bool) -> Any:
+        x = self.taps.linear(name, x)
+        return self.taps.output(name, tf.nn.relu6(x) if relu6 else x)

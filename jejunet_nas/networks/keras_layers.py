@@ -11,10 +11,15 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 class KerasLayers:
-    """`Layers` whose tensors are Keras symbolic tensors; a name asked for again is shared."""
+    """`Layers` whose tensors are Keras symbolic tensors; a name asked for again is shared.
 
-    def __init__(self) -> None:
+    by_name: the layers, with their weights.
+    """
+
+    def __init__(self, ready: Callable[[Any, Any], Any] = lambda layer, x: layer) -> None:
+        """Build layers as they are, or what `ready` makes of each for its first input."""
         self.by_name: dict[str, Any] = {}
+        self._ready, self._applied = ready, dict[str, Any]()
 
     def conv(
         self,
@@ -88,7 +93,13 @@ class KerasLayers:
             )(x)
         return x
 
-    def _shared(self, name: str, make: Callable[[], Any]) -> Any:
+    def _shared(self, name: str, make: Callable[[], Any]) -> Callable[[Any], Any]:
         if name not in self.by_name:
             self.by_name[name] = make()
-        return self.by_name[name]
+
+        def apply(x: Any) -> Any:
+            if name not in self._applied:
+                self._applied[name] = self._ready(self.by_name[name], x)
+            return self._applied[name](x)
+
+        return apply

@@ -61,6 +61,11 @@ def scaled_channels(channels: int, depth_multiplier: float) -> int:
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
+def narrowed(channels: int, share: float) -> int:
+    """Return what is left of `channels` without a `share` of them: a multiple of 8, 8 at least."""
+    return channels if share == 0 else max(8, int(channels * (1 - share) / 8 + 0.5) * 8)
+
+
 def stem_channels(depth_multiplier: float) -> int:
     """Return the channels of the first convolution."""
     return scaled_channels(32, depth_multiplier)
@@ -94,10 +99,13 @@ def backbone(
     taps: Collection[int],
     output_stride: int = 32,
     prefix: str = "",
+    pruning: float = 0.0,
+    pruned_from: int = END,
 ) -> dict[int, Tensor]:
     """Return the expansion of each block in `taps`, run no further than the last of them.
 
     image: [batch, height, width, 3] in [-1, 1]. The tap `END` is the output of the last block.
+    pruning: the share of channels that the expansions lack from block `pruned_from` on.
     """
     tapped: dict[int, Tensor] = {}
     x = layers.conv(image, f"{prefix}Conv1", stem_channels(depth_multiplier), kernel=3, stride=2)
@@ -106,7 +114,9 @@ def backbone(
         name = prefix + block.name
         expanded = x
         if block.expands:
-            expanded = layers.conv(x, f"{name}_expand", block.channels_expanded)
+            share = pruning if block.index >= pruned_from else 0.0
+            channels = narrowed(block.channels_expanded, share)
+            expanded = layers.conv(x, f"{name}_expand", channels)
         if block.index in taps:
             tapped[block.index] = expanded
             if len(tapped) == len(taps):

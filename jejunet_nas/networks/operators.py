@@ -9,6 +9,7 @@ import dataclasses
 
 from jejunet_nas.networks.class_map import class_map_factor
 from jejunet_nas.networks.paths import (
+    context_channels,
     context_stride,
     gate_path,
     key_path,
@@ -26,7 +27,7 @@ def network_operators(network: Network, classes: int) -> dict[GraphName, list[Op
     height, width = network.input_height, network.input_width
     image = (height, width, 3)
     stride = context_stride(network)
-    context = (height // stride, width // stride, network.decoder_channels)
+    context = (height // stride, width // stride, context_channels(network))
     thumbnail = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
 
     key = OperatorList()

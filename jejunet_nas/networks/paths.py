@@ -12,8 +12,8 @@ Images are [batch, height, width, 3] in [-1, 1]; logits are
 """
 
 from jejunet_nas.networks.layers import Layers, Tensor, separable
-from jejunet_nas.networks.mobilenet_v2 import END, EXPANSION_AT_STRIDE, backbone
-from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Network
+from jejunet_nas.networks.mobilenet_v2 import END, EXPANSION_AT_STRIDE, backbone, narrowed
+from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, PRUNED_BLOCKS, Network
 
 NARROW_DEPTH_MULTIPLIER = 0.35  # of the detail branch that is a MobileNetV2 of its own
 NARROW_PREFIX = "detail_"
@@ -31,6 +31,8 @@ def key_path(
         depth_multiplier=network.depth_multiplier,
         taps=taps,
         output_stride=network.output_stride,
+        pruning=network.pruning,
+        pruned_from=_pruned_from(network),
     )
     context = _context_head(layers, features[_context_tap(network)], network)
     if network.detail == "shared":
@@ -46,7 +48,14 @@ def propagate_path(
     """Return the logits of a frame whose context is a keyframe's."""
     if network.detail == "shared":
         (tap,) = _shared_taps(network)
-        detail = backbone(layers, image, depth_multiplier=network.depth_multiplier, taps={tap})[tap]
+        detail = backbone(
+            layers,
+            image,
+            depth_multiplier=network.depth_multiplier,
+            taps={tap},
+            pruning=network.pruning,
+            pruned_from=_pruned_from(network),
+        )[tap]
     else:
         detail = _own_detail(layers, image, network)
     return _decoder(layers, context, detail, network, classes)
@@ -63,11 +72,20 @@ def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
     return layers.sigmoid(x, "gate_score")
 
 
+def context_channels(network: Network) -> int:
+    """Return the channels of the context, and of all convolutions of the decoder but one."""
+    return narrowed(network.decoder_channels, network.pruning)
+
+
 def context_stride(network: Network) -> int:
     """Return the input pixels per context pixel."""
     # The tap after block 12 is the expansion of block 13, still in front of its stride.
     deep = network.last_block >= FIRST_BLOCK_AT_STRIDE_32
     return network.output_stride if deep else 16
+
+
+def _pruned_from(network: Network) -> int:
+    return network.last_block - PRUNED_BLOCKS + 1
 
 
 def _context_tap(network: Network) -> int:
@@ -84,7 +102,7 @@ def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) ->
     The sum costs one broadcast addition where DeepLabv3's way is a resize, a concatenation and a
     further convolution. Image pooling takes a bias: one pixel a picture is too few for batch norm.
     """
-    channels = network.decoder_channels
+    channels = context_channels(network)
     pooled = layers.conv(
         layers.mean(features, "context_mean"),
         "context_pooled",
@@ -117,10 +135,12 @@ def _decoder(
     layers: Layers[Tensor], context: Tensor, detail: Tensor, network: Network, classes: int
 ) -> Tensor:
     """DeepLabv3+'s decoder, its 3x3 convolutions depthwise separable as on mobile."""
-    channels = network.decoder_channels
+    channels = context_channels(network)
     factor = context_stride(network) // network.logit_stride
     context = layers.upsample(context, "decoder_upsample", factor)
-    detail = layers.conv(detail, "decoder_detail", channels // 2)
+    detail = layers.conv(
+        detail, "decoder_detail", narrowed(network.decoder_channels // 2, network.pruning)
+    )
     x = layers.concatenate("decoder_join", context, detail)
     x = separable(layers, x, "decoder_1", channels)
     x = separable(layers, x, "decoder_2", channels)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.litert import list_operators
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.networks.operators import network_operators
 from jejunet_nas.records import GRAPH_NAMES
-from tests.builders import tiny_network
+from tests.builders import int8_graphs, tiny_network
 
 
 def test_the_wiring_names_the_operators_of_the_converted_graphs(
@@ -19,7 +18,7 @@ def test_the_wiring_names_the_operators_of_the_converted_graphs(
     height, width = built.network.input_height, built.network.input_width
     frames = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), np.uint8)
 
-    graphs = quantize_after_training(built, frames, tmp_path)
+    graphs = int8_graphs(built, frames, tmp_path)
 
     counted = network_operators(built.network, built.classes)
     for name in GRAPH_NAMES:

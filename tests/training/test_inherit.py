@@ -14,7 +14,7 @@ import tf_keras
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.build import build_network
-from jejunet_nas.networks.folded_layers import FoldedLayers
+from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import END, backbone, blocks
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
@@ -32,7 +32,6 @@ from jejunet_nas.training.inherit import (
 from jejunet_nas.training.weights_file import read_weights
 from tests.builders import noise, tiny_network
 from tests.training.weights import (
-    Folded,
     folded_weights,
     keras_layers,
     keras_mobilenet,
@@ -68,25 +67,6 @@ def keras_backbone(
     return layers.by_name, tf_keras.Model(image, list(tapped.values()))
 
 
-class BiasLayers(FoldedLayers):
-    """The source as it stands in its file: kernels and biases, no batch norm."""
-
-    def __init__(self, folded: Folded) -> None:
-        super().__init__({})
-        self._folded = folded
-
-    def conv(
-        self, x: Any, name: str, filters: int, *, stride: int = 1, relu6: bool = True, **how: Any
-    ) -> Any:
-        kernel, bias = self._folded[name]
-        x = tf.nn.conv2d(x, kernel, stride, "SAME") + bias
-        return tf.nn.relu6(x) if relu6 else x
-
-    def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
-        kernel, bias = self._folded[name]
-        return tf.nn.relu6(tf.nn.depthwise_conv2d(x, kernel, (1, stride, stride, 1), "SAME") + bias)
-
-
 def test_at_full_width_a_network_computes_what_its_source_does(tmp_path: Path) -> None:
     folded = folded_weights()
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
@@ -97,7 +77,8 @@ def test_at_full_width_a_network_computes_what_its_source_does(tmp_path: Path) -
     )
 
     image = noise(3, 2, 64, 64, 3)
-    wanted = backbone(BiasLayers(folded), image, depth_multiplier=1.0, taps={1, 13, END})
+    as_stored = FoldedLayers({name: FoldedLayer(*layer) for name, layer in folded.items()})
+    wanted = backbone(as_stored, image, depth_multiplier=1.0, taps={1, 13, END})
     for found, source in zip(model(image, training=False), wanted.values(), strict=True):
         # Batch norm scales by gamma / sqrt(variance), which is 1 but for float32's rounding, in
         # each of 52 layers.
