@@ -5,7 +5,7 @@ line prints the sentence alone and exits with the class's `exit_code`.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class JejunetError(Exception):
@@ -54,3 +54,21 @@ def closest(value: str, allowed: Iterable[str]) -> str:
     """Return ' Did you mean X?' for the allowed word nearest to `value`, or ''."""
     matches = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]}?" if matches else ""
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `SettingError` where `value` is not from `low` to `high`, both included."""
+    if not low <= value <= high:
+        nearest = low if value < low else high
+        raise SettingError(
+            f"{name} is {value}; allowed: {low} to {high}. The nearest is {nearest}."
+        )
+
+
+def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Raise `SettingError` where `value` is none of `allowed`."""
+    if value not in allowed:
+        words = [str(each) for each in allowed]
+        raise SettingError(
+            f"{name} is {value}; allowed: {', '.join(words)}.{closest(str(value), words)}"
+        )

@@ -13,14 +13,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from jejunet_nas.errors import SettingError
+from jejunet_nas.errors import SettingError, check_choice, check_range
 
 Detail = Literal["shared", "thin", "narrow"]
 BetweenKeyframes = Literal["propagate", "reuse"]
+Quantization = Literal["post_training", "quantization_aware"]
 
 GRID_PX = 32  # the deepest stride: every feature map is then a whole number of pixels
 FIRST_BLOCK_AT_STRIDE_32 = 13
 LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 MobileNetV2's last
+MOST_PRUNING = 0.9
+PRUNED_BLOCKS = 4  # of the last ones kept: those whose inner channels pruning takes
+# Dimensions that came later: a network is named without them where they change nothing, so that it
+# keeps its id.
+_LATER = ("pruning", "quantization")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,10 @@ class Network:
     `depth_multiplier` scales MobileNetV2's channels; blocks 0 to `last_block` are kept, with the
     expansion of the block after it, down to `output_stride`. The decoder works at `logit_stride` on
     `decoder_channels`, over the `detail` of the frame.
+
+    pruning: the share of channels that is cut from the decoder and, inside, from the last blocks,
+    once the whole network is trained; what is left is trained again. quantization: int8 after
+    training, or training that feels its rounding.
     """
 
     depth_multiplier: float
@@ -40,10 +50,12 @@ class Network:
     logit_stride: int
     input_height: int
     input_width: int
+    pruning: float = 0.0
+    quantization: Quantization = "post_training"
 
     def __post_init__(self) -> None:
-        _check_range("depth_multiplier", self.depth_multiplier, 0.1, 1.4)
-        _check_choice("last_block", self.last_block, tuple(LAST_BLOCKS))
+        check_range("depth_multiplier", self.depth_multiplier, 0.1, 1.4)
+        check_choice("last_block", self.last_block, tuple(LAST_BLOCKS))
         if self.output_stride not in (16, 32):
             raise SettingError(
                 f"output_stride is {self.output_stride}; allowed: 16 or 32. "
@@ -55,10 +67,17 @@ class Network:
                 f"{FIRST_BLOCK_AT_STRIDE_32}. Use output_stride 16, or a later last_block."
             )
         _check_grid("decoder_channels", self.decoder_channels, 8, 8, 256)
-        _check_choice("detail", self.detail, get_args(Detail))
-        _check_choice("logit_stride", self.logit_stride, (4, 8))
+        check_choice("detail", self.detail, get_args(Detail))
+        check_choice("logit_stride", self.logit_stride, (4, 8))
         _check_grid("input_height", self.input_height, GRID_PX, 64, 1024)
         _check_grid("input_width", self.input_width, GRID_PX, 64, 1024)
+        check_range("pruning", self.pruning, 0.0, MOST_PRUNING)
+        check_choice("quantization", self.quantization, get_args(Quantization))
+
+    @property
+    def as_trained(self) -> "Network":
+        """The network that this one is compressed from: whole, and int8 after training."""
+        return dataclasses.replace(self, pruning=0.0, quantization="post_training")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +102,13 @@ class Policy:
     asynchronous: bool = False
 
     def __post_init__(self) -> None:
-        _check_range("keyframe_interval", self.keyframe_interval, 1, 120)
-        _check_choice("between_keyframes", self.between_keyframes, get_args(BetweenKeyframes))
+        check_range("keyframe_interval", self.keyframe_interval, 1, 120)
+        check_choice("between_keyframes", self.between_keyframes, get_args(BetweenKeyframes))
         for name in ("reuse_below", "refresh_above"):
             threshold = getattr(self, name)
             if threshold is None:
                 continue
-            _check_range(name, threshold, 0.0, 1.0)
+            check_range(name, threshold, 0.0, 1.0)
             if self.keyframe_interval == 1 and not self.asynchronous:
                 raise SettingError(
                     f"{name} is {threshold} with keyframe_interval 1, which leaves the gate no "
@@ -141,7 +160,18 @@ class Architecture:
 def canonical_json(value: Network | Policy | Architecture | Mapping[str, Any]) -> str:
     """Return the one JSON text of `value`: sorted keys, no spaces, shortest floats."""
     plain = dict(value) if isinstance(value, Mapping) else dataclasses.asdict(value)
+    if isinstance(value, Network):
+        _leave_out_defaults(plain)
+    elif isinstance(value, Architecture):
+        _leave_out_defaults(plain["network"])
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _leave_out_defaults(network: dict[str, Any]) -> None:
+    """Drop what came later where it is as networks were before."""
+    for field in dataclasses.fields(Network):
+        if field.name in _LATER and network[field.name] == field.default:
+            del network[field.name]
 
 
 def network_id(network: Network, recipe: Mapping[str, Any]) -> str:
@@ -153,19 +183,6 @@ def network_id(network: Network, recipe: Mapping[str, Any]) -> str:
 def architecture_from_dict(plain: Mapping[str, Any]) -> Architecture:
     """Return the architecture that `dataclasses.asdict` turned into `plain`."""
     return Architecture(network=Network(**plain["network"]), policy=Policy(**plain["policy"]))
-
-
-def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise SettingError(f"{name} is {value}; allowed: {', '.join(map(str, allowed))}.")
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        nearest = low if value < low else high
-        raise SettingError(
-            f"{name} is {value}; allowed: {low} to {high}. The nearest is {nearest}."
-        )
 
 
 def _check_grid(name: str, value: int, step: int, low: int, high: int) -> None:

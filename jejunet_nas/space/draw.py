@@ -16,6 +16,7 @@ from jejunet_nas.space.architecture import (
     Detail,
     Network,
     Policy,
+    Quantization,
 )
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
@@ -41,6 +42,8 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     detail = cast(Detail, pick("detail"))
     logit_stride = cast(int, pick("logit_stride"))
     height, width = size_of(pick("resolution"))
+    pruning = cast(float, pick("pruning"))
+    quantization = cast(Quantization, pick("quantization"))
     network = Network(
         depth_multiplier=depth_multiplier,
         last_block=last_block,
@@ -50,6 +53,8 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
         logit_stride=logit_stride,
         input_height=height,
         input_width=width,
+        pruning=pruning,
+        quantization=quantization,
     )
     return Architecture(network=network, policy=_draw_policy(pick))
 
@@ -69,6 +74,8 @@ def network_choices(network: Network) -> dict[str, Choice]:
         "detail": network.detail,
         "logit_stride": network.logit_stride,
         "resolution": height if height == width else f"{height}x{width}",
+        "pruning": network.pruning,
+        "quantization": network.quantization,
     }
     if network.last_block >= FIRST_BLOCK_AT_STRIDE_32:
         choices["output_stride"] = network.output_stride

@@ -6,7 +6,7 @@ A file lists the choices of each dimension, or a range of whole numbers:
     resolution: {from: 128, to: 320, step: 32}     # square; "192x320" is height x width
     reuse_below: [off, 0.05]
 
-`asynchronous` may be left out, and is off then.
+`asynchronous`, `pruning` and `quantization` may be left out: off, 0 and post_training then.
 """
 
 import dataclasses
@@ -49,6 +49,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "reuse_below": (float, int, type(None)),
     "refresh_above": (float, int, type(None)),
     "asynchronous": (bool,),
+    "pruning": (float, int),
+    "quantization": (str,),
 }
 _WORDS = {
     int: "a whole number",
@@ -78,6 +80,8 @@ class SearchSpace:
     reuse_below: tuple[float | None, ...]
     refresh_above: tuple[float | None, ...]
     asynchronous: tuple[bool, ...] = (False,)
+    pruning: tuple[float, ...] = (0.0,)
+    quantization: tuple[str, ...] = ("post_training",)
 
     def __post_init__(self) -> None:
         for name, choices in self.choices().items():
@@ -101,7 +105,7 @@ class SearchSpace:
 
 
 DIMENSIONS = tuple(field.name for field in dataclasses.fields(SearchSpace))
-_OPTIONAL = ("asynchronous",)
+_OPTIONAL = ("asynchronous", "pruning", "quantization")
 
 
 def read_search_space(file: Path) -> SearchSpace:

@@ -34,6 +34,8 @@ SPACE: dict[str, Any] = {
     "reuse_below": ["off"],
     "refresh_above": ["off"],
     "asynchronous": [False],
+    "pruning": [0.5],
+    "quantization": ["quantization_aware"],
 }
 
 SIDES = st.integers(2, 32).map(lambda cells: 32 * cells)
@@ -68,6 +70,8 @@ SPACES = st.builds(
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),
     asynchronous=some(st.booleans()),
+    pruning=some(st.floats(0.0, 0.9)),
+    quantization=some(st.sampled_from(["post_training", "quantization_aware"])),
 )
 
 

@@ -31,6 +31,8 @@ OTHER_NETWORKS = [
     {"logit_stride": 4},
     {"input_height": 224},
     {"input_width": 224},
+    {"pruning": 0.5},
+    {"quantization": "quantization_aware"},
 ]
 
 BAD_NETWORKS = [
@@ -53,6 +55,11 @@ BAD_NETWORKS = [
     ({"input_height": 225}, "The nearest is 224."),
     ({"input_width": 32}, "input_width is 32; allowed: multiples of 32 from 64 to 1024."),
     ({"input_width": 4096}, "The nearest is 1024."),
+    ({"pruning": 0.95}, "pruning is 0.95; allowed: 0.0 to 0.9. The nearest is 0.9."),
+    (
+        {"quantization": "post-training"},
+        "allowed: post_training, quantization_aware. Did you mean post_training?",
+    ),
 ]
 
 BAD_POLICIES = [

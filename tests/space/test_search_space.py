@@ -59,6 +59,8 @@ BAD_CHOICES = [
     ("detail", {"from": 0, "to": 1}, "detail holds 0; allowed: a word."),
 ]
 
+LEFT_OUT = ("asynchronous", "pruning", "quantization")  # at liberty
+
 BAD_RANGES = [
     ({"from": 12, "to": 1}, "runs from 12 to 1 by 1; allowed: upwards. Exchange the ends"),
     ({"from": 1, "to": 9, "step": 0}, "runs from 1 to 9 by 0; allowed: upwards."),
@@ -123,6 +125,17 @@ def test_asynchronous_is_off_or_on_and_off_where_it_is_left_out(
     assert space_from_mapping(yaml.safe_load(to_yaml(found)), "s.yaml") == found
 
 
+def test_a_space_that_says_nothing_of_compression_has_int8_after_training_and_prunes_nothing() -> (
+    None
+):
+    rest = {name: values for name, values in SPACE.items() if name not in LEFT_OUT}
+
+    found = space_from_mapping(rest, "s.yaml")
+
+    assert (found.pruning, found.quantization) == ((0.0,), ("post_training",))
+    assert space_from_mapping(yaml.safe_load(to_yaml(found)), "s.yaml") == found
+
+
 @pytest.mark.parametrize(("name", "choices", "words"), BAD_CHOICES)
 def test_a_choice_that_cannot_be_is_named_with_what_is_allowed(
     name: str, choices: Any, words: str
@@ -151,7 +164,7 @@ def test_a_misspelt_dimension_is_answered_with_the_one_that_is_meant(name: str) 
         space(**{misspelt: SPACE[name]})
 
 
-@pytest.mark.parametrize("name", [name for name in DIMENSIONS if name != "asynchronous"])
+@pytest.mark.parametrize("name", [name for name in DIMENSIONS if name not in LEFT_OUT])
 def test_a_missing_dimension_is_named_with_the_line_to_add(name: str) -> None:
     rest = {key: choices for key, choices in SPACE.items() if key != name}
 
