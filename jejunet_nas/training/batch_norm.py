@@ -20,6 +20,8 @@ def estimate_statistics(
     is 0 and each pass leaves its own statistics behind.
     """
     norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     sums: list[np.ndarray[Any, Any]] = []
     count = 0

@@ -45,14 +45,19 @@ class GatePairs:
 
 
 def train_gate(
-    network: KerasNetwork, split: DataSplit, settings: TrainingSettings, *, longest_age: int
+    network: KerasNetwork,
+    split: DataSplit,
+    settings: TrainingSettings,
+    *,
+    longest_age: int,
+    learning_rate: float = LEARNING_RATE,
 ) -> float:
     """Train the gate of `network` in place and return its mean loss over the last tenth."""
     pairs = _label_pairs(network, split, settings, longest_age)
     rng = np.random.default_rng([settings.seed, 1])
     variables = network.gate.trainable_variables
     adam = tf_keras.optimizers.legacy.Adam(
-        tf_keras.optimizers.schedules.CosineDecay(LEARNING_RATE, settings.gate_steps)
+        tf_keras.optimizers.schedules.CosineDecay(learning_rate, settings.gate_steps)
     )
     adam._create_all_weights(variables)
 

@@ -49,8 +49,11 @@ def train_paths(
     *,
     pretrained: Collection[str],
     on_step: OnStep,
+    after_step: Callable[[], None] = lambda: None,
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
+
+    after_step: brings weights back to what they may be, after each step has changed them.
 
     Raises `TrialError` at the step whose loss is not a finite number.
     """
@@ -62,6 +65,7 @@ def train_paths(
         for batch in batches:
             before = time.perf_counter()
             losses.append(float(step(batch.frames, batch.context_frames, *batch.targets)))
+            after_step()
             times_s.append(time.perf_counter() - before)
             if not math.isfinite(losses[-1]):
                 raise TrialError(

@@ -1,0 +1,95 @@
+"""Material: the clips that all networks of a study are trained on, and how."""
+
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+
+from jejunet_nas.datasets.input_frames import input_frames
+from jejunet_nas.datasets.sampling import (
+    CalibrationChoice,
+    PairSampler,
+    Taught,
+    calibration_frames,
+)
+from jejunet_nas.networks.build import KerasNetwork
+from jejunet_nas.records import DataSplit, Frames, Pictures
+from jejunet_nas.space.architecture import Network
+from jejunet_nas.training.loop import LoopRecord, train_paths
+from jejunet_nas.training.settings import TrainingSettings
+
+Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """What networks are trained on.
+
+    longest_age: of a context, in frames. taught: what a teacher says of the training frames.
+    """
+
+    split: DataSplit
+    training: TrainingSettings
+    longest_age: int
+    taught: Taught | None = None
+
+    def pictures(self, network: Network, tell: Tell) -> Sequence[Pictures]:
+        """Return the frames of each clip, kept at about the network's resolution."""
+        return input_frames(
+            self.split,
+            height=network.input_height,
+            width=network.input_width,
+            augment=self.training.augment,
+            progress=tell,
+        )
+
+    def train(
+        self,
+        network: KerasNetwork,
+        pictures: Sequence[Pictures],
+        tell: Tell,
+        *,
+        what: str = "train",
+        pretrained: Collection[str] = (),
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        after_step: Callable[[], None] = lambda: None,
+    ) -> LoopRecord:
+        """Train the paths of `network` in place, as the settings say but for what is given.
+
+        pretrained: layers that came with all their weights.
+        """
+        settings = dataclasses.replace(
+            self.training,
+            steps=steps or self.training.steps,
+            learning_rate=learning_rate or self.training.learning_rate,
+        )
+        sampler = PairSampler(
+            self.split.clips,
+            height=network.network.input_height,
+            width=network.network.input_width,
+            pairs=settings.pairs_per_step,
+            longest_age=self.longest_age,
+            seed=settings.seed,
+            sampling=settings.sampling,
+            augment=settings.augment,
+            taught=self.taught,
+            frames=pictures,
+        )
+        return train_paths(
+            network,
+            sampler,
+            settings,
+            pretrained=pretrained,
+            on_step=lambda done, total, loss: tell(f"{what}, loss {loss:.3f}", done, total),
+            after_step=after_step,
+        )
+
+    def calibration(self, network: Network, count: int, choice: CalibrationChoice) -> Frames:
+        """Return `count` frames at the network's input size, uint8 [count, height, width, 3]."""
+        return calibration_frames(
+            self.split,
+            height=network.input_height,
+            width=network.input_width,
+            count=count,
+            seed=self.training.seed,
+            choice=choice,
+        )
