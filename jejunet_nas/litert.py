@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,55 @@ class Graph:
         return tuple(node["op_name"] for node in own if node["index"] not in inside)
 
 
+def layer_values(
+    file: Path, runs: Iterable[Mapping[str, Array]]
+) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+    """Yield what each layer of `file` hands on, as real values by the layer's name, run by run.
+
+    A layer is the name scope in which the converted function made its tensors; outputs have their
+    own names. LiteRT's delegate is left out: it keeps nothing of what lies between.
+    """
+    interpreter = Interpreter(
+        model_path=str(file),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    inputs = {tensor["name"]: tensor["index"] for tensor in interpreter.get_input_details()}
+    tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
+    # Of several tensors of one layer the last is what it hands on.
+    made = {
+        str(tensors[int(index)]["name"]).split("/")[0]: tensors[int(index)]
+        for node in interpreter._get_ops_details()
+        for index in node["outputs"]
+    }
+    for run in runs:
+        for name, value in run.items():
+            interpreter.set_tensor(inputs[name], value)
+        interpreter.invoke()
+        yield {
+            layer: _real(interpreter.get_tensor(tensor["index"]), tensor)
+            for layer, tensor in made.items()
+        }
+
+
+def convolution_weights(file: Path) -> list[Array]:
+    """Return the kernels of the convolutions of `file` as they are stored, [channels, weights]."""
+    interpreter = Interpreter(
+        model_path=str(file),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    kernels = []
+    for node in interpreter._get_ops_details():
+        if node["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            kernel = interpreter.get_tensor(int(node["inputs"][1]))
+            # [out, height, width, in], or [1, height, width, channels]
+            axis = 3 if node["op_name"] == "DEPTHWISE_CONV_2D" else 0
+            kernels.append(np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1))
+    return kernels
+
+
 def list_operators(file: Path) -> list[Operator]:
     """Return the operators of `file` in the order in which they run, as their latency sees them.
 
@@ -123,6 +173,13 @@ def list_operators(file: Path) -> list[Operator]:
     computed = {int(tensor) for node in nodes for tensor in node["outputs"]}
     computed |= {tensor["index"] for tensor in interpreter.get_input_details()}
     return [_operator(node, tensors, computed) for node in nodes]
+
+
+def _real(stored: Array, tensor: Any) -> npt.NDArray[np.float32]:
+    scale, zero_point = tensor["quantization"]
+    if not scale:
+        return stored.astype(np.float32)
+    return np.asarray(scale * (stored.astype(np.float32) - zero_point), np.float32)
 
 
 def _noise(tensor: TensorInfo, rng: np.random.Generator) -> Array:

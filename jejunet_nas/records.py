@@ -209,13 +209,50 @@ class StreamLatency:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRecord:
-    """One int8 graph on disk, and what the check after conversion found."""
+    """One graph on disk, and what the check after conversion found.
+
+    deflated_bytes: of the file as zip packs it, which is what an app's download grows by.
+    zero_weights: share of the convolutions' weights. values_a_channel: how many different weights
+    an output channel has, in the mean.
+    """
 
     file: str  # beside record.json
     size_bytes: int
+    deflated_bytes: int
     macs: int
     operators: int
     not_delegated: tuple[str, ...]  # operators that LiteRT's default delegate leaves aside
+    zero_weights: float
+    values_a_channel: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNoise:
+    """How far what a layer hands on is from the float network's: signal to noise, in decibels."""
+
+    layer: str
+    graph: GraphName
+    snr_db: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementRecord:
+    """How far the graphs on disk agree with the float network, on `frames` training frames.
+
+    key, propagate: share of class map pixels that are alike; propagate is given the context of
+    another frame. gate_error: of its score, absolute, in the mean. logits_db: signal to noise.
+    noisiest: the layers that are furthest off, the worst first. equalized, bias_corrected: what was
+    done about it.
+    """
+
+    frames: int
+    key: float
+    propagate: float
+    gate_error: float
+    logits_db: float
+    noisiest: tuple[LayerNoise, ...]
+    equalized: bool
+    bias_corrected: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +299,9 @@ class NetworkRecord:
     """A trained and quantised network, whatever policy runs it.
 
     `float_miou` and `int8_miou` are taken on the same `checked_frames` validation frames, each
-    as a keyframe, so that their difference is what quantisation costs.
+    as a keyframe, so that their difference is what quantisation costs. compressed_from: the id of
+    the network that it was pruned from, or trained on from with rounding; None where it was trained
+    as it is, and int8 came after.
     """
 
     network_id: str
@@ -276,6 +315,8 @@ class NetworkRecord:
     checked_frames: int
     gate: GateRecord
     stage_s: dict[str, float]
+    agreement: AgreementRecord
+    compressed_from: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.compression.post_training import quantize_after_training
+from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.sampling import PairSampler, calibration_frames
 from jejunet_nas.networks.build import KerasNetwork, build_network
@@ -128,8 +129,16 @@ def tiny_run() -> TinyRun:
     train_tiny(network, TINY_TRAINING)
     train_gate(network, train, TINY_TRAINING, longest_age=LONGEST_AGE)
     frames = calibration_frames(train, height=64, width=64, count=16, seed=0)
-    graphs = quantize_after_training(network, frames, folder)
+    graphs = int8_graphs(network, frames, folder)
     return TinyRun(network=network, graphs=graphs, train=train, val=val)
+
+
+def int8_graphs(
+    network: KerasNetwork, frames: npt.NDArray[np.uint8], folder: Path
+) -> dict[GraphName, Path]:
+    """Write the graphs of `network` in int8, calibrated on `frames`."""
+    found = quantize_after_training(network.folded(), frames, PostTrainingInt8())
+    return found.int8.write(folder)
 
 
 def write_graph(

@@ -1,9 +1,12 @@
 """Records that no trial made, for tests of what is done with records."""
 
 from jejunet_nas.records import (
+    AgreementRecord,
     GateBin,
     GateRecord,
+    GraphRecord,
     Latency,
+    LayerNoise,
     NetworkRecord,
     PathLatencies,
     TrainingRecord,
@@ -18,6 +21,16 @@ GATE = GateRecord(
     ),
     mean_error=0.04,
     rank_correlation=0.8,
+)
+AGREEMENT = AgreementRecord(
+    frames=4,
+    key=0.99,
+    propagate=0.98,
+    gate_error=0.01,
+    logits_db=30.0,
+    noisiest=(LayerNoise(layer="block_6_project", graph="key", snr_db=12.0),),
+    equalized=False,
+    bias_corrected=True,
 )
 TEMPORAL = TemporalScore(
     consistency=0.99, region=0.7, boundary=0.6, mean_age_frames=1.5, longest_stale_frames=3
@@ -48,4 +61,18 @@ def network_record(
         checked_frames=64,
         gate=GATE,
         stage_s={"train": 1.0},
+        agreement=AGREEMENT,
+    )
+
+
+def graph_record(file: str, *, size_bytes: int = 5) -> GraphRecord:
+    return GraphRecord(
+        file=file,
+        size_bytes=size_bytes,
+        deflated_bytes=4,
+        macs=100,
+        operators=1,
+        not_delegated=(),
+        zero_weights=0.0,
+        values_a_channel=100.0,
     )

@@ -2,12 +2,15 @@
 
 One concrete function of batch 1, its weights constants, is traced and converted: half a second
 where converting the Keras model takes 13 s, most of them spent on exporting every layer.
+
+What is int8 is told by the function itself, in whose graph the ranges stand (`rounding`), or found
+by running it (`convert_int8`), which takes twice as long.
 """
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,37 +18,91 @@ import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
 Array = npt.NDArray[Any]
+Function = Callable[..., dict[str, Any]]  # float tensors by keyword in, outputs by name out
+FloatWeights = Literal["float32", "float16", "int8"]
+
+
+def convert_rounded(
+    function: Function, inputs: Mapping[str, tuple[int, ...]], *, int8_inputs: Sequence[str] = ()
+) -> bytes:
+    """Return `function`, whose tensors are rounded to their ranges, as an int8 `.tflite` graph.
+
+    inputs: each input's shape with batch 1. Inputs are uint8, those in `int8_inputs` int8; outputs
+    are int8, or uint8 where the function casts to it.
+    """
+    converter, names, _ = _converter(function, inputs)
+    _take_bytes(converter)
+    return _finish(_quietly(converter.convert), names, int8_inputs)
 
 
 def convert_int8(
-    function: Callable[..., dict[str, Any]],
-    inputs: dict[str, tuple[int, ...]],
+    function: Function,
+    inputs: Mapping[str, tuple[int, ...]],
     calibration: Sequence[dict[str, Array]],
     *,
     int8_inputs: Sequence[str] = (),
 ) -> bytes:
-    """Return `function` as a fully quantised `.tflite` graph, weights per channel.
+    """Return `function` in floats as an int8 graph, its ranges found by running it.
 
-    function: float tensors by keyword in, outputs by name out. inputs: each input's shape with
-    batch 1. calibration: float inputs by name, one dictionary a run. Inputs are uint8, those in
-    `int8_inputs` int8; outputs are int8, or uint8 where the function casts to it.
+    calibration: float inputs by name, one dictionary a run. The rest is as in `convert_rounded`.
     """
-    specs = {name: tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()}
-    traced = tf.function(function, autograph=False).get_concrete_function(**specs)
-    names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
-    order = [tensor.name.split(":")[0] for tensor in traced.inputs if tensor.dtype == tf.float32]
+    converter, names, order = _converter(function, inputs)
 
     def runs() -> Iterator[list[Array]]:
         for run in calibration:
             yield [np.asarray(run[name], np.float32) for name in order]
 
-    converter = _quietly(lambda: tf.lite.TFLiteConverter.from_concrete_functions([traced]))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = runs
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    _take_bytes(converter)
+    return _finish(_quietly(converter.convert), names, int8_inputs)
+
+
+def convert_float(
+    function: Function,
+    inputs: Mapping[str, tuple[int, ...]],
+    *,
+    weights: FloatWeights,
+    uint8_inputs: Sequence[str] = (),
+) -> bytes:
+    """Return `function` as a graph that computes in float32, with its `weights` kept so.
+
+    With int8 weights the kernels of LiteRT round what they multiply on the fly (dynamic range).
+    """
+    types = {name: tf.uint8 for name in uint8_inputs}
+    converter, names, _ = _converter(function, inputs, types)
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return _finish(_quietly(converter.convert), names, ())
+
+
+def _converter(
+    function: Function,
+    inputs: Mapping[str, tuple[int, ...]],
+    types: Mapping[str, Any] | None = None,
+) -> tuple[Any, list[str], list[str]]:
+    """Return a converter, the names of the outputs in their order, and those of the inputs."""
+    types = types or {}
+    specs = {
+        name: tf.TensorSpec(shape, types.get(name, tf.float32), name=name)
+        for name, shape in inputs.items()
+    }
+    traced = tf.function(function, autograph=False).get_concrete_function(**specs)
+    names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
+    order = [tensor.name.split(":")[0] for tensor in traced.inputs if tensor.dtype == tf.float32]
+    return (
+        _quietly(lambda: tf.lite.TFLiteConverter.from_concrete_functions([traced])),
+        names,
+        order,
+    )
+
+
+def _take_bytes(converter: Any) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.int8
-    return _finish(_quietly(converter.convert), names, int8_inputs)
 
 
 def _finish(graph: bytes, outputs: Sequence[str], int8_inputs: Sequence[str]) -> bytes:

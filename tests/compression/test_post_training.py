@@ -5,17 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from jejunet_nas.compression.check import LEFT_TO_LITERT, check_graph
-from jejunet_nas.compression.post_training import quantize_after_training, with_full_range
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.resize import thumbnails
 from jejunet_nas.scoring.score import combine, score_clip
-from tests.builders import TinyRun, tiny_run
+from tests.builders import TinyRun, int8_graphs, tiny_run
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +85,8 @@ def test_the_int8_gate_scores_as_the_float_one(tiny: TinyRun) -> None:
         for a, b in zip(now, keyframe, strict=True)
     ]
 
-    # Seven layers of int8: 13 of 256 steps measured, over scores that span 0.73.
-    np.testing.assert_allclose((np.array(stored) + 128) / 256, floats[:, 0, 0, 0], atol=20 / 256)
+    # Seven layers of int8: 21 of 256 steps measured at most, 5 on average, over a span of 0.73.
+    np.testing.assert_allclose((np.array(stored) + 128) / 256, floats[:, 0, 0, 0], atol=32 / 256)
 
 
 @pytest.mark.parametrize("name", GRAPH_NAMES)
@@ -108,20 +104,7 @@ def test_a_graph_of_the_smallest_network_is_converted_in_seconds(
     tiny: TinyRun, tmp_path: Path
 ) -> None:
     began = time.perf_counter()
-    quantize_after_training(tiny.network, tiny.val_frames, tmp_path)
+    int8_graphs(tiny.network, tiny.val_frames, tmp_path)
 
     # 0.2 s a graph on an idle core; 13 s is what a graph takes by way of a SavedModel.
     assert time.perf_counter() - began < 3 * len(GRAPH_NAMES)
-
-
-@given(arrays(np.uint8, (2, 3, 4, 3), elements=st.integers(0, 255)))
-def test_frames_of_any_content_get_a_black_and_a_white_pixel(frames: np.ndarray) -> None:
-    before = frames.copy()
-
-    full = with_full_range(frames)
-
-    assert (full[:, 0, 0] == 0).all()
-    assert (full[:, 0, 1] == 255).all()
-    np.testing.assert_array_equal(full[:, 1:], frames[:, 1:])
-    np.testing.assert_array_equal(full[:, 0, 2:], frames[:, 0, 2:])
-    np.testing.assert_array_equal(frames, before)

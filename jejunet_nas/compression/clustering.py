@@ -1,0 +1,79 @@
+"""Clustering: each kernel holds no more than so many values, which training moves.
+
+By tensorflow-model-optimization's wrappers. LiteRT computes as long as before; a compressed file is
+smaller, since it names the same few values over and over.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tf_keras
+from tensorflow_model_optimization.clustering.keras import CentroidInitialization, cluster_weights
+
+from jejunet_nas.compression.pruning import unwrapped
+from jejunet_nas.compression.settings import Clustering
+from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
+from jejunet_nas.networks.keras_layers import KerasLayers
+from jejunet_nas.records import Pictures
+from jejunet_nas.training.material import Material, Tell
+
+
+def train_clustered(
+    network: KerasNetwork,
+    settings: Clustering,
+    material: Material,
+    pictures: Sequence[Pictures],
+    tell: Tell,
+    *,
+    keep_zeros: bool,
+) -> KerasNetwork:
+    """Return `network` with clustered kernels, trained on; its zeros stay where they are asked to.
+
+    Kernels with fewer weights than clusters, and those of depthwise layers, stay as they are.
+    """
+    wrappers: dict[str, Any] = {}
+
+    def ready(layer: Any, x: Any) -> Any:
+        if layer.name not in network.layers or not network.layers[layer.name].weights:
+            return layer
+        layer.build(x.shape)
+        layer.set_weights(network.layers[layer.name].get_weights())
+        is_plain = type(layer) is not tf_keras.layers.Conv2D or layer.name.startswith("gate_")
+        if is_plain or layer.kernel.shape.num_elements() <= settings.clusters:
+            return layer
+        wrappers[layer.name] = cluster_weights(
+            layer,
+            number_of_clusters=settings.clusters,
+            cluster_centroids_init=CentroidInitialization.LINEAR,
+            preserve_sparsity=keep_zeros,
+        )
+        return wrappers[layer.name]
+
+    start_naming_anew(material.training.seed)
+    layers = KerasLayers(ready)
+    clustered = assemble(network.network, network.classes, layers, layers.by_name)
+    material.train(
+        clustered,
+        pictures,
+        tell,
+        what="train with clusters",
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+    )
+    for name, wrapper in wrappers.items():
+        wrapper.update_clustered_weights_associations()
+        kernel = wrapper.layer.kernel.numpy()
+        others = [v.numpy() for v in wrapper.layer.weights if v.shape == (kernel.shape[3],)]
+        clustered.layers[name] = _Stripped(weights=[kernel, *others])
+    return unwrapped(clustered)
+
+
+class _Stripped:
+    """The weights of a layer whose wrapper is gone."""
+
+    def __init__(self, weights: list[Any]) -> None:
+        self.weights = weights
+
+    def get_weights(self) -> list[Any]:
+        """Return kernel and bias."""
+        return self.weights

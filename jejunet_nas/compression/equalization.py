@@ -1,0 +1,100 @@
+"""Equalisation across layers: channels brought to one size before they are rounded together.
+
+A channel may be multiplied where it is written if it is divided where it is read (Nagel et al.,
+"Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.1): the
+float network computes what it did. Activations have one step for all channels of a tensor, so a
+channel a hundredth as large as another has no more than two or three steps left; and weights that
+read it are a hundred times those beside them.
+
+ReLU6 stays. It would cut a raised channel off where it did not before, so a channel is raised no
+further than its largest value seen allows, and one that reaches 6 keeps its size.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from jejunet_nas.compression.statistics import Reach
+from jejunet_nas.networks.folded_layers import Folded, FoldedLayer
+from jejunet_nas.networks.wiring import Reader, Stream, Wiring
+
+Factors = npt.NDArray[np.float32]  # [channels]
+
+SIX = 6.0
+ROOM = 1.5  # of a raised channel under ReLU6, for what calibration did not show
+MOST = 1024.0  # by which a channel is raised or lowered
+ROUNDS = 2  # over all streams: a layer's weights change with both its ends
+
+
+def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Folded:
+    """Return `weights` with channels of about one size; the network computes what it did.
+
+    outputs: what the float network's layers hand on over the calibration frames.
+    """
+    weights, reach = dict(weights), _reaches(wiring, outputs)
+    for _ in range(ROUNDS):
+        for name, stream in wiring.streams.items():
+            if not stream.fixed and stream.readers:
+                factors = _factors(stream, reach[name], weights)
+                _apply(weights, stream, factors)
+                reach[name] = reach[name] * factors
+    return weights
+
+
+def _reaches(wiring: Wiring, outputs: dict[str, Reach]) -> dict[str, Factors]:
+    """Return the largest absolute value of each stream's channels, whoever hands them on."""
+    return {
+        name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
+        for name, stream in wiring.streams.items()
+    }
+
+
+def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:
+    """Return by how much each channel is raised (over 1) or lowered.
+
+    Where only depthwise layers read it, whose weights are rounded channel by channel, all channels
+    come to one size. Where sums over channels do, their weights' sizes count as much.
+    """
+    alive = reach > 1e-6 * max(float(reach.max()), 1e-30)
+    size = np.where(alive, reach, 1.0) / max(float(reach.max()), 1e-30)
+    weight = _reading(stream, weights)
+    factors = 1 / size if weight is None else np.sqrt(np.maximum(weight, 1e-6) / size)
+    largest = float((size * factors)[alive].max()) if alive.any() else 1.0
+    factors = factors / largest  # the tensor's range stays what it was
+    if stream.relu6:
+        top = min(SIX / ROOM, float(reach.max()))
+        factors = np.minimum(factors * float(reach.max()) / top, top / np.where(alive, reach, 1.0))
+        factors = np.where(reach > top, 1.0, factors)
+    factors = np.where(alive, np.clip(factors, 1 / MOST, MOST), 1.0)
+    return np.asarray(factors, np.float32)
+
+
+def _reading(stream: Stream, weights: Folded) -> Factors | None:
+    """Return how large the weights that read each channel are, beside those that read the others.
+
+    1 where a channel has its layer's largest weight for some output; None where nothing sums.
+    """
+    found = None
+    for reader in stream.readers:
+        if reader.dense:
+            kernel = np.abs(weights[reader.layer].kernel)
+            share = kernel / np.maximum(kernel.max(axis=(0, 1, 2)), 1e-30)
+            of_channels = share[:, :, _span(reader, stream)].max(axis=(0, 1, 3))
+            found = of_channels if found is None else np.maximum(found, of_channels)
+    return found
+
+
+def _apply(weights: Folded, stream: Stream, factors: Factors) -> None:
+    for writer in stream.writers:
+        kernel, bias = weights[writer]
+        depthwise = kernel.shape[3] == 1 and kernel.shape[2] == len(factors)
+        scaled = kernel * (factors[:, None] if depthwise else factors)
+        weights[writer] = FoldedLayer(scaled, bias * factors)
+    for reader in stream.readers:
+        kernel, bias = weights[reader.layer]
+        divided = kernel.copy()
+        divided[:, :, _span(reader, stream)] /= factors[:, None]
+        weights[reader.layer] = FoldedLayer(divided, bias)
+
+
+def _span(reader: Reader, stream: Stream) -> slice:
+    return slice(reader.first, reader.first + stream.channels)

@@ -1,0 +1,145 @@
+"""The three graphs of a network, written as `.tflite` files.
+
+    key.tflite         image -> class_map, context
+    propagate.tflite   image, context -> class_map
+    gate.tflite        now, keyframe -> score
+
+Pictures go in as uint8 pixels whatever the graph computes in, and class maps come out as uint8.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jejunet_nas.compression.convert import (
+    FloatWeights,
+    Function,
+    convert_float,
+    convert_rounded,
+)
+from jejunet_nas.compression.rounding import Ranged, Ranges, Rounding
+from jejunet_nas.networks.build import FoldedNetwork, as_input
+from jejunet_nas.networks.folded_layers import Folded, FoldedLayer, FoldedLayers
+from jejunet_nas.networks.paths import context_channels, context_stride
+from jejunet_nas.records import GRAPH_NAMES, GraphName
+from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.space.architecture import Network
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Int8Network:
+    """A network as int8 holds it: folded weights still in floats, and every output's range."""
+
+    network: Network
+    classes: int
+    weights: Folded
+    ranges: Ranges
+
+    def rounded(self) -> FoldedNetwork:
+        """Return the network that computes in floats what the int8 graphs do."""
+        return self._with(Rounding(self.ranges))
+
+    def write(self, folder: Path) -> dict[GraphName, Path]:
+        """Write the int8 graphs into `folder`."""
+        ranged = self._with(Ranged(self.ranges))
+        shapes = graph_shapes(self.network)
+        return _write(
+            folder,
+            lambda name, function: convert_rounded(
+                function,
+                shapes[name],
+                int8_inputs=("context",) if name == "propagate" else (),
+            ),
+            functions(ranged),
+        )
+
+    def save(self, file: Path) -> None:
+        """Write weights and ranges as an `.npz`: `LAYER/kernel`, `LAYER/bias`, `LAYER/range`."""
+        arrays: dict[str, Any] = {}
+        for name, layer in self.weights.items():
+            arrays |= {f"{name}/{part}": value for part, value in layer._asdict().items()}
+        arrays |= {f"{name}/range": np.array(found) for name, found in self.ranges.items()}
+        np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, file: Path, network: Network, classes: int) -> "Int8Network":
+        """Return what `save` wrote."""
+        with np.load(file) as stored:
+            kernels = [key.removesuffix("/kernel") for key in stored if key.endswith("/kernel")]
+            ranged = [key.removesuffix("/range") for key in stored if key.endswith("/range")]
+            return cls(
+                network=network,
+                classes=classes,
+                weights={
+                    name: FoldedLayer(stored[f"{name}/kernel"], stored[f"{name}/bias"])
+                    for name in kernels
+                },
+                ranges={
+                    name: (float(stored[f"{name}/range"][0]), float(stored[f"{name}/range"][1]))
+                    for name in ranged
+                },
+            )
+
+    def _with(self, taps: Ranged) -> FoldedNetwork:
+        return FoldedNetwork(self.network, self.classes, FoldedLayers(self.weights, taps))
+
+
+def write_float_graphs(
+    network: FoldedNetwork, folder: Path, weights: FloatWeights
+) -> dict[GraphName, Path]:
+    """Write the graphs of `network` that compute in float32, with `weights` kept so."""
+    shapes = graph_shapes(network.network)
+    return _write(
+        folder,
+        lambda name, function: convert_float(
+            function,
+            shapes[name],
+            weights=weights,
+            uint8_inputs=[each for each in shapes[name] if each != "context"],
+        ),
+        functions(network, pixels=as_input),
+    )
+
+
+def functions(
+    network: FoldedNetwork, *, pixels: Callable[[Any], Any] = lambda values: values
+) -> dict[GraphName, Function]:
+    """Return what each graph computes, by names; `pixels` is done to pictures first."""
+    return {
+        "key": lambda image: dict(
+            zip(("class_map", "context"), network.key(pixels(image)), strict=True)
+        ),
+        "propagate": lambda image, context: {
+            "class_map": network.propagate(pixels(image), context)
+        },
+        "gate": lambda now, keyframe: {"score": network.gate(pixels(now), pixels(keyframe))},
+    }
+
+
+def graph_shapes(network: Network) -> dict[GraphName, Shapes]:
+    """Return each graph's inputs, of batch 1."""
+    height, width, stride = network.input_height, network.input_width, context_stride(network)
+    image = (1, height, width, 3)
+    context = (1, height // stride, width // stride, context_channels(network))
+    thumbnail = (1, height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
+    return {
+        "key": {"image": image},
+        "propagate": {"image": image, "context": context},
+        "gate": {"now": thumbnail, "keyframe": thumbnail},
+    }
+
+
+def _write(
+    folder: Path,
+    convert: Callable[[GraphName, Function], bytes],
+    computed: Mapping[GraphName, Function],
+) -> dict[GraphName, Path]:
+    files = {name: folder / f"{name}.tflite" for name in GRAPH_NAMES}
+    for name, file in files.items():
+        file.write_bytes(convert(name, computed[name]))
+    return files

@@ -1,0 +1,184 @@
+"""Pruning: what matters least is taken out, and the rest trained again.
+
+Channels (structured): of the decoder, and inside the last blocks. A channel matters as much as it
+varies, weighed by how strongly the layers that sum over it read it. What is left is a network of
+its own, narrower by `Network.pruning`: as many MACs fewer, and as much faster.
+
+Magnitude (unstructured): single weights of convolutions become 0, those of least magnitude in each
+kernel, by tensorflow-model-optimization's wrappers under a schedule that starts with none. LiteRT
+computes as long as before; only a compressed file is smaller.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras
+from tensorflow_model_optimization.sparsity.keras import PolynomialDecay, prune_low_magnitude
+
+from jejunet_nas.compression.settings import Pruning
+from jejunet_nas.compression.statistics import PIXELS, CalibrationInputs, Values
+from jejunet_nas.networks.build import (
+    FoldedNetwork,
+    KerasNetwork,
+    assemble,
+    build_network,
+    start_naming_anew,
+)
+from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
+from jejunet_nas.networks.keras_layers import KerasLayers
+from jejunet_nas.networks.wiring import Part, Wiring, read_wiring
+from jejunet_nas.records import Pictures
+from jejunet_nas.training.material import Material, Tell
+
+RISING_SHARE = 0.6  # of the steps, in which more and more weights become 0
+UPDATE_EVERY = 5  # steps, after which the weights of least magnitude are found anew
+
+Indices = npt.NDArray[np.int64]
+
+
+def cut_channels(
+    network: KerasNetwork, share: float, frames: npt.NDArray[np.uint8]
+) -> KerasNetwork:
+    """Return `network` without a `share` of the channels of its decoder and its last blocks.
+
+    frames: uint8 [count, height, width, 3], on which it shows what varies. Nothing is trained.
+    """
+    narrow = dataclasses.replace(network.network, pruning=share)
+    whole = read_wiring(network.network, network.classes)
+    left = read_wiring(narrow, network.classes)
+    importance = _importance(network, whole, frames)
+    kept = {name: _strongest(importance[name], left.groups[name].channels) for name in whole.groups}
+    pruned = build_network(narrow, network.classes, seed=0)
+    for name, layer in pruned.layers.items():
+        if layer.weights:
+            layer.set_weights(_sliced(network.layers[name], name, whole, kept))
+    return pruned
+
+
+def train_sparse(
+    network: KerasNetwork,
+    settings: Pruning,
+    material: Material,
+    pictures: Sequence[Pictures],
+    tell: Tell,
+) -> KerasNetwork:
+    """Return `network` trained on while more and more of its weights become 0, up to the share."""
+    wrappers: list[Any] = []
+    schedule = PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=settings.share,
+        begin_step=0,
+        end_step=max(1, round(settings.steps * RISING_SHARE)),
+        frequency=UPDATE_EVERY,
+    )
+
+    def ready(layer: Any, x: Any) -> Any:
+        if type(layer) is not tf_keras.layers.Conv2D or layer.name.startswith("gate_"):
+            return layer
+        wrappers.append(prune_low_magnitude(layer, pruning_schedule=schedule))
+        return wrappers[-1]
+
+    start_naming_anew(material.training.seed)
+    layers = KerasLayers(ready)
+    sparse = assemble(network.network, network.classes, layers, layers.by_name)
+    copy_weights(network, sparse)
+    steps_done = iter(range(1, settings.steps + 1))
+
+    def count_steps() -> None:
+        # The wrappers count their calls, and a layer of both paths is called twice a step.
+        done = next(steps_done)
+        for wrapper in wrappers:
+            wrapper.pruning_step.assign(done)
+
+    for wrapper in wrappers:
+        wrapper.pruning_step.assign(0)
+    material.train(
+        sparse,
+        pictures,
+        tell,
+        what="train with fewer weights",
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        after_step=count_steps,
+    )
+    for wrapper in wrappers:
+        for weight, mask, _ in wrapper.pruning_vars:
+            weight.assign(weight * mask)  # the last step changed them once more
+    return unwrapped(sparse)
+
+
+def unwrapped(network: KerasNetwork) -> KerasNetwork:
+    """Return a network of plain Keras layers with the weights of `network`."""
+    plain = build_network(network.network, network.classes, seed=0)
+    copy_weights(network, plain)
+    return plain
+
+
+def copy_weights(source: KerasNetwork, target: KerasNetwork) -> None:
+    """Set the weights of `target` to those of `source`, layer by layer."""
+    for name, layer in target.layers.items():
+        if layer.weights:
+            layer.set_weights(source.layers[name].get_weights())
+
+
+class _Variances(Taps):
+    """Notes how much each channel varies that a layer hands on."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Values] = {}
+
+    def output(self, name: str, x: Any) -> Any:
+        variance = tf.math.reduce_variance(x, PIXELS).numpy()
+        self.of[name] = np.asarray(self.of.get(name, 0.0) + variance, np.float32)
+        return x
+
+
+def _importance(
+    network: KerasNetwork, wiring: Wiring, frames: npt.NDArray[np.uint8]
+) -> dict[str, Values]:
+    """Return how much each channel of each group adds to what its readers make, as a variance."""
+    seen, weights = _Variances(), fold(network.layers)
+    folded = FoldedNetwork(network.network, network.classes, FoldedLayers(weights, seen))
+    CalibrationInputs.of(frames).run(folded)
+    importance = {
+        name: np.zeros(group.channels, np.float32) for name, group in wiring.groups.items()
+    }
+    for name, group in wiring.groups.items():
+        for reader in group.readers:
+            if reader.dense:
+                span = slice(reader.first, reader.first + group.channels)
+                strength = np.sum(weights[reader.layer].kernel ** 2, axis=(0, 1, 3))[span]
+                importance[name] += strength * seen.of[reader.input][span]
+    return importance
+
+
+def _strongest(importance: Values, count: int) -> Indices:
+    """Return the indices of the `count` largest, in their own order."""
+    return np.sort(np.argsort(-importance, kind="stable")[:count])
+
+
+def _sliced(layer: Any, name: str, wiring: Wiring, kept: dict[str, Indices]) -> list[Any]:
+    """Return the weights of `layer` for the channels that are kept."""
+    weights = layer.get_weights()
+    convolution = name.removesuffix("_BN")
+    read = _places(wiring.inputs[convolution], kept)
+    written = kept[wiring.made[convolution]] if convolution in wiring.made else read
+    if name != convolution:  # batch norm
+        return [values[written] for values in weights]
+    kernel, *bias = weights
+    kernel = kernel[:, :, read]
+    if convolution in wiring.made:
+        kernel = kernel[..., written]
+    return [kernel, *(values[written] for values in bias)]
+
+
+def _places(parts: tuple[Part, ...], kept: dict[str, Indices]) -> Indices:
+    """Return the kept channels of a layer's input, which is made of `parts`."""
+    firsts = np.cumsum([0, *(part.channels for part in parts)])
+    return np.concatenate(
+        [first + kept[part.of] for first, part in zip(firsts, parts, strict=False)]
+    )

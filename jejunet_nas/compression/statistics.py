@@ -1,0 +1,109 @@
+"""What the channels of a float network hold, over the frames that it is calibrated on.
+
+Units: values of the network's own tensors; statistics are [channels].
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from jejunet_nas.networks.build import FoldedNetwork, as_input
+from jejunet_nas.networks.folded_layers import Taps
+from jejunet_nas.resize import thumbnails
+
+Values = npt.NDArray[np.float32]
+
+BATCH = 8  # frames that are run at once
+PIXELS = (0, 1, 2)  # the axes of a tensor that are not its channels
+MOST_SHIFTS = 8  # of the calibration frames against themselves, for the gate
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CalibrationInputs:
+    """What the three graphs are run on, in [-1, 1].
+
+    frames: [count, height, width, 3]. now, keyframe: thumbnails [pairs, height / 8, width / 8, 3].
+    """
+
+    frames: Values
+    now: Values
+    keyframe: Values
+
+    @classmethod
+    def of(cls, frames: npt.NDArray[np.uint8]) -> "CalibrationInputs":
+        """Return the inputs made of `frames`, uint8 [count, height, width, 3].
+
+        Each thumbnail is paired with all, itself and its negative too: from unchanged pictures to
+        changes larger than any, or the gate's scores would end at the largest that was seen here.
+        """
+        small = as_input(thumbnails(frames)).numpy()
+        shifts = range(0, len(small), -(-len(small) // MOST_SHIFTS))
+        others = [*(np.roll(small, shift, axis=0) for shift in shifts), -small]
+        return cls(
+            frames=as_input(frames).numpy(),
+            now=np.concatenate([small] * len(others)),
+            keyframe=np.concatenate(others),
+        )
+
+    def run(self, network: FoldedNetwork, *, at_once: int = BATCH) -> None:
+        """Run the key path and the gate; the network's taps see what there is to see.
+
+        A frame that is propagated with its own context is what the key path makes of it: the
+        propagate path has nothing of its own to show.
+        """
+        for first in range(0, len(self.frames), at_once):
+            network.key(tf.constant(self.frames[first : first + at_once]))
+        network.gate(tf.constant(self.now), tf.constant(self.keyframe))
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Reach:
+    """Least and largest value of each channel; 0 lies between, as int8 always holds it."""
+
+    low: Values
+    high: Values
+
+    @property
+    def most(self) -> Values:
+        """The largest absolute value of each channel."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+
+class Observer(Taps):
+    """Notes what passes, channel by channel.
+
+    outputs: how far reaches what each layer hands on. means: of each convolution before any ReLU6.
+    logits: of the first batch.
+    """
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Reach] = {}
+        self.logits: Any = None
+        self._sums: dict[str, tuple[Any, int]] = {}
+
+    @property
+    def means(self) -> dict[str, Values]:
+        """The mean of each channel of each convolution."""
+        return {name: total / count for name, (total, count) in self._sums.items()}
+
+    def linear(self, name: str, x: Any) -> Any:
+        """Note the sums of `x`."""
+        if name == "logits" and self.logits is None:
+            self.logits = x
+        total, count = self._sums.get(name, (0.0, 0))
+        pixels = int(np.prod(x.shape[:3]))
+        self._sums[name] = total + tf.reduce_sum(x, PIXELS).numpy(), count + pixels
+        return x
+
+    def output(self, name: str, x: Any) -> Any:
+        """Note the reach of `x`."""
+        zeros = np.zeros(int(x.shape[3]), np.float32)
+        before = self.outputs.get(name, Reach(low=zeros, high=zeros))
+        self.outputs[name] = Reach(
+            low=np.minimum(before.low, tf.reduce_min(x, PIXELS).numpy()),
+            high=np.maximum(before.high, tf.reduce_max(x, PIXELS).numpy()),
+        )
+        return x
