@@ -8,20 +8,19 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
+from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.compression.check import check_graph
-from jejunet_nas.compression.post_training import quantize_after_training
-from jejunet_nas.compression.settings import PostTrainingInt8
-from jejunet_nas.datasets.input_frames import input_frames
-from jejunet_nas.datasets.sampling import PairSampler, Taught, calibration_frames
+from jejunet_nas.compression.compress import compress
+from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.datasets.sampling import Taught
+from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import background_lag, stream_latency
@@ -29,27 +28,21 @@ from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.records import (
     GRAPH_NAMES,
-    Clip,
     DataSplit,
-    GraphName,
     NetworkRecord,
     PathLatencies,
-    Pictures,
     TrainingRecord,
     TrialResult,
     from_json,
     to_json,
 )
-from jejunet_nas.resize import resize_frame
-from jejunet_nas.scoring.score import combine, score_clip
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import Source, inherit, source_for
-from jejunet_nas.training.loop import LoopRecord, train_paths
+from jejunet_nas.training.material import Material, Tell
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.video.graphs import NetworkGraphs
 
-Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
+WEIGHTS = "weights.npz"  # of a trained network, in its folder
 CHECKED_FRAMES = 64  # validation frames on which float and int8 masks are compared
 
 
@@ -65,7 +58,7 @@ class TrialSetup:
     train: DataSplit
     val: DataSplit
     training: TrainingSettings
-    compression: PostTrainingInt8
+    compression: CompressionSettings
     meter: LatencyMeter
     target_fps: float
     longest_age: int
@@ -73,6 +66,16 @@ class TrialSetup:
     source: Sequence[Source] | None
     taught: Taught | None = None
     folder: Path
+
+    @property
+    def material(self) -> Material:
+        """What networks are trained on."""
+        return Material(
+            split=self.train,
+            training=self.training,
+            longest_age=self.longest_age,
+            taught=self.taught,
+        )
 
 
 def run_trial(
@@ -107,9 +110,10 @@ def run_trial(
 def prepare_network(network: Network, setup: TrialSetup, tell: Tell) -> tuple[NetworkRecord, bool]:
     """Return the record of `network`, and whether it was there already.
 
-    A network is made in a folder beside its own and renamed into place when it is whole.
+    A network is made in a folder beside its own and renamed into place when it is whole. One that
+    is compressed further begins with the trained one, which is prepared first where it is missing.
     """
-    name = network_id(network, setup.recipe)
+    name = network_id(network, _recipe_of(network, setup))
     folder = setup.folder / name
     kept = _read_record(folder / "record.json")
     if kept:
@@ -124,6 +128,13 @@ def prepare_network(network: Network, setup: TrialSetup, tell: Tell) -> tuple[Ne
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return record, False
+
+
+def _recipe_of(network: Network, setup: TrialSetup) -> Mapping[str, Any]:
+    """Return what decides the weights of `network`: for one that is compressed further, how too."""
+    if network == network.as_trained:
+        return setup.recipe
+    return {**setup.recipe, "chain": chain_in_words(chain_of(network, setup.compression))}
 
 
 def _read_record(file: Path) -> NetworkRecord | None:
@@ -162,62 +173,105 @@ class Clock:
 def _make_network(
     name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
 ) -> NetworkRecord:
+    if network == network.as_trained:
+        return _train_network(name, network, setup, folder, tell)
+    base, _ = prepare_network(network.as_trained, setup, tell)
     clock = Clock({})
+    with clock.stage("build"):
+        keras = build_network(network.as_trained, len(base.class_names), seed=0)
+        keras.load_weights(setup.folder / base.network_id / WEIGHTS)
+    record = _compress(name, keras, network, setup, folder, base.training, clock, tell)
+    return dataclasses.replace(record, compressed_from=base.network_id)
+
+
+def _train_network(
+    name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
+) -> NetworkRecord:
+    clock, material = Clock({}), setup.material
     with clock.stage("build"):
         tell("build", 0, 1)
         keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
-        pretrained = _inherit(keras, setup)
+        pretrained = inherit_backbones(keras, setup)
     with clock.stage("resize"):
-        pictures = input_frames(
-            setup.train,
-            height=network.input_height,
-            width=network.input_width,
-            augment=setup.training.augment,
-            progress=tell,
-        )
+        pictures = material.pictures(network, tell)
     with clock.stage("train"):
-        loop = _train(keras, pictures, pretrained, setup, tell)
+        loop = material.train(keras, pictures, tell, pretrained=pretrained)
     clock.move("train", "trace", loop.trace_s)
     with clock.stage("gate"):
         tell("train the gate", 0, 1)
         gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
+    training = TrainingRecord(
+        steps=setup.training.steps,
+        loss_every_steps=loop.loss_every_steps,
+        losses=loop.losses,
+        gate_loss=gate_loss,
+        median_step_ms=loop.median_step_ms,
+        input_wait_share=loop.input_wait_share,
+        parameters=keras.parameters,
+    )
+    return _compress(name, keras, network, setup, folder, training, clock, tell)
+
+
+def _compress(
+    name: str,
+    keras: KerasNetwork,
+    network: Network,
+    setup: TrialSetup,
+    folder: Path,
+    training: TrainingRecord,
+    clock: "Clock",
+    tell: Tell,
+) -> NetworkRecord:
+    """Turn the trained `keras` into the graphs of `network`, check them, and say what they are."""
     with clock.stage("convert"):
         tell("convert", 0, 1)
-        keras.save_weights(folder / "weights.npz")
-        graphs = quantize_after_training(keras, _calibration(network, setup), folder)
-        checked = {graph: check_graph(file) for graph, file in graphs.items()}
+        made = compress(
+            keras,
+            chain_of(network, setup.compression),
+            setup.material,
+            folder,
+            tell,
+            calibration=setup.compression.post_training,
+        )
+        made.trained.save_weights(folder / WEIGHTS)
+        checked = {graph: check_graph(file) for graph, file in made.files.items()}
+        agreement = made.agreement()
+    if made.train_s:
+        clock.move("convert", "train on", made.train_s)
     with clock.stage("compare"):
         tell("compare float and int8", 0, 1)
-        float_miou, int8_miou, frames = _compare(keras, graphs, setup)
+        keyframes = Keyframes(
+            setup.val,
+            height=network.input_height,
+            width=network.input_width,
+            count=CHECKED_FRAMES,
+        )
+        float_miou = keyframes.miou(made.trained.masks(keyframes.frames))
+        int8_miou = keyframes.miou_of_graphs(made.files)
     with clock.stage("judge the gate"):
         tell("judge the gate", 0, 1)
-        gate = Evaluation(setup.val, graphs).judge_gate(longest_age=setup.longest_age)
+        gate = Evaluation(setup.val, made.files).judge_gate(longest_age=setup.longest_age)
     with clock.stage("latency"):
-        latencies = PathLatencies(**{graph: setup.meter.measure(graphs[graph]) for graph in graphs})
+        latencies = PathLatencies(
+            **{graph: setup.meter.measure(file) for graph, file in made.files.items()}
+        )
     return NetworkRecord(
         network_id=name,
         network=network,
         class_names=setup.val.class_names,
-        training=TrainingRecord(
-            steps=setup.training.steps,
-            loss_every_steps=loop.loss_every_steps,
-            losses=loop.losses,
-            gate_loss=gate_loss,
-            median_step_ms=loop.median_step_ms,
-            input_wait_share=loop.input_wait_share,
-            parameters=keras.parameters,
-        ),
+        training=training,
         graphs=checked,
         latencies=latencies,
         float_miou=float_miou,
         int8_miou=int8_miou,
-        checked_frames=frames,
+        checked_frames=len(keyframes),
         gate=gate,
         stage_s=clock.stage_s,
+        agreement=agreement,
     )
 
 
-def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
+def inherit_backbones(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
     """Set the backbones from the source; return the layers whose weights came whole."""
     if setup.source is None:
         return set()
@@ -231,78 +285,6 @@ def _inherit(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
         if source.is_as_wide_as(depth_multiplier):
             whole |= names
     return whole
-
-
-def _train(
-    keras: KerasNetwork,
-    frames: Sequence[Pictures],
-    pretrained: set[str],
-    setup: TrialSetup,
-    tell: Tell,
-) -> LoopRecord:
-    sampler = PairSampler(
-        setup.train.clips,
-        height=keras.network.input_height,
-        width=keras.network.input_width,
-        pairs=setup.training.pairs_per_step,
-        longest_age=setup.longest_age,
-        seed=setup.training.seed,
-        sampling=setup.training.sampling,
-        augment=setup.training.augment,
-        taught=setup.taught,
-        frames=frames,
-    )
-    return train_paths(
-        keras,
-        sampler,
-        setup.training,
-        pretrained=pretrained,
-        on_step=lambda done, total, loss: tell(f"train, loss {loss:.3f}", done, total),
-    )
-
-
-def _calibration(network: Network, setup: TrialSetup) -> npt.NDArray[np.uint8]:
-    return calibration_frames(
-        setup.train,
-        height=network.input_height,
-        width=network.input_width,
-        count=setup.compression.calibration_frames,
-        seed=setup.training.seed,
-    )
-
-
-def _compare(
-    keras: KerasNetwork, graphs: Mapping[GraphName, Path], setup: TrialSetup
-) -> tuple[float, float, int]:
-    """Return float and int8 mIoU on the same annotated validation frames, and how many they are."""
-    places = [(clip, int(t)) for clip in setup.val.clips for t in np.flatnonzero(clip.annotated)]
-    chosen = [places[i] for i in _spread(len(places), CHECKED_FRAMES)]
-    height, width = keras.network.input_height, keras.network.input_width
-    frames = np.stack([resize_frame(clip.frames[t], height, width) for clip, t in chosen])
-    int8 = NetworkGraphs(graphs)
-    int8_masks = np.stack([int8.key(frame)[0] for frame in frames])
-    both = [
-        combine(
-            [
-                score_clip(_one_frame(clip, t), mask[None], keras.classes)
-                for (clip, t), mask in zip(chosen, masks, strict=True)
-            ]
-        ).miou
-        for masks in (keras.masks(frames), int8_masks)
-    ]
-    return both[0], both[1], len(chosen)
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """Return `wanted` indices below `count`, evenly spread; all of them where there are fewer."""
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, wanted)).round()})
-
-
-def _one_frame(clip: Clip, time: int) -> Clip:
-    one = slice(time, time + 1)
-    return dataclasses.replace(
-        clip, frames=clip.frames[one], masks=clip.masks[one], annotated=clip.annotated[one]
-    )
 
 
 def _evaluation(network: NetworkRecord, setup: TrialSetup) -> Evaluation:

@@ -15,7 +15,7 @@ PACKAGE = Path(jejunet_nas.__file__).parent
 # From the top down: a part imports itself and the lines below its own.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
-    frozenset({"measure", "doctor", "show", "policies", "segment"}),
+    frozenset({"measure", "doctor", "show", "policies", "segment", "compress"}),
     frozenset({"reporting", "export"}),
     frozenset({"search"}),
     frozenset({"trial", "calibration"}),

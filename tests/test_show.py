@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import FramePaths, GraphRecord, TrialResult
+from jejunet_nas.records import FramePaths, TrialResult
 from jejunet_nas.show import choose_clip, film_frames
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import tiny_network, tiny_run
+from tests.made_up import graph_record
 from tests.search.build import result
 from tests.video.plain import run_plainly
 
@@ -26,9 +27,7 @@ def trial(tmp_path: Path) -> TrialResult:
     graphs = {}
     for name, file in tiny_run().graphs.items():
         shutil.copy(file, tmp_path / bare.network_id / file.name)
-        graphs[name] = GraphRecord(
-            file=file.name, size_bytes=1, macs=1, operators=1, not_delegated=()
-        )
+        graphs[name] = graph_record(file.name)
     return dataclasses.replace(bare, network=dataclasses.replace(bare.network, graphs=graphs))
 
 

@@ -19,7 +19,7 @@ BRIEF = {
     "training.pairs_per_step": 2,
     "training.gate_pairs": 10,
     "training.gate_steps": 1,
-    "compression.calibration_frames": 2,
+    "compression.post_training.calibration_frames": 2,
     "sampler.name": "random",
     "start_with": [],
 }

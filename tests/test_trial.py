@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jejunet_nas import trial
-from jejunet_nas.compression.settings import PostTrainingInt8
+from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.errors import TrialError
 from jejunet_nas.latency.predicted import PredictedMeter, load_profile
 from jejunet_nas.networks.build import build_network
@@ -19,6 +19,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.training import material
 from jejunet_nas.trial import TrialSetup, run_trial
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits, weights_of
@@ -42,7 +43,7 @@ def setup_in(folder: Path) -> TrialSetup:
         train=train,
         val=val,
         training=TINY_TRAINING,
-        compression=PostTrainingInt8(),
+        compression=CompressionSettings(),
         meter=PredictedMeter(profile=load_profile("pixel2")),
         target_fps=24.0,
         longest_age=LONGEST_AGE,
@@ -193,7 +194,7 @@ def test_keyframes_in_the_background_come_as_late_as_their_latency_says(
 def test_a_second_policy_on_the_same_network_trains_nothing(
     ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "train_paths", refuse_to_train)
+    monkeypatch.setattr(material, "train_paths", refuse_to_train)
     reuse = Policy(keyframe_interval=4, between_keyframes="reuse")
 
     second = run_trial(8, dataclasses.replace(TINY, policy=reuse), ran.setup, silence)
@@ -210,7 +211,7 @@ def test_a_trial_that_breaks_leaves_nothing_that_counts_and_the_next_one_its_see
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(trial, "train_paths", refuse_to_train)
+        broken.setattr(material, "train_paths", refuse_to_train)
         with pytest.raises(TrialError, match="the loss became nan"):
             run_trial(7, TINY, setup_in(tmp_path), silence)
     assert [folder.name for folder in tmp_path.iterdir()] == [f"{ran.result.network_id}.part"]

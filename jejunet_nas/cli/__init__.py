@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import comparing, data, film, phone, segmenting, study
+from jejunet_nas.cli import comparing, compressing, data, film, phone, segmenting, study
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ for command in (
     film.show,
     segmenting.segment,
     comparing.policies,
+    compressing.compress,
     phone.measure,
     phone.calibrate,
     phone.doctor,

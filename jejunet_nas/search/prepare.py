@@ -21,12 +21,13 @@ from jejunet_nas.training.inherit import (
     save_source,
     source_of,
 )
+from jejunet_nas.training.material import Tell
 from jejunet_nas.training.published import published_file, published_width, read_published
 from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import Teaching, teach
 from jejunet_nas.training.weights_file import Weights, read_weights
-from jejunet_nas.trial import Tell, TrialSetup
+from jejunet_nas.trial import TrialSetup
 
 SOURCE_FRAMES = 16  # on which the statistics of the source's channels are taken
 SOURCE_PX = 224  # the input size that the weights were trained at
@@ -62,7 +63,8 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         target_fps=settings.target_fps,
         longest_age=settings.longest_age,
         recipe={
-            **{part: settings.identity()[part] for part in ("data", "training", "compression")},
+            **{part: settings.identity()[part] for part in ("data", "training")},
+            "post_training": settings.identity()["compression"]["post_training"],
             "longest_age": settings.longest_age,
             "train_fingerprint": train.fingerprint,
             "init_sha256": init_sha256,
@@ -156,11 +158,12 @@ class _Teacher:
 
 
 def _check_calibration(settings: StudySettings, train: DataSplit) -> None:
-    wanted = settings.compression.calibration_frames
+    wanted = settings.compression.post_training.calibration_frames
     if wanted > train.frame_count:
         raise SettingError(
-            f"compression.calibration_frames is {wanted}; allowed: at most {train.frame_count}, "
-            f"the frames that {train.dataset} has to train on. The nearest is {train.frame_count}."
+            f"compression.post_training.calibration_frames is {wanted}; allowed: at most "
+            f"{train.frame_count}, the frames that {train.dataset} has to train on. The nearest is "
+            f"{train.frame_count}."
         )
 
 

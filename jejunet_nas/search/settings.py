@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from jejunet_nas.compression.settings import PostTrainingInt8
+from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.search.identity import FORMAT
 from jejunet_nas.space.search_space import (
@@ -78,7 +78,7 @@ class StudySettings(_Section):
     search_space: SearchSpace
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
-    compression: PostTrainingInt8 = PostTrainingInt8()
+    compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
     target_fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 24.0
     sampler: SamplerSettings = SamplerSettings()
@@ -237,7 +237,7 @@ def _dotted(place: tuple[int | str, ...]) -> str:
 def _section(message: str) -> str:
     """Return the section of the setting that `message` begins with, with its dot."""
     name = message.split(" ", 1)[0].split(".", 1)[0]
-    sections = {"training": TrainingSettings, "compression": PostTrainingInt8}
+    sections = {"training": TrainingSettings, "compression": CompressionSettings}
     for section, kind in sections.items():
         if name in {field.name for field in dataclasses.fields(kind)}:
             return f"{section}."

@@ -27,14 +27,13 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.space.architecture import Network, Policy
 from jejunet_nas.video.bundle import Bundle, BundleSource, read_bundle
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
-from tests.builders import shake, tiny_network
+from tests.builders import int8_graphs, shake, tiny_network
 
 INTERVAL, LAG, FRAMES, WARM_UP, REPEATS = 8, 3, 880, 16, 200  # 108 frames a path or more
 POLICIES = {
@@ -78,7 +77,7 @@ def _made(folder: Path) -> Iterator[tuple[str, Bundle]]:
         yield (
             name,
             Bundle(
-                graphs=quantize_after_training(keras, frames, folder / name),
+                graphs=int8_graphs(keras, frames, folder / name),
                 class_names=("background", "object"),
                 policy=POLICIES["key"],
                 input_height=network.input_height,

@@ -15,7 +15,7 @@ from tests.search.build import SPACE, result, tiny_study, write_study
 
 TINY_DATA = """\
 data: {options: {clips: 1, val_clips: 1, frames: 4, height: 32, width: 32}}
-compression: {calibration_frames: 4}
+compression: {post_training: {calibration_frames: 4}}
 """
 
 # What is wrong with the study or the command, and how the one line of the answer goes on.

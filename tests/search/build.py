@@ -11,7 +11,6 @@ import pytest
 from jejunet_nas.records import (
     GRAPH_NAMES,
     FramePaths,
-    GraphRecord,
     StreamLatency,
     TrialResult,
 )
@@ -19,7 +18,7 @@ from jejunet_nas.scores import Score
 from jejunet_nas.search.settings import StudySettings, read_study
 from jejunet_nas.search.view import Standing
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
-from tests.made_up import TEMPORAL, network_record
+from tests.made_up import TEMPORAL, graph_record, network_record
 
 SPACE = """\
 search_space:
@@ -36,10 +35,7 @@ search_space:
   refresh_above: [off]
 """
 ARCHITECTURES = 2 * 2 * 3  # in the space
-GRAPHS = {
-    name: GraphRecord(file=f"{name}.tflite", size_bytes=5, macs=100, operators=1, not_delegated=())
-    for name in GRAPH_NAMES
-}
+GRAPHS = {name: graph_record(f"{name}.tflite") for name in GRAPH_NAMES}
 
 
 def write_study(folder: Path, more: str = "", space: str = SPACE) -> Path:

@@ -16,7 +16,7 @@ TRIALS = 3
 SMALL = """\
 data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 4, pairs_per_step: 2, gate_pairs: 10, gate_steps: 2}
-compression: {calibration_frames: 4}
+compression: {post_training: {calibration_frames: 4}}
 """
 # Three networks, each to be trained: what is killed in the middle is training.
 NETWORKS = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")

@@ -23,7 +23,8 @@ from tests.training.teachers import write_classes
 from tests.training.weights import folded_weights, write_folded, write_keras
 
 TINY_DATA = "data: {options: {clips: 1, val_clips: 1, frames: 4, height: 64, width: 64}}\n"
-LITTLE = f"{TINY_DATA}compression: {{calibration_frames: 2}}\n"
+CALIBRATION = "compression: {post_training: {calibration_frames: 2}}\n"
+LITTLE = TINY_DATA + CALIBRATION
 WEIGHTS = "training: {init: nowhere.npz}\n"
 
 
@@ -172,7 +173,7 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
     monkeypatch.setattr(cache, "default_cache_dir", lambda: tmp_path / "cache")
     root = write_davis(tmp_path / "davis", height=120, width=160)
     shutil.copy(root / "ImageSets" / "2016" / "train.txt", root / "ImageSets" / "2016" / "val.txt")
-    data = f"data: {{dataset: davis, root: {root}}}\ncompression: {{calibration_frames: 2}}\n"
+    data = f"data: {{dataset: davis, root: {root}}}\n{CALIBRATION}"
     study, told = tiny_study(tmp_path, data), []
     architecture = draw(study.search_space, lambda _, choices: choices[0])  # 64 px
     setup = prepare(study, tmp_path, silence)
@@ -196,14 +197,14 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
 
 
 def test_more_calibration_frames_than_there_are_name_the_most(tmp_path: Path) -> None:
-    study = tiny_study(tmp_path, f"{TINY_DATA}compression: {{calibration_frames: 5}}\n")
+    study = tiny_study(tmp_path, TINY_DATA + CALIBRATION.replace("2", "5"))
 
     with pytest.raises(SettingError, match=r"calibration_frames is 5; allowed: at most 4"):
         prepare(study, tmp_path, silence)
 
 
 def test_the_recipe_is_what_decides_the_weights_and_no_more(tmp_path: Path) -> None:
-    data = f"{TINY_DATA}compression: {{calibration_frames: 2}}\n"
+    data = LITTLE
     setup = prepare(tiny_study(tmp_path, data), tmp_path, silence)
     other = prepare(tiny_study(tmp_path, f"{data}target_fps: 10\n"), tmp_path, silence)
 
@@ -219,7 +220,7 @@ def test_the_recipe_is_what_decides_the_weights_and_no_more(tmp_path: Path) -> N
 
 
 def test_what_a_study_is_made_from_tells_the_splits_apart(tmp_path: Path) -> None:
-    study = tiny_study(tmp_path, f"{TINY_DATA}compression: {{calibration_frames: 2}}\n")
+    study = tiny_study(tmp_path, LITTLE)
 
     made = made_from(prepare(study, tmp_path, silence), study)
 
@@ -230,7 +231,7 @@ def test_what_a_study_is_made_from_tells_the_splits_apart(tmp_path: Path) -> Non
 def test_what_a_killed_process_left_half_made_is_removed(tmp_path: Path) -> None:
     part = tmp_path / "networks" / "0123456789ab.part"
     part.mkdir(parents=True)
-    study = tiny_study(tmp_path, f"{TINY_DATA}compression: {{calibration_frames: 2}}\n")
+    study = tiny_study(tmp_path, LITTLE)
 
     prepare(study, tmp_path, silence)
 

@@ -199,7 +199,10 @@ def test_a_new_network_is_tried_under_as_many_policies_as_asked(
         ("target_fps", "target_fps: 30\n"),
         ("data.options.clips", "data: {options: {clips: 2}}\n"),
         ("latency.threads", "latency: {threads: 2}\n"),
-        ("compression.calibration_frames", "compression: {calibration_frames: 4}\n"),
+        (
+            "compression.post_training.calibration_frames",
+            "compression: {post_training: {calibration_frames: 4}}\n",
+        ),
     ],
 )
 def test_a_study_whose_settings_changed_is_refused_in_one_line_that_names_the_key(

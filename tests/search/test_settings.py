@@ -28,8 +28,8 @@ BAD_STUDIES = [
     ("training: {teacher: t, teacher_classes: all}", "training.teacher_classes is all; allowed: s"),
     ("training: {steps: 0}", "training.steps is 0; allowed: 1 to 10000000. The nearest is 1."),
     (
-        "compression: {calibration_frames: 0}",
-        "compression.calibration_frames is 0; allowed: 1 to 1024.",
+        "compression: {post_training: {calibration_frames: 0}}",
+        "compression.post_training.calibration_frames is 0; allowed: 1 to 1024.",
     ),
     ("target_fps: fast", "target_fps is 'fast'; allowed: number"),
     ("target_fps: 0", "target_fps is 0; allowed: greater than 0"),

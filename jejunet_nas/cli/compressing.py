@@ -1,0 +1,109 @@
+"""The command `compress`: a trial's network compressed in several ways, and what each costs."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Storage,
+    Study,
+    existing_folder,
+    print_json,
+    project_folder,
+    sayer,
+    state_folder,
+)
+from jejunet_nas.cli.trial import choose_trial
+from jejunet_nas.errors import SettingError
+
+if TYPE_CHECKING:
+    from jejunet_nas.records import NetworkRecord
+
+FREE = ("float32", "float16", "dynamic", "int8")  # that need no training
+COMPRESSED = "compressed"  # the folder of what was made, in the study's own
+
+
+def compress(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="METHOD[:NAME=VALUE,...] + ...; methods: prune, cluster, float32, float16, "
+            "dynamic, int8, qat. Once for each way [default: those without training]."
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file [default: reports/NAME/compression.md].")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a trial's network in several ways: what each costs, and what it brings.
+
+    It starts from the weights that the network was trained to. Graphs and figures are kept in
+    studies/NAME/compressed, so that the same command goes on where it was interrupted.
+    """
+    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
+    from jejunet_nas.compression.chain import chain_from_words
+
+    chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
+    chosen = choose_trial(study, trial, storage, overrides)
+    name = chosen.settings.name
+    target = out or project_folder(chosen.file) / "reports" / name / "compression.md"
+    if target.is_dir():
+        raise SettingError(
+            f"--out is {target}, a folder; allowed: a Markdown file. Name one in it."
+        )
+    _require_weights(chosen.networks, chosen.trial.network)
+
+    from jejunet_nas.reporting.compression import compression_page
+    from jejunet_nas.search.native_log import console_of_its_own, native_log
+
+    folder = state_folder(chosen.file, name)
+    console = console_of_its_own()
+    with native_log(folder / "tensorflow.log"):
+        from jejunet_nas.compress import compress_network
+        from jejunet_nas.search.prepare import prepare
+        from jejunet_nas.search.view import make_view
+
+        with make_view(console) as view:
+            setup = prepare(chosen.settings, folder, view.stage)
+            rows = compress_network(
+                chosen.trial.network,
+                chains,
+                setup,
+                folder / COMPRESSED,
+                view.stage,
+                frames=frames,
+            )
+    text = compression_page(rows, chosen.trial, study=name, data=chosen.settings.data.dataset)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    if as_json:
+        print_json(
+            [
+                dataclasses.asdict(row)
+                | {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
+                for row in rows
+            ]
+        )
+    else:
+        typer.echo(text)
+    sayer(console)(f"compression: {target}")
+
+
+def _require_weights(networks: Path, network: "NetworkRecord") -> None:
+    file = networks / (network.compressed_from or network.network_id) / "weights.npz"
+    if not file.is_file():
+        raise SettingError(
+            f"{file} does not exist; allowed: the weights that the search left there. Copy the "
+            "study's folder again, or search it again."
+        )

@@ -1,0 +1,146 @@
+"""Compression: what each way of compressing one network costs and brings, as a Markdown page.
+
+Units: mIoU and shares in per cent, sizes in kB of 1000 bytes, latency in ms, training in s.
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+
+from jejunet_nas.records import (
+    AgreementRecord,
+    GraphName,
+    GraphRecord,
+    PathLatencies,
+    TrialResult,
+)
+from jejunet_nas.reporting.words import escaped, network_words, one_line
+
+NOT_OURS = ("ARG_MAX", "CAST", "QUANTIZE")  # that LiteRT's delegate never runs, in any of these
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionRow:
+    """One chain of methods, and what it made of a trained network.
+
+    settings: the chain in words. miou: of the key graph over the checked frames; trained_miou: of
+    the float network as it was trained; float_miou: of the one that the chain's format was given,
+    pruned or clustered. train_s: spent on training; convert_s: from weights to files.
+    """
+
+    settings: str
+    miou: float
+    trained_miou: float
+    float_miou: float
+    frames: int
+    agreement: AgreementRecord
+    graphs: dict[GraphName, GraphRecord]
+    latencies: PathLatencies
+    train_s: float
+    convert_s: float
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all graphs."""
+        return sum(graph.size_bytes for graph in self.graphs.values())
+
+    @property
+    def deflated_bytes(self) -> int:
+        """The size of all graphs, zipped."""
+        return sum(graph.deflated_bytes for graph in self.graphs.values())
+
+    @property
+    def left_aside(self) -> tuple[str, ...]:
+        """The operators that run outside LiteRT's delegate, but for those around an argmax."""
+        kinds = {kind for graph in self.graphs.values() for kind in graph.not_delegated}
+        return tuple(sorted(kinds - set(NOT_OURS)))
+
+
+def compression_page(
+    rows: Sequence[CompressionRow], trial: TrialResult, *, study: str, data: str
+) -> str:
+    """Return the page: what each chain is worth, what it weighs, and how it agrees with float."""
+    first, name = rows[0], shlex.quote(one_line(study))
+    chains = " ".join(f"--settings {shlex.quote(row.settings)}" for row in rows)
+    return "\n".join(
+        [
+            f"# Compression of {escaped(study)}, trial {trial.number}",
+            "",
+            f"{escaped(network_words(trial.network.network.as_trained))}, on {escaped(data)}. "
+            f"As trained, in float32: {100 * first.trained_miou:.2f} mIoU over {first.frames} val "
+            f"frames, each a keyframe. Latencies are {first.latencies.source} for one run of the "
+            f"graph with {_threads(first)}.",
+            "",
+            compression_markdown(rows),
+            "",
+            "Against: points of mIoU against the network as it was trained. Channels that are "
+            "pruned make the graphs smaller and faster; single weights that are zero, and "
+            "clusters, only the zipped file smaller. Values: different weights an output channel "
+            "of the key graph has, in the mean. Outside: what LiteRT's delegate leaves aside, "
+            "beside the argmax and what stands around it.",
+            "",
+            agreement_markdown(rows),
+            "",
+            "Alike: class map pixels as in float, on training frames; propagated with the context "
+            "of another frame. Gate: how far its score is off, on average.",
+            "",
+            f"`jejunet-nas compress {name} --trial {trial.number} {chains}`",
+            "",
+        ]
+    )
+
+
+def compression_markdown(rows: Sequence[CompressionRow]) -> str:
+    """Return what each chain is worth and what it weighs as a Markdown table."""
+    header = (
+        "| settings | mIoU % | against | key ms | propagate ms | MACs of key, M | kB | kB zipped "
+        "| zeros % | values | outside | training s | converting s |"
+    )
+    lines = [header, "| --- |" + " ---: |" * 9 + " --- |" + " ---: |" * 2]
+    for row in rows:
+        key = row.graphs["key"]
+        cells = (
+            escaped(row.settings),
+            f"{100 * row.miou:.2f}",
+            f"{100 * (row.miou - row.trained_miou):+.2f}",
+            f"{row.latencies.key.median_ms:.1f}",
+            f"{row.latencies.propagate.median_ms:.1f}",
+            f"{key.macs / 1e6:.0f}",
+            f"{row.size_bytes / 1000:.0f}",
+            f"{row.deflated_bytes / 1000:.0f}",
+            f"{100 * key.zero_weights:.1f}",
+            f"{key.values_a_channel:.0f}",
+            ", ".join(row.left_aside) or "nothing",
+            f"{row.train_s:.0f}",
+            f"{row.convert_s:.1f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def agreement_markdown(rows: Sequence[CompressionRow]) -> str:
+    """Return how far each chain's graphs agree with float as a Markdown table."""
+    header = (
+        "| settings | float mIoU % | alike % | propagated alike % | gate | logits dB "
+        "| noisiest layers |"
+    )
+    lines = [header, "| --- |" + " ---: |" * 5 + " --- |"]
+    for row in rows:
+        agreement = row.agreement
+        noisiest = (f"{each.layer} {each.snr_db:.0f} dB" for each in agreement.noisiest)
+        cells = (
+            escaped(row.settings),
+            f"{100 * row.float_miou:.2f}",
+            f"{100 * agreement.key:.2f}",
+            f"{100 * agreement.propagate:.2f}",
+            f"{agreement.gate_error:.4f}",
+            f"{agreement.logits_db:.1f}",
+            escaped(", ".join(noisiest)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _threads(row: CompressionRow) -> str:
+    threads = row.latencies.key.threads
+    return f"{threads} thread{'' if threads == 1 else 's'}"
