@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jejunet_nas import trial
-from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.compression.settings import CompressionSettings, Pruning, QuantizationAware
 from jejunet_nas.errors import TrialError
 from jejunet_nas.latency.predicted import PredictedMeter, load_profile
 from jejunet_nas.networks.build import build_network
@@ -18,7 +18,7 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
-from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.space.architecture import Architecture, Policy, network_id
 from jejunet_nas.training import material
 from jejunet_nas.trial import TrialSetup, run_trial
 from jejunet_nas.video.graphs import NetworkGraphs
@@ -229,3 +229,43 @@ def test_another_recipe_is_another_network(ran: Ran, monkeypatch: pytest.MonkeyP
 
     with pytest.raises(TrialError, match="the loss became nan"):
         run_trial(9, TINY, other, silence)
+
+
+def test_a_network_that_is_pruned_and_trained_with_rounding_begins_with_the_trained_one(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = CompressionSettings(
+        pruning=Pruning(steps=2), quantization_aware=QuantizationAware(steps=2, gate_steps=2)
+    )
+    setup = dataclasses.replace(ran.setup, compression=brief)
+    smaller = dataclasses.replace(TINY.network, pruning=0.5, quantization="quantization_aware")
+    monkeypatch.setattr(trial, "inherit_backbones", refuse_to_train)  # as a first training would
+
+    result = run_trial(10, Architecture(network=smaller, policy=KEY_AND_THREE), setup, silence)
+
+    plain, network = ran.result.network, result.network
+    assert network.compressed_from == plain.network_id != network.network_id
+    assert network.training == plain.training
+    assert network.graphs["key"].macs < plain.graphs["key"].macs
+    assert result.latency.mean_ms < ran.result.latency.mean_ms
+    assert list(network.stage_s) == [
+        *("build", "convert", "train on", "compare", "judge the gate", "latency"),
+    ]
+    left = build_network(smaller, len(network.class_names), seed=1)
+    left.load_weights(setup.folder / network.network_id / "weights.npz")
+    assert left.parameters < plain.training.parameters
+
+
+def test_how_a_network_is_compressed_further_is_part_of_its_name(ran: Ran) -> None:
+    pruned = dataclasses.replace(TINY.network, pruning=0.5)
+    longer = dataclasses.replace(
+        ran.setup, compression=CompressionSettings(pruning=Pruning(steps=900))
+    )
+
+    names = {
+        network_id(network, trial._recipe_of(network, setup))
+        for network in (TINY.network, pruned)
+        for setup in (ran.setup, longer)
+    }
+
+    assert len(names) == 3  # how it is pruned has no say in the name of one that is not

@@ -1,10 +1,12 @@
 """The command `compress`: a trial's network compressed in several ways, and what each costs."""
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
@@ -21,6 +23,7 @@ from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.records import NetworkRecord
+    from jejunet_nas.reporting.compression import CompressionRow
 
 FREE = ("float32", "float16", "dynamic", "int8")  # that need no training
 COMPRESSED = "compressed"  # the folder of what was made, in the study's own
@@ -69,7 +72,7 @@ def compress(
 
     folder = state_folder(chosen.file, name)
     console = console_of_its_own()
-    with native_log(folder / "tensorflow.log"):
+    with closing(console.file), native_log(folder / "tensorflow.log"):
         from jejunet_nas.compress import compress_network
         from jejunet_nas.search.prepare import prepare
         from jejunet_nas.search.view import make_view
@@ -88,16 +91,16 @@ def compress(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     if as_json:
-        print_json(
-            [
-                dataclasses.asdict(row)
-                | {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
-                for row in rows
-            ]
-        )
+        print_json(list(map(_plain, rows)))
     else:
         typer.echo(text)
-    sayer(console)(f"compression: {target}")
+    sayer(Console(stderr=True))(f"compression: {target}")
+
+
+def _plain(row: "CompressionRow") -> dict[str, Any]:
+    """Return a row as plain values, with the sums over its graphs."""
+    sizes = {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
+    return dataclasses.asdict(row) | sizes
 
 
 def _require_weights(networks: Path, network: "NetworkRecord") -> None:

@@ -15,7 +15,12 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.reporting.words import escaped, network_words, one_line
+from jejunet_nas.space.architecture import Quantization
 
+_QUANTIZATIONS: dict[Quantization, str] = {
+    "post_training": "after training",
+    "quantization_aware": "QAT",
+}
 NOT_OURS = ("ARG_MAX", "CAST", "QUANTIZE")  # that LiteRT's delegate never runs, in any of these
 
 
@@ -136,6 +141,32 @@ def agreement_markdown(rows: Sequence[CompressionRow]) -> str:
             f"{agreement.gate_error:.4f}",
             f"{agreement.logits_db:.1f}",
             escaped(", ".join(noisiest)),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def front_compression_markdown(trials: Sequence[TrialResult]) -> str:
+    """Return what int8 cost the networks of `trials`, each once, as a Markdown table."""
+    header = (
+        "| trial | pruned % | int8 | float mIoU % | int8 mIoU % | difference | alike % "
+        "| propagated alike % | noisiest layer |"
+    )
+    lines = [header, "| ---: | ---: | --- |" + " ---: |" * 5 + " --- |"]
+    networks = {trial.network_id: trial for trial in reversed(trials)}
+    for trial in (each for each in trials if networks[each.network_id] is each):
+        network, agreement = trial.architecture.network, trial.network.agreement
+        worst = agreement.noisiest[0] if agreement.noisiest else None
+        cells = (
+            f"{trial.number}",
+            f"{100 * network.pruning:g}",
+            _QUANTIZATIONS[network.quantization],
+            f"{100 * trial.float_miou:.2f}",
+            f"{100 * trial.int8_miou:.2f}",
+            f"{100 * (trial.int8_miou - trial.float_miou):+.2f}",
+            f"{100 * agreement.key:.2f}",
+            f"{100 * agreement.propagate:.2f}",
+            escaped(f"{worst.layer} {worst.snr_db:.0f} dB") if worst else "-",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

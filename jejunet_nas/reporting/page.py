@@ -1,7 +1,7 @@
 """Page: a study's report in Markdown, for people, from one `StudyHistory`.
 
 It answers in this order: what is on the front, what the video policies gain, how masks behave over
-time, where the time went, and what was not finished and why.
+time, what int8 cost, where the time went, and what was not finished and why.
 
 Units: mIoU in per cent, latency in ms a frame, stages in s.
 """
@@ -10,6 +10,7 @@ import shlex
 from collections import defaultdict
 
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.tables import (
     best_feasible,
     class_notes,
@@ -30,6 +31,7 @@ def page(history: StudyHistory, figure: str) -> str:
         _opening(history),
         *_front_section(history, figure),
         *_over_time_section(history),
+        *_compression_section(history),
         *_measured_section(history),
         *_time_section(history),
         *_failed_section(history),
@@ -126,6 +128,20 @@ def _over_time_section(history: StudyHistory) -> list[str]:
         "and whether it orders them rightly (1: always)."
     )
     return ["## Over time", temporal_markdown(history).rstrip(), words]
+
+
+def _compression_section(history: StudyHistory) -> list[str]:
+    front = front_of(history)
+    if not front:
+        return []
+    words = (
+        "Float and int8 on the same validation frames, each a keyframe: their difference is what "
+        "int8 costs. Alike: class map pixels as in float, on training frames. Pruned channels "
+        "make the graphs smaller and faster, and the latency above is that of what is left; "
+        "weights that are only zero, or clustered (`jejunet-nas compress`), make the zipped files "
+        "smaller and nothing faster."
+    )
+    return ["## Compression", front_compression_markdown(front), words]
 
 
 def _measured_section(history: StudyHistory) -> list[str]:

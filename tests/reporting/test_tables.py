@@ -140,7 +140,9 @@ def test_the_trials_table_holds_every_trial_and_leaves_the_unknown_empty() -> No
 def test_whole_numbers_stay_whole_beside_an_empty_cell() -> None:
     lines = trials_table(STUDY).to_csv(index=False).splitlines()
 
-    assert lines[1].startswith("0,front,000000000000,0.5,12,16,48,thin,8,224,224,4,")
+    assert lines[1].startswith(
+        "0,front,000000000000,0.5,12,16,48,thin,8,224,224,0.0,post_training,4,"
+    )
     assert len(lines) == 1 + 6
 
 
