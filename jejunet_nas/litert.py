@@ -125,6 +125,7 @@ def layer_values(
         str(tensors[int(index)]["name"]).split("/")[0]: tensors[int(index)]
         for node in interpreter._get_ops_details()
         for index in node["outputs"]
+        if len(tensors[int(index)]["shape"])
     }
     for run in runs:
         for name, value in run.items():
@@ -143,10 +144,13 @@ def convolution_weights(file: Path) -> list[Array]:
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
+    nodes = interpreter._get_ops_details()
+    kept_as = _unpacked_weights(nodes, interpreter)
     kernels = []
-    for node in interpreter._get_ops_details():
+    for node in nodes:
         if node["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            kernel = interpreter.get_tensor(int(node["inputs"][1]))
+            place = int(node["inputs"][1])
+            kernel = interpreter.get_tensor(kept_as.get(place, place))
             # [out, height, width, in], or [1, height, width, channels]
             axis = 3 if node["op_name"] == "DEPTHWISE_CONV_2D" else 0
             kernels.append(np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1))
@@ -170,9 +174,23 @@ def list_operators(file: Path) -> list[Operator]:
         ) from reason
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     nodes = interpreter._get_ops_details()
+    # Weights kept in 16 bits are unpacked by operators that run once, when the graph is loaded.
+    unpacked = _unpacked_weights(nodes, interpreter)
+    nodes = [node for node in nodes if int(node["outputs"][0]) not in unpacked]
     computed = {int(tensor) for node in nodes for tensor in node["outputs"]}
     computed |= {tensor["index"] for tensor in interpreter.get_input_details()}
     return [_operator(node, tensors, computed) for node in nodes]
+
+
+def _unpacked_weights(nodes: list[dict[str, Any]], interpreter: Any) -> dict[int, int]:
+    """Return the tensors that are weights made float32, and what each is kept as."""
+    made = {int(tensor) for node in nodes for tensor in node["outputs"]}
+    made |= {tensor["index"] for tensor in interpreter.get_input_details()}
+    return {
+        int(node["outputs"][0]): int(node["inputs"][0])
+        for node in nodes
+        if node["op_name"] == "DEQUANTIZE" and int(node["inputs"][0]) not in made
+    }
 
 
 def _real(stored: Array, tensor: Any) -> npt.NDArray[np.float32]:

@@ -82,6 +82,9 @@ def compress(
     clock = _Clock()
     *methods, form = chain
     calibrating = form if isinstance(form, PostTrainingInt8) else calibration or PostTrainingInt8()
+    if any(isinstance(method, Clustering) for method in methods):
+        # Equalisation divides weights of one cluster by what their channels are multiplied with.
+        calibrating = dataclasses.replace(calibrating, equalize="never")
     frames = material.calibration(
         network.network, calibrating.calibration_frames, calibrating.calibration_choice
     )

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jejunet_nas.compression.convert import (
     FloatWeights,
     Function,
@@ -22,7 +20,7 @@ from jejunet_nas.compression.convert import (
 )
 from jejunet_nas.compression.rounding import Ranged, Ranges, Rounding
 from jejunet_nas.networks.build import FoldedNetwork, as_input
-from jejunet_nas.networks.folded_layers import Folded, FoldedLayer, FoldedLayers
+from jejunet_nas.networks.folded_layers import Folded, FoldedLayers
 from jejunet_nas.networks.paths import context_channels, context_stride
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
@@ -57,33 +55,6 @@ class Int8Network:
             ),
             functions(ranged),
         )
-
-    def save(self, file: Path) -> None:
-        """Write weights and ranges as an `.npz`: `LAYER/kernel`, `LAYER/bias`, `LAYER/range`."""
-        arrays: dict[str, Any] = {}
-        for name, layer in self.weights.items():
-            arrays |= {f"{name}/{part}": value for part, value in layer._asdict().items()}
-        arrays |= {f"{name}/range": np.array(found) for name, found in self.ranges.items()}
-        np.savez(file, **arrays)
-
-    @classmethod
-    def load(cls, file: Path, network: Network, classes: int) -> "Int8Network":
-        """Return what `save` wrote."""
-        with np.load(file) as stored:
-            kernels = [key.removesuffix("/kernel") for key in stored if key.endswith("/kernel")]
-            ranged = [key.removesuffix("/range") for key in stored if key.endswith("/range")]
-            return cls(
-                network=network,
-                classes=classes,
-                weights={
-                    name: FoldedLayer(stored[f"{name}/kernel"], stored[f"{name}/bias"])
-                    for name in kernels
-                },
-                ranges={
-                    name: (float(stored[f"{name}/range"][0]), float(stored[f"{name}/range"][1]))
-                    for name in ranged
-                },
-            )
 
     def _with(self, taps: Ranged) -> FoldedNetwork:
         return FoldedNetwork(self.network, self.classes, FoldedLayers(self.weights, taps))

@@ -68,12 +68,14 @@ def train_sparse(
 ) -> KerasNetwork:
     """Return `network` trained on while more and more of its weights become 0, up to the share."""
     wrappers: list[Any] = []
+    rising = max(1, round(settings.steps * RISING_SHARE))
+    every = UPDATE_EVERY if rising >= UPDATE_EVERY else 1
     schedule = PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.share,
         begin_step=0,
-        end_step=max(1, round(settings.steps * RISING_SHARE)),
-        frequency=UPDATE_EVERY,
+        end_step=rising // every * every,  # or the whole share would never be asked for
+        frequency=every,
     )
 
     def ready(layer: Any, x: Any) -> Any:

@@ -55,10 +55,13 @@ class PostTrainingInt8:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationAware:
-    """int8 whose rounding the network was trained with: `steps` more, from the trained weights."""
+    """int8 whose rounding the network was trained with: `steps` more, from the trained weights.
 
-    steps: int = 150
-    learning_rate: float = 5e-4
+    At five times the rate the widest networks forget on DAVIS: -3.6 points where this gives +0.4.
+    """
+
+    steps: int = 100
+    learning_rate: float = 1e-4
     gate_steps: int = 100
 
     def __post_init__(self) -> None:

@@ -96,7 +96,10 @@ class StudySettings(_Section):
         return max(self.search_space.keyframe_interval) - 1
 
     def identity(self) -> dict[str, Any]:
-        """Return what all trials of a study must share, as plain JSON values."""
+        """Return what all trials of a study must share, as plain JSON values.
+
+        How networks are pruned, or trained with rounding, counts where the space has such ones.
+        """
         shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
         shared["data"].pop("root")
         for name in ("serial", "benchmark_binary"):  # another phone of the model is as good
@@ -106,6 +109,10 @@ class StudySettings(_Section):
             if shared["training"].get(name):
                 shared["training"][name] = Path(shared["training"][name]).name
         shared["latency"]["device"] = Path(self.latency.device).name
+        if not any(self.search_space.pruning):
+            del shared["compression"]["pruning"]
+        if "quantization_aware" not in self.search_space.quantization:
+            del shared["compression"]["quantization_aware"]
         identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
 

@@ -31,7 +31,8 @@ class NetworkGraphs:
         _, self.height, self.width, _ = self._graphs["key"].tensors["image"].shape
         _, *self.mask_size = self._graphs["key"].tensors["class_map"].shape
         score = self._graphs["gate"].tensors["score"]
-        self._score_scale, self._score_zero = score.scale, score.zero_point
+        # A graph that computes in floats has no scale: its score is what it says.
+        self._score_scale, self._score_zero = score.scale or 1.0, score.zero_point
 
     def key(self, frame: Frame) -> tuple[Mask, Memory]:
         """Return the class map of `frame`, and what it leaves behind for the frames after it."""
