@@ -2,11 +2,12 @@
 
 .venv/bin/python -m tests.benchmarks.quantization --data-root DAVIS --out reports/quantization.md
 
-takes an hour and a half on 2 cores without a GPU, two thirds of it training. Networks are trained
-as trials of `studies/davis_pixel2.yaml` are, then written in int8 plainly (ranges alone), after
-training with all that the check asks for, and trained on with rounding (QAT). A row is written as
-soon as it is there; the same command goes on behind the last one. Each mIoU is that of every second
-annotated frame of DAVIS val, each a keyframe, the same frames in all columns.
+takes an hour on 2 cores without a GPU, two thirds of it training. Networks are trained as trials of
+`studies/davis_pixel2.yaml` are, then written in int8 plainly (ranges alone), after training with
+all that the check asks for, and trained on with rounding (QAT). A row is written as soon as it is
+there; the same command goes on behind the last one. Each mIoU is that of every second annotated
+frame of DAVIS val, each a keyframe, the same frames in all columns. `--times` converts the two
+networks of width 0.35 again and again, and wants the machine to itself.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from jejunet_nas.training.gate import train_gate
 from jejunet_nas.trial import TrialSetup, inherit_backbones
 
 STUDY = Path("studies/davis_pixel2.yaml")
+REPEATS = 5  # of a conversion that is timed
 EVERY = 2  # of the annotated validation frames, one in so many is scored
 
 
@@ -77,7 +79,7 @@ def main() -> None:
     asked = _arguments()
     state = asked.out.with_suffix("")
     state.mkdir(parents=True, exist_ok=True)
-    setup = _setup(asked, state)
+    setup = setup_of(asked, state)
     kept = state / "rows.json"
     rows: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
     for network in NETWORKS:
@@ -85,8 +87,8 @@ def main() -> None:
         row = rows.setdefault(name, {})
         if {*WAYS, "float"} <= row.keys():
             continue
-        keras = _trained(network, setup, state)
-        keyframes = _keyframes(network, setup)
+        keras = trained(network, setup, state)
+        keyframes = keyframes_of(network, setup)
         row["float"] = keyframes.miou(keras.masks(keyframes.frames))
         for way, chain in WAYS.items():
             if way not in row:
@@ -94,8 +96,30 @@ def main() -> None:
                 row[way] = dict(_compressed(keras, chain, keyframes, setup, state))
                 _keep(rows, kept)
                 asked.out.write_text(_page(rows, asked, setup))
+    if asked.times:
+        rows["times"] = list(_times(setup, state))
+        _keep(rows, kept)
     asked.out.write_text(_page(rows, asked, setup))
     print(asked.out.read_text())
+
+
+def _times(setup: TrialSetup, state: Path) -> Iterator[str]:
+    """Yield a line for each network of width 0.35: seconds from trained weights to three files."""
+    folder = state / "graphs"
+    folder.mkdir(exist_ok=True)
+    brief = QuantizationAware(steps=1, gate_steps=1)  # what is trained has no say in converting
+    for network in (each for each in NETWORKS if each.depth_multiplier == 0.35):
+        keras = trained(network, setup, state)
+        words = []
+        for way, chain in (("int8 after training", WAYS["int8 after training"]), ("QAT", (brief,))):
+            seconds = [
+                compress(keras, chain, setup.material, folder, lambda *_: None).convert_s
+                for _ in range(REPEATS)
+            ]
+            words.append(
+                f"{way} {np.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
+            )
+        yield f"{network_words(network)}: {', '.join(words)}"
 
 
 def _compressed(
@@ -115,7 +139,7 @@ def _compressed(
     yield "convert_s", made.convert_s
 
 
-def _trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
+def trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
     """Return the network trained as a trial's would be, its weights kept."""
     words = "-".join(network_words(network).replace("/", "").replace(",", "").split())
     file = state / f"{words}.npz"
@@ -135,7 +159,7 @@ def _trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
     return keras
 
 
-def _keyframes(network: Network, setup: TrialSetup) -> Keyframes:
+def keyframes_of(network: Network, setup: TrialSetup) -> Keyframes:
     annotated = sum(int(clip.annotated.sum()) for clip in setup.val.clips)
     return Keyframes(
         setup.val,
@@ -145,7 +169,7 @@ def _keyframes(network: Network, setup: TrialSetup) -> Keyframes:
     )
 
 
-def _setup(asked: argparse.Namespace, state: Path) -> TrialSetup:
+def setup_of(asked: argparse.Namespace, state: Path) -> TrialSetup:
     study = read_study(STUDY, {"data.root": str(asked.data_root)})
     return prepare(study, state, lambda *_: None)
 
@@ -157,7 +181,7 @@ def _keep(rows: dict[str, Any], file: Path) -> None:
 
 
 def _page(rows: dict[str, Any], asked: argparse.Namespace, setup: TrialSetup) -> str:
-    done = {name: row for name, row in rows.items() if {*WAYS, "float"} <= row.keys()}
+    done = {n: row for n, row in rows.items() if n != "times" and {*WAYS, "float"} <= row.keys()}
     qat = WAYS["QAT"][0]
     assert isinstance(qat, QuantizationAware)
     lines = [
@@ -179,12 +203,24 @@ def _page(rows: dict[str, Any], asked: argparse.Namespace, setup: TrialSetup) ->
         *_means(done),
         "",
         f"Machine: {os.cpu_count()} cores, no GPU, Python {platform.python_version()}, "
-        f"{time.strftime('%Y-%m-%d')}. Times were taken while nothing else ran, but QAT's own.",
+        f"{time.strftime('%Y-%m-%d')}. Times in the table were taken beside other work.",
         "",
+        *_told_times(rows.get("times", [])),
         f"`python -m tests.benchmarks.quantization --data-root DAVIS --out {asked.out}`",
         "",
     ]
     return "\n".join(lines)
+
+
+def _told_times(times: list[str]) -> Iterator[str]:
+    if times:
+        yield (
+            f"Converting, from trained weights to three files, with nothing else running: median "
+            f"(least and most) of {REPEATS}."
+        )
+        yield ""
+        yield from (f"- {line}" for line in times)
+        yield ""
 
 
 def _line(name: str, row: dict[str, Any]) -> str:
@@ -224,6 +260,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--times", action="store_true", help="time conversions too")
     return parser.parse_args()
 
 
