@@ -97,19 +97,19 @@ def check_agreement(
         "propagate": (of_propagate, propagate),
         "gate": (of_gate, gate),
     }
-    noise = [
-        LayerNoise(layer=layer, graph=graph, snr_db=signal_to_noise_db(wanted[layer], found[layer]))
-        for graph, (wanted, found) in compared.items()
-        for layer in wanted
-        if layer in found
-    ]
+    noise: dict[str, LayerNoise] = {}  # of each layer, in the graph where it is further off
+    for graph, (wanted, found) in compared.items():
+        for layer in wanted.keys() & found.keys():
+            snr_db = signal_to_noise_db(wanted[layer], found[layer])
+            if layer not in noise or snr_db < noise[layer].snr_db:
+                noise[layer] = LayerNoise(layer=layer, graph=graph, snr_db=snr_db)
     return AgreementRecord(
         frames=len(frames),
         key=float(np.mean(key["class_map"] == class_maps.numpy())),
         propagate=float(np.mean(propagate["class_map"] == propagated.numpy())),
         gate_error=float(np.mean(np.abs(gate[SCORE] - scores.numpy()))),
         logits_db=signal_to_noise_db(of_key["logits"], key["logits"]),
-        noisiest=tuple(sorted(noise, key=lambda each: each.snr_db)[:NOISIEST]),
+        noisiest=tuple(sorted(noise.values(), key=lambda each: each.snr_db)[:NOISIEST]),
         equalized=equalized,
         bias_corrected=bias_corrected,
     )

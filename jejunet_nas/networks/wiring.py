@@ -126,11 +126,10 @@ class _Reader:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Signal:
-        """Note a reader of `x` and the writer of a stream; logits are read by nobody here."""
+        """Note a reader of `x` and the writer of a stream."""
         self._read(name, x, dense=True)
-        logits = not batch_norm and not relu6 and name.endswith(("logits", "logit"))
-        self._write(self._streams, name, filters, relu6=relu6, fixed=logits)
-        self._write(self._groups, name, filters, fixed=logits)
+        self._write(self._streams, name, filters, relu6=relu6)
+        self._write(self._groups, name, filters)
         return _plain(name, filters)
 
     def depthwise(self, x: Signal, name: str, *, stride: int = 1, dilation: int = 1) -> Signal:
@@ -234,6 +233,8 @@ class _Reader:
             whole.outputs += stream.outputs
             whole.relu6 |= stream.relu6
             whole.fixed |= stream.fixed
+        for whole in merged.values():
+            whole.fixed |= not whole.readers  # logits, which somebody outside reads
         return merged
 
     @staticmethod

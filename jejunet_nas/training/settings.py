@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from jejunet_nas.datasets.sampling import Sampling
 from jejunet_nas.datasets.view import PLAIN, Augment
-from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.errors import SettingError, check_choice, check_range
 
 SCRATCH = "scratch"
 IMAGENET = "imagenet"
@@ -74,22 +74,13 @@ class TrainingSettings:
             ("teacher_weight", 0.0, 100.0),
             ("teacher_threshold", 0.0, 1.0),
         ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                nearest = low if value < low else high
-                raise SettingError(
-                    f"{name} is {value}; allowed: {low} to {high}. The nearest is {nearest}."
-                )
+            check_range(name, getattr(self, name), low, high)
         for name, kinds in (
             ("sampling", get_args(Sampling)),
             ("teacher_targets", get_args(TeacherTargets)),
             ("teacher_on", get_args(TeacherOn)),
         ):
-            value = getattr(self, name)
-            if value not in kinds:
-                raise SettingError(
-                    f"{name} is {value}; allowed: {', '.join(kinds)}.{closest(str(value), kinds)}"
-                )
+            check_choice(name, getattr(self, name), kinds)
         if isinstance(self.teacher_classes, str) and self.teacher_classes != SAME:
             raise SettingError(
                 f"teacher_classes is {self.teacher_classes}; allowed: {SAME}, or a list of the "
