@@ -101,7 +101,7 @@ def _in_words(method: Method) -> str:
 
 
 def _method(words: str) -> Method:
-    name, _, rest = words.partition(":")
+    name, _, rest = (part.strip() for part in words.partition(":"))
     if name not in _WORDS:
         raise SettingError(
             f"--settings names {name or 'nothing'}; allowed: {', '.join(_WORDS)}, joined by +."
@@ -112,9 +112,10 @@ def _method(words: str) -> Method:
     for pair in rest.split(",") if rest else []:
         key, equals, text = (part.strip() for part in pair.partition("="))
         known = get_type_hints(kind)
-        if not equals or key not in known:
+        if not equals or key not in known or key in values:
+            again = " twice" if key in values else ""
             raise SettingError(
-                f"--settings says {pair.strip()} of {name}; allowed: "
+                f"--settings says {pair.strip() or 'nothing'}{again} of {name}; allowed: "
                 f"{', '.join(f'{each}=...' for each in known) or 'nothing'}."
                 f"{closest(key, list(known))}"
             )

@@ -65,6 +65,10 @@ def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:
         factors = np.minimum(factors * float(reach.max()) / top, top / np.where(alive, reach, 1.0))
         factors = np.where(reach > top, 1.0, factors)
     factors = np.where(alive, np.clip(factors, 1 / MOST, MOST), 1.0)
+    if weight is not None and alive.any():
+        # What is always 0 may be raised at will, until what reads it is no larger than the rest.
+        left = float((weight / factors)[alive].max())
+        factors = np.where(alive, factors, np.clip(weight / max(left, 1e-30), 1.0, MOST))
     return np.asarray(factors, np.float32)
 
 

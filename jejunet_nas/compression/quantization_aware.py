@@ -206,12 +206,14 @@ class _RoundedLayers:
         tied = self._tied(name)
         if tied not in self._outputs:
             self._outputs[tied] = _RoundedOutput(self._start[name], f"{tied}_range")
-        return self._outputs[tied](x)
+        # Where outputs share a range the last of them holds the others: it alone moves the range.
+        # The class map's enlarged logits are no part of training, and the logits stand for them.
+        moves = name in (tied, "logits")
+        return self._outputs[tied](x) if moves else self._outputs[tied](x, training=False)
 
     def _follows(self, name: str) -> bool:
         """Whether an output's range is not known for good, as that of pixels is."""
-        fixed = self._wiring.fixed_ranges
-        return name not in fixed and self._tied(name) not in fixed and name in self._start
+        return name not in self._wiring.fixed_ranges and name in self._start
 
     def _tied(self, name: str) -> str:
         return self._wiring.ties.get(name, name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.errors import DataError
 from jejunet_nas.records import Clip, DataSplit, GraphName
 from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import combine, score_clip
@@ -26,6 +27,11 @@ class Keyframes:
     def __init__(self, val: DataSplit, *, height: int, width: int, count: int) -> None:
         """Take up to `count` of the annotated frames of `val`."""
         places = [(clip, int(t)) for clip in val.clips for t in np.flatnonzero(clip.annotated)]
+        if not places:
+            raise DataError(
+                f"no frame of {val.dataset}'s {val.split} split is annotated; expected: one at "
+                "least. Choose a split whose masks are published."
+            )
         self._chosen = [places[index] for index in _spread(len(places), count)]
         self._classes = len(val.class_names)
         self.frames = np.stack([resize_frame(c.frames[t], height, width) for c, t in self._chosen])

@@ -16,6 +16,9 @@ from jejunet_nas.networks.paths import context_channels, gate_path, key_path, pr
 from jejunet_nas.space.architecture import Network
 
 INPUTS = ("image", "now", "keyframe")  # pixels, in [-1, 1]
+# Of 256 steps over [-1, 1] none is 0, which int8 must hold: pixel p becomes (p - 127) / 127.5, half
+# a step more than in float. Said so, the graph's converter and fake quantisation round alike.
+PIXEL_RANGE = (-127 / 127.5, 128 / 127.5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class _Reader:
         """Return the signal of an input."""
         self._write(self._streams, name, channels, fixed=True)
         self._write(self._groups, name, channels, fixed=True)
-        self._fixed[name] = (-1.0, 1.0)
+        self._fixed[name] = PIXEL_RANGE
         return _plain(name, channels)
 
     def conv(
@@ -173,6 +176,8 @@ class _Reader:
     def finish(self) -> Wiring:
         """Return all that was noted, with one name for what goes together."""
         groups = self._merged(self._groups)
+        ties = {output: _root(self._tied, output) for output in self._tied}
+        known = {ties[name]: ends for name, ends in self._fixed.items() if name in ties}
         return Wiring(
             streams=self._merged(self._streams),
             groups=groups,
@@ -181,8 +186,8 @@ class _Reader:
                 for layer, parts in self._inputs.items()
             },
             made={writer: group.name for group in groups.values() for writer in group.writers},
-            ties={output: _root(self._tied, output) for output in self._tied},
-            fixed_ranges=self._fixed,
+            ties=ties,
+            fixed_ranges=self._fixed | {n: known[tie] for n, tie in ties.items() if tie in known},
         )
 
     def _read(self, name: str, x: Signal, *, dense: bool) -> None:
