@@ -192,7 +192,7 @@ def _network_probes() -> Iterator[Probe]:
     rng = random.Random(SEED)
 
     def pick(name: str, choices: Sequence[Choice]) -> Choice:
-        return rng.choice(choices)
+        return rng.choice(choices) if len(choices) > 1 else choices[0]
 
     known: set[Work] = set()
     for number in range(NETWORKS):

@@ -16,7 +16,7 @@ from jejunet_nas.search import prepare as module
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
-from jejunet_nas.training import published
+from jejunet_nas.training import material, published
 from tests.datasets.davis_tree import write_davis
 from tests.search.build import SPACE, tiny_study
 from tests.training.teachers import write_classes
@@ -153,13 +153,13 @@ def test_a_trial_learns_from_published_weights_and_a_teacher(
     study = tiny_study(tmp_path, f"{LITTLE}{training}", space)
     architecture = draw(study.search_space, lambda _, choices: choices[-1])
     pretrained: list[set[str]] = []
-    train_paths = trial.train_paths
+    train_paths = material.train_paths
 
     def spying(*how: Any, **more: Any) -> Any:
         pretrained.append(more["pretrained"])
         return train_paths(*how, **more)
 
-    monkeypatch.setattr(trial, "train_paths", spying)
+    monkeypatch.setattr(material, "train_paths", spying)
     result = trial.run_trial(0, architecture, prepare(study, tmp_path, silence), silence)
 
     assert 0 <= result.score.miou <= 1
@@ -184,7 +184,7 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
         trained.append(sampler)
         raise TrialError("seen enough")
 
-    monkeypatch.setattr(trial, "train_paths", stop)
+    monkeypatch.setattr(material, "train_paths", stop)
     with pytest.raises(TrialError, match="seen enough"):
         trial.run_trial(0, architecture, setup, lambda what, *_: told.append(what))
 
@@ -212,7 +212,7 @@ def test_the_recipe_is_what_decides_the_weights_and_no_more(tmp_path: Path) -> N
     assert set(setup.recipe) == {
         "data",
         "training",
-        "compression",
+        "post_training",
         "longest_age",
         "train_fingerprint",
         "init_sha256",

@@ -16,7 +16,11 @@ BAD_STUDIES = [
     ("training: {stepz: 9}", "training.stepz is no key; allowed: .*Did you mean steps\\?"),
     ("data: {rot: x}", "data.rot is no key; allowed: dataset, root, options. Did you mean root\\?"),
     ("latency: {thread: 2}", "latency.thread is no key; .*Did you mean threads\\?"),
-    ("compression: {frames: 2}", "compression.frames is no key; .*mean calibration_frames\\?"),
+    ("compression: {prune: 2}", "compression.prune is no key; allowed: .*mean pruning\\?"),
+    (
+        "compression: {post_training: {frames: 2}}",
+        "compression.post_training.frames is no key; .*mean calibration_frames\\?",
+    ),
     ("training: {steps: many}", "training.steps is 'many'; allowed: integer"),
     ("training: {steps: 9.5}", "training.steps is 9.5; allowed: integer"),
     ("training: {learning_rate: true}", "training.learning_rate is True; allowed: number"),
