@@ -33,6 +33,9 @@ def convert_rounded(
     """
     converter, names, _ = _converter(function, inputs)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # What is left to do to such a graph is done in `_finish`; the converter would read it twice and
+    # write it once more to look for constants that are alike, of which there are none worth it.
+    converter._optimize_tflite_model = lambda graph, *_, **__: graph
     return _finish(_quietly(converter.convert), names, int8_inputs, bytes_outside=True)
 
 
@@ -94,6 +97,7 @@ def _converter(
     names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
     order = [tensor.name.split(":")[0] for tensor in traced.inputs if tensor.dtype == tf.float32]
     converter = _quietly(lambda: tf.lite.TFLiteConverter.from_concrete_functions([traced]))
+    converter.exclude_conversion_metadata = True  # it costs reading and writing the graph once more
     # The graph holds constants alone: freezing would copy it operator by operator, to the same
     # bytes in the end, which takes a fifth of the time.
     converter._freeze_concrete_function = lambda: (
