@@ -16,8 +16,9 @@ import numpy.typing as npt
 from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import PostTrainingInt8
+from jejunet_nas.datasets.calibration import calibration_frames
 from jejunet_nas.datasets.catalog import open_split
-from jejunet_nas.datasets.sampling import PairSampler, calibration_frames
+from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import DataSplit, GraphName
 from jejunet_nas.space.architecture import Network

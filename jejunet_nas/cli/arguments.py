@@ -52,6 +52,17 @@ def state_folder(study_file: Path, name: str) -> Path:
     return project_folder(study_file) / "studies" / name
 
 
+def report_file(study_file: Path, name: str, page: str, out: Path | None) -> Path:
+    """Return the Markdown file for `page` of a study: `out`, or one in its report's folder.
+
+    Raises `SettingError` where it is a folder.
+    """
+    file = out or project_folder(study_file) / "reports" / name / page
+    if file.is_dir():
+        raise SettingError(f"--out is {file}, a folder; allowed: a Markdown file. Name one in it.")
+    return file
+
+
 def existing_folder(folder: Path) -> Path:
     """Return `folder`. Raises `SettingError` where it is none."""
     if not folder.is_dir():

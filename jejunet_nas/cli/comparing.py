@@ -13,11 +13,10 @@ from jejunet_nas.cli.arguments import (
     Study,
     existing_folder,
     print_json,
-    project_folder,
+    report_file,
     sayer,
 )
 from jejunet_nas.cli.trial import choose_trial
-from jejunet_nas.errors import SettingError
 
 
 def policies(
@@ -45,11 +44,7 @@ def policies(
 
     chosen = choose_trial(study, trial, storage, overrides)
     settings, network, graphs = chosen.settings, chosen.trial.network, chosen.graphs()
-    target = out or project_folder(chosen.file) / "reports" / settings.name / "policies.md"
-    if target.is_dir():
-        raise SettingError(
-            f"--out is {target}, a folder; allowed: a Markdown file. Name one in it."
-        )
+    target = report_file(chosen.file, settings.name, "policies.md", out)
     target.parent.mkdir(parents=True, exist_ok=True)
     root = Path(settings.data.root) if settings.data.root else None
     val = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)

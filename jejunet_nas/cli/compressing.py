@@ -14,7 +14,7 @@ from jejunet_nas.cli.arguments import (
     Study,
     existing_folder,
     print_json,
-    project_folder,
+    report_file,
     sayer,
     state_folder,
 )
@@ -60,11 +60,7 @@ def compress(
     chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
     chosen = choose_trial(study, trial, storage, overrides)
     name = chosen.settings.name
-    target = out or project_folder(chosen.file) / "reports" / name / "compression.md"
-    if target.is_dir():
-        raise SettingError(
-            f"--out is {target}, a folder; allowed: a Markdown file. Name one in it."
-        )
+    target = report_file(chosen.file, name, "compression.md", out)
     _require_weights(chosen.networks, chosen.trial.network)
 
     from jejunet_nas.reporting.compression import compression_page

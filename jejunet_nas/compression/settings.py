@@ -7,7 +7,7 @@ formats that its graphs can be written in.
 import dataclasses
 from typing import Literal, TypeAlias, get_args
 
-from jejunet_nas.datasets.sampling import CalibrationChoice
+from jejunet_nas.datasets.calibration import CalibrationChoice
 from jejunet_nas.errors import check_choice, check_range
 from jejunet_nas.space.architecture import MOST_PRUNING
 

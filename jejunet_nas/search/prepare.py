@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.datasets.calibration import calibration_frames
 from jejunet_nas.datasets.catalog import open_split
-from jejunet_nas.datasets.sampling import calibration_frames
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted import PredictedMeter, load_profile
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER

@@ -3,13 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 
+from jejunet_nas.datasets.calibration import CalibrationChoice, calibration_frames
 from jejunet_nas.datasets.input_frames import input_frames
-from jejunet_nas.datasets.sampling import (
-    CalibrationChoice,
-    PairSampler,
-    Taught,
-    calibration_frames,
-)
+from jejunet_nas.datasets.sampling import PairSampler, Taught
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.records import DataSplit, Frames, Pictures
 from jejunet_nas.space.architecture import Network

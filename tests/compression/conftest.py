@@ -13,7 +13,7 @@ from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.compression.post_training import Candidate, quantize_after_training
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.compression.statistics import CalibrationInputs
-from jejunet_nas.datasets.sampling import calibration_frames
+from jejunet_nas.datasets.calibration import calibration_frames
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.networks.wiring import Wiring, read_wiring
 from jejunet_nas.records import GraphName

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jejunet_nas.datasets.calibration import calibration_frames
 from jejunet_nas.datasets.catalog import DATA_SET_NAMES, open_split
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.datasets.sampling import PairSampler, calibration_frames
+from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE, DataSplit
 from jejunet_nas.scoring.score import combine, score_clip

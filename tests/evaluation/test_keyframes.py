@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jejunet_nas.errors import DataError
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.records import Clip, DataSplit
 from jejunet_nas.scoring.score import combine, score_clip
@@ -62,6 +63,11 @@ def test_only_annotated_frames_are_taken() -> None:
     val = split_of(grey_clip("a", 0, 9, [2, 5]), grey_clip("b", 100, 4, [3]))
 
     assert greys(Keyframes(val, height=8, width=16, count=30)) == [2, 5, 103]
+
+
+def test_where_nothing_is_annotated_the_split_is_named() -> None:
+    with pytest.raises(DataError, match=r"no frame of test's val split is annotated; expected: "):
+        Keyframes(split_of(grey_clip("a", 0, 9, [])), height=8, width=16, count=4)
 
 
 def test_frames_come_at_the_networks_input_size() -> None:
