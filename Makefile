@@ -40,7 +40,7 @@ types: $(READY) ## mypy --strict on the package
 	$(BIN)/mypy
 
 tests: $(READY) ## pytest
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -15,13 +15,14 @@ from jejunet_nas.compression.chain import chain_in_words
 from jejunet_nas.compression.check import check_graph, describe_graph
 from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.compression.settings import Chain
+from jejunet_nas.errors import TrialError
 from jejunet_nas.evaluation.keyframes import Keyframes
-from jejunet_nas.networks.build import KerasNetwork, build_network
+from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.records import NetworkRecord, PathLatencies, from_json, to_json
 from jejunet_nas.reporting.compression import CompressionRow
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.training.material import Tell
-from jejunet_nas.trial import WEIGHTS, TrialSetup
+from jejunet_nas.trial import TrialSetup, trained_network
 
 ROW = "row.json"
 
@@ -34,14 +35,21 @@ def compress_network(
     tell: Tell,
     *,
     frames: int,
-) -> list[CompressionRow]:
-    """Return what each of `chains` makes of the network in `record`, as it was trained.
+) -> tuple[list[CompressionRow], list[str]]:
+    """Return what each of `chains` makes of the network in `record`, and why any made nothing.
 
-    folder: where the graphs of each chain are kept. frames: of the validation clips, on which mIoU
-    is taken. Raises `SettingError` where the trained weights are gone.
+    It begins as it was trained. folder: where the graphs of each chain are kept. frames: of the
+    validation clips, on which mIoU is taken. Raises `SettingError` where the trained weights are
+    gone.
     """
     workshop = _Workshop(record, setup, folder, tell, frames)
-    return [workshop.row(chain) for chain in chains]
+    rows, failures = [], []
+    for chain in chains:
+        try:
+            rows.append(workshop.row(chain))
+        except TrialError as error:
+            failures.append(f"{chain_in_words(chain)}: {error}")
+    return rows, failures
 
 
 class _Workshop:
@@ -50,7 +58,7 @@ class _Workshop:
     def __init__(
         self, record: NetworkRecord, setup: TrialSetup, folder: Path, tell: Tell, frames: int
     ) -> None:
-        self._setup, self._folder, self._tell = setup, folder, tell
+        self._record, self._setup, self._folder, self._tell = record, setup, folder, tell
         self._network = record.network.as_trained
         self._trained_id = record.compressed_from or record.network_id
         self._frames = frames
@@ -110,13 +118,12 @@ class _Workshop:
             self._setup.train.fingerprint,
             self._setup.val.fingerprint,
             str(self._frames),
+            repr(self._setup.meter),
         ]
         return hashlib.sha256(" ".join(told).encode()).hexdigest()[:12]
 
     def _trained(self) -> KerasNetwork:
-        keras = build_network(self._network, len(self._setup.val.class_names), seed=0)
-        keras.load_weights(self._setup.folder / self._trained_id / WEIGHTS)
-        return keras
+        return trained_network(self._record, self._setup)
 
     def _checked_frames(self) -> Keyframes:
         if self._keyframes is None:

@@ -26,6 +26,8 @@ Masks = npt.NDArray[np.uint8]  # [time, height, width], class indices
 PATHS: tuple[Path, ...] = get_args(Path)
 GRAPH_NAMES: tuple[GraphName, ...] = get_args(GraphName)
 _BY_LETTER: dict[str, Path] = {path[0]: path for path in PATHS}
+# Operators of our graphs that LiteRT's default delegate never runs.
+OUTSIDE_DELEGATE = ("ARG_MAX", "CAST", "QUANTIZE")
 IGNORE = 255  # a mask's value where nothing is known; it counts in no score and no loss
 
 

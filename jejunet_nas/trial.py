@@ -20,6 +20,7 @@ from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.compress import compress
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.sampling import Taught
+from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.meter import LatencyMeter
@@ -178,8 +179,7 @@ def _make_network(
     base, _ = prepare_network(network.as_trained, setup, tell)
     clock = Clock({})
     with clock.stage("build"):
-        keras = build_network(network.as_trained, len(base.class_names), seed=0)
-        keras.load_weights(setup.folder / base.network_id / WEIGHTS)
+        keras = trained_network(base, setup)
     record = _compress(name, keras, network, setup, folder, base.training, clock, tell)
     return dataclasses.replace(record, compressed_from=base.network_id)
 
@@ -269,6 +269,22 @@ def _compress(
         stage_s=clock.stage_s,
         agreement=agreement,
     )
+
+
+def trained_network(record: NetworkRecord, setup: TrialSetup) -> KerasNetwork:
+    """Return the network in `record` as it was trained, before any channel was cut.
+
+    Raises `SettingError` where its weights are gone.
+    """
+    file = setup.folder / (record.compressed_from or record.network_id) / WEIGHTS
+    if not file.is_file():
+        raise SettingError(
+            f"{file} does not exist; allowed: the weights that the search left there. Copy the "
+            "study's folder again, or search it again."
+        )
+    keras = build_network(record.network.as_trained, len(record.class_names), seed=0)
+    keras.load_weights(file)
+    return keras
 
 
 def inherit_backbones(keras: KerasNetwork, setup: TrialSetup) -> set[str]:

@@ -19,10 +19,9 @@ from jejunet_nas.cli.arguments import (
     state_folder,
 )
 from jejunet_nas.cli.trial import choose_trial
-from jejunet_nas.errors import SettingError
+from jejunet_nas.errors import TrialError
 
 if TYPE_CHECKING:
-    from jejunet_nas.records import NetworkRecord
     from jejunet_nas.reporting.compression import CompressionRow
 
 FREE = ("float32", "float16", "dynamic", "int8")  # that need no training
@@ -38,7 +37,8 @@ def compress(
         list[str] | None,
         typer.Option(
             help="METHOD[:NAME=VALUE,...] + ...; methods: prune, cluster, float32, float16, "
-            "dynamic, int8, qat. Once for each way [default: those without training]."
+            "dynamic, int8, qat. Once for each way [default: those without training]. What is not "
+            "said is as the program has it, whatever the study says."
         ),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
@@ -61,8 +61,6 @@ def compress(
     chosen = choose_trial(study, trial, storage, overrides)
     name = chosen.settings.name
     target = report_file(chosen.file, name, "compression.md", out)
-    _require_weights(chosen.networks, chosen.trial.network)
-
     from jejunet_nas.reporting.compression import compression_page
     from jejunet_nas.search.native_log import console_of_its_own, native_log
 
@@ -75,7 +73,7 @@ def compress(
 
         with make_view(console) as view:
             setup = prepare(chosen.settings, folder, view.stage)
-            rows = compress_network(
+            rows, failures = compress_network(
                 chosen.trial.network,
                 chains,
                 setup,
@@ -83,7 +81,13 @@ def compress(
                 view.stage,
                 frames=frames,
             )
-    text = compression_page(rows, chosen.trial, study=name, data=chosen.settings.data.dataset)
+    if failures:
+        say = sayer(Console(stderr=True))
+        for failure in failures:
+            say(failure)
+    if not rows:
+        raise TrialError(f"none of {len(chains)} ways could be gone: {failures[0]}")
+    text = compression_page(rows, chosen.trial, history=chosen.history, frames=frames)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     if as_json:
@@ -91,18 +95,11 @@ def compress(
     else:
         typer.echo(text)
     sayer(Console(stderr=True))(f"compression: {target}")
+    if failures:
+        raise TrialError(f"{len(failures)} of {len(chains)} ways could not be gone; see above.")
 
 
 def _plain(row: "CompressionRow") -> dict[str, Any]:
     """Return a row as plain values, with the sums over its graphs."""
     sizes = {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
     return dataclasses.asdict(row) | sizes
-
-
-def _require_weights(networks: Path, network: "NetworkRecord") -> None:
-    file = networks / (network.compressed_from or network.network_id) / "weights.npz"
-    if not file.is_file():
-        raise SettingError(
-            f"{file} does not exist; allowed: the weights that the search left there. Copy the "
-            "study's folder again, or search it again."
-        )

@@ -27,8 +27,9 @@ class _Correcting(Rounding):
         self.logits: Any = None
 
     def linear(self, name: str, x: Any) -> Any:
-        if name in self.shifts or name not in self._means:
+        if name not in self._means:
             return x  # an addition, which has no bias
+        assert name not in self.shifts, f"{name} is corrected once"
         self.shifts[name] = self._means[name] - tf.reduce_mean(x, PIXELS).numpy()
         x = x + self.shifts[name]
         if name == "logits":

@@ -55,10 +55,19 @@ def checked_chain(methods: Sequence[Method]) -> Chain:
     places = [_place(method) for method in methods]
     for before, after, left, right in zip(places, places[1:], methods, methods[1:], strict=False):
         if before > after or (before == after and not _are_both_prunings(left, right)):
+            fix = "Leave one out" if _kind(left) == _kind(right) else "Exchange them"
+            if before == after == len(_ORDER) - 1:
+                fix = "Give each a --settings of its own"
             raise SettingError(
-                f"{_name(left)} stands before {_name(right)}; allowed: prune, then cluster, then "
-                f"one of {', '.join(_formats())}. Exchange them, or leave one out."
+                f"{_kind(left)} stands before {_kind(right)}; allowed: prune (channels, then "
+                f"magnitude), then cluster, then one of {', '.join(_formats())}. {fix}."
             )
+    clustered = any(isinstance(method, Clustering) for method in methods)
+    if clustered and getattr(methods[-1], "equalize", "auto") == "always":
+        raise SettingError(
+            "equalize is always behind cluster, whose values it would pull apart; allowed: auto, "
+            "never. Leave it out."
+        )
     formatted = bool(places) and places[-1] == len(_ORDER) - 1
     return tuple(methods) if formatted else (*methods, PostTrainingInt8())
 
@@ -87,6 +96,10 @@ def _name(method: Method) -> str:
     return next(word for word, kind in _WORDS.items() if isinstance(method, kind))
 
 
+def _kind(method: Method) -> str:
+    return f"prune ({method.kind})" if isinstance(method, Pruning) else _name(method)
+
+
 def _formats() -> list[str]:
     return [word for word, kind in _WORDS.items() if kind in get_args(Format)]
 
@@ -112,12 +125,15 @@ def _method(words: str) -> Method:
     for pair in rest.split(",") if rest else []:
         key, equals, text = (part.strip() for part in pair.partition("="))
         known = get_type_hints(kind)
-        if not equals or key not in known or key in values:
-            again = " twice" if key in values else ""
+        if key in values:
             raise SettingError(
-                f"--settings says {pair.strip() or 'nothing'}{again} of {name}; allowed: "
-                f"{', '.join(f'{each}=...' for each in known) or 'nothing'}."
-                f"{closest(key, list(known))}"
+                f"--settings says {key} of {name} twice; allowed: once. Remove one of them."
+            )
+        if not equals or key not in known:
+            wanted = ", ".join(f"{each}=VALUE" for each in known) or "nothing"
+            raise SettingError(
+                f"--settings says {pair.strip() or 'nothing behind a comma'} of {name}; allowed: "
+                f"{wanted}. {closest(key, list(known)).strip() or 'Remove it, or write one.'}"
             )
         values[key] = _value(name, key, text, known[key])
     method: Method = kind(**values)

@@ -8,15 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.compression.rounding import signal_to_noise_db
+from jejunet_nas.compression.statistics import spread
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.litert import Graph, convolution_weights, layer_values, list_operators
 from jejunet_nas.networks.build import FoldedNetwork, as_input
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps
-from jejunet_nas.records import AgreementRecord, GraphName, GraphRecord, LayerNoise
+from jejunet_nas.records import (
+    OUTSIDE_DELEGATE,
+    AgreementRecord,
+    GraphName,
+    GraphRecord,
+    LayerNoise,
+)
 from jejunet_nas.resize import thumbnails
 
-# LiteRT's default delegate has no argmax over classes, nor what stands around it in our graphs.
-LEFT_TO_LITERT = frozenset({"ARG_MAX", "CAST", "QUANTIZE"})
 NOISIEST = 3  # layers that a record names
 FRAMES = 4  # on which layers are compared
 SCORE = "score"  # what the gate's graph calls the output of its last layer
@@ -31,11 +36,11 @@ def check_graph(file: Path) -> GraphRecord:
     Raises `TrialError` naming the operator that does not load or that the delegate leaves aside.
     """
     record = describe_graph(file)
-    unexpected = sorted(set(record.not_delegated) - LEFT_TO_LITERT)
+    unexpected = sorted(set(record.not_delegated) - {*OUTSIDE_DELEGATE})
     if unexpected:
         raise TrialError(
             f"{file.name}: LiteRT's default delegate does not run {', '.join(unexpected)}; "
-            f"allowed outside it: {', '.join(sorted(LEFT_TO_LITERT))}."
+            f"allowed outside it: {', '.join(OUTSIDE_DELEGATE)}."
         )
     return record
 
@@ -75,10 +80,10 @@ def check_agreement(
 ) -> AgreementRecord:
     """Return how far the graphs in `files` agree with `network` in float, layer by layer.
 
-    frames: uint8 [count, height, width, 3]; the first few are compared. The propagate path is
+    frames: uint8 [count, height, width, 3]; a few of them are compared. The propagate path is
     given the context of the frame before, the gate that frame's thumbnail.
     """
-    frames = frames[:FRAMES]
+    frames = frames[spread(len(frames), FRAMES)]
     seen = _Seen()
     floats = FoldedNetwork(
         network.network, network.classes, FoldedLayers(network.layers.weights, seen)

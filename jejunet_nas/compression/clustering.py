@@ -38,8 +38,8 @@ def train_clustered(
             return layer
         layer.build(x.shape)
         layer.set_weights(network.layers[layer.name].get_weights())
-        is_plain = type(layer) is not tf_keras.layers.Conv2D or layer.name.startswith("gate_")
-        if is_plain or layer.kernel.shape.num_elements() <= settings.clusters:
+        stays_plain = type(layer) is not tf_keras.layers.Conv2D or layer.name.startswith("gate_")
+        if stays_plain or layer.kernel.shape.num_elements() <= settings.clusters:
             return layer
         wrappers[layer.name] = cluster_weights(
             layer,

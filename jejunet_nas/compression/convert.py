@@ -151,7 +151,11 @@ def _finish(
 def _take_bytes_in(subgraph: Any) -> None:
     """Make each float input uint8: the QUANTIZE behind it then shifts bytes by 128."""
     for tensor in subgraph.inputs:
-        (quantize,) = (op for op in subgraph.operators if tensor in list(op.inputs))
+        readers = [op for op in subgraph.operators if tensor in list(op.inputs)]
+        if not readers:  # the picture, where there is no detail to look at: bytes of any meaning
+            subgraph.tensors[tensor].type = schema_fb.TensorType.UINT8
+            continue
+        (quantize,) = readers
         inner = subgraph.tensors[quantize.outputs[0]].quantization
         outer = schema_fb.QuantizationParametersT()
         outer.scale = list(inner.scale)

@@ -54,18 +54,20 @@ def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:
     Where only depthwise layers read it, whose weights are rounded channel by channel, all channels
     come to one size. Where sums over channels do, their weights' sizes count as much.
     """
-    alive = reach > 1e-6 * max(float(reach.max()), 1e-30)
-    size = np.where(alive, reach, 1.0) / max(float(reach.max()), 1e-30)
+    most = float(reach.max())
+    if most < 1e-30:  # all are always 0
+        return np.ones_like(reach)
+    alive = reach > 1e-6 * most
+    size = np.where(alive, reach, 1.0) / most
     weight = _reading(stream, weights)
     factors = 1 / size if weight is None else np.sqrt(np.maximum(weight, 1e-6) / size)
-    largest = float((size * factors)[alive].max()) if alive.any() else 1.0
-    factors = factors / largest  # the tensor's range stays what it was
+    factors = factors / float((size * factors)[alive].max())  # the tensor's range stays what it was
     if stream.relu6:
-        top = min(SIX / ROOM, float(reach.max()))
-        factors = np.minimum(factors * float(reach.max()) / top, top / np.where(alive, reach, 1.0))
+        top = min(SIX / ROOM, most)
+        factors = np.minimum(factors * most / top, top / np.where(alive, reach, 1.0))
         factors = np.where(reach > top, 1.0, factors)
     factors = np.where(alive, np.clip(factors, 1 / MOST, MOST), 1.0)
-    if weight is not None and alive.any():
+    if weight is not None:
         # What is always 0 may be raised at will, until what reads it is no larger than the rest.
         left = float((weight / factors)[alive].max())
         factors = np.where(alive, factors, np.clip(weight / max(left, 1e-30), 1.0, MOST))

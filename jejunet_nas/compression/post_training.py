@@ -14,9 +14,9 @@ import numpy.typing as npt
 from jejunet_nas.compression.bias_correction import bias_corrected
 from jejunet_nas.compression.equalization import equalized
 from jejunet_nas.compression.graphs import Int8Network
-from jejunet_nas.compression.rounding import Rounding, ranges_of, signal_to_noise_db
+from jejunet_nas.compression.rounding import Ranges, Rounding, ranges_of, signal_to_noise_db
 from jejunet_nas.compression.settings import PostTrainingInt8, When
-from jejunet_nas.compression.statistics import CalibrationInputs, Observer
+from jejunet_nas.compression.statistics import CalibrationInputs, Observer, spread
 from jejunet_nas.networks.build import FoldedNetwork
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayers, Taps
 from jejunet_nas.networks.wiring import Wiring, read_wiring
@@ -24,6 +24,7 @@ from jejunet_nas.networks.wiring import Wiring, read_wiring
 # Logits nearer than this agree with the float ones in 98 of 100 pixels: equalisation is not tried.
 NEAR_ENOUGH_DB = 20.0
 JUDGED = 4  # calibration frames whose logits are compared
+CORRECTED = 32  # calibration frames at most that biases are corrected on: all are held at once
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +52,14 @@ def quantize_after_training(
     to be equalised: weights of one cluster would be divided by different factors.
     """
     inputs, wiring = CalibrationInputs.of(frames), read_wiring(network.network, network.classes)
-    trial = _Trial(network, inputs, wiring, settings.correct_bias)
+    ways = _Ways(network, inputs, wiring, settings.correct_bias)
     if settings.equalize == "always":
-        return trial.best(trial.equalized(), equalized=True)
-    found = trial.best(trial.observed, equalized=False)
+        return ways.best(ways.equalized(), equalized=True)
+    found = ways.best(ways.observed, equalized=False)
     if settings.equalize == "never" or found.logits_db >= NEAR_ENOUGH_DB:
         return found
     return max(
-        (found, trial.best(trial.equalized(), equalized=True)), key=lambda each: each.logits_db
+        (found, ways.best(ways.equalized(), equalized=True)), key=lambda each: each.logits_db
     )
 
 
@@ -70,7 +71,7 @@ class _Observed:
     seen: Observer
 
 
-class _Trial:
+class _Ways:
     """Ways to hold one network in int8, tried on the same frames."""
 
     def __init__(
@@ -82,6 +83,8 @@ class _Trial:
     ) -> None:
         self._network, self._inputs, self._wiring = network, inputs, wiring
         self._correct_bias = correct_bias
+        self._corrected = spread(len(inputs.frames), CORRECTED)
+        self._judged = spread(len(self._corrected), JUDGED)  # of these
         self.observed = self._observe(network.layers.weights)
 
     def equalized(self) -> _Observed:
@@ -93,15 +96,15 @@ class _Trial:
     def best(self, observed: _Observed, *, equalized: bool) -> Candidate:
         """Return the network as it is rounded best: with its biases corrected, or as they are."""
         ranges = ranges_of(observed.seen.outputs, self._wiring)
+        judged = self._corrected[self._judged]
         tried = []
         if self._correct_bias != "always":
-            rounding = _FirstLogits(ranges)
-            self._folded(observed.weights, rounding).key(self._inputs.frames[:JUDGED])
+            rounding = _KeepsLogits(ranges)
+            self._folded(observed.weights, rounding).key(self._inputs.frames[judged])
             tried.append((observed.weights, rounding.logits, False))
         if self._correct_bias != "never":
-            folded = self._folded(observed.weights)
-            corrected = bias_corrected(folded, ranges, observed.seen.means, self._inputs)
-            tried.append((*corrected, True))
+            weights, logits = self._with_biases(observed, ranges)
+            tried.append((weights, np.asarray(logits)[self._judged], True))
         candidates = [
             Candidate(
                 int8=Int8Network(
@@ -111,7 +114,7 @@ class _Trial:
                     ranges=ranges,
                 ),
                 float_weights=observed.weights,
-                logits_db=signal_to_noise_db(self.observed.seen.logits[:JUDGED], logits[:JUDGED]),
+                logits_db=signal_to_noise_db(self.observed.seen.logits[judged], logits),
                 equalized=equalized,
                 bias_corrected=corrected,
             )
@@ -119,9 +122,17 @@ class _Trial:
         ]
         return max(candidates, key=lambda each: each.logits_db)
 
-    def _observe(self, weights: Folded) -> _Observed:
+    def _with_biases(self, observed: _Observed, ranges: Ranges) -> tuple[Folded, Any]:
+        """Return weights with corrected biases, and the logits of the frames it was done on."""
+        seen, inputs = observed.seen, self._inputs
+        if len(self._corrected) < len(inputs.frames):
+            inputs = dataclasses.replace(inputs, frames=inputs.frames[self._corrected])
+            seen = self._observe(observed.weights, inputs).seen
+        return bias_corrected(self._folded(observed.weights), ranges, seen.means, inputs)
+
+    def _observe(self, weights: Folded, inputs: CalibrationInputs | None = None) -> _Observed:
         seen = Observer()
-        self._inputs.run(self._folded(weights, seen))
+        (inputs or self._inputs).run(self._folded(weights, seen))
         return _Observed(weights, seen)
 
     def _folded(self, weights: Folded, taps: Taps | None = None) -> FoldedNetwork:
@@ -129,7 +140,7 @@ class _Trial:
         return FoldedNetwork(self._network.network, self._network.classes, layers)
 
 
-class _FirstLogits(Rounding):
+class _KeepsLogits(Rounding):
     """Rounds, and keeps the logits."""
 
     logits: Any = None

@@ -36,8 +36,9 @@ class CalibrationInputs:
     def of(cls, frames: npt.NDArray[np.uint8]) -> "CalibrationInputs":
         """Return the inputs made of `frames`, uint8 [count, height, width, 3].
 
-        Each thumbnail is paired with all, itself and its negative too: from unchanged pictures to
-        changes larger than any, or the gate's scores would end at the largest that was seen here.
+        Each thumbnail is paired with itself, with others up to `MOST_SHIFTS` in all, and with its
+        negative: from unchanged pictures to changes larger than any, or the gate's scores would end
+        at the largest that was seen here.
         """
         small = as_input(thumbnails(frames)).numpy()
         shifts = range(0, len(small), -(-len(small) // MOST_SHIFTS))
@@ -72,17 +73,26 @@ class Reach:
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
 
+def spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return up to `most` indices below `count`, evenly spread: frames come clip by clip."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
 class Observer(Taps):
     """Notes what passes, channel by channel.
 
     outputs: how far reaches what each layer hands on. means: of each convolution before any ReLU6.
-    logits: of the first batch.
     """
 
     def __init__(self) -> None:
         self.outputs: dict[str, Reach] = {}
-        self.logits: Any = None
+        self._logits: list[Values] = []
         self._sums: dict[str, tuple[Any, int]] = {}
+
+    @property
+    def logits(self) -> Values:
+        """The logits of all frames, [count, height, width, classes]."""
+        return np.concatenate(self._logits)
 
     @property
     def means(self) -> dict[str, Values]:
@@ -91,8 +101,8 @@ class Observer(Taps):
 
     def linear(self, name: str, x: Any) -> Any:
         """Note the sums of `x`."""
-        if name == "logits" and self.logits is None:
-            self.logits = x
+        if name == "logits":
+            self._logits.append(x.numpy())
         total, count = self._sums.get(name, (0.0, 0))
         pixels = int(np.prod(x.shape[:3]))
         self._sums[name] = total + tf.reduce_sum(x, PIXELS).numpy(), count + pixels

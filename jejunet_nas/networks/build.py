@@ -53,7 +53,13 @@ class KerasNetwork:
     taps: Callable[[], Taps] = Taps
 
     def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
-        """Return the logits of `frames`, decoded with the context of `context_frames`."""
+        """Return the logits of `frames`, decoded with the context of `context_frames`.
+
+        Without detail to decode, `frames` see their own context alone: that of another frame says
+        nothing of where things have moved.
+        """
+        if not self.network.propagates:
+            context_frames = frames
         context = self.context(context_frames, training=training)
         return self.propagate([frames, context], training=training)
 

@@ -1,6 +1,6 @@
 """The wiring read into TensorFlow operators over constants, batch norm folded: for inference.
 
-The third reading of `Layers`. A graph traced from it holds no variables and no batch norm, and is
+A reading of `Layers`. A graph traced from it holds no variables and no batch norm, and is
 traced in a fifth of the time that Keras layers take; weights are those of the moment of folding.
 
 What compression wants to see or change on the way (ranges, rounding, a bias) it does as `Taps`.

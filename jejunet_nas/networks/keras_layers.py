@@ -1,4 +1,4 @@
-"""The wiring read into Keras layers: the first reading of `Layers`, the one that trains."""
+"""The wiring read into Keras layers, which can be trained."""
 
 from collections.abc import Callable
 from typing import Any

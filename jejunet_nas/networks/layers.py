@@ -1,11 +1,12 @@
-"""The few layers that networks are made of, as an interface with three readings.
+"""The few layers that networks are made of, as an interface with several readings.
 
 A network's wiring is written once, against `Layers`: `keras_layers.py` reads it into Keras layers
-that can be trained, `folded_layers.py` into constants to convert, and `operators.py` into the
-operators of the converted graph, which is all that a latency model needs. A layer is known by its
+that can be trained, `folded_layers.py` into constants to convert, `operators.py` into the operators
+of the converted graph, which is all that a latency model needs, and `wiring.py` into who writes and
+reads each channel. A layer is known by its
 name: named again, it is the same layer with the same weights, so the paths of a network share them.
 
-Only what tensorflow-model-optimization can quantise and LiteRT's default delegate runs is here.
+Only what can be quantised and LiteRT's default delegate runs is here.
 """
 
 from typing import Protocol, TypeVar

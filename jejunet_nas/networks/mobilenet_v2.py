@@ -62,8 +62,12 @@ def scaled_channels(channels: int, depth_multiplier: float) -> int:
 
 
 def narrowed(channels: int, share: float) -> int:
-    """Return what is left of `channels` without a `share` of them: a multiple of 8, 8 at least."""
-    return channels if share == 0 else max(8, int(channels * (1 - share) / 8 + 0.5) * 8)
+    """Return what is left of `channels` without a `share` of them.
+
+    A multiple of 8, 8 at least; all of them where there are no more than 8.
+    """
+    left = max(8, int(channels * (1 - share) / 8 + 0.5) * 8)
+    return channels if share == 0 else min(channels, left)
 
 
 def stem_channels(depth_multiplier: float) -> int:

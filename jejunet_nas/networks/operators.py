@@ -1,6 +1,6 @@
 """The operators of a network's int8 graphs, counted from its wiring without building it.
 
-The second reading of `Layers`: tensors are shapes (height, width, channels). What the converter
+A reading of `Layers`: tensors are shapes (height, width, channels). What the converter
 fuses is fused here: batch norm, bias and ReLU6 vanish into the operator before them. A test holds
 this list against the operators of converted graphs.
 """
@@ -33,9 +33,9 @@ def network_operators(network: Network, classes: int) -> dict[GraphName, list[Op
     key = OperatorList()
     key.class_map(key_path(key, key.quantize(image), network, classes)[0], network)
     propagate = OperatorList()
-    propagate.class_map(
-        propagate_path(propagate, propagate.quantize(image), context, network, classes), network
-    )
+    # Without detail the picture has no say, and is not touched.
+    seen = propagate.quantize(image) if network.propagates else image
+    propagate.class_map(propagate_path(propagate, seen, context, network, classes), network)
     gate = OperatorList()
     gate_path(gate, gate.quantize(thumbnail), gate.quantize(thumbnail))
     return {"key": key.operators, "propagate": propagate.operators, "gate": gate.operators}

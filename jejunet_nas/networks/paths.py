@@ -35,6 +35,8 @@ def key_path(
         pruned_from=_pruned_from(network),
     )
     context = _context_head(layers, features[_context_tap(network)], network)
+    if not network.propagates:
+        return _classify(layers, context, classes), context
     if network.detail == "shared":
         detail = features[EXPANSION_AT_STRIDE[network.logit_stride]]
     else:
@@ -46,6 +48,8 @@ def propagate_path(
     layers: Layers[Tensor], image: Tensor, context: Tensor, network: Network, classes: int
 ) -> Tensor:
     """Return the logits of a frame whose context is a keyframe's."""
+    if not network.propagates:
+        return _classify(layers, context, classes)
     if network.detail == "shared":
         (tap,) = _shared_taps(network)
         detail = backbone(
@@ -144,4 +148,8 @@ def _decoder(
     x = layers.concatenate("decoder_join", context, detail)
     x = separable(layers, x, "decoder_1", channels)
     x = separable(layers, x, "decoder_2", channels)
+    return _classify(layers, x, classes)
+
+
+def _classify(layers: Layers[Tensor], x: Tensor, classes: int) -> Tensor:
     return layers.conv(x, "logits", classes, batch_norm=False, relu6=False)

@@ -1,4 +1,4 @@
-"""Which layers write and read each channel of a network: the fourth reading of `Layers`.
+"""Which layers write and read each channel of a network: a reading of `Layers`.
 
 Two things need to know. Equalisation multiplies a channel where it is written and divides where it
 is read, so it asks for `streams`: channels of one scale, from a convolution's output to all that

@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Sequence
 
 from jejunet_nas.records import (
+    OUTSIDE_DELEGATE,
     AgreementRecord,
     GraphName,
     GraphRecord,
     PathLatencies,
+    StudyHistory,
     TrialResult,
 )
 from jejunet_nas.reporting.words import escaped, network_words, one_line
@@ -21,7 +23,6 @@ _QUANTIZATIONS: dict[Quantization, str] = {
     "post_training": "after training",
     "quantization_aware": "QAT",
 }
-NOT_OURS = ("ARG_MAX", "CAST", "QUANTIZE")  # that LiteRT's delegate never runs, in any of these
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +57,19 @@ class CompressionRow:
 
     @property
     def left_aside(self) -> tuple[str, ...]:
-        """The operators that run outside LiteRT's delegate, but for those around an argmax."""
+        """The operators that run outside LiteRT's delegate, but for those that always do."""
         kinds = {kind for graph in self.graphs.values() for kind in graph.not_delegated}
-        return tuple(sorted(kinds - set(NOT_OURS)))
+        return tuple(sorted(kinds - {*OUTSIDE_DELEGATE}))
 
 
 def compression_page(
-    rows: Sequence[CompressionRow], trial: TrialResult, *, study: str, data: str
+    rows: Sequence[CompressionRow], trial: TrialResult, *, history: StudyHistory, frames: int
 ) -> str:
-    """Return the page: what each chain is worth, what it weighs, and how it agrees with float."""
+    """Return the page: what each chain is worth, what it weighs, and how it agrees with float.
+
+    frames: how many were asked for.
+    """
+    study, data = history.study, history.dataset
     first, name = rows[0], shlex.quote(one_line(study))
     chains = " ".join(f"--settings {shlex.quote(row.settings)}" for row in rows)
     return "\n".join(
@@ -74,7 +79,7 @@ def compression_page(
             f"{escaped(network_words(trial.network.network.as_trained))}, on {escaped(data)}. "
             f"As trained, in float32: {100 * first.trained_miou:.2f} mIoU over {first.frames} val "
             f"frames, each a keyframe. Latencies are {first.latencies.source} for one run of the "
-            f"graph with {_threads(first)}.",
+            f"graph on {escaped(history.device)} with {_threads(first)}.",
             "",
             compression_markdown(rows),
             "",
@@ -82,14 +87,14 @@ def compression_page(
             "pruned make the graphs smaller and faster; single weights that are zero, and "
             "clusters, only the zipped file smaller. Values: different weights an output channel "
             "of the key graph has, in the mean. Outside: what LiteRT's delegate leaves aside, "
-            "beside the argmax and what stands around it.",
+            "beside the argmax, its cast and what takes pixels to int8.",
             "",
             agreement_markdown(rows),
             "",
             "Alike: class map pixels as in float, on training frames; propagated with the context "
             "of another frame. Gate: how far its score is off, on average.",
             "",
-            f"`jejunet-nas compress {name} --trial {trial.number} {chains}`",
+            f"`jejunet-nas compress {name} --trial {trial.number} --frames {frames} {chains}`",
             "",
         ]
     )

@@ -24,9 +24,10 @@ def network_words(network: Network) -> str:
     """Return, say, `0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px`."""
     height, width = network.input_height, network.input_width
     picture = f"{width} px" if height == width else f"{width}x{height} px"
+    detail = f"{network.detail} /{network.logit_stride}" if network.propagates else "no decoder"
     words = (
         f"{network.depth_multiplier:g} x blocks 0-{network.last_block} /{network.output_stride}, "
-        f"{network.decoder_channels} ch, {network.detail} /{network.logit_stride}, {picture}"
+        f"{network.decoder_channels} ch, {detail}, {picture}"
     )
     if network.pruning:
         words += f", {100 * network.pruning:g} % pruned"

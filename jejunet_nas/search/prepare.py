@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +51,6 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     )
     _check_calibration(settings, train)
     taught = teacher.teach(train, settings, folder, tell) if teacher else None
-    networks = folder / NETWORKS
-    _remove_unfinished(networks)
     return TrialSetup(
         train=train,
         val=val,
@@ -78,7 +75,7 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         ]
         or None,
         taught=taught,
-        folder=networks,
+        folder=folder / NETWORKS,
     )
 
 
@@ -179,12 +176,6 @@ def _check_widths(settings: StudySettings, source: float) -> None:
             f"search_space.detail holds narrow, {NARROW_DEPTH_MULTIPLIER} wide, with init weights "
             f"of {source}; allowed: weights as wide. Remove narrow, or use init: imagenet."
         )
-
-
-def _remove_unfinished(networks: Path) -> None:
-    """Remove what a process that was killed left half made."""
-    for part in networks.glob("*.part"):
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _sha256(file: Path) -> str:

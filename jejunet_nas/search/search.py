@@ -7,6 +7,7 @@ network that was trained is in its folder, and the same command goes on from the
 import dataclasses
 import math
 import random
+import shutil
 import time
 import traceback
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def search(
                 if ledger and done:
                     Closing(settings, ledger, phone, networks, view).settle()
                     return with_measured(ledger.history(), networks)
+                _remove_unfinished(networks)
                 setup = prepare(settings, folder, view.stage)
                 ledger = ledger or Ledger(settings, url)
                 identity = {**settings.identity(), "made_from": made_from(setup, settings)}
@@ -87,6 +89,12 @@ def search(
             f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
             "for it, or stop it."
         ) from None
+
+
+def _remove_unfinished(networks: Path) -> None:
+    """Remove what a process that was killed left half made; nobody else is making anything."""
+    for part in networks.glob("*.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _take_up(ledger: Ledger, networks: Path, view: View) -> StudyHistory:

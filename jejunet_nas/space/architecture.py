@@ -15,14 +15,14 @@ from typing import Any, Literal, get_args
 
 from jejunet_nas.errors import SettingError, check_choice, check_range
 
-Detail = Literal["shared", "thin", "narrow"]
+Detail = Literal["shared", "thin", "narrow", "none"]
 BetweenKeyframes = Literal["propagate", "reuse"]
 Quantization = Literal["post_training", "quantization_aware"]
 
 GRID_PX = 32  # the deepest stride: every feature map is then a whole number of pixels
 FIRST_BLOCK_AT_STRIDE_32 = 13
 LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 MobileNetV2's last
-MOST_PRUNING = 0.9
+LEAST_PRUNING, MOST_PRUNING = 0.01, 0.9  # where there is any
 PRUNED_BLOCKS = 4  # of the last ones kept: those whose inner channels pruning takes
 # Dimensions that came later: a network is named without them where they change nothing, so that it
 # keeps its id.
@@ -35,7 +35,9 @@ class Network:
 
     `depth_multiplier` scales MobileNetV2's channels; blocks 0 to `last_block` are kept, with the
     expansion of the block after it, down to `output_stride`. The decoder works at `logit_stride` on
-    `decoder_channels`, over the `detail` of the frame.
+    `decoder_channels`, over the `detail` of the frame. Without detail there is no decoder: the
+    context is classified and enlarged, as DeepLabv3 does, and a frame between keyframes can only be
+    shown the keyframe's mask.
 
     pruning: the share of channels that is cut from the decoder and, inside, from the last blocks,
     once the whole network is trained; what is left is trained again. quantization: int8 after
@@ -68,11 +70,23 @@ class Network:
             )
         _check_grid("decoder_channels", self.decoder_channels, 8, 8, 256)
         check_choice("detail", self.detail, get_args(Detail))
-        check_choice("logit_stride", self.logit_stride, (4, 8))
+        if self.propagates:
+            check_choice("logit_stride", self.logit_stride, (4, 8))
+        elif self.logit_stride != self.output_stride:
+            raise SettingError(
+                f"logit_stride is {self.logit_stride} with detail none, which classifies the "
+                f"context as it is; allowed: output_stride. Use {self.output_stride}."
+            )
         _check_grid("input_height", self.input_height, GRID_PX, 64, 1024)
         _check_grid("input_width", self.input_width, GRID_PX, 64, 1024)
-        check_range("pruning", self.pruning, 0.0, MOST_PRUNING)
+        if self.pruning != 0:
+            check_range("pruning", self.pruning, LEAST_PRUNING, MOST_PRUNING)
         check_choice("quantization", self.quantization, get_args(Quantization))
+
+    @property
+    def propagates(self) -> bool:
+        """Whether frames between keyframes can be segmented with the keyframe's context."""
+        return self.detail != "none"
 
     @property
     def as_trained(self) -> "Network":
@@ -155,6 +169,14 @@ class Architecture:
 
     network: Network
     policy: Policy
+
+    def __post_init__(self) -> None:
+        propagated = self.policy.spares_frames and self.policy.between_keyframes == "propagate"
+        if propagated and not self.network.propagates:
+            raise SettingError(
+                "between_keyframes is propagate with detail none, which leaves nothing to decode a "
+                "frame's context with; allowed: reuse. Use reuse, or keyframe_interval 1."
+            )
 
 
 def canonical_json(value: Network | Policy | Architecture | Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 Dimensions that have no say in an architecture are not drawn, so that no two draws differ in
 nothing: the output stride of a backbone that ends before stride 32, the gate of a policy without
 frames between keyframes, what starts a keyframe early where keyframes start as often as they can,
-and what is shown between them, which is propagated where they run in the background.
+and what is shown between them, which is propagated where they run in the background. A network
+without detail has neither a logit stride of its own nor anything to show but the keyframe's mask.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     output_stride = cast(int, pick("output_stride")) if deep else 16
     decoder_channels = cast(int, pick("decoder_channels"))
     detail = cast(Detail, pick("detail"))
-    logit_stride = cast(int, pick("logit_stride"))
+    logit_stride = output_stride if detail == "none" else cast(int, pick("logit_stride"))
     height, width = size_of(pick("resolution"))
     pruning = cast(float, pick("pruning"))
     quantization = cast(Quantization, pick("quantization"))
@@ -56,12 +57,13 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
         pruning=pruning,
         quantization=quantization,
     )
-    return Architecture(network=network, policy=_draw_policy(pick))
+    return Architecture(network=network, policy=_draw_policy(pick, network))
 
 
 def choices_of(architecture: Architecture) -> dict[str, Choice]:
     """Return the choices from which `draw` makes `architecture`."""
-    return {**network_choices(architecture.network), **_policy_choices(architecture.policy)}
+    network, policy = architecture.network, architecture.policy
+    return {**network_choices(network), **_policy_choices(policy, network)}
 
 
 def network_choices(network: Network) -> dict[str, Choice]:
@@ -72,11 +74,12 @@ def network_choices(network: Network) -> dict[str, Choice]:
         "last_block": network.last_block,
         "decoder_channels": network.decoder_channels,
         "detail": network.detail,
-        "logit_stride": network.logit_stride,
         "resolution": height if height == width else f"{height}x{width}",
         "pruning": network.pruning,
         "quantization": network.quantization,
     }
+    if network.propagates:
+        choices["logit_stride"] = network.logit_stride
     if network.last_block >= FIRST_BLOCK_AT_STRIDE_32:
         choices["output_stride"] = network.output_stride
     return choices
@@ -86,13 +89,13 @@ class _Pick(Protocol):
     def __call__(self, name: str) -> Choice: ...
 
 
-def _draw_policy(pick: _Pick) -> Policy:
+def _draw_policy(pick: _Pick, network: Network) -> Policy:
     interval = cast(int, pick("keyframe_interval"))
-    asynchronous = cast(bool, pick("asynchronous"))
+    asynchronous = cast(bool, pick("asynchronous")) if network.propagates else False
     if interval == 1 and not asynchronous:
         return Policy(keyframe_interval=1)
-    between: BetweenKeyframes = "propagate"
-    if not asynchronous:
+    between: BetweenKeyframes = "propagate" if network.propagates else "reuse"
+    if network.propagates and not asynchronous:
         between = cast(BetweenKeyframes, pick("between_keyframes"))
     reuse_below = pick("reuse_below") if between == "propagate" else None
     refresh_above = pick("refresh_above") if interval > 1 else None
@@ -105,13 +108,12 @@ def _draw_policy(pick: _Pick) -> Policy:
     )
 
 
-def _policy_choices(policy: Policy) -> dict[str, Choice]:
-    choices: dict[str, Choice] = {
-        "keyframe_interval": policy.keyframe_interval,
-        "asynchronous": policy.asynchronous,
-    }
+def _policy_choices(policy: Policy, network: Network) -> dict[str, Choice]:
+    choices: dict[str, Choice] = {"keyframe_interval": policy.keyframe_interval}
+    if network.propagates:
+        choices["asynchronous"] = policy.asynchronous
     if policy.keyframe_interval > 1 or policy.asynchronous:
-        if not policy.asynchronous:
+        if network.propagates and not policy.asynchronous:
             choices["between_keyframes"] = policy.between_keyframes
         if policy.keyframe_interval > 1:
             choices["refresh_above"] = policy.refresh_above

@@ -239,9 +239,16 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
         height, width = size_of(choice)
         network = dataclasses.replace(network, input_height=height, input_width=width)
     elif name in {field.name for field in dataclasses.fields(Network)}:
-        network = dataclasses.replace(network, **{name: choice})  # type: ignore[arg-type]
+        changes: dict[str, Any] = {name: choice}
+        if "none" in (choice, network.detail):  # no detail leaves these no choice
+            changes["logit_stride"] = changes.get("output_stride", network.output_stride)
+            policy = dataclasses.replace(policy, between_keyframes="reuse")
+        network = dataclasses.replace(network, **changes)
     elif name == "keyframe_interval":
-        policy = Policy(keyframe_interval=choice)  # type: ignore[arg-type]
+        policy = Policy(
+            keyframe_interval=choice,  # type: ignore[arg-type]
+            between_keyframes="propagate" if network.propagates else "reuse",
+        )
     else:
         policy = dataclasses.replace(policy, **{name: choice})  # type: ignore[arg-type]
     return Architecture(network=network, policy=policy)

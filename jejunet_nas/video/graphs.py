@@ -15,7 +15,7 @@ from jejunet_nas.records import GraphName
 
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
 Thumbnail = npt.NDArray[np.uint8]  # [height / 8, width / 8, 3]
-Mask = npt.NDArray[np.uint8]  # [height / 2, width / 2], class indices
+Mask = npt.NDArray[np.uint8]  # [height / 2, width / 2] with a decoder, class indices
 Int8Table = npt.NDArray[np.int8]
 Memory = Int8Table  # the context, with its batch axis
 

@@ -85,7 +85,7 @@ def test_the_page_lies_among_the_reports_and_names_its_command(
     assert capfd.readouterr().out == page + "\n"
     assert page.startswith("# Compression of tiny, trial 0\n")
     assert "\n| int8 | " in page
-    assert "`jejunet-nas compress tiny --trial 0 --settings int8`" in page
+    assert "`jejunet-nas compress tiny --trial 0 --frames 4 --settings int8`" in page
 
 
 def test_what_was_made_is_found_again(
@@ -124,9 +124,12 @@ def test_what_was_left_half_made_is_made_anew(
     ("words", "told"),
     [
         ("int9", "--settings names int9; allowed: float32, float16, dynamic, int8, qat, prune, "),
-        ("int8 + prune", "int8 stands before prune; allowed: prune, then cluster, then one of "),
+        (
+            "int8 + prune",
+            "int8 stands before prune (channels); allowed: prune (channels, ",
+        ),
         ("prune:share=2", "pruning.share is 2.0; allowed: 0.01 to 0.9. The nearest is 0.9."),
-        ("qat:step=9", "--settings says step=9 of qat; allowed: steps=..., learning_rate=..."),
+        ("qat:step=9", "--settings says step=9 of qat; allowed: steps=VALUE, learning_rate=VALUE"),
     ],
 )
 def test_settings_that_cannot_be_are_answered_with_those_that_can(

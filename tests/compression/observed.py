@@ -38,3 +38,13 @@ def kernels_of(network: KerasNetwork) -> dict[str, npt.NDArray[np.float32]]:
 def is_pruned(convolution: str) -> bool:
     """Return whether pruning and clustering of single weights change a convolution."""
     return not convolution.endswith("depthwise") and not convolution.startswith("gate_")
+
+
+def values_of(kernel: npt.NDArray[np.float32]) -> int:
+    """Return how many different weights there are."""
+    return len(np.unique(kernel))
+
+
+def most_values_a_channel(kernel: npt.NDArray[np.float32]) -> int:
+    """Return the most that any output channel has."""
+    return max(map(values_of, np.moveaxis(kernel, -1, 0)))

@@ -62,7 +62,11 @@ def chains(draw: st.DrawFn) -> Chain:
     pruned = draw(st.lists(prunings, max_size=1))
     if pruned and pruned[0].kind == "channels" and draw(st.booleans()):
         pruned.append(dataclasses.replace(draw(prunings), kind="magnitude"))
-    return (*pruned, *draw(st.lists(clusterings, max_size=1)), draw(formats))
+    clustered = draw(st.lists(clusterings, max_size=1))
+    form = draw(formats)
+    if clustered and isinstance(form, PostTrainingInt8) and form.equalize == "always":
+        form = dataclasses.replace(form, equalize="auto")
+    return (*pruned, *clustered, form)
 
 
 @given(chains())
@@ -82,7 +86,7 @@ def test_without_a_format_it_is_int8_after_training(chain: Chain) -> None:
 
 @given(chains().filter(lambda chain: len({type(method) for method in chain}) > 1))
 def test_the_other_way_round_a_chain_is_refused(chain: Chain) -> None:
-    with pytest.raises(SettingError, match=r"stands before .* allowed: prune, then cluster, then"):
+    with pytest.raises(SettingError, match=r"stands before .* allowed: prune .*, then cluster"):
         checked_chain(chain[::-1])
 
 
@@ -115,18 +119,26 @@ def test_words_leave_out_what_is_as_usual() -> None:
 @pytest.mark.parametrize(
     ("methods", "told"),
     [
-        ((PostTrainingInt8(), Pruning()), r"^int8 stands before prune; .* int8, qat\. Exchange"),
-        ((Clustering(), Pruning()), r"^cluster stands before prune; "),
-        ((Float32(), QuantizationAware()), r"^float32 stands before qat; "),
-        ((Clustering(), Clustering()), r"^cluster stands before cluster; .*leave one out\."),
-        ((Pruning(kind="magnitude"), Pruning()), r"^prune stands before prune; "),
-        ((Pruning(), Pruning()), r"^prune stands before prune; "),
-        ((Pruning(), Pruning(kind="magnitude"), Pruning()), r"^prune stands before prune; "),
+        (
+            (PostTrainingInt8(), Pruning()),
+            r"^int8 stands before prune \(channels\); .*Exchange",
+        ),
+        ((Clustering(), Pruning()), r"^cluster stands before prune \(channels\); .*Exchange them"),
+        ((Float32(), QuantizationAware()), r"^float32 stands before qat; .*Give each a --settings"),
+        ((Clustering(), Clustering()), r"^cluster stands before cluster; .*Leave one out\."),
+        ((Pruning(kind="magnitude"), Pruning()), r"^prune \(magnitude\) .*Exchange them"),
+        ((Pruning(), Pruning()), r"^prune \(channels\) .*Leave one out"),
+        ((Pruning(), Pruning(kind="magnitude"), Pruning()), r"^prune \(magnitude\) "),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(methods: tuple[Method, ...], told: str) -> None:
     with pytest.raises(SettingError, match=told):
         checked_chain(methods)
+
+
+def test_behind_clusters_equalising_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"equalize is always behind cluster.*Leave it out"):
+        chain_from_words("cluster + int8:equalize=always")
 
 
 @pytest.mark.parametrize(
@@ -135,9 +147,11 @@ def test_an_order_that_makes_no_sense_is_refused(methods: tuple[Method, ...], to
         ("prun", r"names prun; allowed: float32, .*, cluster, joined by \+\. Did you mean prune\?"),
         ("", r"names nothing; allowed: float32, "),
         ("int8 +", r"names nothing; allowed: float32, "),
-        ("qat:step=3", r"says step=3 of qat; allowed: steps=\.\.\., .* Did you mean steps\?"),
-        ("float32:steps=3", r"says steps=3 of float32; allowed: nothing\."),
-        ("prune:0.5", r"says 0\.5 of prune; allowed: kind=\.\.\., share=\.\.\., "),
+        ("qat:step=3", r"says step=3 of qat; allowed: steps=VALUE, .* Did you mean steps\?"),
+        ("float32:steps=3", r"says steps=3 of float32; allowed: nothing\. Remove it"),
+        ("qat:steps=3,steps=4", r"says steps of qat twice; allowed: once\. Remove one"),
+        ("prune:share=.5,", r"says nothing behind a comma of prune; allowed: kind=VALUE"),
+        ("prune:0.5", r"says 0\.5 of prune; allowed: kind=VALUE, share=VALUE, "),
         ("prune:steps=3.5", r"^steps of prune is 3\.5; allowed: a whole number\. Write one\."),
         ("qat:learning_rate=fast", r"^learning_rate of qat is fast; allowed: a number\."),
         ("cluster:clusters=", r"^clusters of cluster is ; allowed: a whole number\."),
@@ -187,3 +201,8 @@ def test_a_network_says_what_it_is_compressed_by() -> None:
     assert chain_of(plain, settings) == (PostTrainingInt8(calibration_frames=3),)
     assert chain_of(pruned, settings)[0] == Pruning(share=0.25, steps=4)
     assert chain_of(aware, settings) == (Pruning(share=0.25, steps=4), QuantizationAware(steps=5))
+
+
+def test_in_a_search_only_channels_are_pruned() -> None:
+    with pytest.raises(SettingError, match=r"pruning\.kind is magnitude; allowed in a search: "):
+        CompressionSettings(pruning=Pruning(kind="magnitude"))

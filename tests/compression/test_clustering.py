@@ -1,20 +1,16 @@
 """Few values a kernel, whatever comes after."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from jejunet_nas.compression.clustering import train_clustered
-from jejunet_nas.compression.compress import CompressedNetwork
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import Clustering, PostTrainingInt8
 from jejunet_nas.litert import convolution_weights
 from jejunet_nas.networks.build import KerasNetwork
 from tests.builders import TinyRun
-from tests.compression.chains import KEPT
-from tests.compression.observed import is_pruned, kernels_of
+from tests.compression.observed import is_pruned, kernels_of, most_values_a_channel, values_of
 from tests.compression.rehearsal import DRIFT, Rehearsal, silence
 
 CLUSTERS, STEPS = 5, 3
@@ -24,14 +20,6 @@ CLUSTERS, STEPS = 5, 3
 def clustered(tiny: TinyRun, rehearsal: Rehearsal) -> KerasNetwork:
     settings = Clustering(clusters=CLUSTERS, steps=STEPS)
     return train_clustered(tiny.network, settings, rehearsal, [], silence, keep_zeros=False)
-
-
-def values_of(kernel: npt.NDArray[np.float32]) -> int:
-    return len(np.unique(kernel))
-
-
-def most_values_a_channel(kernel: npt.NDArray[np.float32]) -> int:
-    return max(map(values_of, np.moveaxis(kernel, -1, 0)))
 
 
 def test_a_kernel_has_no_more_values_than_there_are_clusters(
@@ -77,18 +65,3 @@ def test_in_int8_a_channel_has_no_more_values_than_its_kernel_had(
     dense = [each for each in stored if each.shape[1] != 9]  # all but depthwise ones
     assert len(dense) == sum(is_pruned(name) for name in found.int8.weights)
     assert max(values_of(channel) for kernel in dense for channel in kernel) <= CLUSTERS
-
-
-@pytest.mark.slow
-def test_clusters_keep_zeros_and_outlive_training_with_rounding(
-    made: Callable[[str], CompressedNetwork],
-) -> None:
-    kept = made(KEPT)
-
-    assert kept.int8 is not None
-    assert not kept.equalized
-    for name, kernel in kernels_of(kept.trained).items():
-        if is_pruned(name):
-            assert values_of(kernel) <= 16, name
-            assert (kernel == 0).mean() >= 0.5 - 0.5 / kernel.size, name
-            assert most_values_a_channel(kept.int8.weights[name].kernel) <= 16, name

@@ -23,6 +23,7 @@ from jejunet_nas.training.material import Material
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import TinyRun, tiny_network, weights_of
 from tests.compression.chains import AWARE, FLOATS, INT8, KEPT, PRUNED
+from tests.compression.observed import is_pruned, kernels_of, most_values_a_channel, values_of
 from tests.compression.rehearsal import silence
 
 Made = Callable[[str], CompressedNetwork]
@@ -201,3 +202,18 @@ def test_clusters_are_not_equalised_apart(
         compress(tiny.network, chain, material, tmp_path, silence)
 
     assert calibrations == [(8, PostTrainingInt8(equalize="never", correct_bias="never"))]
+
+
+@pytest.mark.slow
+def test_zeros_and_clusters_outlive_what_comes_after_them(made: Made) -> None:
+    kept = made(KEPT)
+
+    assert kept.int8 is not None
+    assert not kept.equalized
+    for name, kernel in kernels_of(kept.trained).items():
+        if is_pruned(name):
+            int8 = kept.int8.weights[name].kernel
+            assert (kernel == 0).mean() >= 0.5 - 0.5 / kernel.size, name
+            assert (int8[kernel == 0] == 0).all(), name
+            assert values_of(kernel) <= 16, name
+            assert most_values_a_channel(int8) <= 16, name

@@ -16,7 +16,7 @@ from jejunet_nas.compression.settings import PostTrainingInt8, When
 from jejunet_nas.compression.statistics import CalibrationInputs
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.networks.build import KerasNetwork, build_network
-from jejunet_nas.networks.folded_layers import Folded, fold
+from jejunet_nas.networks.folded_layers import Folded, FoldedLayer, fold
 from jejunet_nas.networks.wiring import Stream, Wiring, read_wiring
 from tests.builders import TinyRun, shake, tiny_network
 from tests.compression.observed import masks_of, observed, with_weights
@@ -186,3 +186,16 @@ def test_channels_come_nearer_to_each_other_in_size(
     worst = max(apart, key=lambda name: apart[name][0])
     assert apart[worst][1] < apart[worst][0] / 10
     assert np.median([late for _, late in apart.values()]) < 4
+
+
+def test_channels_that_are_always_0_stay_as_they_are(tiny: TinyRun, frames: Frames) -> None:
+    weights = dict(fold(tiny.network.layers))
+    kernel, bias = weights["block_3_expand"]
+    weights["block_3_expand"] = FoldedLayer(np.zeros_like(kernel), np.zeros_like(bias))
+    reach = observed(tiny.network, weights, CalibrationInputs.of(frames)).outputs
+    wiring = read_wiring(tiny.network.network, tiny.network.classes)
+
+    changed = equalized(weights, wiring, reach)
+
+    assert np.isfinite(changed["block_3_depthwise"].kernel).all()
+    np.testing.assert_array_equal(changed["block_3_expand"].kernel, 0)

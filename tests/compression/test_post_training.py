@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jejunet_nas.compression.check import LEFT_TO_LITERT, check_graph
+from jejunet_nas.compression.check import check_graph
+from jejunet_nas.compression.post_training import _Ways
+from jejunet_nas.compression.statistics import BATCH, CalibrationInputs, spread
 from jejunet_nas.litert import Graph
-from jejunet_nas.records import GRAPH_NAMES
+from jejunet_nas.networks.build import FoldedNetwork
+from jejunet_nas.networks.wiring import read_wiring
+from jejunet_nas.records import GRAPH_NAMES, OUTSIDE_DELEGATE
 from jejunet_nas.resize import thumbnails
 from jejunet_nas.scoring.score import combine, score_clip
 from tests.builders import TinyRun, int8_graphs, tiny_run
@@ -93,7 +97,7 @@ def test_the_int8_gate_scores_as_the_float_one(tiny: TinyRun) -> None:
 def test_every_operator_but_those_at_the_ends_is_delegated(tiny: TinyRun, name: str) -> None:
     record = check_graph(tiny.graphs[name])
 
-    assert set(record.not_delegated) <= LEFT_TO_LITERT
+    assert set(record.not_delegated) <= {*OUTSIDE_DELEGATE}
     assert record.operators > len(record.not_delegated)
     assert record.size_bytes == tiny.graphs[name].stat().st_size
     assert record.file == f"{name}.tflite"
@@ -108,3 +112,32 @@ def test_a_graph_of_the_smallest_network_is_converted_in_seconds(
 
     # 0.2 s a graph on an idle core; 13 s is what a graph takes by way of a SavedModel.
     assert time.perf_counter() - began < 3 * len(GRAPH_NAMES)
+
+
+def test_of_many_calibration_frames_some_of_all_clips_are_judged_and_corrected_on(
+    tiny: TinyRun,
+) -> None:
+    frames = np.concatenate([tiny.train.clips[0].frames[:1]] * 60 + [tiny.val_frames[-4:]])
+    seen = []
+
+    class Watching(CalibrationInputs):
+        def run(self, network: FoldedNetwork, *, at_once: int = BATCH) -> None:
+            seen.append((len(self.frames), at_once))
+            super().run(network, at_once=at_once)
+
+    ways = _Ways(
+        tiny.network.folded(),
+        Watching.of(frames),
+        read_wiring(tiny.network.network, tiny.network.classes),
+        "always",
+    )
+    found = ways.best(ways.observed, equalized=False)
+
+    # All frames show how far values reach; 32 of them, at once, what biases have to make up for.
+    assert seen == [(64, BATCH), (32, BATCH), (32, 32)]
+    assert found.logits_db > 10
+
+
+def test_an_index_is_spread_over_all_there_are() -> None:
+    np.testing.assert_array_equal(spread(64, 4), [0, 21, 42, 63])
+    np.testing.assert_array_equal(spread(3, 4), [0, 1, 2])

@@ -15,6 +15,7 @@ NETWORKS: tuple[dict[str, Any], ...] = (
     {"detail": "thin", "logit_stride": 4, "last_block": 13, "output_stride": 32},
     {"detail": "narrow", "logit_stride": 8, "last_block": 16},
     {"detail": "shared", "logit_stride": 8, "last_block": 16, "output_stride": 32},
+    {"detail": "none", "logit_stride": 16, "last_block": 16},
 )
 
 

@@ -36,6 +36,21 @@ def test_propagating_with_the_frames_own_context_is_the_key_path(
     assert np.abs(stale - logits).max() > 0.1  # the other frame's context is felt
 
 
+@pytest.mark.parametrize("output_stride", [16, 32])
+def test_without_detail_the_context_is_all_that_a_frame_is_told_by(output_stride: int) -> None:
+    network = tiny_network(
+        detail="none", logit_stride=output_stride, output_stride=output_stride, last_block=16
+    )
+    layers, image = DrawnLayers(seed=0), noise(1, 2, 64, 64, 3)
+
+    logits, context = key_path(layers, image, network, 3)
+
+    cells = 64 // output_stride
+    assert logits.shape == (2, cells, cells, 3)
+    np.testing.assert_array_equal(propagate_path(layers, image, context, network, 3), logits)
+    np.testing.assert_array_equal(propagate_path(layers, -image, context, network, 3), logits)
+
+
 @pytest.mark.parametrize(
     ("last_block", "output_stride", "expected"),
     # The tap after block 12 is the expansion of block 13, still in front of its stride.

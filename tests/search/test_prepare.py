@@ -226,13 +226,3 @@ def test_what_a_study_is_made_from_tells_the_splits_apart(tmp_path: Path) -> Non
 
     assert made["train_fingerprint"] != made["val_fingerprint"]
     assert made["init_sha256"] is None
-
-
-def test_what_a_killed_process_left_half_made_is_removed(tmp_path: Path) -> None:
-    part = tmp_path / "networks" / "0123456789ab.part"
-    part.mkdir(parents=True)
-    study = tiny_study(tmp_path, LITTLE)
-
-    prepare(study, tmp_path, silence)
-
-    assert not part.exists()

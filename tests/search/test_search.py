@@ -234,6 +234,17 @@ def test_another_sampler_or_budget_goes_on_with_the_study(
     assert len(history.complete) == 2
 
 
+def test_what_a_killed_process_left_half_made_is_removed(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    part = tmp_path / "tiny" / "networks" / "0123456789ab.part"
+    part.mkdir(parents=True)
+
+    run(tmp_path, 1)
+
+    assert not part.exists()
+
+
 def test_a_second_process_is_refused(trials: FakeTrials, tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
 

@@ -61,7 +61,7 @@ SPACES = st.builds(
     last_block=some(st.integers(6, 16)),
     output_stride=some(st.sampled_from([16, 32])),
     decoder_channels=some(st.integers(1, 32).map(lambda eights: 8 * eights)),
-    detail=some(st.sampled_from(["shared", "thin", "narrow"])),
+    detail=some(st.sampled_from(["shared", "thin", "narrow", "none"])),
     logit_stride=some(st.sampled_from([4, 8])),
     resolution=some(RESOLUTIONS),
     keyframe_interval=some(st.integers(1, 120)),
@@ -70,7 +70,7 @@ SPACES = st.builds(
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),
     asynchronous=some(st.booleans()),
-    pruning=some(st.floats(0.0, 0.9)),
+    pruning=some(st.just(0.0) | st.floats(0.01, 0.9)),
     quantization=some(st.sampled_from(["post_training", "quantization_aware"])),
 )
 

@@ -49,13 +49,19 @@ BAD_NETWORKS = [
     ),
     ({"decoder_channels": 20}, "multiples of 8 from 8 to 256. The nearest is 16."),
     ({"decoder_channels": 300}, "decoder_channels is 300; allowed: multiples of 8 from 8 to 256."),
-    ({"detail": "fat"}, "detail is fat; allowed: shared, thin, narrow."),
+    ({"detail": "fat"}, "detail is fat; allowed: shared, thin, narrow, none."),
     ({"logit_stride": 16}, "logit_stride is 16; allowed: 4, 8."),
+    (
+        {"detail": "none"},
+        "logit_stride is 8 with detail none, which classifies the context as it is; allowed: "
+        "output_stride. Use 16.",
+    ),
     ({"input_height": 225}, "input_height is 225; allowed: multiples of 32 from 64 to 1024."),
     ({"input_height": 225}, "The nearest is 224."),
     ({"input_width": 32}, "input_width is 32; allowed: multiples of 32 from 64 to 1024."),
     ({"input_width": 4096}, "The nearest is 1024."),
-    ({"pruning": 0.95}, "pruning is 0.95; allowed: 0.0 to 0.9. The nearest is 0.9."),
+    ({"pruning": 0.95}, "pruning is 0.95; allowed: 0.01 to 0.9. The nearest is 0.9."),
+    ({"pruning": 0.005}, "pruning is 0.005; allowed: 0.01 to 0.9. The nearest is 0.01."),
     (
         {"quantization": "post-training"},
         "allowed: post_training, quantization_aware. Did you mean post_training?",
@@ -104,6 +110,16 @@ BAD_POLICIES = [
 def test_a_network_that_cannot_be_names_what_is_allowed(change: Any, words: str) -> None:
     with pytest.raises(SettingError, match=re.escape(words)):
         dataclasses.replace(NETWORK, **change)
+
+
+def test_without_detail_nothing_can_be_propagated() -> None:
+    network = dataclasses.replace(NETWORK, detail="none", logit_stride=16)
+
+    with pytest.raises(SettingError, match=r"between_keyframes is propagate with detail none.*Use"):
+        Architecture(network=network, policy=POLICY)
+
+    every_frame = Architecture(network=network, policy=Policy(keyframe_interval=1))
+    assert not every_frame.network.propagates
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_POLICIES)

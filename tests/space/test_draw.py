@@ -70,6 +70,13 @@ def test_the_output_stride_is_not_drawn_before_stride_32_begins() -> None:
     assert drawn(last_block=[13], output_stride=[32])["output_stride"] == 32
 
 
+def test_without_detail_there_is_no_logit_stride_and_no_propagating_to_draw() -> None:
+    asked = drawn(detail=["none"], keyframe_interval=[4], reuse_below=[0.1], refresh_above=[0.4])
+
+    assert not asked.keys() & {"logit_stride", "asynchronous", "between_keyframes", "reuse_below"}
+    assert asked["refresh_above"] == 0.4
+
+
 def test_no_policy_is_drawn_where_every_frame_is_a_keyframe() -> None:
     asked = drawn(keyframe_interval=[1], reuse_below=[0.1], refresh_above=[0.4])
 

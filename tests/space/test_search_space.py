@@ -32,7 +32,7 @@ BAD_CHOICES = [
     ("output_stride", [12], "output_stride is 12; allowed: 16 or 32."),
     ("decoder_channels", [12], "decoder_channels is 12; allowed: multiples of 8 from 8 to 256."),
     ("detail", [3], "detail holds 3; allowed: a word."),
-    ("detail", ["fat"], "detail is fat; allowed: shared, thin, narrow."),
+    ("detail", ["fat"], "detail is fat; allowed: shared, thin, narrow, none."),
     ("detail", ["thin", "thin"], "detail holds thin twice; allowed: once."),
     ("detail", [False], "detail holds False; allowed: a word."),
     ("resolution", [225], "resolution: input_height is 225; allowed: multiples of 32 from 64"),
