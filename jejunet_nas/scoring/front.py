@@ -42,3 +42,17 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 def reference_point(target_fps: float) -> Point:
     """Return the worst point that still meets the target: no mIoU, in just the frame's time."""
     return (0.0, 1000.0 / target_fps)
+
+
+def knee(points: Sequence[Point]) -> int:
+    """Return the index of the point of a front where it bends most.
+
+    That is the one furthest above the line between the front's ends, both scales brought to the
+    front's own extent. Of a front of two or fewer it is the fastest.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if len(array) < 3:
+        return int(array[:, 1].argmin())
+    extent = array.max(axis=0) - array.min(axis=0)
+    better, slower = ((array - array.min(axis=0)) / np.maximum(extent, 1e-12)).T
+    return int((better - slower).argmax())

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
+from jejunet_nas.scoring.front import Point, hypervolume, knee, pareto_front, reference_point
 
 # Few values, so that ties and twins are drawn often.
 POINT = st.tuples(st.integers(0, 8).map(lambda i: i / 8), st.integers(1, 9).map(lambda i: i * 7.0))
@@ -68,3 +68,25 @@ def test_the_front_covers_all_that_its_points_cover(points: list[Point]) -> None
     front = [points[index] for index in pareto_front(points)]
 
     assert hypervolume(front, (0.0, 50.0)) == pytest.approx(hypervolume(points, (0.0, 50.0)))
+
+
+def test_the_knee_is_where_the_front_bends() -> None:
+    assert knee([(0.80, 40.0), (0.79, 12.0), (0.60, 10.0)]) == 1
+    assert knee([(0.80, 40.0), (0.62, 28.0), (0.60, 10.0)]) == 2  # a dent: an end is as good
+
+
+def test_of_two_points_the_knee_is_the_faster() -> None:
+    assert knee([(0.8, 40.0), (0.6, 10.0)]) == 1
+    assert knee([(0.8, 40.0)]) == 0
+
+
+@given(POINTS.filter(bool), st.floats(0.1, 10.0))
+def test_the_knee_is_on_the_front_and_does_not_depend_on_the_unit(
+    points: list[Point], factor: float
+) -> None:
+    front = [points[index] for index in pareto_front(points)]
+
+    scaled = [(miou, factor * ms) for miou, ms in front]
+
+    assert 0 <= knee(front) < len(front)
+    assert front[knee(scaled)] == front[knee(front)] or len(front) > 2
