@@ -6,7 +6,7 @@ Ratios lie in [0, 1]; units stand in the names: `_ms`, `_s`, `_bytes`, `_px`, `_
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, SupportsIndex, TypeVar, get_args
 
 import numpy as np
@@ -389,7 +389,11 @@ class FailedTrial:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyHistory:
-    """All that a study has found so far, trials in the order of their numbers."""
+    """All that a study has found so far, trials in the order of their numbers.
+
+    spent_s: the working seconds of each trial that ended, refused and failed ones too, by its
+    number; empty where nobody noted them.
+    """
 
     study: str
     dataset: str
@@ -403,6 +407,7 @@ class StudyHistory:
     failed: tuple[FailedTrial, ...]
     duplicates: int  # draws of an architecture that was known already
     phone: str | None = None  # on which trials were measured; None: none was
+    spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
 
 Record = TypeVar("Record")
