@@ -1,9 +1,44 @@
-"""jejunet_nas: search for int8 video segmentation networks that keep up with a phone's camera."""
+"""jejunet_nas: search for int8 video segmentation networks that keep up with a phone's camera.
 
+    import jejunet_nas
+
+    study = jejunet_nas.open_study("davis_pixel2")
+    study.front()        # a DataFrame; study.plot_front() draws it
+    study.trial(3).segmenter()
+
+`open_study` and what it returns are the interface for notebooks; the rest of the package is
+imported by its modules' names.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from jejunet_nas.study import Study, Trial, open_study
+    from jejunet_nas.video.runtime import VideoSegmenter
+
+__all__ = ["Study", "Trial", "VideoSegmenter", "__version__", "open_study"]
 __version__ = "0.1.0"
 
 # tensorflow-model-optimization takes Keras 2 models only; set before TensorFlow's first import.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+_PLACES = {
+    "Study": "jejunet_nas.study",
+    "Trial": "jejunet_nas.study",
+    "VideoSegmenter": "jejunet_nas.video.runtime",
+    "open_study": "jejunet_nas.study",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: `import jejunet_nas` alone takes no time."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

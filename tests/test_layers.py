@@ -15,7 +15,9 @@ PACKAGE = Path(jejunet_nas.__file__).parent
 # From the top down: a part imports itself and the lines below its own.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
+    frozenset({"dashboard"}),
     frozenset({"measure", "doctor", "show", "policies", "segment", "compress"}),
+    frozenset({"study"}),
     frozenset({"reporting", "export"}),
     frozenset({"search"}),
     frozenset({"trial", "calibration"}),
@@ -28,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"records"}),
     frozenset({"scores"}),
     frozenset({"space"}),
-    frozenset({"yaml_file"}),
+    frozenset({"yaml_file", "study_files"}),
     frozenset({"errors"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
@@ -36,6 +38,7 @@ LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
 _TENSORFLOW = frozenset({"networks", "datasets", "training", "compression"})
 ONLY_IN: dict[str, frozenset[str]] = {
     "optuna": frozenset({"search"}),
+    "optuna_dashboard": frozenset({"search"}),
     "ray": frozenset({"search"}),
     "av": frozenset({"media"}),
     "ai_edge_litert": frozenset({"litert"}),

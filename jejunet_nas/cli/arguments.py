@@ -10,6 +10,9 @@ import typer
 from rich.console import Console
 
 from jejunet_nas.errors import NothingFeasibleError, SettingError
+from jejunet_nas.study_files import project_folder as project_folder
+from jejunet_nas.study_files import state_folder as state_folder
+from jejunet_nas.study_files import study_file as study_file
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
@@ -24,32 +27,6 @@ Program = Annotated[
         help="TensorFlow Lite's benchmark_model for the phone; `doctor` says where to get it.",
     ),
 ]
-
-
-def study_file(study: str) -> Path:
-    """Return the file of a study by its name or path. Raises `SettingError`."""
-    if study.endswith((".yaml", ".yml")):
-        # A bare name says nothing of the folder that it lies in.
-        return Path(study) if Path(study).parent.name else Path(study).absolute()
-    file = Path("studies") / f"{study}.yaml"
-    if not file.is_file():
-        known = sorted(found.stem for found in Path("studies").glob("*.yaml"))
-        raise SettingError(
-            f"{study} is no study here; allowed: {', '.join(known) or 'a YAML file'}. Give the "
-            "path of its YAML file."
-        )
-    return file
-
-
-def project_folder(study_file: Path) -> Path:
-    """Return the folder in which studies/ and reports/ lie."""
-    folder = study_file.parent
-    return folder.parent if folder.name == "studies" else folder
-
-
-def state_folder(study_file: Path, name: str) -> Path:
-    """Return the folder of a study's state."""
-    return project_folder(study_file) / "studies" / name
 
 
 def report_file(study_file: Path, name: str, page: str, out: Path | None) -> Path:

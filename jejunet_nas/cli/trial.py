@@ -4,12 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jejunet_nas.cli.arguments import state_folder, study_file
 from jejunet_nas.errors import SettingError
+from jejunet_nas.study_files import study_file
 
 if TYPE_CHECKING:
     from jejunet_nas.records import GraphName, StudyHistory, TrialResult
     from jejunet_nas.search.settings import StudySettings
+    from jejunet_nas.study import Study, Trial
     from jejunet_nas.video.bundle import Bundle
 
 
@@ -25,44 +26,43 @@ class ChosenTrial:
 
     def graphs(self) -> "dict[GraphName, Path]":
         """Return the files of its graphs. Raises `SettingError` where one is gone."""
-        from jejunet_nas.search.measurements import graph_files
+        from jejunet_nas.study import graphs_of
 
-        files = graph_files(self.trial.network, self.networks)
-        for file in files.values():
-            if not file.is_file():
-                raise SettingError(
-                    f"{file} does not exist; allowed: the graphs that the search left there. Copy "
-                    "the study's folder again, or search it again."
-                )
-        return files
+        return graphs_of(self.trial.network, self.networks)
 
 
 def choose_trial(
     study: str, number: int | None, storage: str | None, overrides: dict[str, Any] | None = None
 ) -> ChosenTrial:
     """Return the trial `number` of a study, or the front's best mIoU. Raises `SettingError`."""
-    from jejunet_nas.reporting.tables import front_of
-    from jejunet_nas.search.ledger import require_ledger
-    from jejunet_nas.search.measurements import NETWORKS, with_measured
-    from jejunet_nas.search.settings import read_study
+    from jejunet_nas.study import open_study
 
-    file = study_file(study)
-    settings = read_study(file, overrides or {})
-    folder = state_folder(file, settings.name)
-    ledger = require_ledger(settings, folder, storage)
-    history = with_measured(ledger.history(), folder / NETWORKS)
-    known = {each.number: each for each in history.complete}
-    best = next(iter(front_of(history)), None)
-    chosen = known.get(number) if number is not None else best
-    if chosen is None:
-        numbers = ", ".join(map(str, known)) or "none: search the study first"
-        raise SettingError(
-            f"--trial is {'not given, and nothing meets the target' if number is None else number};"
-            f" allowed: {numbers}."
-        )
+    opened = open_study(study, storage=storage, overrides=overrides)
+    chosen = _trial_of(opened, number)
     return ChosenTrial(
-        trial=chosen, history=history, settings=settings, file=file, networks=folder / NETWORKS
+        trial=chosen.result,
+        history=chosen.history,
+        settings=opened.settings,
+        file=opened.file,
+        networks=opened.networks,
     )
+
+
+def _trial_of(study: "Study", number: int | None) -> "Trial":
+    """Return the trial that `--trial` names; its errors name the option."""
+    if number is not None:
+        try:
+            return study.trial(number)
+        except SettingError as error:
+            raise SettingError(f"--{error}") from None
+    try:
+        return study.best()
+    except SettingError:
+        known = ", ".join(str(trial.number) for trial in study.history.complete)
+        raise SettingError(
+            "--trial is not given, and nothing meets the target; allowed: "
+            f"{known or 'none: search the study first'}."
+        ) from None
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":
@@ -79,11 +79,11 @@ def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle
         from jejunet_nas.video.bundle import read_bundle
 
         return read_bundle(Path(target))
-    from jejunet_nas.search.bundles import bundle_of
+    study = _study(target)
 
-    chosen = choose_trial(_study(target), number, storage)
-    chosen.graphs()
-    return bundle_of(chosen.trial, chosen.history, chosen.networks)
+    from jejunet_nas.study import open_study
+
+    return _trial_of(open_study(study, storage=storage), number).bundle()
 
 
 def _study(target: str) -> str:

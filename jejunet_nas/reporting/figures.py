@@ -8,9 +8,11 @@ Ito, "Color Universal Design", 2008).
 Units: mIoU in per cent; ms a frame; frames a second.
 """
 
+import contextlib
 import dataclasses
+import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +48,21 @@ _ROOM = 3.5  # points on each side of a trial that no label may enter
 _LABEL_PLACES = ((-5, 4, "right"), (0, 7, "center"), (-8, -3, "right"), (6, -10, "left"))
 
 
+class Chart(Figure):
+    """A figure that a notebook shows, whatever backend it has."""
+
+    def _repr_png_(self) -> bytes:
+        return _png(self)
+
+
 def draw_front(history: StudyHistory, file: Path) -> None:
     """Write the chart of the front to `file`, a PNG 9 inches wide at 150 dots an inch."""
-    figure = Figure(figsize=(9, 5.5), dpi=_DOTS_PER_INCH, layout="constrained")
+    file.write_bytes(_png(front_figure(history)))
+
+
+def front_figure(history: StudyHistory) -> Chart:
+    """Return the chart of the front, 9 inches wide at 150 dots an inch."""
+    figure = Chart(figsize=(9, 5.5), dpi=_DOTS_PER_INCH, layout="constrained")
     axes = figure.add_subplot()
     set_limits(axes, history)
     draw_target(axes, history)
@@ -69,12 +83,25 @@ def draw_front(history: StudyHistory, file: Path) -> None:
             handletextpad=0.6,
             columnspacing=1.8,
         )
-    with warnings.catch_warnings():
-        # A name in a script without an installed font is shown as boxes: no reason to stop.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with _missing_glyphs_as_boxes():
         figure.draw_without_rendering()  # places the axes, which the labels stand on
         _label_front(axes, history)
-        figure.savefig(file, format="png")
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    written = io.BytesIO()
+    with _missing_glyphs_as_boxes():
+        figure.savefig(written, format="png")
+    return written.getvalue()
+
+
+@contextlib.contextmanager
+def _missing_glyphs_as_boxes() -> Iterator[None]:
+    """Show a name in a script without an installed font as boxes: no reason to stop."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _draw_fronts(axes: Axes, history: StudyHistory) -> list[Artist]:

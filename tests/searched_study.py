@@ -1,0 +1,74 @@
+"""A study as a search leaves it: of its four trials two are complete, one refused, one failed."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from jejunet_nas.records import GRAPH_NAMES, RefusedTrial
+from jejunet_nas.scores import Score
+from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.measurements import NETWORKS, keep
+from jejunet_nas.space.architecture import Architecture, Policy
+from tests.builders import PROCEDURAL, tiny_network, tiny_run
+from tests.search.build import result, tiny_study
+from tests.search.measured import network_measurement
+
+INTERVALS = (3, 2)  # of the trials 0 and 1
+TOO_SLOW, BROKEN = 2, 3  # their numbers
+MIOUS, PREDICTED_MS = (0.9, 0.4), (30.0, 20.0)
+TARGET_FPS = 25  # 40 ms a frame
+MORE = f"target_fps: {TARGET_FPS}\ndata: {{options: {PROCEDURAL}}}\n"
+
+
+def searched_study(
+    folder: Path, *, class_names: tuple[str, ...] | None = None, reason: str = "out of memory"
+) -> Path:
+    """Return the YAML file of the study `tiny` in `folder`; it has no graphs yet."""
+    state = folder / "studies" / "tiny"
+    state.mkdir(parents=True)
+    settings = tiny_study(folder, MORE)
+    names = class_names or ("background", "object")
+    ledger = Ledger(settings, storage_url(state))
+    ledger.keep_identity(settings.identity())
+    ledger.note_class_names(names)
+    for number, interval in enumerate(INTERVALS):
+        architecture = _architecture(interval)
+        made = result(number, architecture, mean_ms=PREDICTED_MS[number])
+        network = dataclasses.replace(made.network, class_names=names)
+        score = Score(miou=MIOUS[number], class_iou=(MIOUS[number],) * len(names), clips=())
+        ledger.complete(ledger.ask(), dataclasses.replace(made, network=network, score=score))
+    slow = RefusedTrial(
+        number=TOO_SLOW,
+        architecture=_architecture(1),
+        mean_ms=99.0,
+        source="predicted",
+        reason="too slow",
+    )
+    ledger.refuse(ledger.ask(), slow)
+    ledger.drop(ledger.ask(), "failed", reason)
+    return folder / "tiny.yaml"
+
+
+def give_graphs(study: Path) -> None:
+    """Put the tiny network's graphs where the study keeps them."""
+    folder = network_folder(study)
+    folder.mkdir(parents=True)
+    for name in GRAPH_NAMES:
+        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+
+
+def measure_network(study: Path, *, key_ms: float) -> None:
+    """Have the network of both trials measured."""
+    folder = network_folder(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    keep(network_measurement(key_ms), folder)
+
+
+def network_folder(study: Path) -> Path:
+    """Return the folder of the one network that both trials have."""
+    name = result(0, _architecture(INTERVALS[0])).network_id
+    return study.parent / "studies" / "tiny" / NETWORKS / name
+
+
+def _architecture(interval: int) -> Architecture:
+    return Architecture(network=tiny_network(), policy=Policy(keyframe_interval=interval))
