@@ -349,7 +349,8 @@ class TrialResult:
     @property
     def paths(self) -> dict[Path, float]:
         """Share of frames on each path."""
-        return path_shares([path for walk in self.walks for path in walk.paths])
+        letters = "".join(walk.letters for walk in self.walks).lower()
+        return {path: letters.count(path[0]) / len(letters) for path in PATHS}
 
     @property
     def network_id(self) -> str:
@@ -431,8 +432,3 @@ def from_json(kind: type[Record], text: str | bytes) -> Record:
     """Return the record of type `kind` that `to_json` wrote."""
     record: Record = _adapter(kind).validate_json(text)
     return record
-
-
-def path_shares(paths: Sequence[Path]) -> dict[Path, float]:
-    """Return the share of each path among `paths`; the shares add up to 1."""
-    return {path: sum(taken == path for taken in paths) / len(paths) for path in PATHS}

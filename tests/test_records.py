@@ -18,7 +18,6 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
     from_json,
-    path_shares,
     to_json,
 )
 from tests.reporting.build import history, refused, trial
@@ -53,10 +52,12 @@ def test_a_result_written_as_json_keeps_every_digit(miou: float, mean_ms: float)
 
 
 @given(paths=st.lists(st.sampled_from(PATHS), min_size=1))
-def test_the_shares_of_the_paths_add_up_to_one(paths: list[Path]) -> None:
-    shares = path_shares(paths)
+def test_the_shares_of_the_paths_count_each_frame_and_add_up_to_one(paths: list[Path]) -> None:
+    walks = tuple(FramePaths.of("bear", [path], [True]) for path in paths)
 
-    assert tuple(shares) == PATHS
+    shares = dataclasses.replace(trial(0, 0.7, 20.0), walks=walks).paths
+
+    assert shares == {path: paths.count(path) / len(paths) for path in PATHS}
     assert sum(shares.values()) == pytest.approx(1)  # a sum of three rounded quotients
 
 
