@@ -1,0 +1,194 @@
+"""Attainment: what studies reach within each latency, one beside the other.
+
+What a study attains within a latency is the best mIoU of its trials that take no longer: stairs
+that rise to the right. Several studies are held against one reference point: mIoU 0 in the frame's
+time of the slowest target among them, so that no trial which any of them was made for is left out.
+A study with a stricter target did not look for slower trials; its stairs go on level from there.
+
+The first study is what the others are held against.
+
+Units: mIoU in [0, 1]; ms a frame; hypervolume in mIoU x ms; shares of the latency range in [0, 1].
+"""
+
+import bisect
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.reporting.tables import deadline_ms
+from jejunet_nas.scoring.bootstrap import Difference, miou_difference
+from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
+
+Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
+
+_NOTHING = -1.0  # less than any mIoU
+_ROUND_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attained:
+    """What each study attains within one latency; None where none of its trials is as fast."""
+
+    mean_ms: float
+    mious: tuple[float | None, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """One study against the first one.
+
+    ahead, behind: shares of the latency range in which it attains more, or less; what is left they
+    share. mean_miou: how much more on average where both attain anything; None where that is
+    nowhere. best: the difference between the best trials of both; None where one has none, or they
+    were not scored on the same clips.
+    """
+
+    study: str
+    ahead: float
+    behind: float
+    mean_miou: float | None
+    best: Difference | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Several studies within one reference point; tuples hold one item a study, in their order.
+
+    range_ms: from the fastest trial of all to the reference. best: the number of the best trial
+    within the reference. leads: one for each study but the first.
+    """
+
+    studies: tuple[str, ...]
+    reference: Point
+    range_ms: tuple[float, float]
+    staircases: tuple[tuple[Step, ...], ...]
+    hypervolumes: tuple[float, ...]
+    best: tuple[int | None, ...]
+    within: tuple[Attained, ...]
+    leads: tuple[Lead, ...]
+
+
+def staircase(history: StudyHistory, *, within_ms: float | None = None) -> list[Step]:
+    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first.
+
+    Trials that take longer than `within_ms` are left out; by default, those over the target.
+    """
+    trials = _within(history, deadline_ms(history) if within_ms is None else within_ms)
+    points = [(trial.score.miou, trial.latency.mean_ms) for trial in trials]
+    return [(points[i][1], points[i][0]) for i in reversed(pareto_front(points))]
+
+
+def attained(steps: Sequence[Step], mean_ms: float) -> float | None:
+    """Return the best mIoU within a latency, None where all steps are slower."""
+    place = bisect.bisect_right(steps, mean_ms, key=lambda step: step[0])
+    return steps[place - 1][1] if place else None
+
+
+def compare(histories: Sequence[StudyHistory]) -> Comparison:
+    """Return what each study reaches, and how the others stand to the first one.
+
+    Raises `SettingError` where they are not to be compared (see `require_comparable`).
+    """
+    require_comparable(histories)
+    reference = reference_point(min(history.target_fps for history in histories))
+    stairs = [staircase(history, within_ms=reference[1]) for history in histories]
+    start = min((steps[0][0] for steps in stairs if steps), default=reference[1])
+    bests = [_best(history, reference[1]) for history in histories]
+    targets = {deadline_ms(history) for history in histories}
+    round_ms = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
+    return Comparison(
+        studies=tuple(history.study for history in histories),
+        reference=reference,
+        range_ms=(start, reference[1]),
+        staircases=tuple(map(tuple, stairs)),
+        hypervolumes=tuple(
+            hypervolume([(miou, ms) for ms, miou in steps], reference) for steps in stairs
+        ),
+        best=tuple(trial.number if trial else None for trial in bests),
+        within=tuple(
+            Attained(mean_ms=ms, mious=tuple(attained(steps, ms) for steps in stairs))
+            for ms in sorted(round_ms | targets)
+        ),
+        leads=tuple(
+            _lead(history.study, steps, stairs[0], (start, reference[1]), (best, bests[0]))
+            for history, steps, best in list(zip(histories, stairs, bests, strict=True))[1:]
+        ),
+    )
+
+
+def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = True) -> None:
+    """Raise `SettingError` where studies are of other data or their latencies of other devices.
+
+    one_source: whether latencies must be known in one way too, predicted or measured.
+    """
+    first = histories[0]
+    asked: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
+        "data set": (lambda h: h.dataset, "Compare studies of one data set."),
+        "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
+        "device": (lambda h: h.device, "Search both for one device."),
+        "number of threads": (lambda h: h.threads, "Search both with as many threads."),
+    }
+    if one_source:
+        asked |= {
+            "latency source": (_source, "Measure both fronts on one phone, or neither."),
+            "phone": (lambda h: h.phone, "Measure both fronts on one phone."),
+        }
+    for other in histories[1:]:
+        for name, (read, fix) in asked.items():
+            if read(first) != read(other):
+                raise SettingError(
+                    f"the {name} of {other.study} is {read(other)}, and of {first.study} "
+                    f"{read(first)}; allowed: the same. {fix}"
+                )
+
+
+def _source(history: StudyHistory) -> str:
+    sources = {trial.latency.source for trial in history.complete}
+    return " and ".join(sorted(sources or {history.latency_source}))
+
+
+def _within(history: StudyHistory, mean_ms: float) -> list[TrialResult]:
+    return [trial for trial in history.complete if trial.latency.mean_ms <= mean_ms]
+
+
+def _best(history: StudyHistory, mean_ms: float) -> TrialResult | None:
+    trials = _within(history, mean_ms)
+    return max(trials, key=lambda t: (t.score.miou, -t.latency.mean_ms), default=None)
+
+
+def _lead(
+    study: str,
+    steps: Sequence[Step],
+    first: Sequence[Step],
+    range_ms: tuple[float, float],
+    best: tuple[TrialResult | None, TrialResult | None],
+) -> Lead:
+    """Return how a study's stairs lie to those of the first, between each two of their corners."""
+    corners = sorted({*range_ms, *(ms for ms, _ in (*steps, *first))})
+    ahead = behind = both = area = 0.0
+    for left, right in itertools.pairwise(corners):
+        mine, theirs, width = attained(steps, left), attained(first, left), right - left
+        if mine is not None and theirs is not None:
+            both, area = both + width, area + width * (mine - theirs)
+        more = _NOTHING if mine is None else mine
+        less = _NOTHING if theirs is None else theirs
+        ahead, behind = ahead + width * (more > less), behind + width * (more < less)
+    whole = range_ms[1] - range_ms[0]
+    return Lead(
+        study=study,
+        ahead=ahead / whole if whole else 0.0,
+        behind=behind / whole if whole else 0.0,
+        mean_miou=area / both if both else None,
+        best=_difference(*best),
+    )
+
+
+def _difference(mine: TrialResult | None, theirs: TrialResult | None) -> Difference | None:
+    if mine is None or theirs is None:
+        return None
+    try:
+        return miou_difference(mine.score.clips, theirs.score.clips)
+    except SettingError:  # other clips: what differs is not the networks alone
+        return None
