@@ -8,10 +8,10 @@ file beside the graphs: so the second policy of a network costs a fraction of th
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path as File
 
 from jejunet_nas.evaluation.gate import judge_gate
-from jejunet_nas.records import Clip, DataSplit, FramePaths, GateRecord, GraphName
+from jejunet_nas.records import Clip, DataSplit, FramePaths, GateRecord, GraphName, Path
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scores import ClipScore, ClipTemporal, Score, TemporalScore
 from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
@@ -24,7 +24,7 @@ from jejunet_nas.scoring.temporal import (
     object_classes,
 )
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults, Shown
 from jejunet_nas.video.store import read_results, write_results
 from jejunet_nas.video.walk import Gate, Walk, walk
@@ -48,7 +48,7 @@ class Evaluation:
     """One network's graphs on the clips of a validation split."""
 
     def __init__(
-        self, val: DataSplit, files: Mapping[GraphName, Path], *, threads: int = 1
+        self, val: DataSplit, files: Mapping[GraphName, File], *, threads: int = 1
     ) -> None:
         """Take up what an earlier evaluation of the same clips has left beside the graphs."""
         graphs = NetworkGraphs(files, threads=threads)
@@ -121,6 +121,19 @@ class Evaluation:
             clip.results.forget_frames()
         return tuple(found)
 
+    def masks(
+        self, clip: str, times: Sequence[int], policy: Policy, *, lag: int
+    ) -> list[tuple[Mask, Path]]:
+        """Return what is shown on the frames `times` of the clip named `clip`, and their paths.
+
+        Masks are uint8 [height, width], class indices at the graphs' own resolution.
+        """
+        (found,) = (each for each in self._clips if each.name == clip)
+        taken, paths = found.walk(policy, lag, lambda results: results.gate)
+        shown = [(found.results.mask(taken.shown[t]), paths.paths[t]) for t in times]
+        found.results.forget_frames()
+        return shown
+
     def _keep(self) -> None:
         results = [clip.results for clip in self._clips]
         known = sum(each.size for each in results)
@@ -133,7 +146,7 @@ class _ClipEvaluation:
     """One clip, and what each mask shown on it is worth."""
 
     def __init__(self, clip: Clip, results: ClipResults, class_names: Sequence[str]) -> None:
-        self.results = results
+        self.name, self.results = clip.name, results
         self._clip, self._classes = clip, len(class_names)
         self._objects = object_classes(class_names)
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
@@ -151,8 +164,7 @@ class _ClipEvaluation:
         in_background = lag if policy.asynchronous else None
         taken = walk(len(self), policy, gates(self.results), lag=in_background)
         gated = [score is not None for score in taken.gate_scores]
-        name = self._clip.name
-        return taken, FramePaths.of(name, taken.paths, gated, lag=in_background)
+        return taken, FramePaths.of(self.name, taken.paths, gated, lag=in_background)
 
     def score(self, taken: Walk) -> ClipScore:
         """Return intersections and unions over the annotated frames."""
