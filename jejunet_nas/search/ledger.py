@@ -34,6 +34,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.search.identity import require_same
+from jejunet_nas.search.rows import TrialRow, count_rows, read_rows, spent_s
 from jejunet_nas.search.samplers import make_sampler
 from jejunet_nas.search.settings import StudySettings, start_choices
 from jejunet_nas.space.architecture import (
@@ -47,6 +48,7 @@ from jejunet_nas.space.search_space import Choice
 
 Outcome = Literal["complete", "refused", "failed", "duplicate", "held", "interrupted"]
 _OUTCOME, _ARCHITECTURE, _RECORD, _REASON = "outcome", "architecture", "record", "reason"
+_ENDED = ("complete", "refused", "failed")
 _IDENTITY = "identity"
 _CONSTRAINT = "mean_ms_over_deadline"
 _SQLITE = "sqlite:///"
@@ -75,16 +77,17 @@ class Ledger:
     def __init__(self, settings: StudySettings, url: str) -> None:
         """Open the study named in `settings` in the storage at `url`; make it where it is new."""
         self.settings = settings
+        self._storage = _storage(url)
         self._study = optuna.create_study(
             study_name=settings.name,
-            storage=_storage(url),
+            storage=self._storage,
             directions=["maximize", "minimize"],
             load_if_exists=True,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.set_metric_names(["mIoU", "mean ms a frame"])
-        before = len(self._study.get_trials(deepcopy=False))
+        before = count_rows(self._storage, settings.name)
         self._study.sampler = make_sampler(settings, trials_before=before)
         if before == 0:
             for choices in start_choices(settings):
@@ -98,8 +101,7 @@ class Ledger:
         """
         if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file():
             return None
-        names = {study.study_name for study in optuna.get_all_study_summaries(_storage(url))}
-        if settings.name not in names:
+        if settings.name not in optuna.get_all_study_names(_storage(url)):
             return None
         ledger = cls(settings, url)
         ledger.keep_identity(settings.identity())
@@ -110,7 +112,9 @@ class Ledger:
         kept = self._study.user_attrs.get(_IDENTITY)
         if kept is not None:
             require_same(self.settings.name, kept, identity)
-        self._study.set_user_attr(_IDENTITY, {**(kept or {}), **identity})
+        both = {**(kept or {}), **identity}
+        if both != kept:  # who only reads writes nothing
+            self._study.set_user_attr(_IDENTITY, both)
 
     def ask(self) -> optuna.Trial:
         """Return the next trial to be drawn: a proposed one first, then the sampler's."""
@@ -129,8 +133,7 @@ class Ledger:
         return {
             trial.user_attrs[_ARCHITECTURE]: trial.number
             for trial in self._trials()
-            if _ARCHITECTURE in trial.user_attrs
-            and trial.user_attrs.get(_OUTCOME) in ("complete", "refused", "failed")
+            if _ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(_OUTCOME) in _ENDED
         }
 
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
@@ -174,7 +177,8 @@ class Ledger:
         """
         running = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
         held = [trial for trial in running if _is_held(trial)]
-        for trial, result in zip(held, _read(TrialResult, held), strict=True):
+        results = _read(TrialResult, [trial.user_attrs for trial in held])
+        for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
         left = [trial for trial in running if trial not in held]
         for trial in left:
@@ -190,9 +194,10 @@ class Ledger:
     def history(self) -> StudyHistory:
         """Return all that has been found so far."""
         settings = self.settings
-        by_outcome: dict[str, list[FrozenTrial]] = {}
-        for trial in self._trials():
-            by_outcome.setdefault(trial.user_attrs.get(_OUTCOME, "open"), []).append(trial)
+        rows = read_rows(self._storage, settings.name)
+        by_outcome: dict[str, list[TrialRow]] = {}
+        for row in rows:
+            by_outcome.setdefault(row.attributes.get(_OUTCOME, "open"), []).append(row)
         return StudyHistory(
             study=settings.name,
             dataset=settings.data.dataset,
@@ -201,10 +206,11 @@ class Ledger:
             device=load_profile(settings.latency.device).device,
             latency_source="measured" if settings.latency.backend == "adb" else "predicted",
             threads=settings.latency.threads,
-            complete=tuple(_read(TrialResult, by_outcome.get("complete", []))),
-            refused=tuple(_read(RefusedTrial, by_outcome.get("refused", []))),
+            complete=tuple(_read(TrialResult, _noted(by_outcome.get("complete", [])))),
+            refused=tuple(_read(RefusedTrial, _noted(by_outcome.get("refused", [])))),
             failed=tuple(map(_failed, by_outcome.get("failed", []))),
             duplicates=len(by_outcome.get("duplicate", [])),
+            spent_s=spent_s([row for name in _ENDED for row in by_outcome.get(name, [])], rows),
         )
 
     def class_names(self) -> tuple[str, ...]:
@@ -234,9 +240,13 @@ def require_ledger(settings: StudySettings, folder: Path, url: str | None) -> Le
     return ledger
 
 
-def _read(kind: type[Any], trials: list[FrozenTrial]) -> list[Any]:
+def _noted(rows: list[TrialRow]) -> list[Mapping[str, str]]:
+    return [row.attributes for row in rows]
+
+
+def _read(kind: type[Any], noted: list[Mapping[str, str]]) -> list[Any]:
     try:
-        return [from_json(kind, trial.user_attrs[_RECORD]) for trial in trials]
+        return [from_json(kind, attributes[_RECORD]) for attributes in noted]
     except ValidationError:
         raise SettingError(
             "the study's trials were written by another version of jejunet_nas; allowed: this "
@@ -249,10 +259,10 @@ def _is_held(trial: FrozenTrial) -> bool:
     return _RECORD in trial.user_attrs and trial.user_attrs.get(_OUTCOME) in ("held", "complete")
 
 
-def _failed(trial: FrozenTrial) -> FailedTrial:
-    plain = trial.user_attrs.get(_ARCHITECTURE)
+def _failed(row: TrialRow) -> FailedTrial:
+    plain = row.attributes.get(_ARCHITECTURE)
     return FailedTrial(
-        number=trial.number,
+        number=row.number,
         architecture=architecture_from_dict(json.loads(plain)) if plain else None,
-        reason=trial.user_attrs[_REASON],
+        reason=row.attributes[_REASON],
     )

@@ -1,3 +1,4 @@
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,57 @@ def test_the_names_of_the_classes_are_kept_with_the_study(ledger: Ledger, tmp_pa
     ledger.note_class_names(("background", "object"))
 
     assert open_ledger(tmp_path).history().class_names == ("background", "object")
+
+
+def test_seconds_are_those_from_a_trial_s_start_to_its_end(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    (one, first) = begin(ledger)
+    at(monkeypatch, 90.5)
+    ledger.complete(one, result(0, first))
+    (two, second) = begin(ledger)
+    at(monkeypatch, 91.0)
+    ledger.refuse(two, refused(two, second, 99.0))
+    (three, _) = begin(ledger)
+    at(monkeypatch, 101.0)
+    ledger.drop(three, "failed", "it broke")
+    begin(ledger)  # runs still
+
+    assert open_ledger(tmp_path).history().spent_s == {0: 90.5, 1: 0.5, 2: 10.0}
+
+
+def test_a_trial_that_waits_for_the_phone_counts_until_the_next_one_begins(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    (one, first) = begin(ledger)
+    at(monkeypatch, 60.0)
+    ledger.hold(one, result(0, first))
+    (two, second) = begin(ledger)
+    at(monkeypatch, 100.0)
+    ledger.complete(one, result(0, first))
+    ledger.complete(two, result(1, second))
+
+    assert ledger.history().spent_s == {0: 60.0, 1: 40.0}
+
+
+def test_a_trial_whose_process_died_before_its_end_has_no_seconds(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    trial.set_user_attr("outcome", "complete")
+
+    assert open_ledger(tmp_path).history().spent_s == {}
+
+
+def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let Optuna's clock stand `seconds` after noon."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls(2026, 11, 25, 12, tzinfo=tz) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(optuna.storages._rdb.storage, "datetime", Clock)
