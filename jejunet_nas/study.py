@@ -6,7 +6,7 @@
         shown = segmenter.segment(frame)           # uint8 [height, width, 3]
 
 What it tells is read anew each time, as the study stands then, so that a search that goes on is
-followed. It trains, measures and writes nothing.
+followed. It trains and measures nothing.
 
 Units: mIoU in [0, 1] in tables, in per cent in words; latencies in ms a frame.
 """
