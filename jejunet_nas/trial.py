@@ -38,6 +38,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
+from jejunet_nas.training.events import EVENTS
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import Source, inherit, source_for
 from jejunet_nas.training.material import Material, Tell
@@ -78,6 +79,11 @@ class TrialSetup:
             taught=self.taught,
         )
 
+    def material_in(self, folder: Path) -> Material:
+        """Return the material of a network whose files lie in `folder`, and its events, if any."""
+        events = folder / EVENTS if self.training.tensorboard else None
+        return dataclasses.replace(self.material, events=events)
+
 
 def run_trial(
     number: int, architecture: Architecture, setup: TrialSetup, tell: Tell
@@ -87,6 +93,22 @@ def run_trial(
     Raises `TrialError` or another `JejunetError` where that cannot be done.
     """
     network, reused = prepare_network(architecture.network, setup, tell)
+    return score_network(number, architecture, network, setup, tell, reused=reused)
+
+
+def score_network(
+    number: int,
+    architecture: Architecture,
+    network: NetworkRecord,
+    setup: TrialSetup,
+    tell: Tell,
+    *,
+    reused: bool,
+) -> TrialResult:
+    """Run the graphs of `network` over the validation clips under the architecture's policy.
+
+    reused: whether the network was found trained.
+    """
     clock = Clock({} if reused else network.stage_s)
     with clock.stage("evaluate"):
         (found,) = _evaluation(network, setup).score(
@@ -180,14 +202,15 @@ def _make_network(
     clock = Clock({})
     with clock.stage("build"):
         keras = trained_network(base, setup)
-    record = _compress(name, keras, network, setup, folder, base.training, clock, tell)
+    material = setup.material_in(folder)
+    record = write_graphs(name, keras, network, setup, folder, base.training, material, tell, clock)
     return dataclasses.replace(record, compressed_from=base.network_id)
 
 
 def _train_network(
     name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
 ) -> NetworkRecord:
-    clock, material = Clock({}), setup.material
+    clock, material = Clock({}), setup.material_in(folder)
     with clock.stage("build"):
         tell("build", 0, 1)
         keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
@@ -209,26 +232,31 @@ def _train_network(
         input_wait_share=loop.input_wait_share,
         parameters=keras.parameters,
     )
-    return _compress(name, keras, network, setup, folder, training, clock, tell)
+    return write_graphs(name, keras, network, setup, folder, training, material, tell, clock)
 
 
-def _compress(
+def write_graphs(
     name: str,
     keras: KerasNetwork,
     network: Network,
     setup: TrialSetup,
     folder: Path,
     training: TrainingRecord,
-    clock: "Clock",
+    material: Material,
     tell: Tell,
+    clock: Clock,
 ) -> NetworkRecord:
-    """Turn the trained `keras` into the graphs of `network`, check them, and say what they are."""
+    """Turn the trained `keras` into the graphs of `network`, check them, and say what they are.
+
+    folder: where graphs and weights go. training: what is recorded of how `keras` was trained.
+    material: what compression trains it on further, where it does.
+    """
     with clock.stage("convert"):
         tell("convert", 0, 1)
         made = compress(
             keras,
             chain_of(network, setup.compression),
-            setup.material,
+            material,
             folder,
             tell,
             calibration=setup.compression.post_training,

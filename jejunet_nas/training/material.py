@@ -1,7 +1,9 @@
 """Material: the clips that all networks of a study are trained on, and how."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from jejunet_nas.datasets.calibration import CalibrationChoice, calibration_frames
 from jejunet_nas.datasets.input_frames import input_frames
@@ -20,12 +22,16 @@ class Material:
     """What networks are trained on.
 
     longest_age: of a context, in frames. taught: what a teacher says of the training frames.
+    checkpoints: a folder where each training leaves how far it is, to be gone on with; None where
+    an interrupted one begins anew. events: a folder for TensorBoard, a run each training.
     """
 
     split: DataSplit
     training: TrainingSettings
     longest_age: int
     taught: Taught | None = None
+    checkpoints: Path | None = None
+    events: Path | None = None
 
     def pictures(self, network: Network, tell: Tell) -> Sequence[Pictures]:
         """Return the frames of each clip, kept at about the network's resolution."""
@@ -51,7 +57,8 @@ class Material:
     ) -> LoopRecord:
         """Train the paths of `network` in place, as the settings say but for what is given.
 
-        pretrained: layers that came with all their weights.
+        what: what is told of it, and what its files are called. pretrained: layers that came with
+        all their weights.
         """
         settings = dataclasses.replace(
             self.training,
@@ -77,6 +84,8 @@ class Material:
             pretrained=pretrained,
             on_step=lambda done, total, loss: tell(f"{what}, loss {loss:.3f}", done, total),
             after_step=after_step,
+            checkpoint=self.checkpoints / f"{_file_name(what)}.npz" if self.checkpoints else None,
+            events=self.events / _file_name(what) if self.events else None,
         )
 
     def calibration(self, network: Network, count: int, choice: CalibrationChoice) -> Frames:
@@ -89,3 +98,7 @@ class Material:
             seed=self.training.seed,
             choice=choice,
         )
+
+
+def _file_name(what: str) -> str:
+    return re.sub(r"\W+", "_", what)

@@ -25,6 +25,15 @@ class Optimizer:
         for adam, variables in self.groups:
             adam.apply_gradients([(gradients[v.ref()], v) for v in variables])
 
+    @property
+    def variables(self) -> list[Any]:
+        """What is remembered from step to step: how many there were, and both moments."""
+        return [variable for adam, _ in self.groups for variable in adam.weights]
+
+    def rate(self, step: int) -> Any:
+        """Return the rate of the first group at `step`."""
+        return self.groups[0][0].learning_rate(step)
+
 
 def make_optimizer(
     variables: Collection[Any],

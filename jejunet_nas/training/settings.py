@@ -16,6 +16,7 @@ TeacherOn = Literal["unannotated", "all"]
 # Settings that came later: a recipe names them only where they are not as training was before, so
 # that a network keeps its id.
 _LATER = ("sampling", "augment")
+_NOT_OF_THE_RECIPE = ("tensorboard",)  # weights do not depend on it
 _OF_TEACHER = (
     "teacher",
     "teacher_classes",
@@ -43,6 +44,8 @@ class TrainingSettings:
     index or name, or `ignore`; the last stands for all that follow. teacher_targets: the teacher's
     classes (hard) or how sure it is of them (soft). teacher_weight: of a pixel that it tells, over
     an annotated one. Where it is less sure than teacher_threshold, nothing is learnt.
+
+    tensorboard: whether scalars of each step are left for TensorBoard, beside the network.
     """
 
     init: str = SCRATCH
@@ -61,6 +64,7 @@ class TrainingSettings:
     teacher_weight: float = 1.0
     teacher_threshold: float = 0.0
     teacher_on: TeacherOn = "unannotated"
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -109,7 +113,8 @@ class TrainingSettings:
         left_out = [
             field.name
             for field in dataclasses.fields(self)
-            if (field.name in _LATER and getattr(self, field.name) == field.default)
+            if field.name in _NOT_OF_THE_RECIPE
+            or (field.name in _LATER and getattr(self, field.name) == field.default)
             or (field.name in _OF_TEACHER and self.teacher is None)
         ]
         return {name: value for name, value in plain.items() if name not in left_out}

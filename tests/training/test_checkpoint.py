@@ -1,0 +1,143 @@
+"""A training that was interrupted ends as one that was not."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from jejunet_nas.datasets.sampling import PairSampler
+from jejunet_nas.networks.build import KerasNetwork, build_network
+from jejunet_nas.training import checkpoint
+from jejunet_nas.training.loop import LoopRecord, train_paths
+from jejunet_nas.training.settings import TrainingSettings
+from tests.builders import LONGEST_AGE, tiny_network, tiny_splits, weights_of
+
+FIVE = TrainingSettings(steps=5, pairs_per_step=4, learning_rate=1e-2)
+PRETRAINED = {"Conv1", "block_1_expand"}  # so that there are two groups with slots of their own
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def train(
+    file: Path | None, *, ends_at: int | None = None, settings: TrainingSettings = FIVE
+) -> tuple[KerasNetwork, LoopRecord | None, list[int]]:
+    """Train the tiny network; return it, the record, and the steps that were done now."""
+    network = build_network(tiny_network(), 5, seed=0)
+    sampler = PairSampler(
+        tiny_splits()[0].clips,
+        height=64,
+        width=64,
+        pairs=settings.pairs_per_step,
+        longest_age=LONGEST_AGE,
+        seed=settings.seed,
+    )
+    done: list[int] = []
+
+    def on_step(step: int, total: int, loss: float) -> None:
+        done.append(step)
+        if step == ends_at:
+            raise PowerCutError
+
+    given: dict[str, Any] = {"pretrained": PRETRAINED, "on_step": on_step, "checkpoint": file}
+    if ends_at is None:
+        return network, train_paths(network, sampler, settings, **given), done
+    with pytest.raises(PowerCutError, match=r"^$"):
+        train_paths(network, sampler, settings, **given)
+    return network, None, done
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[dict[str, np.ndarray], LoopRecord | None]:
+    network, record, _ = train(None)
+    return weights_of(network), record
+
+
+@pytest.fixture(autouse=True)
+def _at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
+    undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
+) -> None:
+    file = tmp_path / "train.npz"
+    train(file, ends_at=2)
+
+    network, record, done = train(file)
+
+    assert done == [3, 4, 5]
+    np.testing.assert_equal(weights_of(network), undisturbed[0])
+    assert record is not None
+    assert record.losses == undisturbed[1].losses
+
+
+def test_what_is_over_is_not_done_again(
+    undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
+) -> None:
+    file = tmp_path / "train.npz"
+    train(file, ends_at=5)
+
+    network, record, done = train(file)
+
+    assert done == []
+    np.testing.assert_equal(weights_of(network), undisturbed[0])
+    assert record is not None
+    assert (record.losses, record.median_step_ms) == (undisturbed[1].losses, 0.0)
+
+
+def variables(*values: float) -> list[tf.Variable]:
+    return [tf.Variable(value) for value in values]
+
+
+def left_by(file: Path, *, last: bool = True) -> None:
+    """Leave a checkpoint of two steps, at the end of which the variables are 3 and 4."""
+    changed = variables(1.0, 2.0)
+    kept = checkpoint.Checkpoint(file, changed, FIVE, PRETRAINED)
+    for variable, value in zip(changed, (3.0, 4.0), strict=True):
+        variable.assign(value)
+    kept.keep([0.5, 0.25], last=last)
+
+
+def found_by(file: Path, *, settings: TrainingSettings = FIVE, first: float = 1.0) -> list[float]:
+    """Return the losses that a training finds; its variables begin with `first` and 2."""
+    found = variables(first, 2.0)
+    losses = checkpoint.Checkpoint(file, found, settings, PRETRAINED).resume()
+    assert [float(v.numpy()) for v in found] == ([3.0, 4.0] if losses else [first, 2.0])
+    return losses
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", None], ids=["empty", "cut short", "halved"])
+def test_a_file_that_is_broken_is_as_good_as_none(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "train.npz"
+    left_by(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+
+    assert found_by(file) == []
+
+
+def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "train.npz"
+    left_by(file)
+
+    assert found_by(file) == [0.5, 0.25]
+    assert found_by(file, settings=dataclasses.replace(FIVE, learning_rate=5e-3)) == []
+    assert found_by(file, first=1.5) == []
+
+
+def test_it_is_written_when_it_is_time_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "deep" / "train.npz"
+    monkeypatch.setattr(checkpoint, "EVERY_S", 3600.0)
+    left_by(file, last=False)
+    assert not file.exists()
+
+    left_by(file, last=True)
+
+    assert [each.name for each in file.parent.iterdir()] == ["train.npz"]

@@ -1,0 +1,67 @@
+"""TensorBoard's scalars are there where they were asked for, and say what happened."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from jejunet_nas.networks.build import build_network
+from jejunet_nas.training.material import Material
+from jejunet_nas.training.settings import TrainingSettings
+from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
+
+SETTINGS = TrainingSettings(steps=3, pairs_per_step=2, learning_rate=1e-2)
+
+
+def silence(what: str, done: int, total: int) -> None:
+    pass
+
+
+def train(events: Path | None) -> list[float]:
+    material = Material(
+        split=tiny_splits()[0], training=SETTINGS, longest_age=LONGEST_AGE, events=events
+    )
+    network = build_network(tiny_network(), 5, seed=0)
+    pictures = material.pictures(network.network, silence)
+    return list(material.train(network, pictures, silence, what="train on").losses)
+
+
+def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return the scalars of all events in a folder by their names."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in folder.iterdir():
+        for record in tf.data.TFRecordDataset(str(file)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                assert value.metadata.plugin_data.plugin_name == "scalars"
+                scalar = float(tf.make_ndarray(value.tensor))
+                found.setdefault(value.tag, []).append((event.step, scalar))
+    return found
+
+
+def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
+    losses = train(tmp_path)
+
+    scalars = read(tmp_path / "train_on")
+    assert set(scalars) == {"loss", "learning_rate", "step_ms"}
+    assert scalars["loss"] == [(i + 1, pytest.approx(loss)) for i, loss in enumerate(losses)]
+    rates = [rate for _, rate in scalars["learning_rate"]]
+    assert rates[0] == pytest.approx(1e-2)  # a tenth of three steps is less than one
+    assert rates == sorted(rates, reverse=True)
+    assert min(ms for _, ms in scalars["step_ms"]) > 0
+
+
+def test_nothing_is_written_unless_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    train(None)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_keep_their_names_with_it() -> None:
+    assert dataclasses.replace(SETTINGS, tensorboard=True).recipe() == SETTINGS.recipe()
+    assert "tensorboard" not in SETTINGS.recipe()
