@@ -1,6 +1,7 @@
 """Records that no trial made, for tests of what is done with records."""
 
 from jejunet_nas.records import (
+    GRAPH_NAMES,
     AgreementRecord,
     GateBin,
     GateRecord,
@@ -54,7 +55,7 @@ def network_record(
             input_wait_share=0.001,
             parameters=100_000,
         ),
-        graphs={},
+        graphs={graph: graph_record(f"{graph}.tflite") for graph in GRAPH_NAMES},
         latencies=PathLatencies(key=latency, propagate=latency, gate=latency),
         float_miou=float_miou,
         int8_miou=int8_miou,

@@ -14,6 +14,8 @@ from typing import Any
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.figures import draw_front
 from jejunet_nas.reporting.page import nearest_to_target, page
+from jejunet_nas.reporting.site.content import Beside, content
+from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
 
 __all__ = ["Report", "nearest_to_target", "write_report"]
@@ -28,10 +30,11 @@ class Report:
     front_size: int
 
 
-def write_report(history: StudyHistory, folder: Path) -> Report:
-    """Write `summary.json`, `front.csv`, `trials.csv`, `front.png` and `report.md` to `folder`.
+def write_report(history: StudyHistory, folder: Path, beside: Beside | None = None) -> Report:
+    """Write a study's page, `index.html`, and the files named below beside it, to `folder`.
 
-    The folder is made where it is missing; files of these names are replaced, each in one step.
+    beside: what the page shows that is no part of the history. The folder is made where it is
+    missing; files of these names are replaced, each in one step.
     """
     writers: dict[str, Callable[[Path], object]] = {
         "summary.json": _text(_json(summary(history))),
@@ -39,6 +42,7 @@ def write_report(history: StudyHistory, folder: Path) -> Report:
         "trials.csv": _text(trials_table(history).to_csv(index=False, lineterminator="\n")),
         "front.png": lambda file: draw_front(history, file),
         "report.md": _text(page(history, figure="front.png")),
+        "index.html": _text(render("index.html.j2", content(history, beside or Beside()))),
     }
     folder.mkdir(parents=True, exist_ok=True)
     files = tuple(_replace(folder / name, write) for name, write in writers.items())

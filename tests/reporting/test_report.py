@@ -9,10 +9,10 @@ from jejunet_nas.reporting.report import write_report
 from tests.reporting.build import history, refused, trial
 
 STUDY = history(trial(0, 0.65, 30), trial(1, 0.70, 20, interval=4), refused=(refused(2, 90),))
-NAMES = {"summary.json", "front.csv", "trials.csv", "front.png", "report.md"}
+NAMES = {"index.html", "summary.json", "front.csv", "trials.csv", "front.png", "report.md"}
 
 
-def test_a_report_is_five_files_in_one_folder(tmp_path: Path) -> None:
+def test_a_report_is_six_files_in_one_folder(tmp_path: Path) -> None:
     report = write_report(STUDY, tmp_path / "reports" / "davis")
 
     assert report.folder == tmp_path / "reports" / "davis"

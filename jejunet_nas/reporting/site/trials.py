@@ -1,0 +1,69 @@
+"""Trials as columns: what the page's script knows of each, complete, refused or failed.
+
+Ten thousand trials are a third of a megabyte so, packed.
+"""
+
+from typing import Any
+
+from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.reporting.tables import states
+from jejunet_nas.reporting.words import network_words, one_line, policy_words
+from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.draw import choices_of
+from jejunet_nas.space.search_space import DIMENSIONS, in_words
+
+Columns = dict[str, list[Any]]
+
+
+def trial_columns(history: StudyHistory) -> Columns:
+    """Return a value a trial for each key, None where nothing is known, by number."""
+    state = states(history)
+    rows: dict[int, dict[str, Any]] = {trial.number: _complete(trial) for trial in history.complete}
+    rows |= {
+        trial.number: _drawn(trial.architecture)
+        | {"ms": round(trial.mean_ms, 3), "source": trial.source, "reason": one_line(trial.reason)}
+        for trial in history.refused
+    }
+    rows |= {
+        trial.number: _drawn(trial.architecture) | {"reason": one_line(trial.reason)}
+        for trial in history.failed
+    }
+    keys = dict.fromkeys(key for row in rows.values() for key in row)
+    ordered = sorted(rows)
+    columns: Columns = {key: [rows[number].get(key) for number in ordered] for key in keys}
+    return {"number": ordered, "state": [state[number] for number in ordered], **columns}
+
+
+def slice_dimensions(history: StudyHistory) -> list[str]:
+    """Return the dimensions whose value differs between complete trials."""
+    seen: dict[str, set[str]] = {name: set() for name in DIMENSIONS}
+    for trial in history.complete:
+        for name, choice in choices_of(trial.architecture).items():
+            seen[name].add(in_words(choice))
+    return [name for name, values in seen.items() if len(values) > 1]
+
+
+def _complete(trial: TrialResult) -> dict[str, Any]:
+    latency = trial.latency
+    return _drawn(trial.architecture) | {
+        "miou": round(100 * trial.score.miou, 2),
+        "ms": round(latency.mean_ms, 3),
+        "source": latency.source,
+        "predicted": round(trial.predicted.mean_ms, 3) if trial.measured else None,
+        "worst": round(latency.worst_ms, 1),
+        "dropped": round(100 * latency.dropped_frames, 1),
+        "loss": round(100 * (trial.int8_miou - trial.float_miou), 2),
+        "paths": [round(100 * trial.paths.get(path, 0.0)) for path in PATHS],
+        "id": trial.network_id,
+    }
+
+
+def _drawn(architecture: Architecture | None) -> dict[str, Any]:
+    if architecture is None:
+        return {}
+    choices = {name: in_words(choice) for name, choice in choices_of(architecture).items()}
+    words = {
+        "network": network_words(architecture.network),
+        "policy": policy_words(architecture.policy),
+    }
+    return words | {f"d:{name}": choice for name, choice in choices.items()}

@@ -1,0 +1,174 @@
+"""What a page says, before any template."""
+
+import base64
+import dataclasses
+import gzip
+import json
+import re
+
+import pytest
+
+from jejunet_nas.records import FailedTrial
+from jejunet_nas.reporting.pictures import ClipFrame, TrialPictures
+from jejunet_nas.reporting.site.cards import card, export_command, roles
+from jejunet_nas.reporting.site.charts import front_chart, latency_axis
+from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
+from jejunet_nas.reporting.site.packing import packed, safe_json
+from jejunet_nas.reporting.site.render import render
+from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
+from tests.reporting.build import history, measured, trial
+from tests.reporting.site.studies import HOSTILE, hostile_study, study
+
+PICTURE = ClipFrame(
+    role="worst", clip=HOSTILE, frame=7, path="key", clip_miou=0.5, width_px=4, height_px=3
+)
+
+
+def test_what_is_packed_is_unpacked_as_it_was_and_always_packed_alike() -> None:
+    text = "ä" * 1000 + "</script>"
+
+    assert gzip.decompress(base64.b64decode(packed(text))).decode() == text
+    assert packed(text) == packed(text)
+    assert len(packed(text)) < 100
+
+
+def test_json_in_a_page_ends_no_script_and_reads_back() -> None:
+    plain = {HOSTILE: [HOSTILE, "\u2028", 1.5, None]}
+
+    assert not re.search(r"[<>&\u2028]", safe_json(plain))
+    assert json.loads(safe_json(plain)) == plain
+
+
+def test_the_page_begins_with_the_best_and_what_it_is_better_than() -> None:
+    told = content(study(), Beside())
+
+    assert told["reasons"][0] == (
+        "Of 3 architectures that meet 25 fps, trial 0 has the best mIoU, 70.0 %, at 32.0 ms a "
+        "frame (measured)."
+    )
+    assert (
+        "The fastest of the front, trial 1, takes 10.0 ms and gives up 10.0 points."
+        in (told["reasons"])
+    )
+    assert [each["number"] for each in told["cards"]] == [0, 1]
+    assert [each["roles"] for each in told["cards"]] == [["best"], ["knee", "fastest"]]
+
+
+def test_where_nothing_meets_the_target_the_nearest_is_named() -> None:
+    told = content(history(trial(0, 0.7, 50.0)), Beside())
+
+    assert told["reasons"] == told["picks"] == []
+    assert "trial 0" in told["nothing"]
+    assert "10 ms too slow" in told["nothing"]
+    assert "Which to take" in render("index.html.j2", told)
+
+
+def test_a_study_without_a_trial_has_a_page_too() -> None:
+    page = render("index.html.j2", content(history(), Beside()))
+
+    assert "0 trials complete" in page
+
+
+def test_the_interval_of_a_latency_is_what_its_graphs_may_take() -> None:
+    # Each graph takes 20 ms, 19 to 21, and every frame runs one.
+    (made,) = content(history(trial(0, 0.7, 20.0)), Beside())["cards"]
+
+    assert (made["low_ms"], made["high_ms"]) == (19.0, 21.0)
+
+
+def test_a_measured_trial_says_what_was_predicted() -> None:
+    made = card(
+        measured(trial(0, 0.7, 20.0), 24.0, doubts=("rounds differ",)),
+        history(),
+        interval=None,
+        pictures=None,
+        roles=[],
+    )
+
+    assert (made["mean_ms"], made["predicted_ms"], made["source"]) == (24.0, 20.0, "measured")
+    assert made["doubts"] == ("rounds differ",)
+
+
+def test_a_command_can_be_pasted_whatever_the_study_is_called() -> None:
+    assert export_command("davis", 3) == "jejunet-nas export davis --trial 3 --out davis-3"
+    assert export_command("a b", 3) == "jejunet-nas export 'a b' --trial 3 --out 'a b-3'"
+
+
+def test_of_a_long_front_its_ends_and_what_lies_between_are_shown() -> None:
+    long = history(*(trial(n, 0.5 + n / 1000, 10.0 + n / 10) for n in range(100)))
+
+    shown = shown_front(long)
+
+    assert len(shown) == MOST_CARDS
+    assert (shown[0].number, shown[-1].number) == (99, 0)
+    assert len({each.number for each in shown}) == MOST_CARDS
+
+
+def test_roles_may_fall_on_one_trial() -> None:
+    assert roles(history(trial(4, 0.7, 20.0))) == {4: ["best", "knee", "fastest"]}
+
+
+def test_pictures_say_clip_frame_path_and_score() -> None:
+    pictures = TrialPictures(trial=0, frames=(PICTURE,), jpegs=(b"jpeg",))
+
+    page = render("index.html.j2", content(study(), Beside(pictures={0: pictures})))
+
+    assert f"data:image/jpeg;base64,{base64.b64encode(b'jpeg').decode()}" in page
+    assert "frame 7, key; clip 50.0 mIoU" in page
+    assert "<script>window" not in page
+
+
+def test_names_that_are_scripts_are_text_in_the_page() -> None:
+    page = render("index.html.j2", content(hostile_study(), Beside(no_pictures=HOSTILE)))
+
+    assert "<script>window" not in page
+    assert "&lt;script&gt;window.hurt" in page
+
+
+def test_failures_are_counted_by_reason() -> None:
+    failed = tuple(
+        FailedTrial(number=10 + n, architecture=None, reason="out of\nmemory" if n else "NaN")
+        for n in range(8)
+    )
+
+    told = content(history(trial(0, 0.7, 20.0), failed=failed), Beside())
+
+    assert told["failures"] == [("out of memory", 7, [11, 12, 13, 14, 15]), ("NaN", 1, [10])]
+
+
+def test_trials_stand_in_columns_by_number() -> None:
+    columns = trial_columns(study())
+
+    assert columns["number"] == [0, 1, 2, 3, 4, 5]
+    assert columns["state"] == [
+        *("front", "front", "dominated", "over target", "refused", "refused")
+    ]
+    assert columns["miou"] == [70.0, 60.0, 55.0, 80.0, None, None]
+    assert columns["ms"] == [32.0, 10.0, 20.0, 90.0, 120.0, 80.0]
+    assert columns["d:keyframe_interval"] == ["1", "4", "1", "1", "1", "1"]
+
+
+def test_slices_are_of_dimensions_that_differ() -> None:
+    assert slice_dimensions(study()) == ["keyframe_interval"]
+
+
+@pytest.mark.parametrize("latencies", [[30.0, 42.0], [8.0, 42.0, 200.0], [41.7]])
+def test_ticks_stand_apart_and_among_the_trials(latencies: list[float]) -> None:
+    ticks = latency_axis(latencies)["tickvals"]
+
+    assert ticks == sorted(set(ticks))
+    assert len(ticks) <= 13
+    assert all(0.8 * min(latencies) < tick < 1.25 * max(latencies) for tick in ticks)
+
+
+def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> None:
+
+    names = [each.get("name", "") for each in front_chart(study(), {})["data"]]
+    voc = front_chart(dataclasses.replace(study(), dataset="voc2012"), {})
+    published = next(each for each in voc["data"] if "JejuNet" in each.get("name", ""))
+
+    assert not any("JejuNet" in name for name in names)
+    assert published["visible"] == "legendonly"
+    assert list(zip(published["text"], published["y"], published["x"], strict=True))[3] == (
+        *("256 px", 65.7, 109.0),
+    )
