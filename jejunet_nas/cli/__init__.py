@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import comparing, compressing, data, film, phone, segmenting, study
+from jejunet_nas.cli import comparing, compressing, dashboard, data, film, phone, segmenting, study
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -27,6 +27,7 @@ app = typer.Typer(
 for command in (
     study.search,
     study.report,
+    dashboard.dashboard,
     film.show,
     segmenting.segment,
     comparing.policies,
