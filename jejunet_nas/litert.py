@@ -56,6 +56,16 @@ class Graph:
         self._outputs = {tensor["name"]: tensor["index"] for tensor in outputs}
         self.tensors = {tensor["name"]: _info(tensor) for tensor in inputs + outputs}
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs in the order in which the graph has them."""
+        return tuple(self._inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs in the order in which the graph has them."""
+        return tuple(self._outputs)
+
     def run(self, **inputs: Array) -> dict[str, Array]:
         """Return the outputs by name for `inputs` by name, each with its batch axis."""
         for name, value in inputs.items():

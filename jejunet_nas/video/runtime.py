@@ -75,7 +75,7 @@ class _Begun(NamedTuple):
 class VideoSegmenter:
     """Segments frames in the order of time; one for each video, or `reset` between two.
 
-    bundle: a `Bundle`, or its folder. threads: of each graph; where keyframes run in the
+    bundle: a `Bundle`, or its folder or `.zip`. threads: of each graph; where keyframes run in the
     background, that one runs beside the others with as many of its own.
 
     pace: when a keyframe is there that runs in the background. "scored", the default: exactly

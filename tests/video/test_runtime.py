@@ -14,12 +14,12 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_mask, thumbnails
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.bundle import write_bundle
 from jejunet_nas.video.graphs import NetworkGraphs
 from jejunet_nas.video.results import ClipResults, Shown
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
 from jejunet_nas.video.walk import walk
 from tests.builders import tiny_run
+from tests.export.bundles import write_tiny
 from tests.video.bundles import LAG, tiny_bundle
 
 LONG_S = 30.0  # after which a test that waits for a thread has failed
@@ -291,13 +291,15 @@ def test_a_mask_is_read_only_as_reuse_shows_it_again(frames: Frames) -> None:
         assert np.array_equal(segmenter.segment(frames[1]).mask, mask)
 
 
-def test_a_bundles_folder_is_as_good_as_a_bundle(frames: Frames, tmp_path: Any) -> None:
-    bundle = tiny_bundle(Policy(keyframe_interval=2))
-    write_bundle(bundle, tmp_path / "b")
+def test_a_bundles_folder_or_zip_is_as_good_as_a_bundle(frames: Frames, tmp_path: Any) -> None:
+    policy = Policy(keyframe_interval=2)
+    bundle = tiny_bundle(policy)
+    folder, archive = write_tiny(tmp_path / "b", policy), write_tiny(tmp_path / "b.zip", policy)
 
-    with VideoSegmenter(bundle) as one, VideoSegmenter(tmp_path / "b", threads=2) as other:
-        for frame in frames[:3]:
-            assert np.array_equal(one.segment(frame).mask, other.segment(frame).mask)
+    for place in (folder, archive):
+        with VideoSegmenter(bundle) as one, VideoSegmenter(place, threads=2) as other:
+            for frame in frames[:3]:
+                assert np.array_equal(one.segment(frame).mask, other.segment(frame).mask)
 
 
 @pytest.mark.parametrize(

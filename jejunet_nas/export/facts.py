@@ -1,0 +1,123 @@
+"""Facts: what is known of an exported trial, as its bundle's manifest tells it.
+
+Nothing is measured here: every figure is one that the trial's record holds, with its source.
+"""
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jejunet_nas
+from jejunet_nas.compression.chain import chain_in_words, chain_of
+from jejunet_nas.latency.stream import background_lag
+from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.reporting.overlay import class_colours
+from jejunet_nas.reporting.words import one_line
+from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.search.settings import StudySettings
+from jejunet_nas.video.manifest import FORMAT, Accuracy, Calls, Input, LatencyFigures, Source
+from jejunet_nas.yaml_file import read_mapping
+
+_PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "pillow")
+
+
+def facts_of(
+    trial: TrialResult,
+    history: StudyHistory,
+    settings: StudySettings,
+    *,
+    fingerprints: Mapping[str, str],
+    export_steps: int,
+) -> dict[str, Any]:
+    """Return all of the manifest that can be said before the bundle's files are there.
+
+    fingerprints: of the data's files, by split. export_steps: that the trial was trained on for.
+    """
+    network = trial.architecture.network
+    scored = trial.walks[0].lag
+    lag = background_lag(trial.network.latencies, target_fps=history.target_fps)
+    colours = class_colours(trial.network.class_names)
+    return {
+        "format": FORMAT,
+        "class_names": list(map(one_line, trial.network.class_names)),
+        "palette": [list(colour or (0, 0, 0)) for colour in colours],
+        "policy": dataclasses.asdict(trial.architecture.policy),
+        "keyframe_lag": lag if scored is None else scored,
+        "target_fps": history.target_fps,
+        "calls": Calls().model_dump(mode="json"),
+        "input": Input(
+            height=network.input_height,
+            width=network.input_width,
+            thumbnail_stride=THUMBNAIL_STRIDE,
+        ).model_dump(mode="json"),
+        "metrics": {
+            "accuracy": _accuracy(trial).model_dump(mode="json"),
+            "latency": _latency(trial, history).model_dump(mode="json"),
+        },
+        "source": Source(
+            study=history.study,
+            trial=trial.number,
+            network_id=trial.network_id,
+            network=dataclasses.asdict(network),
+            dataset=history.dataset,
+            fingerprints=dict(fingerprints),
+            training_steps=settings.training.steps,
+            export_steps=export_steps,
+            compression=chain_in_words(chain_of(network, settings.compression)),
+            seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},
+        ).model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def known_fingerprints(state: Path) -> dict[str, str]:
+    """Return what the search noted in `state` of the data's files; nothing where that is gone."""
+    file = state / "study.yaml"
+    made_from = read_mapping(file).get("made_from", {}) if file.is_file() else {}
+    kept = {split: made_from.get(f"{split}_fingerprint") for split in ("train", "val")}
+    return {split: f"{digest}" for split, digest in kept.items() if digest}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made the bundle."""
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "jejunet-nas": jejunet_nas.__version__,
+        "python": platform.python_version(),
+        **found,
+    }
+
+
+def _accuracy(trial: TrialResult) -> Accuracy:
+    score = trial.score
+    return Accuracy(
+        clips=len(trial.walks),
+        frames=sum(len(walk.letters) for walk in trial.walks),
+        annotated_frames=sum(clip.frames for clip in score.clips),
+        miou=score.miou,
+        class_iou=score.class_iou,
+        consistency=trial.temporal.consistency,
+        paths={path: trial.paths.get(path, 0.0) for path in PATHS},
+    )
+
+
+def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
+    stream = trial.latency
+    graphs = trial.network.latencies
+    measured = trial.measured is not None
+    return LatencyFigures(
+        source=stream.source,
+        device=(history.phone or history.device) if measured else history.device,
+        threads=history.threads,
+        graphs_source=graphs.source,
+        key_ms=graphs.key.median_ms,
+        propagate_ms=graphs.propagate.median_ms,
+        gate_ms=graphs.gate.median_ms,
+        mean_ms=stream.mean_ms,
+        worst_ms=stream.worst_ms,
+        sustained_fps=stream.sustained_fps if stream.mean_ms else None,
+        dropped_frames=stream.dropped_frames,
+    )

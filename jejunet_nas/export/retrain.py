@@ -1,0 +1,156 @@
+"""Retrain: a trial's network trained on for longer, compressed and scored anew.
+
+    studies/NAME/exports/<key>/    checkpoints/  trained.npz  trained.json  record.json  graphs
+
+What takes long is kept in a folder that is named by all that decides it, so that the same export
+goes on where it was interrupted: within the training, from the last checkpoint; after it, from the
+trained weights; after compression, from the graphs.
+
+The learning rate begins at `pretrained_rate` of the study's own, for all layers: as of those that
+came from ImageNet, what they know is to be kept, and the full rate, which new layers need, makes
+networks forget (CONTRIBUTING, "Decisions", 2026-11-25). The cosine is a fresh one over the steps.
+"""
+
+import dataclasses
+import hashlib
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from jejunet_nas.compression.chain import chain_in_words, chain_of
+from jejunet_nas.networks.build import KerasNetwork
+from jejunet_nas.records import (
+    NetworkRecord,
+    Record,
+    TrainingRecord,
+    TrialResult,
+    from_json,
+    to_json,
+)
+from jejunet_nas.space.architecture import Architecture, Network, canonical_json
+from jejunet_nas.training.gate import train_gate
+from jejunet_nas.training.material import Tell
+from jejunet_nas.trial import (
+    Clock,
+    TrialSetup,
+    score_network,
+    trained_network,
+    write_graphs,
+)
+
+EXPORTS = "exports"  # the folder of what exports made, in a study's own
+CHECKPOINTS = "checkpoints"
+_TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
+
+
+def retrain(
+    trial: TrialResult, setup: TrialSetup, exports: Path, *, steps: int, qat: bool, tell: Tell
+) -> tuple[TrialResult, Path]:
+    """Return `trial` as it is after `steps` more, and the folder of its graphs, in `exports`.
+
+    steps: 0 compresses the trial's own weights. qat: compresses with quantisation-aware training,
+    whatever the trial did. Raises `SettingError` where the trial's weights are gone, `TrialError`
+    where training breaks.
+    """
+    network = trial.architecture.network
+    if qat:
+        network = dataclasses.replace(network, quantization="quantization_aware")
+    name = _key(trial, network, setup, steps)
+    record = _read(NetworkRecord, exports / name / _RECORD) or _make(
+        name, trial, network, setup, exports, steps, tell
+    )
+    scored = score_network(
+        trial.number,
+        Architecture(network=network, policy=trial.architecture.policy),
+        record,
+        dataclasses.replace(setup, folder=exports),
+        tell,
+        reused=False,
+    )
+    return scored, exports / name
+
+
+def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) -> str:
+    """Return what an export's folder is called: by all that decides its graphs and scores."""
+    told = [
+        trial.network_id,
+        canonical_json(network),
+        canonical_json(setup.recipe),
+        chain_in_words(chain_of(network, setup.compression)),
+        setup.val.fingerprint,
+        str(steps),
+    ]
+    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:12]
+
+
+def _make(
+    name: str,
+    trial: TrialResult,
+    network: Network,
+    setup: TrialSetup,
+    exports: Path,
+    steps: int,
+    tell: Tell,
+) -> NetworkRecord:
+    folder, clock = exports / name, Clock({})
+    folder.mkdir(parents=True, exist_ok=True)
+    keras, training = trained_network(trial.network, setup), trial.network.training
+    if steps:
+        with clock.stage("train"):
+            keras, training = _trained_on(trial, keras, setup, folder, steps, tell)
+    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
+    record = write_graphs(name, keras, network, setup, folder, training, material, tell, clock)
+    _write(folder / _RECORD, record)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return record
+
+
+def _trained_on(
+    trial: TrialResult, keras: KerasNetwork, setup: TrialSetup, folder: Path, steps: int, tell: Tell
+) -> tuple[KerasNetwork, TrainingRecord]:
+    """Return the network trained on, from where an earlier run has come to."""
+    kept = _read(TrainingRecord, folder / _TRAINING)
+    if kept is not None:
+        keras.load_weights(folder / _TRAINED)
+        return keras, kept
+    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
+    loop = material.train(
+        keras,
+        material.pictures(keras.network, tell),
+        tell,
+        what="train on",
+        pretrained=keras.layers.keys(),
+        steps=steps,
+    )
+    tell("train the gate", 0, 1)
+    gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
+    training = dataclasses.replace(
+        trial.network.training,
+        steps=steps,
+        loss_every_steps=loop.loss_every_steps,
+        losses=loop.losses,
+        gate_loss=gate_loss,
+        median_step_ms=loop.median_step_ms,
+        input_wait_share=loop.input_wait_share,
+    )
+    part = folder / f"part-{_TRAINED}"  # np.savez would add its suffix to another name
+    keras.save_weights(part)
+    part.replace(folder / _TRAINED)
+    # Written last: where it is, the weights are whole.
+    _write(folder / _TRAINING, training)
+    return keras, training
+
+
+def _read(kind: type[Record], file: Path) -> Record | None:
+    """Return the record in `file`; None where there is none, or none that can be read."""
+    try:
+        return from_json(kind, file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(file: Path, record: NetworkRecord | TrainingRecord) -> None:
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(to_json(record, indent=2), encoding="utf-8")
+    part.replace(file)

@@ -1,0 +1,244 @@
+"""Segments a video with the graphs that lie beside this file, as its manifest.json says.
+
+    pip install ai-edge-litert numpy pillow
+    python example.py FRAMES --out segmented
+
+FRAMES is a folder of pictures, taken in the order of their names, or a picture of several frames
+(GIF, WebP, APNG, TIFF). Pillow decodes no video: `ffmpeg -i street.mp4 frames/%05d.png` makes a
+folder of one.
+
+What is written: masks/00000.png and so on, class indices with the palette of the manifest, and
+overlays/00000.png, the frames with their masks laid over. Everything that a port of it to another
+language has to do is in the class `Segmenter`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image, ImageOps, ImageSequence
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+TINT = 0.5  # share of a class's colour in an overlay
+
+
+class Graph:
+    """One .tflite graph: arrays by name in, arrays by name out."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        self._interpreter = Interpreter(model_path=str(file), num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._inputs = {t["name"]: t["index"] for t in self._interpreter.get_input_details()}
+        self._outputs = {t["name"]: t["index"] for t in self._interpreter.get_output_details()}
+
+    def run(self, **inputs: Any) -> dict[str, Any]:
+        """Run the graph once; every array has its batch axis."""
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(self._inputs[name], value)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(i) for name, i in self._outputs.items()}
+
+
+class Keyframe:
+    """What a keyframe leaves behind for the frames after it."""
+
+    def __init__(self, number: int, mask: Any, context: Any, thumbnail: Any) -> None:
+        self.number, self.mask, self.context, self.thumbnail = number, mask, context, thumbnail
+
+
+class Segmenter:
+    """Runs the graphs on the frames of one video, in the order of time, under the policy."""
+
+    def __init__(self, bundle: Path, threads: int = 1) -> None:
+        self.manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        self._policy, self._input = self.manifest["policy"], self.manifest["input"]
+        graphs = self.manifest["graphs"]
+        self._graphs = {n: Graph(bundle / g["file"], threads) for n, g in graphs.items()}
+        self._table = context_table(
+            tensor(graphs["key"]["outputs"], "context"),
+            tensor(graphs["propagate"]["inputs"], "context"),
+        )
+        self._score = tensor(graphs["gate"]["outputs"], "score")
+        self._number = 0
+        self._since: int | None = None  # frames since a keyframe began; None before the first
+        self._keyframe: Keyframe | None = None  # the one that frames make do with
+        self._coming: Keyframe | None = None  # the one that runs in the background
+
+    def segment(self, frame: Any) -> tuple[Any, str]:
+        """Return the mask of `frame` (uint8 [height, width, 3], RGB) and the path it took.
+
+        The mask is uint8 [h, w] at the graphs' own size, class indices.
+        """
+        picture = self._resized(frame)
+        self._take_up()
+        score = self._gate_score(picture) if self._asks_gate() else None
+        path = self._path(picture, score)
+        assert self._keyframe is not None, "the first frame is a keyframe"
+        mask = self._keyframe.mask
+        if path == "propagate":
+            mask = self._propagate(picture, self._keyframe)
+        self._number += 1
+        return mask, path
+
+    def _path(self, picture: Any, score: float | None) -> str:
+        """Choose the path of the next frame; where that begins a keyframe, run it."""
+        policy, background = self._policy, self._policy["asynchronous"]
+        refresh, reuse = policy["refresh_above"], policy["reuse_below"]
+        far = score is not None and refresh is not None and score > refresh
+        wanted = self._is_due() or far
+        if wanted and (self._keyframe is None or not background):
+            self._keyframe = self._key(picture)
+            self._since = 1
+            return "key"
+        if wanted and self._coming is None:
+            # On a phone this runs on a thread of its own, and is taken up when it is done.
+            self._coming = self._key(picture)
+            self._since = 0
+        self._since = (self._since or 0) + 1
+        if score is not None and reuse is not None and score < reuse:
+            return "reuse"
+        return str(policy["between_keyframes"])
+
+    def _take_up(self) -> None:
+        """Take up the keyframe in the background, as many frames later as it was scored with."""
+        coming = self._coming
+        if coming and self._number - coming.number >= self.manifest["keyframe_lag"]:
+            self._keyframe, self._coming = coming, None
+
+    def _is_due(self) -> bool:
+        return self._since is None or self._since >= self._policy["keyframe_interval"]
+
+    def _asks_gate(self) -> bool:
+        """Whether anything about the next frame depends on the gate."""
+        reuse, refresh = self._policy["reuse_below"], self._policy["refresh_above"]
+        if self._keyframe is None or (reuse is None and refresh is None):
+            return False
+        if not self._policy["asynchronous"]:
+            return not self._is_due()
+        may_refresh = refresh is not None and self._coming is None and not self._is_due()
+        return reuse is not None or may_refresh
+
+    def _key(self, picture: Any) -> Keyframe:
+        outputs = self._graphs["key"].run(image=picture[None])
+        mask, context = outputs["class_map"][0], outputs["context"]
+        return Keyframe(self._number, mask, self._passed_on(context), self._thumbnail(picture))
+
+    def _propagate(self, picture: Any, keyframe: Keyframe) -> Any:
+        outputs = self._graphs["propagate"].run(image=picture[None], context=keyframe.context)
+        return outputs["class_map"][0]
+
+    def _gate_score(self, picture: Any) -> float:
+        """Return how far the keyframe's mask is out of date, 0 to 1."""
+        assert self._keyframe is not None, "there is a keyframe to compare with"
+        now, then = self._thumbnail(picture)[None], self._keyframe.thumbnail[None]
+        stored = self._graphs["gate"].run(now=now, keyframe=then)["score"].item()
+        return float(self._score["scale"] * (stored - self._score["zero_point"]))
+
+    def _passed_on(self, context: Any) -> Any:
+        return context if self._table is None else self._table[context.view(np.uint8)]
+
+    def _resized(self, frame: Any) -> Any:
+        size = self._input["height"], self._input["width"]
+        if frame.shape[:2] == size:
+            return frame
+        image = Image.fromarray(np.ascontiguousarray(frame))
+        return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+
+    def _thumbnail(self, picture: Any) -> Any:
+        """Return the means of squares, rounded down."""
+        step = self._input["thumbnail_stride"]
+        height, width, _ = picture.shape
+        squares = picture.reshape(height // step, step, width // step, step, 3)
+        return (squares.sum(axis=(1, 3), dtype=np.int64) // step**2).astype(np.uint8)
+
+
+def tensor(tensors: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return what the manifest says of the tensor `name`."""
+    return next(each for each in tensors if each["name"] == name)
+
+
+def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
+    """Return 256 values that take the key graph's context to propagate's scale; None if alike."""
+    if [source[k] for k in ("scale", "zero_point")] == [target[k] for k in ("scale", "zero_point")]:
+        return None
+    stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
+    real = source["scale"] * (stored - source["zero_point"])
+    wanted = np.round(real / target["scale"]) + target["zero_point"]
+    return np.clip(wanted, -128, 127).astype(np.int8)
+
+
+def frames_of(place: Path) -> Iterator[Any]:
+    """Yield the frames of a folder or of a picture of several, uint8 [height, width, 3], RGB."""
+    if place.is_dir():
+        files = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
+        for file in sorted(files, key=lambda each: natural_key(each.name)):
+            with Image.open(file) as image:
+                yield np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        return
+    with Image.open(place) as image:
+        for frame in ImageSequence.Iterator(image):
+            yield np.array(frame.convert("RGB"))
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Return what sorts frame 2 before frame 10."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts] + [(2, 0, name)]
+
+
+def as_large_as(frame: Any, mask: Any) -> Any:
+    """Return `mask` at the size of `frame`, each pixel that of the nearest one."""
+    height, width = frame.shape[:2]
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
+
+
+def main() -> None:
+    """Read the command line, segment, write."""
+    parser = argparse.ArgumentParser(
+        description="Segment a folder of frames, or an animated picture, with this bundle's "
+        "graphs. Needs ai-edge-litert, numpy and pillow. There is no video decoder in them: turn "
+        "a video into a folder of frames first, with ffmpeg -i VIDEO frames/%%05d.png."
+    )
+    parser.add_argument("frames", type=Path, help="a folder of frames, or a GIF, WebP, APNG, TIFF")
+    parser.add_argument("--out", type=Path, required=True, help="a folder to write to")
+    parser.add_argument("--bundle", type=Path, default=Path(__file__).parent, help="its folder")
+    parser.add_argument("--threads", type=int, default=1, help="of each graph")
+    parser.add_argument(
+        "--graph-size", action="store_true", help="masks as the graphs give them, no overlays"
+    )
+    given = parser.parse_args()
+    if not given.frames.exists():
+        sys.exit(f"{given.frames} does not exist; allowed: a folder of frames, or a picture.")
+    segmenter = Segmenter(given.bundle, given.threads)
+    palette = np.array(segmenter.manifest["palette"], np.uint8)
+    counts: dict[str, int] = {}
+    for number, frame in enumerate(frames_of(given.frames)):
+        mask, path = segmenter.segment(frame)
+        counts[path] = counts.get(path, 0) + 1
+        if not given.graph_size:
+            mask = as_large_as(frame, mask)
+            colours = palette[mask]
+            share = np.where(colours.any(axis=2, keepdims=True), TINT, 0.0)  # black: background
+            overlay = ((1 - share) * frame + share * colours).round().astype(np.uint8)
+            save(Image.fromarray(overlay), given.out / "overlays" / f"{number:05d}.png")
+        image = Image.fromarray(mask)
+        image.putpalette(palette.ravel().tolist())
+        save(image, given.out / "masks" / f"{number:05d}.png")
+    shares = ", ".join(f"{count} {path}" for path, count in counts.items()) or "no frames"
+    print(f"{given.out}: {shares}")
+
+
+def save(image: Any, file: Path) -> None:
+    """Write a picture, and the folder that it goes to."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image.save(file)
+
+
+if __name__ == "__main__":
+    main()

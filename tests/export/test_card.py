@@ -1,0 +1,69 @@
+"""The model card says what there is to know, and shows names as text."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from jejunet_nas.space.architecture import Policy
+from tests.export.bundles import write_tiny
+
+HOSTILE = ("background", "<script>alert('x')</script>", 'say "æ"', "a|b", "*c* [d](e) `f`")
+
+
+def card(folder: Path, policy: Policy, study: str = "tiny") -> str:
+    bundle = write_tiny(folder / "b", policy, study=study, class_names=HOSTILE)
+    return (bundle / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    policy = Policy(keyframe_interval=5, reuse_below=0.05, refresh_above=0.25)
+    return card(tmp_path_factory.mktemp("cards"), policy, "a <b>study</b> & æ")
+
+
+def test_it_has_the_sections_of_a_model_card(gated: str) -> None:
+    sections = re.findall(r"^## (.*)$", gated, re.MULTILINE)
+
+    assert sections == [
+        *("What it is for", "What it scores", "Limits", "The graphs"),
+        *("On this computer", "On Android, step by step"),
+    ]
+
+
+def test_names_are_text_whatever_is_in_them(gated: str) -> None:
+    assert "# a \\<b\\>study\\</b\\> \\& æ, trial 3" in gated
+    assert "\\<script\\>alert('x')\\</script\\>" in gated
+    assert 'say "æ"' in gated
+    assert "| a\\|b |" in gated
+    assert "\\*c\\* \\[d\\](e) \\`f\\`" in gated
+    assert "<script" not in gated.replace("\\<script", "")
+
+
+def test_figures_stand_with_their_source(gated: str) -> None:
+    assert "mIoU **50.0 %**: the int8 graphs" in gated
+    assert "| a frame, mean | 20.0 | predicted |" in gated
+    assert "The latency was predicted." in gated
+    assert re.search(r"^\| \\\*c.* \| - \|", gated, re.MULTILINE)  # no frame holds it
+
+
+def test_the_steps_are_those_of_the_policy(gated: str, tmp_path: Path) -> None:
+    every_frame = card(tmp_path, dataclasses.replace(Policy(keyframe_interval=1)))
+
+    assert "a score over 0.25 makes the frame a keyframe" in gated
+    assert "a score under 0.05 reuses the keyframe's mask" in gated
+    assert "each that comes 5 or more frames after the last one;" in gated
+    assert "a score" not in every_frame
+    assert "12288 bytes" in every_frame  # 64 x 64 x 3
+
+
+def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:
+    lines = gated.splitlines()
+
+    for table in re.findall(r"(?:^\|.*\n)+", gated, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(columns) == 1, table
+    assert not any(a == b == c == "" for a, b, c in zip(lines, lines[1:], lines[2:], strict=False))
+    assert "{{" not in gated
+    assert "{%" not in gated

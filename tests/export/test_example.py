@@ -1,0 +1,197 @@
+"""The example of a bundle runs with nothing of this project, and shows what the project shows."""
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jejunet_nas.export.card import TEMPLATES
+from jejunet_nas.records import Clip
+from jejunet_nas.resize import resize_mask
+from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video.bundle import Bundle, read_bundle
+from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.results import ClipResults
+from jejunet_nas.video.walk import walk
+from tests.builders import tiny_run, tiny_splits
+from tests.export.bundles import write_tiny
+
+# Runs the example as a phone's maker would, and refuses every package that a bundle does not need.
+BLOCKED = """\
+import runpy, sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in {blocked}:
+            raise ImportError(f"{{top}} is not there")
+
+sys.meta_path.insert(0, Refusing())
+sys.argv = {arguments}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+NOT_THERE = {
+    *("jejunet_nas", "tensorflow", "tf_keras", "keras", "scipy", "pandas", "av", "optuna"),
+    *("pydantic", "flatbuffers", "matplotlib", "cv2", "torch", "jinja2"),
+}
+# Thresholds as shares of the scores of all pairs of the clip's frames: see `policy`.
+POLICIES = {
+    "every frame": Policy(keyframe_interval=1),
+    "propagate": Policy(keyframe_interval=3),
+    "reuse": Policy(keyframe_interval=3, between_keyframes="reuse"),
+    "gated": Policy(keyframe_interval=5, reuse_below=0.3, refresh_above=0.7),
+    "refresh": Policy(keyframe_interval=6, between_keyframes="reuse", refresh_above=0.5),
+    "background": Policy(keyframe_interval=1, asynchronous=True),
+    "gated in the background": Policy(
+        keyframe_interval=4, reuse_below=0.4, refresh_above=0.8, asynchronous=True
+    ),
+}
+
+
+def run(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the bundle's example in a Python of its own."""
+    words = [str(bundle / "example.py"), *map(str, arguments)]
+    code = BLOCKED.format(blocked=NOT_THERE, arguments=words)
+    command = [sys.executable, "-I", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    """A clip of twelve frames of 50 x 70 pixels: one that stands, then another one."""
+    first, other = tiny_splits()[1].clips
+    frames = np.concatenate([first.frames[:6], np.repeat(other.frames[:1], 3, 0), other.frames[:3]])
+    sized = [np.asarray(Image.fromarray(frame).resize((70, 50))) for frame in frames]
+    return Clip(
+        name="cut",
+        frames=np.stack(sized),
+        masks=np.zeros((12, 50, 70), np.uint8),
+        annotated=np.zeros(12, np.bool_),
+        fps=24.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frames")
+    for number, frame in enumerate(clip.frames):
+        Image.fromarray(frame).save(folder / f"f{number}.png")  # f10 comes after f9
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scores(clip: Clip) -> list[float]:
+    """The gate's score of each pair of the clip's frames."""
+    results = ClipResults(clip, NetworkGraphs(tiny_run().graphs))
+    return [results.gate(t, earlier) for t in range(12) for earlier in range(t)]
+
+
+def policy(name: str, scores: list[float]) -> Policy:
+    """Return the policy `name`, its thresholds such that so large a share of `scores` is below."""
+    chosen = POLICIES[name]
+    given = {key: getattr(chosen, key) for key in ("reuse_below", "refresh_above")}
+    thresholds = {
+        key: None if share is None else float(np.quantile(scores, share))
+        for key, share in given.items()
+    }
+    return dataclasses.replace(chosen, **thresholds)
+
+
+def as_scored(bundle: Bundle, clip: Clip) -> tuple[list[np.ndarray], str]:
+    """Return the masks and paths of a clip as the project's evaluation walks it."""
+    results = ClipResults(clip, NetworkGraphs(bundle.graphs))
+    lag = bundle.keyframe_lag if bundle.policy.asynchronous else None
+    taken = walk(len(clip), bundle.policy, results.gate, lag=lag)
+    return [results.mask(shown) for shown in taken.shown], "".join(p[0] for p in taken.paths)
+
+
+def masks_in(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(Image.open(file)) for file in sorted((folder / "masks").iterdir())]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_its_masks_are_those_of_the_evaluation_bit_for_bit(
+    name: str, clip: Clip, folder: Path, scores: list[float], tmp_path: Path
+) -> None:
+    place = write_tiny(tmp_path / "b", policy(name, scores))
+    wanted, paths = as_scored(read_bundle(place), clip)
+
+    ran = run(place, folder, "--out", tmp_path / "out", "--graph-size")
+
+    assert ran.returncode == 0, ran.stderr
+    np.testing.assert_equal(masks_in(tmp_path / "out"), wanted)
+    for path, letter in (("key", "k"), ("propagate", "p"), ("reuse", "r")):
+        count = paths.count(letter)
+        assert (f"{count} {path}" in ran.stdout) == (count > 0), (ran.stdout, paths)
+
+
+def test_the_gate_sends_frames_on_every_path_here(
+    clip: Clip, scores: list[float], tmp_path: Path
+) -> None:
+    for name, expected in (("gated", "kpr"), ("refresh", "kr"), ("gated in the background", "kpr")):
+        bundle = read_bundle(write_tiny(tmp_path / name, policy(name, scores)))
+        assert set(as_scored(bundle, clip)[1]) == set(expected), name
+
+
+def test_masks_have_the_size_of_the_frames_and_overlays_lie_beside(
+    clip: Clip, folder: Path, tmp_path: Path
+) -> None:
+    place = write_tiny(tmp_path / "b")
+    wanted, _ = as_scored(read_bundle(place), clip)
+
+    ran = run(place, folder, "--out", tmp_path / "out")
+
+    assert ran.returncode == 0, ran.stderr
+    np.testing.assert_equal(
+        masks_in(tmp_path / "out"), [resize_mask(mask, 50, 70) for mask in wanted]
+    )
+    overlays = sorted((tmp_path / "out" / "overlays").iterdir())
+    assert [file.name for file in overlays] == [f"{i:05d}.png" for i in range(12)]
+    first, mask = np.asarray(Image.open(overlays[0])), masks_in(tmp_path / "out")[0]
+    np.testing.assert_equal(first[mask == 0], clip.frames[0][mask == 0])
+    assert (first[mask > 0] != clip.frames[0][mask > 0]).any()
+
+
+def test_an_animated_picture_is_a_video(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (70, 50), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+
+    ran = run(write_tiny(tmp_path / "b"), tmp_path / "a.gif", "--out", tmp_path / "out")
+
+    assert ran.returncode == 0, ran.stderr
+    assert [mask.shape for mask in masks_in(tmp_path / "out")] == [(50, 70)] * 3
+
+
+def test_what_is_not_there_is_named_and_help_says_what_it_cannot_do(tmp_path: Path) -> None:
+    place = write_tiny(tmp_path / "b")
+
+    missing = run(place, tmp_path / "gone", "--out", tmp_path / "out")
+    told = run(place, "--help")
+
+    assert missing.returncode == 1
+    assert missing.stderr.strip().endswith(
+        "gone does not exist; allowed: a folder of frames, or a picture."
+    )
+    assert "no video decoder" in " ".join(told.stdout.split())
+
+
+def test_it_imports_litert_numpy_and_pillow_and_the_standard_library() -> None:
+    tree = ast.parse((TEMPLATES / "example.py").read_text(encoding="utf-8"))
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+
+    assert names - sys.stdlib_module_names == {"ai_edge_litert", "numpy", "PIL"}

@@ -1,0 +1,235 @@
+"""A bundle that is whole passes; whatever is changed in it is found, and named."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.export.verify import verify
+from jejunet_nas.video.manifest import manifest_text
+from tests.export.bundles import EVERY_THIRD, write_tiny
+
+NAMES = ("background", "<script>alert(1)</script>", "'q\"", "d æ|rk", "*b*")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("bundles") / "b", class_names=NAMES)
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("bundles") / "b.zip")
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return shutil.copytree(whole, tmp_path / "b")
+
+
+def rewrite(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the manifest as somebody does who also mends its hash."""
+    file = bundle / "manifest.json"
+    plain = json.loads(file.read_text(encoding="utf-8"))
+    del plain["sha256"]
+    change(plain)
+    file.write_text(manifest_text(plain), encoding="utf-8")
+
+
+def hash_anew(bundle: Path, name: str) -> None:
+    digest = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
+    rewrite(bundle, lambda plain: plain["files"].__setitem__(name, digest))
+
+
+def test_a_bundle_as_it_was_written_passes_every_check(whole: Path) -> None:
+    names = [check.name for check in verify(whole)]
+
+    assert names == ["manifest", "files", "hashes", "policy", "classes", "graphs", "metadata"]
+
+
+def test_a_zip_passes_too_and_one_bundle_is_one_zip(tmp_path: Path) -> None:
+    one, other = (write_tiny(tmp_path / name) for name in ("one.zip", "other.zip"))
+
+    assert verify(one)[0].name == "archive"
+    assert one.read_bytes() == other.read_bytes()
+    assert {each.name for each in tmp_path.iterdir()} == {"one.zip", "other.zip"}
+
+
+def test_nothing_is_written_to_what_is_verified(whole: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in whole.iterdir()}
+
+    verify(whole)
+
+    assert {file: file.stat().st_mtime_ns for file in whole.iterdir()} == before
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_any_changed_byte_is_found(whole: Path, data: st.DataObject) -> None:
+    file = data.draw(st.sampled_from(sorted(whole.iterdir())))
+    content = bytearray(file.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    kept = file.read_bytes()
+    try:
+        file.write_bytes(content)
+        with pytest.raises(SettingError, match=r"; allowed: "):
+            verify(whole)
+    finally:
+        file.write_bytes(kept)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_zip_with_a_changed_byte_is_refused_or_holds_the_same_files(
+    zipped: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("zip")
+    file = folder / "b.zip"
+    shutil.copyfile(zipped, file)
+    with zipfile.ZipFile(file) as opened:
+        files = {member.filename: opened.read(member) for member in opened.infolist()}
+    content = bytearray(file.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    file.write_bytes(content)
+
+    with contextlib.suppress(SettingError):
+        verify(file)
+        # What was changed is a date, say, which is no part of any file.
+        with zipfile.ZipFile(file) as opened:
+            assert {each.filename: opened.read(each) for each in opened.infolist()} == files
+    shutil.rmtree(folder)
+
+
+def set_tensor(**values: object) -> Callable[[dict[str, Any]], object]:
+    return lambda plain: plain["graphs"]["key"]["inputs"][0].update(values)
+
+
+CHANGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a class too many": (
+        lambda m: m["class_names"].append("more"),
+        "palette has 5 entries; allowed: 6, one a class",
+    ),
+    "another order of classes": (
+        lambda m: m["class_names"].reverse(),
+        r"key\.tflite has the labels .*; allowed: the manifest's class_names",
+    ),
+    "another shape": (
+        set_tensor(shape=[1, 96, 64, 3]),
+        r"key\.tflite has image uint8 \[1, 64, 64, 3\] of scale .*; allowed: .*\[1, 96, 64, 3\]",
+    ),
+    "another type": (set_tensor(type="int8"), r"allowed: image int8 \[1, 64, 64, 3\]"),
+    "another scale": (set_tensor(scale=0.5), r"allowed: .* of scale 0\.5 and zero"),
+    "another zero point": (set_tensor(zero_point=3), "and zero point 3, as manifest.json says"),
+    "a tensor too few": (
+        lambda m: m["graphs"]["key"]["outputs"].pop(),
+        r"key\.tflite has other tensors",
+    ),
+    "another input": (
+        lambda m: m["input"].update(height=96),
+        r"key's image is \(1, 64, 64, 3\); allowed: \(1, 96, 64, 3\)",
+    ),
+    "a policy that the network cannot": (
+        lambda m: m["source"]["network"].update(detail="none", logit_stride=16),
+        "between_keyframes is propagate with detail none",
+    ),
+    "a policy that is none": (
+        lambda m: m["policy"].update(keyframe_interval=0),
+        "policy: keyframe_interval is 0; allowed: 1 to 120",
+    ),
+    "a file without a hash": (
+        lambda m: m["files"].pop("example.py"),
+        r"names no hash of example\.py; allowed",
+    ),
+    "a source of latency that is none": (
+        lambda m: m["metrics"]["latency"].update(source="guessed"),
+        r"metrics\.latency\.source is 'guessed'; allowed: 'measured', 'predicted' or 'host'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_manifest_that_lies_is_found_though_its_hash_is_right(name: str, bundle: Path) -> None:
+    change, words = CHANGED[name]
+    rewrite(bundle, change)
+
+    with pytest.raises(SettingError, match=words) as caught:
+        verify(bundle)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_without_metadata_is_found_though_its_hash_is_right(bundle: Path) -> None:
+    from tests.builders import tiny_run
+
+    shutil.copyfile(tiny_run().graphs["propagate"], bundle / "propagate.tflite")
+    hash_anew(bundle, "propagate.tflite")
+
+    with pytest.raises(SettingError, match=r"propagate\.tflite: its metadata cannot be read"):
+        verify(bundle)
+
+
+def test_a_graph_that_does_not_load_is_found_though_its_hash_is_right(bundle: Path) -> None:
+    (bundle / "gate.tflite").write_bytes(b"no graph")
+    hash_anew(bundle, "gate.tflite")
+
+    with pytest.raises(SettingError, match=r"gate\.tflite does not load under LiteRT"):
+        verify(bundle)
+
+
+def test_a_stray_file_is_named(bundle: Path) -> None:
+    (bundle / "notes.txt").touch()
+
+    with pytest.raises(SettingError, match=r"holds notes\.txt, which its manifest\.json does not"):
+        verify(bundle)
+
+
+def test_what_was_measured_of_a_bundle_is_no_stray_file(bundle: Path) -> None:
+    (bundle / "measurements.json").write_text('{"measured": [], "host": []}')
+    verify(bundle)
+
+    (bundle / "measurements.json").write_text("[")
+    with pytest.raises(SettingError, match=r"measurements\.json cannot be read"):
+        verify(bundle)
+
+
+def test_a_missing_file_and_a_link_in_its_place_are_named(bundle: Path, whole: Path) -> None:
+    (bundle / "README.md").unlink()
+    with pytest.raises(SettingError, match=r"holds no file README\.md; allowed: all that"):
+        verify(bundle)
+
+    (bundle / "README.md").symlink_to(whole / "README.md")
+    with pytest.raises(SettingError, match=r"holds no file README\.md"):
+        verify(bundle)
+
+
+def test_a_fault_in_a_zip_names_the_zip(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "example.py").write_text("print()")
+    shutil.make_archive(f"{tmp_path / 'spoilt'}", "zip", bundle)
+
+    with pytest.raises(SettingError, match=r"spoilt\.zip/example\.py has the SHA-256"):
+        verify(tmp_path / "spoilt.zip")
+
+
+def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
+    for place, words in (
+        (tmp_path / "nowhere", "nowhere does not exist; allowed: a bundle"),
+        (tmp_path, r"holds no manifest\.json; allowed: a bundle"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            verify(place)
+
+
+def test_the_policy_is_told(whole: Path) -> None:
+    found = {check.name: check.found for check in verify(whole)}
+
+    assert found["policy"].endswith(f"keyframe_interval {EVERY_THIRD.keyframe_interval}")

@@ -1,0 +1,133 @@
+"""A bundle holds all that it has to, and is written whole or not at all."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.export import write
+from jejunet_nas.export.write import write_bundle
+from jejunet_nas.reporting.overlay import class_colours
+from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video.bundle import read_bundle
+from tests.builders import tiny_run
+from tests.export.bundles import FINGERPRINTS, LAG, tiny_facts, write_tiny
+
+GATED = Policy(keyframe_interval=4, refresh_above=0.25, asynchronous=True)
+HOSTILE = ("background", "<script>alert('x')</script>", 'say "æ"', "a|b", "*c*\n# d")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "deep" / "b"
+    return write_tiny(folder, GATED, study="tiny <b>", class_names=HOSTILE)
+
+
+def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
+    assert {file.name for file in bundle.iterdir()} == {
+        *("key.tflite", "propagate.tflite", "gate.tflite"),
+        *("manifest.json", "README.md", "example.py"),
+    }
+    assert [each.name for each in bundle.parent.iterdir()] == ["b"]
+
+
+def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+
+    assert manifest["format"] == 2
+    assert manifest["class_names"] == [*HOSTILE[:4], "*c* # d"]
+    assert manifest["palette"] == [[0, 0, 0], *(list(c) for c in class_colours(HOSTILE)[1:] if c)]
+    assert manifest["policy"] == {
+        "keyframe_interval": 4,
+        "between_keyframes": "propagate",
+        "reuse_below": None,
+        "refresh_above": 0.25,
+        "asynchronous": True,
+    }
+    assert (manifest["keyframe_lag"], manifest["target_fps"]) == (LAG, 24.0)
+    assert manifest["calls"] == {"key": ["key"], "propagate": ["propagate"], "reuse": []}
+    assert manifest["input"] == {
+        "height": 64,
+        "width": 64,
+        "colour_order": "RGB",
+        "resize": "bilinear, antialiased, aspect not kept",
+        "mask_resize": "nearest",
+        "thumbnail_stride": 8,
+    }
+    image = manifest["graphs"]["key"]["inputs"][0]
+    assert image == {
+        "name": "image",
+        "shape": [1, 64, 64, 3],
+        "type": "uint8",
+        "scale": pytest.approx(1 / 127.5, rel=1e-4),
+        "zero_point": pytest.approx(128, abs=1),
+    }
+    assert manifest["graphs"]["propagate"]["file"] == "propagate.tflite"
+    source = manifest["source"]
+    assert (source["study"], source["trial"], source["export_steps"]) == ("tiny <b>", 3, 0)
+    assert source["fingerprints"] == FINGERPRINTS
+    assert source["seeds"] == {"training": 0, "sampler": 0}
+    assert set(manifest["versions"]) >= {"jejunet-nas", "tensorflow", "ai-edge-litert", "python"}
+
+
+def test_every_figure_has_its_source(bundle: Path) -> None:
+    metrics = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["metrics"]
+
+    accuracy, latency = metrics["accuracy"], metrics["latency"]
+    assert (accuracy["graphs"], accuracy["split"], accuracy["frames"]) == ("int8", "val", 3)
+    assert (accuracy["miou"], accuracy["class_iou"][-1]) == (0.5, None)
+    assert accuracy["paths"] == {path: pytest.approx(1 / 3) for path in accuracy["paths"]}
+    assert (latency["source"], latency["graphs_source"]) == ("predicted", "predicted")
+    assert (latency["device"], latency["threads"], latency["mean_ms"]) == ("Pixel 2", 1, 20.0)
+
+
+def test_each_file_has_its_hash_and_each_graph_that_of_the_study(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+
+    def digest(file: Path) -> str:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+
+    others = [file for file in bundle.iterdir() if file.name != "manifest.json"]
+    assert manifest["files"] == {file.name: digest(file) for file in others}
+    for name, file in tiny_run().graphs.items():
+        assert manifest["graphs"][name]["study_sha256"] == digest(file)
+
+
+def test_graphs_are_those_of_the_study_byte_for_byte_but_for_the_metadata(bundle: Path) -> None:
+    for name, file in tiny_run().graphs.items():
+        assert file.read_bytes() in (bundle / f"{name}.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["b", "b.zip"])
+def test_what_is_there_is_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").touch()
+
+    with pytest.raises(SettingError, match=rf"{name} is there already; allowed: a new folder"):
+        write_tiny(tmp_path / name)
+    assert [each.name for each in (tmp_path / name).iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["b", "b.zip"])
+def test_a_bundle_that_cannot_be_written_whole_is_not_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "TEMPLATES", tmp_path / "gone")
+
+    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*; allowed"):
+        write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_zip_is_read_as_the_folder_is(tmp_path: Path) -> None:
+    folder, archive = write_tiny(tmp_path / "b", GATED), write_tiny(tmp_path / "b.zip", GATED)
+
+    of_folder, of_archive = read_bundle(folder), read_bundle(archive)
+
+    assert of_archive.policy == of_folder.policy == GATED
+    assert of_archive.source == of_folder.source
+    for name, file in of_folder.graphs.items():
+        assert of_archive.graphs[name].read_bytes() == file.read_bytes()
+    assert {each.name for each in tmp_path.iterdir()} == {"b", "b.zip"}
