@@ -65,7 +65,7 @@ def result(
         number=number,
         architecture=architecture,
         network=dataclasses.replace(network, graphs=GRAPHS),
-        score=Score(miou=miou, class_iou=(miou, miou), clips=()),
+        score=Score(miou=miou, class_iou=(miou,), clips=()),
         temporal=TEMPORAL,
         walks=(FramePaths(clip="bear", letters="kk"),),
         predicted=StreamLatency(

@@ -7,7 +7,7 @@ bytes; MACs in millions.
 import base64
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jejunet_nas.latency.stream import stream_latency
@@ -80,7 +80,7 @@ def card(
         "startup_ms": latency.startup_ms,
         "paths": [(path, 100 * trial.paths.get(path, 0.0)) for path in PATHS],
         "graphs": list(_graphs(trial)),
-        "classes": _classes(trial),
+        "classes": _classes(trial, history.class_names),
         "float_miou": 100 * trial.float_miou,
         "int8_miou": 100 * trial.int8_miou,
         "checked_frames": network.checked_frames,
@@ -139,8 +139,8 @@ def _graphs(trial: TrialResult) -> Iterator[Mapping[str, Any]]:
         }
 
 
-def _classes(trial: TrialResult) -> list[tuple[str, float | None]]:
-    pairs = zip(trial.network.class_names, trial.score.class_iou, strict=True)
+def _classes(trial: TrialResult, names: Sequence[str]) -> list[tuple[str, float | None]]:
+    pairs = zip(names, trial.score.class_iou, strict=True)
     return [(name, _per_cent(iou)) for name, iou in pairs]
 
 
