@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 from jejunet_nas import __version__
-from jejunet_nas.cli import comparing, compressing, dashboard, data, film, phone, segmenting, study
+from jejunet_nas.cli import (
+    comparing,
+    compressing,
+    dashboard,
+    data,
+    exporting,
+    film,
+    phone,
+    segmenting,
+    study,
+)
 from jejunet_nas.errors import JejunetError, SettingError
 
 INTERRUPTED = 130
@@ -32,6 +42,8 @@ for command in (
     segmenting.segment,
     comparing.policies,
     compressing.compress,
+    exporting.export,
+    exporting.verify,
     phone.measure,
     phone.calibrate,
     phone.doctor,

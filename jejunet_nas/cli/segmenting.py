@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def segment(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A bundle's folder, or a study.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A bundle (folder or .zip), or a study.")
+    ],
     video: Annotated[
         str,
         typer.Argument(metavar="VIDEO", help="A video, a folder of frames, or a camera's number."),

@@ -66,14 +66,14 @@ def _trial_of(study: "Study", number: int | None) -> "Trial":
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":
-    """Return the bundle in the folder `target`, or that of a trial of the study `target`.
+    """Return the bundle that `target` is, a folder or a `.zip`, or that of a trial of a study.
 
     Raises `SettingError`, also where a trial's graphs are gone.
     """
-    if Path(target).is_dir():
+    if Path(target).is_dir() or target.lower().endswith(".zip"):
         if number is not None:
             raise SettingError(
-                f"--trial is {number} and {target} is a bundle's folder, of one trial alone; "
+                f"--trial is {number} and {target} is a bundle, of one trial alone; "
                 "allowed: a study. Leave --trial out."
             )
         from jejunet_nas.video.bundle import read_bundle
@@ -90,5 +90,5 @@ def _study(target: str) -> str:
     try:
         study_file(target)
     except SettingError as error:
-        raise SettingError(f"{error} A bundle is named by its folder.") from None
+        raise SettingError(f"{error} A bundle is named by its folder or .zip.") from None
     return target

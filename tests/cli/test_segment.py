@@ -11,12 +11,11 @@ from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.reporting.live import LiveView
 from jejunet_nas.search.ledger import Ledger, storage_url
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.video.bundle import write_bundle
 from tests.builders import tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
+from tests.export.bundles import write_tiny
 from tests.media.films import FRAMES, HEIGHT, WIDTH, read_back, write_film
 from tests.search.build import result, tiny_study
-from tests.video.bundles import tiny_bundle
 
 POLICY = Policy(keyframe_interval=3)
 KEYS = {
@@ -33,9 +32,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bundles") / "bundle"
-    write_bundle(tiny_bundle(POLICY), folder)
-    return folder
+    return write_tiny(tmp_path_factory.mktemp("bundles") / "bundle", POLICY)
 
 
 @pytest.fixture
@@ -117,7 +114,7 @@ def test_a_bundle_has_no_trials(
 ) -> None:
     line = refusal(capfd, "segment", bundle, film, "--out", tmp_path / "o.mp4", "--trial", 0)
 
-    assert line.startswith(f"--trial is 0 and {bundle} is a bundle's folder, of one trial alone;")
+    assert line.startswith(f"--trial is 0 and {bundle} is a bundle, of one trial alone;")
 
 
 def test_what_is_neither_bundle_nor_study_is_named(
@@ -128,7 +125,7 @@ def test_what_is_neither_bundle_nor_study_is_named(
     line = refusal(capfd, "segment", "nowhere", film, "--out", "o.mp4")
 
     assert line.startswith("nowhere is no study here;")
-    assert line.endswith("A bundle is named by its folder.")
+    assert line.endswith("A bundle is named by its folder or .zip.")
 
 
 def test_an_output_has_to_be_named_and_is_not_the_input(

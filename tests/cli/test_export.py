@@ -1,0 +1,180 @@
+"""The commands `export` and `verify`, on a study of trials that were made up, and on a real one."""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jejunet_nas.records import TrialResult
+from jejunet_nas.search.ledger import Ledger, storage_url
+from jejunet_nas.search.measurements import NETWORKS
+from jejunet_nas.trial import WEIGHTS
+from tests.builders import PROCEDURAL, tiny_run
+from tests.cli.commands import answer, exit_code, refusal
+from tests.export.bundles import EVERY_THIRD, tiny_trial, write_tiny
+from tests.search.build import tiny_study
+
+BRIEFLY = f"""\
+data: {{options: {PROCEDURAL}}}
+training: {{steps: 2, pairs_per_step: 2, gate_pairs: 28, gate_steps: 2, learning_rate: 0.0001}}
+"""
+FIGURES = ((0.9, 30.0), (0.85, 12.0), (0.5, 10.0))  # mIoU, ms: the second is the knee
+
+
+def trial(number: int, miou: float, ms: float) -> TrialResult:
+    made = tiny_trial(dataclasses.replace(EVERY_THIRD, keyframe_interval=number + 2))
+    stream = dataclasses.replace(made.predicted, mean_ms=ms, worst_ms=ms)
+    score = dataclasses.replace(made.score, miou=miou)
+    return dataclasses.replace(made, number=number, score=score, predicted=stream)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A study of three trials on a front, of the tiny network under different policies."""
+    state = tmp_path / "studies" / "tiny"
+    state.mkdir(parents=True)
+    ledger = Ledger(tiny_study(tmp_path, BRIEFLY), storage_url(state))
+    ledger.note_class_names(tiny_run().train.class_names)
+    for number, figures in enumerate(FIGURES):
+        made = trial(number, *figures)
+        ledger.complete(ledger.ask(), made)
+    folder = state / NETWORKS / made.network_id
+    folder.mkdir(parents=True)
+    for name, file in tiny_run().graphs.items():
+        (folder / f"{name}.tflite").write_bytes(file.read_bytes())
+    tiny_run().network.save_weights(folder / WEIGHTS)
+    return tmp_path / "tiny.yaml"
+
+
+def manifest(bundle: Path) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        ([], 0),
+        (["--pick", "best"], 0),
+        (["--pick", "knee"], 1),
+        (["--pick", "fastest"], 2),
+        (["--trial", 1], 1),
+    ],
+)
+def test_a_bundle_is_made_of_the_trial_that_is_asked_for(
+    options: list[object], number: int, study: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    plain, said = answer(capfd, "export", study, "--out", tmp_path / "b", *options)
+
+    miou, ms = FIGURES[number]
+    assert plain["out"] == str(tmp_path / "b")
+    assert plain["source"]["trial"] == number
+    assert manifest(tmp_path / "b")["metrics"]["accuracy"]["miou"] == miou
+    assert manifest(tmp_path / "b")["policy"]["keyframe_interval"] == number + 2
+    assert f"trial {number}, {100 * miou:.1f} mIoU, {ms:.1f} ms a frame (predicted)" in said
+
+
+def test_a_zip_is_made_where_the_name_says_so_and_passes(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer(capfd, "export", study, "--out", tmp_path / "b.zip")
+
+    plain, said = answer(capfd, "verify", tmp_path / "b.zip")
+
+    assert zipfile.is_zipfile(tmp_path / "b.zip")
+    assert next(iter(plain["checks"])) == "archive"
+    assert f"{tmp_path / 'b.zip'} is whole" in said
+    assert "hashes: 5 files have the SHA-256 that they had" in said
+
+
+def test_what_the_search_noted_of_the_data_is_in_the_manifest(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noted = "made_from: {train_fingerprint: '12', val_fingerprint: '34', profile: '5'}\n"
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(noted)
+
+    answer(capfd, "export", study, "--out", tmp_path / "b")
+
+    assert manifest(tmp_path / "b")["source"]["fingerprints"] == {"train": "12", "val": "34"}
+
+
+def test_a_trial_is_trained_on_scored_anew_and_passes(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain, said = answer(capfd, "export", study, "--out", tmp_path / "b", "--steps", 2)
+
+    (exported,) = (tmp_path / "studies" / "tiny" / "exports").iterdir()
+    assert plain["source"]["export_steps"] == 2
+    assert plain["source"]["network_id"] == exported.name
+    assert set(plain["source"]["fingerprints"]) == {"train", "val"}
+    accuracy = plain["metrics"]["accuracy"]
+    assert (accuracy["clips"], accuracy["frames"]) == (2, 16)
+    assert 0.3 < accuracy["miou"] < 0.9  # that of the graphs, not the 0.9 that was made up
+    assert "trained on" in (tmp_path / "b" / "README.md").read_text()
+    assert "2 more for this bundle" in (tmp_path / "b" / "README.md").read_text()
+    assert "trial 0" in said
+    answer(capfd, "verify", tmp_path / "b")
+
+
+def test_two_ways_to_choose_are_one_too_many(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capfd, "export", study, "--out", tmp_path / "b", "--trial", 1, "--pick", "knee")
+
+    assert line == "--trial is 1 and --pick is knee; allowed: one of them. Leave one out."
+
+
+def test_an_output_that_is_there_is_refused_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b.zip").touch()
+
+    line = refusal(capfd, "export", tmp_path / "no.yaml", "--out", tmp_path / "b.zip")
+
+    assert line.startswith(f"{tmp_path / 'b.zip'} is there already; allowed: a new folder")
+
+
+def test_graphs_that_are_gone_are_named(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (gate,) = (tmp_path / "studies").rglob("gate.tflite")
+    gate.unlink()
+
+    line = refusal(capfd, "export", study, "--out", tmp_path / "b")
+
+    assert "gate.tflite does not exist; allowed: the graphs that the search left there" in line
+    assert not (tmp_path / "b").exists()
+
+
+def test_verify_names_the_first_fault_in_one_line_and_exits_with_2(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_tiny(tmp_path / "b")
+    (bundle / "stray").touch()
+
+    line = refusal(capfd, "verify", bundle)
+
+    assert line.startswith(f"{bundle} holds stray, which its manifest.json does not name")
+
+
+def test_a_bundle_and_its_zip_are_segmented_alike(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    from PIL import Image
+
+    for number, frame in enumerate(tiny_run().val_frames[:3]):
+        Image.fromarray(frame).save(frames / f"{number}.png")
+    masks = {}
+    for name in ("b", "b.zip"):
+        bundle, out = write_tiny(tmp_path / name), tmp_path / f"masks-{name}"
+        assert exit_code("segment", bundle, frames, "--masks", out) == 0
+        masks[name] = [file.read_bytes() for file in sorted(out.iterdir())]
+    capfd.readouterr()
+
+    assert len(masks["b"]) == 3
+    assert masks["b"] == masks["b.zip"]
