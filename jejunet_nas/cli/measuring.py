@@ -21,6 +21,7 @@ from jejunet_nas.measure import (
     write_operator_tables,
 )
 from jejunet_nas.measurement import Measurement
+from jejunet_nas.remeasure import bundle_at, keep_host, keep_measured
 from jejunet_nas.reporting.timings import (
     files_json,
     files_table,
@@ -43,8 +44,12 @@ def measure_files(
     console: Console,
     as_json: bool,
 ) -> None:
-    """Time the graphs at `target` and print them; on a phone, with all that was asked for."""
-    files, say = graphs_at(target), sayer(console)
+    """Time the graphs at `target` and print them; on a phone, with all that was asked for.
+
+    What was measured of a bundle is kept in it, and in the record of the study that it is of.
+    """
+    bundle, say = bundle_at(target), sayer(console)
+    files = [*bundle.graphs.values()] if bundle else graphs_at(target)
     if device.kind == "adb":
         phone = open_phone(device, how, say)
         try:
@@ -67,6 +72,10 @@ def measure_files(
     console.print(files_table(timed))
     if device.kind == "host":
         say("Timed on this computer: these are no phone's figures.")
+    if bundle is not None and device.kind == "adb":
+        keep_measured(bundle, target, taken, say)
+    elif bundle is not None and device.kind == "host":
+        keep_host(target, [latency for _, latency in timed], say)
     if as_json:
         print_json(files_json(timed))
     if add_to is not None:  # last: a graph that no profile can hold was measured all the same

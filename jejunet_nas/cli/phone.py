@@ -33,7 +33,7 @@ def measure(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", help="A .tflite file, a folder of them, or a study: its front."
+            metavar="TARGET", help="A .tflite file, a folder of them, a bundle, or a study's name."
         ),
     ],
     device: Device = "adb",
@@ -56,7 +56,11 @@ def measure(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time graphs, or the front of a study, on a phone, on this computer, or by a profile."""
+    """Time graphs, or the front of a study, on a phone, on this computer, or by a profile.
+
+    What a phone took is kept: of a front in the study's record, of a bundle in its folder and in
+    the record of its study, where that lies in studies/ here. `report` then shows it.
+    """
     from jejunet_nas.cli.measuring import measure_files, measure_study
     from jejunet_nas.latency.device import Device as DeviceName
     from jejunet_nas.latency.device import HowToMeasure
