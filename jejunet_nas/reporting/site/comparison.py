@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
-from jejunet_nas.reporting.site.charts import Chart, latency_axis, plain_chart, target_line
+from jejunet_nas.reporting.site.plot import (
+    LEGEND_ABOVE,
+    Chart,
+    chart,
+    latency_axis,
+    scatter,
+    target_line,
+)
 from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.words import architecture_words, latency_words, one_line
 
@@ -99,13 +104,13 @@ def _lead_words(lead: Lead, first: str) -> str:
 
 def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Comparison) -> Chart:
     """Return the stairs of all studies, over their trials."""
-    chart = go.Figure()
+    traces = []
     for place, (history, name, steps) in enumerate(
         zip(histories, names, found.staircases, strict=True)
     ):
         role = ROLES[place % len(ROLES)]
-        chart.add_trace(
-            go.Scatter(
+        traces.append(
+            scatter(
                 x=[trial.latency.mean_ms for trial in history.complete],
                 y=[100 * trial.score.miou for trial in history.complete],
                 mode="markers",
@@ -116,8 +121,8 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
                 hoverinfo="skip",
             )
         )
-        chart.add_trace(
-            go.Scatter(
+        traces.append(
+            scatter(
                 x=[*(ms for ms, _ in steps), found.reference[1]],
                 y=[100 * miou for _, miou in (*steps, *steps[-1:])],
                 mode="lines+markers",
@@ -128,14 +133,14 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
             )
         )
     known = [trial.latency.mean_ms for history in histories for trial in history.complete]
-    chart.update_layout(
+    return chart(
+        traces,
         xaxis=latency_axis([*known, found.reference[1]]),
         yaxis={"title": {"text": "mIoU (%)"}},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
         hovermode="closest",
         **target_line(found.reference[1], 1000 / found.reference[1], known),
     )
-    return plain_chart(chart)
 
 
 def _escaped(text: str) -> str:

@@ -11,9 +11,10 @@ import pytest
 from jejunet_nas.records import FailedTrial
 from jejunet_nas.reporting.pictures import ClipFrame, TrialPictures
 from jejunet_nas.reporting.site.cards import card, export_command, roles
-from jejunet_nas.reporting.site.charts import front_chart, latency_axis
+from jejunet_nas.reporting.site.charts import front_chart
 from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
 from jejunet_nas.reporting.site.packing import packed, safe_json
+from jejunet_nas.reporting.site.plot import latency_axis
 from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from tests.reporting.build import history, measured, trial
@@ -172,3 +173,15 @@ def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> Non
     assert list(zip(published["text"], published["y"], published["x"], strict=True))[3] == (
         *("256 px", 65.7, 109.0),
     )
+
+
+def test_plotly_knows_all_that_charts_say() -> None:
+    from plotly.graph_objects import Figure
+
+    beside = Beside(importances={"mIoU": {"detail": 1.0}}, baseline=study(study="seed"))
+    charts = content(study(), beside)["charts"]
+
+    for name, made in charts.items():
+        assert made is not None, name
+        # A wrong attribute or value is refused.
+        assert len(Figure(made).data) == len(made["data"]) >= 1, name

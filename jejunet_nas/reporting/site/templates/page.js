@@ -11,6 +11,7 @@
   const HOLLOW = ["over"];
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
+  const hasWebGL = Boolean(document.createElement("canvas").getContext("webgl"));
   let data = null, rowOf = new Map(), pinned = null, theme = preferred();
 
   function preferred() {
@@ -44,7 +45,9 @@
       if (SIZES[role] && !("size" in marker)) marker.size = SIZES[role];
       if (HOLLOW.includes(role)) marker.symbol = [].concat(marker.symbol).map((s) => `${s}-open`);
       else if (role === "front" && trace.mode === "markers") marker.line = { width: 1.5, color: c.page };
-      return { ...trace, marker, line: { ...(trace.line || {}), color: colour }, textfont: { color: c.pale, size: 12 },
+      // Thousands of points are drawn by WebGL where there is any: as SVG they take seconds.
+      const type = trace.type === "scatter" && trace.x.length > 1500 && hasWebGL ? "scattergl" : trace.type;
+      return { ...trace, type, marker, line: { ...(trace.line || {}), color: colour }, textfont: { color: c.pale, size: 12 },
         error_y: trace.error_y ? { ...trace.error_y, color: colour } : undefined };
     });
     const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true };
