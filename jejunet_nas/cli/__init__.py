@@ -20,6 +20,7 @@ from jejunet_nas.cli import (
     exporting,
     film,
     phone,
+    reporting,
     segmenting,
     study,
 )
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 for command in (
     study.search,
-    study.report,
+    reporting.report,
     dashboard.dashboard,
     film.show,
     segmenting.segment,

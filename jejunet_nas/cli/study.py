@@ -1,11 +1,10 @@
-"""The commands of a study: search it, report on it."""
+"""The command `search`: a study is searched, or gone on with."""
 
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
@@ -13,15 +12,12 @@ from jejunet_nas.cli.arguments import (
     Storage,
     Study,
     existing_folder,
-    project_folder,
     require_feasible,
     seconds_of,
     show_front,
     state_folder,
     study_file,
 )
-
-Out = Annotated[Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")]
 
 
 def search(
@@ -70,33 +66,6 @@ def search(
         budget = Budget(trials=settings.trials, seconds=seconds)
         history = search(settings, folder, budget, make_view(console), storage=storage)
     show_front(history, console)
-    if as_json:
-        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
-    require_feasible(history)
-
-
-def report(
-    study: Study,
-    out: Out = None,
-    storage: Storage = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the report of a study: tables, summary and the front as a figure."""
-    from jejunet_nas.reporting.report import write_report
-    from jejunet_nas.reporting.tables import summary
-    from jejunet_nas.search.ledger import require_ledger
-    from jejunet_nas.search.measurements import NETWORKS, with_measured
-    from jejunet_nas.search.settings import read_study
-
-    file = study_file(study)
-    settings = read_study(file)
-    folder = state_folder(file, settings.name)
-    ledger = require_ledger(settings, folder, storage)
-    history = with_measured(ledger.history(), folder / NETWORKS)
-    written = write_report(history, out or project_folder(file) / "reports" / settings.name)
-    console = Console(stderr=True)
-    show_front(history, console)
-    console.print(f"report: {written.folder / 'report.md'}", highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
     require_feasible(history)
