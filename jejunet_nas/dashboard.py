@@ -7,6 +7,7 @@ each under a name that follows from what it shows, and are drawn once.
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
@@ -37,7 +38,8 @@ def serve(study: Study, *, port: int, storage: str | None, say: Say) -> None:
     with open_dashboard(study, port=port, storage=storage, say=say) as server:
         say(f"dashboard: {address(server)} (Ctrl-C ends it)")
         try:
-            server.serve_forever()
+            with warnings.catch_warnings(action="ignore"):  # Optuna's, of plots of few trials
+                server.serve_forever()
         except KeyboardInterrupt:
             say("the dashboard has ended")
 

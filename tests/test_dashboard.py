@@ -4,10 +4,12 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from tests.searched_study import (
     searched_study,
 )
 
+PATIENCE_S = 60.0  # both cores may be busy
 HOSTILE = ("<script>alert(1)</script>", 'a "quoted" & $x$ ünïcode 犬')
 
 
@@ -306,3 +309,41 @@ def test_a_study_that_was_never_searched_has_no_dashboard(
     line = refusal(capfd, "dashboard", tmp_path / "tiny.yaml")
 
     assert line.startswith("tiny has no trials yet; allowed: a study that was searched.")
+
+
+# -- in a browser ---------------------------------------------------------------------------------
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@pytest.fixture
+def window() -> Iterator[Any]:
+    """A browser's window."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    for each in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,1400"):
+        options.add_argument(each)
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed")
+def test_a_persons_page_shows_notes_with_hostile_names_as_text(tmp_path: Path, window: Any) -> None:
+    file = searched_study(tmp_path, class_names=HOSTILE)
+
+    with served(file) as (browser, _):
+        number = browser.study["study_id"]
+        window.get(f"{browser.url}dashboard/studies/{number}/trials?numbers=0")
+        wanted = f"IoU by class, in per cent: {HOSTILE[0]} 90.0, {HOSTILE[1]} 90.0."
+        for _ in range(int(2 * PATIENCE_S)):
+            text = window.find_element("css selector", "body").text
+            if wanted in text:
+                break
+            time.sleep(0.5)
+
+    assert wanted in text
+    assert "Best Trial" in text

@@ -127,3 +127,22 @@ def test_a_study_is_looked_at_once_in_a_while(
     now[0] = 3.0
     storage.get_all_trials(study._study_id)
     assert len(looks) == 2
+
+
+def test_what_takes_long_to_look_at_is_looked_at_less_often(
+    study: optuna.Study, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+    now = [0.0]
+    monkeypatch.setattr("jejunet_nas.search.shown.time.monotonic", lambda: now[0])
+
+    def look() -> Shown:
+        looks.append(None)
+        now[0] += 5.0
+        return SHOWN
+
+    storage = ShownStorage(URL.format(tmp_path), "tiny", look)
+    for moment, seen in ((0.0, 1), (24.0, 1), (26.0, 2)):
+        now[0] = moment
+        storage.get_all_trials(study._study_id)
+        assert len(looks) == seen
