@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
@@ -63,6 +65,7 @@ def draw_front(history: StudyHistory, file: Path) -> None:
 def front_figure(history: StudyHistory) -> Chart:
     """Return the chart of the front, 9 inches wide at 150 dots an inch."""
     figure = Chart(figsize=(9, 5.5), dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)  # keeps its renderer: else one is made for every label
     axes = figure.add_subplot()
     set_limits(axes, history)
     draw_target(axes, history)
@@ -142,21 +145,26 @@ def _draw_predictions(axes: Axes, history: StudyHistory) -> list[Artist]:
 
 
 def _draw_trials(axes: Axes, history: StudyHistory) -> list[Artist]:
-    state, plain = states(history), _front_without_video(history)
+    """Draw the trials of one style at once: each by itself, ten thousand take a minute."""
+    state = states(history)
+    plain = {trial.number for trial in _front_without_video(history)}
+    alike: dict[tuple[State | None, bool], list[TrialResult]] = {}
     for trial in history.complete:
-        fill, edge, size, order = _STYLES[state[trial.number]]
-        if trial in plain:
-            fill, edge, size, order = _VERMILION, "white", 8.5, 4
+        became = None if trial.number in plain else state[trial.number]
+        alike.setdefault((became, _whole(trial)), []).append(trial)
+    for (became, whole), trials in alike.items():
+        fill, edge, size, order = _STYLES[became] if became else (_VERMILION, "white", 8.5, 4)
         axes.plot(
-            [trial.latency.mean_ms],
-            [100 * trial.score.miou],
-            marker="D" if _whole(trial) else "o",
-            markersize=0.85 * size if _whole(trial) else size,
+            [trial.latency.mean_ms for trial in trials],
+            [100 * trial.score.miou for trial in trials],
+            linestyle="none",
+            marker="D" if whole else "o",
+            markersize=0.85 * size if whole else size,
             markerfacecolor=fill,
             markeredgecolor=edge,
             zorder=order,
         )
-    grey = {state[trial.number] for trial in history.complete if trial not in plain}
+    grey = {became for became, _ in alike}
     handles: list[Artist] = []
     if "dominated" in grey:
         handles.append(_handle("dominated", "o", _GREY))
@@ -182,8 +190,9 @@ def _draw_refused(axes: Axes, history: StudyHistory) -> list[Artist]:
 
 def _label_front(axes: Axes, history: StudyHistory) -> None:
     """Write numbers beside the front's trials, the most interesting first, where there is room."""
-    taken = [_box(axes, trial, _ROOM) for trial in history.complete]
-    taken += [text.get_window_extent() for text in axes.texts]
+    taken = _Taken(axes, history.complete)
+    for text in axes.texts:
+        taken.add(text.get_window_extent())
     some_measured = any(trial.measured for trial in history.complete)
     for trial in _by_interest(history):
         doubtful = some_measured and trial.measured is None
@@ -200,8 +209,8 @@ def _label_front(axes: Axes, history: StudyHistory) -> None:
                 zorder=6,
             )
             extent = label.get_window_extent()
-            if not any(extent.overlaps(other) for other in taken):
-                taken.append(extent)
+            if not taken.overlaps(extent):
+                taken.add(extent)
                 break
             label.remove()
 
@@ -213,10 +222,23 @@ def _by_interest(history: StudyHistory) -> list[TrialResult]:
     return [*answers, *(trial for trial in reversed(front_of(history)) if trial not in answers)]
 
 
-def _box(axes: Axes, trial: TrialResult, points: float) -> Bbox:
-    x, y = axes.transData.transform((trial.latency.mean_ms, 100 * trial.score.miou))
-    half = points * _DOTS_PER_INCH / 72
-    return Bbox.from_extents(x - half, y - half, x + half, y + half)
+class _Taken:
+    """The places on which no label may stand: boxes [count, 4], left, lower, right, upper."""
+
+    def __init__(self, axes: Axes, trials: Sequence[TrialResult]) -> None:
+        """Begin with the trials themselves, and some room around each."""
+        points = [(trial.latency.mean_ms, 100 * trial.score.miou) for trial in trials]
+        places = axes.transData.transform(np.reshape(points, (-1, 2)))
+        half = _ROOM * _DOTS_PER_INCH / 72
+        self._boxes = np.hstack([places - half, places + half])
+
+    def add(self, box: Bbox) -> None:
+        self._boxes = np.vstack([self._boxes, box.extents])
+
+    def overlaps(self, box: Bbox) -> bool:
+        left, lower, right, upper = self._boxes.T
+        beside = (right < box.x0) | (left > box.x1) | (upper < box.y0) | (lower > box.y1)
+        return bool((~beside).any())
 
 
 def _steps(front: Sequence[TrialResult], history: StudyHistory) -> tuple[list[float], list[float]]:
