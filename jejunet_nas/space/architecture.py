@@ -57,7 +57,7 @@ class Network:
 
     def __post_init__(self) -> None:
         check_range("depth_multiplier", self.depth_multiplier, 0.1, 1.4)
-        check_choice("last_block", self.last_block, tuple(LAST_BLOCKS))
+        check_choice("last_block", self.last_block, LAST_BLOCKS)
         if self.output_stride not in (16, 32):
             raise SettingError(
                 f"output_stride is {self.output_stride}; allowed: 16 or 32. "
