@@ -34,7 +34,13 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.search.identity import require_same
-from jejunet_nas.search.rows import TrialRow, count_rows, read_rows, spent_s
+from jejunet_nas.search.rows import (
+    TrialRow,
+    count_rows,
+    read_rows,
+    spent_s,
+    without_search_for_cycles,
+)
 from jejunet_nas.search.samplers import make_sampler
 from jejunet_nas.search.settings import StudySettings, start_choices
 from jejunet_nas.space.architecture import (
@@ -246,7 +252,8 @@ def _noted(rows: list[TrialRow]) -> list[Mapping[str, str]]:
 
 def _read(kind: type[Any], noted: list[Mapping[str, str]]) -> list[Any]:
     try:
-        return [from_json(kind, attributes[_RECORD]) for attributes in noted]
+        with without_search_for_cycles():
+            return [from_json(kind, attributes[_RECORD]) for attributes in noted]
     except ValidationError:
         raise SettingError(
             "the study's trials were written by another version of jejunet_nas; allowed: this "

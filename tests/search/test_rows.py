@@ -1,5 +1,6 @@
 """What is read straight out of Optuna's tables is what Optuna reads."""
 
+import gc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import optuna
 import pytest
 
 from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.rows import count_rows, read_rows
+from jejunet_nas.search.rows import count_rows, read_rows, without_search_for_cycles
 from tests.search.build import result, tiny_study
 from tests.search.test_ledger import begin, refused
 
@@ -43,3 +44,14 @@ def test_rows_are_what_optuna_reads(storage: optuna.storages.RDBStorage) -> None
 def test_a_study_that_is_not_there_has_no_rows(storage: optuna.storages.RDBStorage) -> None:
     assert read_rows(storage, "nobody's") == []
     assert count_rows(storage, "nobody's") == 0
+
+
+@pytest.mark.parametrize("searches", [True, False])
+def test_the_search_for_cycles_is_as_it_was_afterwards(searches: bool) -> None:
+    (gc.enable if searches else gc.disable)()
+    try:
+        with without_search_for_cycles():
+            assert not gc.isenabled()
+        assert gc.isenabled() == searches
+    finally:
+        gc.enable()
