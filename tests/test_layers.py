@@ -124,6 +124,7 @@ def test_help_loads_no_heavy_library() -> None:
         *("search.ledger", "search.settings", "search.predict", "search.measurements"),
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
         *("measure", "doctor", "latency.device", "cli.measuring", "calibration.choose"),
+        *("reporting.pictures", "reporting.baseline", "search.importance"),
         *("segment", "cli.segmenting", "cli.exporting", "export.verify", "export.metadata"),
     ],
 )
