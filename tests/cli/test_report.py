@@ -1,0 +1,95 @@
+"""The command `report`: one study, one against a baseline, several beside each other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import exit_code
+from tests.search.build import SPACE, write_study
+from tests.searched_study import MIOUS, searched_study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return searched_study(tmp_path)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return searched_study(folder)
+
+
+def test_a_report_lies_among_the_projects_reports_and_says_where(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", study) == 0
+
+    page = study.parent / "reports" / "tiny" / "index.html"
+    said = capfd.readouterr()
+    assert said.err.endswith(f"report: {page}\n")
+    assert said.out == ""
+    assert "trial 0 has the best mIoU" in page.read_text(encoding="utf-8")
+
+
+def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", study) == 0
+
+    assert "no pictures of masks: " in capfd.readouterr().err
+    page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
+    assert "No pictures: " in page
+
+
+def test_a_baseline_is_answered_on_the_page(study: Path, other: Path) -> None:
+    assert exit_code("report", study, "--baseline", other) == 0
+
+    page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
+    assert "Against tiny" in page
+    assert f"trial 0 with {100 * MIOUS[0]:.1f} % mIoU" in page
+
+
+def test_two_studies_are_compared_on_a_page_of_their_own(
+    study: Path, other: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", study, other, "--json") == 0
+
+    said = capfd.readouterr()
+    page = study.parent / "reports" / "tiny-vs-tiny" / "index.html"
+    assert said.err == f"comparison: {page}\n"
+    assert json.loads(said.out)["studies"] == ["tiny", "tiny"]
+    assert "tiny against tiny" in page.read_text(encoding="utf-8")
+
+
+def test_a_baseline_beside_several_studies_is_bad_input(
+    study: Path, other: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", study, other, "--baseline", other) == 2
+
+    assert "allowed: one study. Name it among the studies" in capfd.readouterr().err
+
+
+def test_a_baseline_without_trials_is_bad_input(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    assert exit_code("report", study, "--baseline", write_study(empty, "", SPACE)) == 2
+
+    assert "tiny has no trials yet" in capfd.readouterr().err
+    assert not (study.parent / "reports").exists()
+
+
+def test_the_page_is_opened_where_that_is_asked_for(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    assert exit_code("report", study, "--open", "--out", study.parent / "out") == 0
+
+    assert opened == [(study.parent / "out" / "index.html").as_uri()]
