@@ -26,9 +26,10 @@ search: $(READY) ## search the quickstart study and write its report
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 
-davis: $(READY) ## search DAVIS for a Pixel 2 (about 12 minutes; DATA_ROOT=the data set's folder)
+davis: $(READY) ## search DAVIS for a Pixel 2, and the seed's design beside it (hours; DATA_ROOT=the data set's folder)
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
-	$(BIN)/jejunet-nas report davis_pixel2
+	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
+	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 
 test: lint types tests ## lint, check types, run the tests
 
