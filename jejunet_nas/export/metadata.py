@@ -14,7 +14,7 @@ Tables and their slots are those of `metadata_schema.fbs` in github.com/tensorfl
 import dataclasses
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers  # type: ignore[import-untyped]
@@ -22,6 +22,18 @@ from flatbuffers import number_types as types
 from flatbuffers.table import Table  # type: ignore[import-untyped]
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.export.flat import (
+    number_in,
+    place_of,
+    places_in,
+    root_of,
+    table_in,
+    tables_in,
+    text_in,
+    write_float,
+    write_table,
+    write_vector,
+)
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -103,7 +115,7 @@ def read_metadata(graph: bytes) -> tuple[GraphNote, tuple[str, ...]]:
 
 def _with_buffer(graph: bytes, data: bytes) -> bytes:
     """Return `graph` behind a root that has `data` as one buffer more, by the name `NAME`."""
-    model = _root(graph)
+    model = root_of(graph)
     builder = flatbuffers.Builder(len(graph) + len(data) + 4096)
     builder.Prep(_ALIGNMENT, len(graph))
     builder.head -= len(graph)
@@ -118,13 +130,15 @@ def _with_buffer(graph: bytes, data: bytes) -> bytes:
     builder.head -= len(data)
     builder.Bytes[builder.head : builder.head + len(data)] = data
     values = builder.EndVector()
-    buffer = _table(builder, {0: ("offset", values)})
-    buffers = [at(place) for place in _places(model, _BUFFERS)]
+    buffer = write_table(builder, {0: ("offset", values)})
+    buffers = [at(place) for place in places_in(model, _BUFFERS)]
     name = builder.CreateString(NAME)
-    entry = _table(builder, {0: ("offset", name), 1: ("uint32", len(buffers))})
+    entry = write_table(builder, {0: ("offset", name), 1: ("uint32", len(buffers))})
     vectors = {
-        _BUFFERS: _vector(builder, [*buffers, buffer]),
-        _METADATA: _vector(builder, [*(at(place) for place in _places(model, _METADATA)), entry]),
+        _BUFFERS: write_vector(builder, [*buffers, buffer]),
+        _METADATA: write_vector(
+            builder, [*(at(place) for place in places_in(model, _METADATA)), entry]
+        ),
     }
     fields: dict[int, tuple[str, Any]] = {
         _VERSION: ("uint32", model.Get(types.Uint32Flags, model.Pos + model.Offset(4)))
@@ -132,9 +146,9 @@ def _with_buffer(graph: bytes, data: bytes) -> bytes:
     for slot in range(1, _MODEL_SLOTS):
         if slot in vectors:
             fields[slot] = ("offset", vectors[slot])
-        elif place := _field(model, slot):
+        elif place := place_of(model, slot):
             fields[slot] = ("offset", at(model.Indirect(place)))
-    builder.Finish(_table(builder, fields), file_identifier=_GRAPH_IDENTIFIER)
+    builder.Finish(write_table(builder, fields), file_identifier=_GRAPH_IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -150,14 +164,14 @@ def _metadata(note: GraphNote) -> bytes:
             (7, PARSER_VERSION),
         )
     }
-    subgraph = _table(
+    subgraph = write_table(
         builder,
         {
-            2: ("offset", _vector(builder, [_tensor(builder, each) for each in note.inputs])),
-            3: ("offset", _vector(builder, [_tensor(builder, each) for each in note.outputs])),
+            2: ("offset", write_vector(builder, [_tensor(builder, each) for each in note.inputs])),
+            3: ("offset", write_vector(builder, [_tensor(builder, each) for each in note.outputs])),
         },
     )
-    root = _table(builder, {**texts, 3: ("offset", _vector(builder, [subgraph]))})
+    root = write_table(builder, {**texts, 3: ("offset", write_vector(builder, [subgraph]))})
     builder.Finish(root, file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
@@ -168,96 +182,31 @@ def _tensor(builder: Any, note: TensorNote) -> int:
         0: ("offset", builder.CreateString(note.name)),
         1: ("offset", builder.CreateString(note.description)),
     }
-    kind, properties = _FEATURE, _table(builder, {})
+    kind, properties = _FEATURE, write_table(builder, {})
     if note.picture:
-        kind, properties = _IMAGE, _table(builder, {0: ("int8", _RGB)})
-        options = {0: ("offset", _floats(builder, MEAN)), 1: ("offset", _floats(builder, STD))}
-        unit = {0: ("uint8", _NORMALIZATION), 1: ("offset", _table(builder, options))}
-        fields[4] = ("offset", _vector(builder, [_table(builder, unit)]))
-        ends = {0: ("offset", _floats(builder, 1.0)), 1: ("offset", _floats(builder, -1.0))}
-        fields[5] = ("offset", _table(builder, ends))
+        kind, properties = _IMAGE, write_table(builder, {0: ("int8", _RGB)})
+        options = {
+            0: ("offset", write_float(builder, MEAN)),
+            1: ("offset", write_float(builder, STD)),
+        }
+        unit = {0: ("uint8", _NORMALIZATION), 1: ("offset", write_table(builder, options))}
+        fields[4] = ("offset", write_vector(builder, [write_table(builder, unit)]))
+        ends = {0: ("offset", write_float(builder, 1.0)), 1: ("offset", write_float(builder, -1.0))}
+        fields[5] = ("offset", write_table(builder, ends))
     if note.labels:
         file = {0: ("offset", builder.CreateString(LABELS)), 2: ("int8", _VALUE_LABELS)}
-        fields[6] = ("offset", _vector(builder, [_table(builder, file)]))
+        fields[6] = ("offset", write_vector(builder, [write_table(builder, file)]))
     content = {0: ("uint8", kind), 1: ("offset", properties)}
-    fields[3] = ("offset", _table(builder, content))
-    return _table(builder, fields)
-
-
-def _table(builder: Any, fields: Mapping[int, tuple[str, Any]]) -> int:
-    """Write a table of `fields` by slot: each its type and its value, or the offset of that."""
-    put: dict[str, Callable[..., None]] = {
-        "offset": builder.PrependUOffsetTRelativeSlot,
-        "uint32": builder.PrependUint32Slot,
-        "uint8": builder.PrependUint8Slot,
-        "int8": builder.PrependInt8Slot,
-    }
-    builder.StartObject(max(fields, default=-1) + 1)
-    for slot, (kind, value) in fields.items():
-        put[kind](slot, value, 0)
-    return int(builder.EndObject())
-
-
-def _vector(builder: Any, offsets: Sequence[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def _floats(builder: Any, value: float) -> int:
-    builder.StartVector(4, 1, 4)
-    builder.PrependFloat32(value)
-    return int(builder.EndVector())
-
-
-def _root(data: bytes) -> Table:
-    return Table(data, int.from_bytes(data[:4], "little"))
-
-
-def _field(table: Table, slot: int) -> int:
-    """Return the place of the value in `slot`, 0 where there is none."""
-    offset = int(table.Offset(4 + 2 * slot))
-    return offset and int(table.Pos) + offset
-
-
-def _places(table: Table, slot: int) -> list[int]:
-    """Return the places of the tables of the vector in `slot`."""
-    if not _field(table, slot):
-        return []
-    offset = table.Offset(4 + 2 * slot)
-    start = table.Vector(offset)
-    return [table.Indirect(start + 4 * number) for number in range(table.VectorLen(offset))]
-
-
-def _tables(table: Table, slot: int) -> list[Table]:
-    return [Table(table.Bytes, place) for place in _places(table, slot)]
-
-
-def _text(table: Table, slot: int) -> str:
-    place = _field(table, slot)
-    return table.String(place).decode() if place else ""
-
-
-def _below(table: Table, slot: int) -> Table:
-    """Return the table in `slot`. Raises `KeyError` where there is none."""
-    place = _field(table, slot)
-    if not place:
-        raise KeyError(f"slot {slot} is empty")
-    return Table(table.Bytes, table.Indirect(place))
-
-
-def _number(table: Table, slot: int, flags: Any) -> int:
-    place = _field(table, slot)
-    return int(table.Get(flags, place)) if place else 0
+    fields[3] = ("offset", write_table(builder, content))
+    return write_table(builder, fields)
 
 
 def _buffer(graph: bytes) -> bytes:
     """Return the metadata of `graph`. Raises `KeyError` where it has none."""
-    model = _root(graph)
-    for entry in _tables(model, _METADATA):
-        if _text(entry, 0) == NAME:
-            table = Table(graph, _places(model, _BUFFERS)[_number(entry, 1, types.Uint32Flags)])
+    model = root_of(graph)
+    for entry in tables_in(model, _METADATA):
+        if text_in(entry, 0) == NAME:
+            table = Table(graph, places_in(model, _BUFFERS)[number_in(entry, 1, types.Uint32Flags)])
             offset = table.Offset(4)
             start, length = table.Vector(offset), table.VectorLen(offset)
             return graph[start : start + length]
@@ -267,27 +216,27 @@ def _buffer(graph: bytes) -> bytes:
 def _read_note(data: bytes) -> GraphNote:
     if data[4:8] != IDENTIFIER:
         raise ValueError(f"identifier {data[4:8]!r}")
-    root = _root(data)
-    (subgraph,) = _tables(root, 3)
-    if _text(root, 7) != PARSER_VERSION:
-        raise ValueError(f"min_parser_version {_text(root, 7)!r}")
+    root = root_of(data)
+    (subgraph,) = tables_in(root, 3)
+    if text_in(root, 7) != PARSER_VERSION:
+        raise ValueError(f"min_parser_version {text_in(root, 7)!r}")
     return GraphNote(
-        name=_text(root, 0),
-        description=_text(root, 1),
-        version=_text(root, 2),
-        inputs=tuple(map(_read_tensor, _tables(subgraph, 2))),
-        outputs=tuple(map(_read_tensor, _tables(subgraph, 3))),
+        name=text_in(root, 0),
+        description=text_in(root, 1),
+        version=text_in(root, 2),
+        inputs=tuple(map(_read_tensor, tables_in(subgraph, 2))),
+        outputs=tuple(map(_read_tensor, tables_in(subgraph, 3))),
     )
 
 
 def _read_tensor(table: Table) -> TensorNote:
-    picture = _number(_below(table, 3), 0, types.Uint8Flags) == _IMAGE
+    picture = number_in(table_in(table, 3), 0, types.Uint8Flags) == _IMAGE
     if picture and _normalisation(table) != (MEAN, STD):
         raise ValueError(f"normalisation {_normalisation(table)}")
-    files = {_text(file, 0): _number(file, 2, types.Int8Flags) for file in _tables(table, 6)}
+    files = {text_in(file, 0): number_in(file, 2, types.Int8Flags) for file in tables_in(table, 6)}
     return TensorNote(
-        name=_text(table, 0),
-        description=_text(table, 1),
+        name=text_in(table, 0),
+        description=text_in(table, 1),
         picture=picture,
         labels=files.get(LABELS) == _VALUE_LABELS,
     )
@@ -295,7 +244,7 @@ def _read_tensor(table: Table) -> TensorNote:
 
 def _normalisation(table: Table) -> tuple[float, ...]:
     """Return mean and standard deviation of a picture's only process unit."""
-    (unit,) = _tables(table, 4)
-    options = _below(unit, 1)
+    (unit,) = tables_in(table, 4)
+    options = table_in(unit, 1)
     starts = [options.Vector(options.Offset(4 + 2 * slot)) for slot in (0, 1)]
     return tuple(float(options.Get(types.Float32Flags, start)) for start in starts)

@@ -6,19 +6,23 @@ What takes long is kept in a folder that is named by all that decides it, so tha
 goes on where it was interrupted: within the training, from the last checkpoint; after it, from the
 trained weights; after compression, from the graphs.
 
-The learning rate begins at `pretrained_rate` of the study's own, for all layers: as of those that
-came from ImageNet, what they know is to be kept, and the full rate, which new layers need, makes
-networks forget (CONTRIBUTING, "Decisions", 2026-11-25). The cosine is a fresh one over the steps.
+The highest learning rate is a tenth of what layers that came with weights took in the trial
+(`pretrained_rate`), for all layers: they all come with weights now, and fit each other. See
+CONTRIBUTING, "Decisions", 2026-11-25. The cosine is a fresh one over the steps.
 """
 
 import dataclasses
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
+from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.records import (
     NetworkRecord,
@@ -41,6 +45,7 @@ from jejunet_nas.trial import (
 
 EXPORTS = "exports"  # the folder of what exports made, in a study's own
 CHECKPOINTS = "checkpoints"
+RATE = 0.1  # of the learning rate that the trial was trained at
 _TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
 
 
@@ -50,16 +55,17 @@ def retrain(
     """Return `trial` as it is after `steps` more, and the folder of its graphs, in `exports`.
 
     steps: 0 compresses the trial's own weights. qat: compresses with quantisation-aware training,
-    whatever the trial did. Raises `SettingError` where the trial's weights are gone, `TrialError`
-    where training breaks.
+    whatever the trial did. Raises `SettingError` where the trial's weights are gone, or another
+    process makes the same export, `TrialError` where training breaks.
     """
     network = trial.architecture.network
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
     name = _key(trial, network, setup, steps)
-    record = _read(NetworkRecord, exports / name / _RECORD) or _make(
-        name, trial, network, setup, exports, steps, tell
-    )
+    with _alone(exports / name):
+        record = _read(NetworkRecord, exports / name / _RECORD)
+        if record is None:
+            record = _make(name, trial, network, setup, exports, steps, tell)
     scored = score_network(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
@@ -71,6 +77,20 @@ def retrain(
     return scored, exports / name
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let nobody else make the export of `folder` meanwhile. Raises `SettingError` where one is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock").acquire(timeout=0):
+            yield
+    except Timeout:
+        raise SettingError(
+            f"{folder} is being made by another process; allowed: one at a time. Wait for it, or "
+            "stop it."
+        ) from None
+
+
 def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) -> str:
     """Return what an export's folder is called: by all that decides its graphs and scores."""
     told = [
@@ -79,7 +99,7 @@ def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) ->
         canonical_json(setup.recipe),
         chain_in_words(chain_of(network, setup.compression)),
         setup.val.fingerprint,
-        str(steps),
+        f"{steps} {RATE}",
     ]
     return hashlib.sha256(" ".join(told).encode()).hexdigest()[:12]
 
@@ -94,7 +114,6 @@ def _make(
     tell: Tell,
 ) -> NetworkRecord:
     folder, clock = exports / name, Clock({})
-    folder.mkdir(parents=True, exist_ok=True)
     keras, training = trained_network(trial.network, setup), trial.network.training
     if steps:
         with clock.stage("train"):
@@ -122,6 +141,7 @@ def _trained_on(
         what="train on",
         pretrained=keras.layers.keys(),
         steps=steps,
+        learning_rate=RATE * setup.training.learning_rate,
     )
     tell("train the gate", 0, 1)
     gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)

@@ -4,12 +4,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
+from tests.search.build import tiny_study
+from tests.training.scalars import read
 
 SETTINGS = TrainingSettings(steps=3, pairs_per_step=2, learning_rate=1e-2)
 
@@ -25,19 +26,6 @@ def train(events: Path | None) -> list[float]:
     network = build_network(tiny_network(), 5, seed=0)
     pictures = material.pictures(network.network, silence)
     return list(material.train(network, pictures, silence, what="train on").losses)
-
-
-def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return the scalars of all events in a folder by their names."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    for file in folder.iterdir():
-        for record in tf.data.TFRecordDataset(str(file)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                assert value.metadata.plugin_data.plugin_name == "scalars"
-                scalar = float(tf.make_ndarray(value.tensor))
-                found.setdefault(value.tag, []).append((event.step, scalar))
-    return found
 
 
 def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
@@ -65,3 +53,10 @@ def test_nothing_is_written_unless_it_is_asked_for(
 def test_networks_keep_their_names_with_it() -> None:
     assert dataclasses.replace(SETTINGS, tensorboard=True).recipe() == SETTINGS.recipe()
     assert "tensorboard" not in SETTINGS.recipe()
+
+
+def test_a_study_goes_on_when_it_is_switched_on(tmp_path: Path) -> None:
+    switched = tiny_study(tmp_path, "training: {tensorboard: on}\n")
+
+    assert switched.training.tensorboard
+    assert switched.identity() == tiny_study(tmp_path).identity()

@@ -1,0 +1,227 @@
+"""A trial that is trained on goes on where it was interrupted, and is scored anew."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from jejunet_nas.compression.settings import CompressionSettings, Pruning, QuantizationAware
+from jejunet_nas.errors import SettingError
+from jejunet_nas.export.retrain import RATE, retrain
+from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.records import GRAPH_NAMES, TrialResult
+from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.training import checkpoint
+from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.trial import WEIGHTS, TrialSetup, run_trial
+from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
+from tests.training.scalars import read
+
+POLICY = Policy(keyframe_interval=3)
+BRIEF = TrainingSettings(
+    steps=2, pairs_per_step=2, learning_rate=1e-2, gate_pairs=28, gate_steps=2, tensorboard=True
+)
+STEPS = 3
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    setup: TrialSetup
+    trial: TrialResult
+
+
+def silence(what: str, done: int, total: int) -> None:
+    pass
+
+
+def cut_at(stage: str, step: int) -> Callable[[str, int, int], None]:
+    """Return what is told of the stages, and ends all at a step of one."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what.split(",")[0] == stage and done == step:
+            raise PowerCutError
+
+    return tell
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A trial of the tiny network, trained for two steps."""
+    train, val = tiny_splits()
+    setup = TrialSetup(
+        train=train,
+        val=val,
+        training=BRIEF,
+        compression=CompressionSettings(
+            quantization_aware=QuantizationAware(steps=2, gate_steps=2), pruning=Pruning(steps=2)
+        ),
+        meter=PredictedMeter(profile=load_profile("pixel2")),
+        target_fps=24.0,
+        longest_age=LONGEST_AGE,
+        recipe={"training": BRIEF.recipe()},
+        source=None,
+        folder=tmp_path_factory.mktemp("networks"),
+    )
+    architecture = Architecture(network=tiny_network(), policy=POLICY)
+    return Ran(setup, run_trial(5, architecture, setup, silence))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialResult, Path]:
+    exports = tmp_path_factory.mktemp("exports")
+    return retrain(ran.trial, ran.setup, exports, steps=STEPS, qat=False, tell=silence)
+
+
+def graphs_in(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / f"{name}.tflite").read_bytes() for name in GRAPH_NAMES}
+
+
+def test_it_begins_with_the_trials_weights_and_is_scored_anew(
+    ran: Ran, undisturbed: tuple[TrialResult, Path]
+) -> None:
+    result, folder = undisturbed
+
+    kept = ran.setup.folder / ran.trial.network_id
+    assert result.number == 5
+    assert result.architecture == ran.trial.architecture
+    assert (result.network.training.steps, len(result.network.training.losses)) == (STEPS, STEPS)
+    assert [walk.letters for walk in result.walks] == ["kppkppkp"] * 2
+    assert graphs_in(folder)["key"] != graphs_in(kept)["key"]
+    with np.load(folder / WEIGHTS) as trained, np.load(kept / WEIGHTS) as before:
+        first = next(name for name in before.files if before[name].ndim == 4)
+        moved = np.abs(trained[first] - before[first]).max()
+        assert 0 < moved < 0.1  # drawn anew, it would be another kernel altogether
+    assert folder.name == result.network_id != ran.trial.network_id
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_trial_leaves_its_scalars_beside_its_network(ran: Ran) -> None:
+    scalars = read(ran.setup.folder / ran.trial.network_id / "events" / "train")
+
+    assert [step for step, _ in scalars["loss"]] == [1, 2]
+
+
+def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
+    undisturbed: tuple[TrialResult, Path],
+) -> None:
+    scalars = read(undisturbed[1] / "events" / "train_on")
+
+    assert max(rate for _, rate in scalars["learning_rate"]) == pytest.approx(RATE * 1e-2 * 0.3)
+    assert len(scalars["loss"]) == STEPS
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "trained_again"), [("train on", 2, 1), ("convert", 0, 0)]
+)
+def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
+    stage: str,
+    step: int,
+    trained_again: int,
+    ran: Ran,
+    undisturbed: tuple[TrialResult, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    with pytest.raises(PowerCutError, match=r"^$"):
+        retrain(ran.trial, ran.setup, tmp_path, steps=STEPS, qat=False, tell=cut_at(stage, step))
+    told: list[str] = []
+
+    result, folder = retrain(
+        ran.trial,
+        ran.setup,
+        tmp_path,
+        steps=STEPS,
+        qat=False,
+        tell=lambda what, done, total: told.append(what.split(",")[0]),
+    )
+
+    assert told.count("train on") == trained_again
+    assert graphs_in(folder) == graphs_in(undisturbed[1])
+    assert result.score == undisturbed[0].score
+    assert result.network.training.losses == undisturbed[0].network.training.losses
+
+
+def test_what_is_done_is_found_again(ran: Ran, undisturbed: tuple[TrialResult, Path]) -> None:
+    told: list[str] = []
+
+    again, folder = retrain(
+        ran.trial,
+        ran.setup,
+        undisturbed[1].parent,
+        steps=STEPS,
+        qat=False,
+        tell=lambda what, done, total: told.append(what),
+    )
+
+    assert set(told) <= {"evaluate"}
+    assert (again.score, folder) == (undisturbed[0].score, undisturbed[1])
+
+
+def test_another_number_of_steps_and_another_compression_are_other_exports(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object) -> None:
+        raise PowerCutError
+
+    monkeypatch.setattr("jejunet_nas.export.retrain._make", make)
+    for steps, qat in ((1, False), (2, False), (2, True), (0, True), (2, True)):
+        with pytest.raises(PowerCutError, match=r"^$"):
+            retrain(ran.trial, ran.setup, tmp_path, steps=steps, qat=qat, tell=silence)
+
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_path: Path) -> None:
+    network = dataclasses.replace(tiny_network(), pruning=0.5)
+    record = dataclasses.replace(
+        ran.trial.network, network=network, compressed_from=ran.trial.network_id
+    )
+    pruned = dataclasses.replace(
+        ran.trial,
+        architecture=Architecture(network=network, policy=POLICY),
+        network=record,
+    )
+    told: list[str] = []
+
+    result, folder = retrain(
+        pruned,
+        ran.setup,
+        tmp_path,
+        steps=0,
+        qat=True,
+        tell=lambda what, done, total: told.append(what.split(",")[0]),
+    )
+
+    assert result.network.network.pruning == 0.5
+    assert result.network.network.quantization == "quantization_aware"
+    assert {"train with fewer channels", "train with rounding"} <= set(told)
+    assert "train on" not in told
+    whole = ran.setup.folder / ran.trial.network_id / "key.tflite"
+    assert (folder / "key.tflite").stat().st_size < whole.stat().st_size
+
+
+def test_weights_that_are_gone_are_named(ran: Ran, tmp_path: Path) -> None:
+    setup = dataclasses.replace(ran.setup, folder=tmp_path / "elsewhere")
+
+    with pytest.raises(SettingError, match=r"weights\.npz does not exist; allowed: the weights"):
+        retrain(ran.trial, setup, tmp_path, steps=1, qat=False, tell=silence)
+
+
+def test_two_processes_do_not_make_one_export(
+    ran: Ran, undisturbed: tuple[TrialResult, Path]
+) -> None:
+    exports = undisturbed[1].parent
+
+    with (
+        FileLock(undisturbed[1] / "lock"),
+        pytest.raises(SettingError, match="is being made by another process; allowed: one"),
+    ):
+        retrain(ran.trial, ran.setup, exports, steps=STEPS, qat=False, tell=silence)
