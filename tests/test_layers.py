@@ -126,6 +126,7 @@ def test_help_loads_no_heavy_library() -> None:
         *("measure", "doctor", "latency.device", "cli.measuring", "calibration.choose"),
         *("reporting.pictures", "reporting.baseline", "search.importance"),
         *("segment", "cli.segmenting", "cli.exporting", "export.verify", "export.metadata"),
+        *("study", "dashboard", "remeasure", "search.dashboard", "video.measurements"),
     ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:
