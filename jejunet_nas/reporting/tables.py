@@ -49,7 +49,8 @@ def deadline_ms(history: StudyHistory) -> float:
 
 def feasible(history: StudyHistory) -> list[TrialResult]:
     """Return the complete trials whose mean latency meets the target, by number."""
-    return [t for t in history.complete if t.latency.mean_ms <= deadline_ms(history)]
+    deadline = deadline_ms(history)
+    return [trial for trial in history.complete if trial.latency.mean_ms <= deadline]
 
 
 def front_of(history: StudyHistory) -> list[TrialResult]:
