@@ -1,0 +1,306 @@
+"""How long the report of a study of ten thousand trials takes, part by part.
+
+.venv/bin/python -m tests.benchmarks.many_trials [FOLDER] [--trials 10000]
+
+makes a synthetic study in FOLDER (a temporary one by default; one that lies there is taken up) and
+times what a report computes of it. Nothing is trained: architectures are drawn from
+search_spaces/mobile_video.yaml, latencies are predicted, scores made up, records as large as those
+of ten clips of DAVIS. Trials are written into Optuna's tables as `search.ledger` leaves them there.
+Making the study took 76 s on 2 cores that eight other processes were using. There, of 8,504 complete
+and 1,496 other trials, the report without the page took 8.3 s of the processor (6.2 s with Python's
+search for cycles switched off throughout), where it had taken 32 s, and opening the study minutes
+beside that. It should take at most 6 s on an idle machine, where it was not timed yet.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.distributions import distribution_to_json
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from jejunet_nas.latency.predicted import DeviceProfile, load_profile
+from jejunet_nas.latency.stream import floor_ms, stream_latency
+from jejunet_nas.records import (
+    GRAPH_NAMES,
+    FramePaths,
+    NetworkRecord,
+    PathLatencies,
+    RefusedTrial,
+    TrialResult,
+    to_json,
+)
+from jejunet_nas.reporting.attainment import compare
+from jejunet_nas.reporting.baseline import answer
+from jejunet_nas.reporting.figures import draw_front
+from jejunet_nas.reporting.page import page
+from jejunet_nas.reporting.progress import progress
+from jejunet_nas.reporting.tables import summary, trials_table
+from jejunet_nas.scores import ClipScore
+from jejunet_nas.scoring.score import combine
+from jejunet_nas.search.importance import importances
+from jejunet_nas.search.ledger import Ledger, require_ledger, storage_url
+from jejunet_nas.search.measurements import NETWORKS, with_measured
+from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.samplers import distribution
+from jejunet_nas.search.settings import StudySettings, read_study
+from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
+from jejunet_nas.space.draw import choices_of, draw
+from tests.made_up import TEMPORAL, graph_record, network_record
+
+SPACES = Path(__file__).parents[2] / "search_spaces"
+CLIPS, FRAMES = 10, 66  # of DAVIS' validation clips, about
+FAILED, DUPLICATE = 0.04, 0.06  # shares of the trials; what cannot meet the target is refused
+LOSSES = 100  # that a training record keeps
+
+
+def main() -> None:
+    """Make the study where there is none, and print what each part of its report takes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--trials", type=int, default=10_000)
+    asked = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = asked.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        settings = write_study(folder)
+        state = folder / settings.name
+        if not (state / "study.db").exists():
+            timed("make the study", lambda: make_study(settings, state, asked.trials))
+        timed("all of the report", lambda: time_report(settings, state, folder / "report"))
+
+
+def time_report(settings: StudySettings, state: Path, out: Path) -> None:
+    """Print the seconds of each part."""
+    ledger = timed("open the ledger", lambda: require_ledger(settings, state, None))
+    history = timed("ledger.history", ledger.history)
+    history = timed("with_measured", lambda: with_measured(history, state / NETWORKS))
+    out.mkdir(exist_ok=True)
+    timed("summary and tables", lambda: (summary(history), trials_table(history).to_csv()))
+    timed("figure", lambda: draw_front(history, out / "front.png"))
+    timed("Markdown", lambda: page(history, figure="front.png"))
+    timed("progress", lambda: progress(history))
+    timed("importances", lambda: importances(settings, history))
+    timed("compare with itself", lambda: compare([history, history]))
+    few = dataclasses.replace(history, complete=history.complete[:4])
+    timed("answer to a baseline of 4", lambda: answer(history, few))
+    print(
+        f"{len(history.complete)} complete, {len(history.refused)} refused, "
+        f"{len(history.failed)} failed, {history.duplicates} duplicates"
+    )
+
+
+def timed(name: str, call: Callable[[], Any]) -> Any:
+    """Print how long `call` takes, the processor's time beside the clock's; return its result."""
+    began, began_cpu = time.perf_counter(), time.process_time()
+    result = call()
+    clock, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+    print(f"{clock:7.2f} s, {cpu:7.2f} s of the processor  {name}", flush=True)
+    return result
+
+
+def write_study(folder: Path) -> StudySettings:
+    """Write the study's file; its space is that of the mission."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "many_trials.yaml"
+    file.write_text(
+        f"name: many_trials\nsearch_space: {SPACES / 'mobile_video.yaml'}\n"
+        "sampler: {name: random}\ntrials: 10000\n"
+    )
+    return read_study(file)
+
+
+def make_study(settings: StudySettings, state: Path, trials: int) -> None:
+    """Write `trials` trials into the storage in the folder `state`."""
+    state.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(settings, storage_url(state))
+    ledger.keep_identity(settings.identity())
+    ledger.note_class_names(("background", "object"))
+    engine = optuna.storages.RDBStorage(storage_url(state)).engine
+    tables: dict[Any, list[dict[str, Any]]] = {}
+    for number, trial in enumerate(made_up_trials(settings, trials)):
+        for table, rows in rows_of(number, trial).items():
+            tables.setdefault(table, []).extend(rows)
+    with engine.begin() as connection:
+        for table, rows in tables.items():
+            connection.execute(sqlalchemy.insert(table), rows)
+
+
+def rows_of(number: int, trial: FrozenTrial) -> dict[Any, list[dict[str, Any]]]:
+    """Return a trial as rows of Optuna's tables: one by one, it takes ninety times as long."""
+    of = {"trial_id": number + 1}
+    kinds = trial.distributions
+    finite = models.TrialValueModel.TrialValueType.FINITE
+    about = {
+        name: getattr(trial, name) for name in ("state", "datetime_start", "datetime_complete")
+    }
+    return {
+        models.TrialModel: [{**of, "number": number, "study_id": 1, **about}],
+        models.TrialParamModel: [
+            {
+                **of,
+                "param_name": name,
+                "param_value": kinds[name].to_internal_repr(value),
+                "distribution_json": distribution_to_json(kinds[name]),
+            }
+            for name, value in trial.params.items()
+        ],
+        models.TrialValueModel: [
+            {**of, "objective": place, "value": value, "value_type": finite}
+            for place, value in enumerate(trial.values or [])
+        ],
+        models.TrialUserAttributeModel: [
+            {**of, "key": key, "value_json": json.dumps(value)}
+            for key, value in trial.user_attrs.items()
+        ],
+        models.TrialSystemAttributeModel: [
+            {**of, "key": key, "value_json": json.dumps(value)}
+            for key, value in trial.system_attrs.items()
+        ],
+    }
+
+
+def made_up_trials(settings: StudySettings, count: int) -> Iterator[FrozenTrial]:
+    """Yield trials as the ledger leaves them, one after the other in time."""
+    dice, profile = random.Random(0), load_profile(settings.latency.device)
+    networks: dict[str, NetworkRecord] = {}
+    now = datetime(2026, 11, 1)
+    for number in range(count):
+        architecture = draw(settings.search_space, lambda _, choices: dice.choice(choices))
+        trial, seconds = made_up_trial(number, architecture, settings, profile, networks, dice)
+        trial.datetime_start, now = now, now + timedelta(seconds=seconds)
+        trial.datetime_complete = now
+        yield trial
+
+
+def made_up_trial(
+    number: int,
+    architecture: Architecture,
+    settings: StudySettings,
+    profile: DeviceProfile,
+    networks: dict[str, NetworkRecord],
+    dice: random.Random,
+) -> tuple[FrozenTrial, float]:
+    """Return one trial and its working seconds."""
+    attributes = {"architecture": canonical_json(architecture)}
+    latencies = predict_paths(architecture, profile, classes=2, threads=1)
+    least_ms, chance = floor_ms(architecture.policy, latencies), dice.random()
+    if chance < FAILED + DUPLICATE:
+        outcome = "failed" if chance < FAILED else "duplicate"
+        reason = dice.choice(("out of memory", "the loss is not a number", "it broke"))
+        attributes |= {"outcome": outcome, "reason": reason}
+        return as_optuna(architecture, settings, TrialState.FAIL, attributes), 30.0
+    if least_ms > settings.deadline_ms:
+        refused = RefusedTrial(
+            number=number,
+            architecture=architecture,
+            mean_ms=least_ms,
+            source="predicted",
+            reason=f"at least {least_ms:.1f} ms a frame; 24 fps leave 41.7 ms",
+        )
+        attributes |= {"outcome": "refused", "record": to_json(refused)}
+        over = least_ms - settings.deadline_ms
+        return as_optuna(architecture, settings, TrialState.PRUNED, attributes, over_ms=over), 0.01
+    result = made_up_result(number, architecture, latencies, networks, dice)
+    attributes |= {"outcome": "complete", "record": to_json(result)}
+    values = (result.score.miou, result.latency.mean_ms)
+    over = values[1] - settings.deadline_ms
+    made = as_optuna(
+        architecture, settings, TrialState.COMPLETE, attributes, over_ms=over, values=values
+    )
+    return made, sum(result.stage_s.values())
+
+
+def as_optuna(
+    architecture: Architecture,
+    settings: StudySettings,
+    state: TrialState,
+    attributes: dict[str, str],
+    *,
+    over_ms: float | None = None,
+    values: tuple[float, float] | None = None,
+) -> FrozenTrial:
+    """Return a trial with the choices and distributions that `samplers.chooser` has."""
+    choices, spaces = choices_of(architecture), settings.search_space.choices()
+    return create_trial(
+        state=state,
+        values=values,
+        params=choices,
+        distributions={name: distribution(spaces[name]) for name in choices},
+        user_attrs=attributes,
+        constraints=None if over_ms is None else {"mean_ms_over_deadline": over_ms},
+    )
+
+
+def made_up_result(
+    number: int,
+    architecture: Architecture,
+    latencies: PathLatencies,
+    networks: dict[str, NetworkRecord],
+    dice: random.Random,
+) -> TrialResult:
+    """Return a complete trial: the slower, the better, with chance."""
+    network, policy = architecture.network, architecture.policy
+    name = network_id(network, {})
+    record = networks.get(name) or made_up_network(name, architecture, latencies, dice)
+    reused = name in networks
+    networks[name] = record
+    ease = 0.78 - 2.0 / latencies.key.median_ms - 0.004 * policy.keyframe_interval
+    clips = tuple(made_up_clip(index, ease + dice.gauss(0, 0.02)) for index in range(CLIPS))
+    letter = policy.between_keyframes[0]
+    gated = letter.upper() if policy.gated else letter
+    walk = "".join("k" if t % policy.keyframe_interval == 0 else gated for t in range(FRAMES))
+    walks = tuple(FramePaths(clip=f"clip {index}", letters=walk) for index in range(CLIPS))
+    stages = {"evaluate": 20.0} if reused else {"train": 600.0, "convert": 10.0, "evaluate": 40.0}
+    return TrialResult(
+        number=number,
+        architecture=architecture,
+        network=record,
+        score=combine(clips),
+        temporal=TEMPORAL,
+        walks=walks,
+        predicted=stream_latency(walks, latencies, target_fps=24.0),
+        stage_s=stages,
+        network_reused=reused,
+    )
+
+
+def made_up_network(
+    name: str, architecture: Architecture, latencies: PathLatencies, dice: random.Random
+) -> NetworkRecord:
+    """Return a record as large as a trained network's."""
+    made = network_record(name, architecture.network, float_miou=0.7, int8_miou=0.7)
+    losses = tuple(dice.random() for _ in range(LOSSES))
+    return dataclasses.replace(
+        made,
+        latencies=latencies,
+        training=dataclasses.replace(made.training, losses=losses),
+        graphs={graph: graph_record(f"{graph}.tflite") for graph in GRAPH_NAMES},
+    )
+
+
+def made_up_clip(index: int, iou: float) -> ClipScore:
+    """Return the pixels of a clip whose two classes have about the IoU `iou`."""
+    hard = min(max(iou - 0.02 * index, 0.02), 0.98)
+    return ClipScore(
+        name=f"clip {index}",
+        frames=FRAMES,
+        annotated=(5_000_000, 500_000),
+        intersection=(4_900_000, round(500_000 * hard)),
+        union=(5_100_000, 500_000),
+    )
+
+
+if __name__ == "__main__":
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    main()
