@@ -208,3 +208,17 @@ def test_the_gate_is_judged_and_what_that_took_is_kept(
     assert Evaluation(val, files).judge_gate(longest_age=3) == judged
     assert not runs
     assert sum(each.pairs for each in judged.bins) > 24
+
+
+@pytest.mark.parametrize("policy", POLICIES[1::3], ids=["waits", "reuses", "background"])
+def test_what_is_shown_on_single_frames_is_that_of_a_plain_run(
+    policy: Policy, val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    clip, lag = val.clips[1], LAG if policy.asynchronous else None
+    run = run_plainly(NetworkGraphs(files), clip, policy, lag)
+
+    shown = Evaluation(val, files).masks(clip.name, [6, 1, 4], policy, lag=LAG)
+
+    assert [path for _, path in shown] == [run.paths[t] for t in (6, 1, 4)]
+    for (mask, _), t in zip(shown, (6, 1, 4), strict=True):
+        assert np.array_equal(mask, run.masks[t])
