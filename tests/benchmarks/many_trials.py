@@ -6,10 +6,9 @@ makes a synthetic study in FOLDER (a temporary one by default; one that lies the
 times what a report computes of it. Nothing is trained: architectures are drawn from
 search_spaces/mobile_video.yaml, latencies are predicted, scores made up, records as large as those
 of ten clips of DAVIS. Trials are written into Optuna's tables as `search.ledger` leaves them there.
-Making the study took 76 s on 2 cores that eight other processes were using. There, of 8,504
-complete and 1,496 other trials, the report without the page took 8.3 s of the processor, 6.2 s with
-Python's search for cycles switched off. It should take at most 6 s on an idle machine, where it was
-not timed yet.
+Making the study took 76 s on 2 busy cores. There, of 8,504 complete and 1,496 other trials, the
+report without the page took 5.6 to 8.3 s of the processor (9.9 to 32 s by the clock), the less the
+fewer other processes ran. It should take at most 6 s on an idle machine.
 """
 
 import argparse
