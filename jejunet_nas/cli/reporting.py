@@ -48,15 +48,19 @@ def report(
     Of several studies, one page that compares them.
     """
     overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
-    if len(studies) > 1:
-        if baseline:
-            raise SettingError(
-                f"--baseline is {baseline} with {len(studies)} studies; allowed: one study. Name "
-                "it among the studies to compare."
-            )
-        page = _compare(studies, out, storage, as_json)
-    else:
-        page = _report(studies[0], baseline, overrides, out, storage, as_json)
+    if baseline and len(studies) > 1:
+        raise SettingError(
+            f"--baseline is {baseline} with {len(studies)} studies; allowed: one study. Name it "
+            "among the studies to compare."
+        )
+
+    from jejunet_nas.search.rows import without_search_for_cycles
+
+    with without_search_for_cycles():  # among ten thousand trials it takes as long as all else
+        if len(studies) > 1:
+            page = _compare(studies, out, storage, as_json)
+        else:
+            page = _report(studies[0], baseline, overrides, out, storage, as_json)
     if open_page:
         webbrowser.open(page.absolute().as_uri())
 
