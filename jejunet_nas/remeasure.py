@@ -28,7 +28,7 @@ def bundle_at(target: Path) -> Bundle | None:
 
     Raises `SettingError` where it is a bundle that is not whole.
     """
-    zipped = target.suffix == ".zip" and target.is_file()
+    zipped = target.suffix.lower() == ".zip" and target.is_file()
     return read_bundle(target) if zipped or (target / MANIFEST).is_file() else None
 
 

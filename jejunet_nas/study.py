@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
+_NAMED = 20  # trials in a message, at most
 _COLUMNS = ("trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source")
 
 
@@ -116,10 +117,9 @@ class Study:
         for result in history.complete:
             if result.number == number:
                 return Trial(result=result, history=history, networks=self.networks)
-        allowed = ", ".join(str(each.number) for each in history.complete)
         raise SettingError(
             f"trial is {number}{_what_became_of(number, history)}; allowed: "
-            f"{allowed or 'none: search the study first'}."
+            f"{trial_numbers(history)}."
         )
 
     def best(self) -> "Trial":
@@ -208,6 +208,15 @@ def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
                 "the study's folder again, or search it again."
             )
     return files
+
+
+def trial_numbers(history: StudyHistory) -> str:
+    """Return the numbers of the complete trials, of many the first ones, for a message."""
+    numbers = [str(trial.number) for trial in history.complete]
+    if not numbers:
+        return "none: search the study first"
+    more = len(numbers) - _NAMED
+    return ", ".join(numbers[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _what_became_of(number: int, history: StudyHistory) -> str:

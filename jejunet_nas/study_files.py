@@ -1,5 +1,6 @@
 """Where a study's files lie: its YAML file, found by name or path, and the folder of its state."""
 
+import os
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
@@ -10,8 +11,9 @@ STUDIES = "studies"  # the folder of YAML files, and of states
 def study_file(study: str) -> Path:
     """Return the file of a study by its name or path. Raises `SettingError`."""
     if study.endswith((".yaml", ".yml")):
-        # A bare name says nothing of the folder that it lies in.
-        return Path(study) if Path(study).parent.name else Path(study).absolute()
+        # A bare name, or one behind .., says nothing of the folder that it lies in.
+        said = Path(study).parent.name
+        return Path(study) if said and said != ".." else Path(os.path.abspath(study))
     file = Path(STUDIES) / f"{study}.yaml"
     if not file.is_file():
         known = sorted(found.stem for found in Path(STUDIES).glob("*.yaml"))

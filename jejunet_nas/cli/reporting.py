@@ -1,5 +1,6 @@
 """The command `report`: a study's page and tables, or several studies beside each other."""
 
+import dataclasses
 import json
 import webbrowser
 from pathlib import Path
@@ -20,6 +21,7 @@ from jejunet_nas.cli.arguments import (
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
+    from jejunet_nas.records import StudyHistory
     from jejunet_nas.study import Study
 
 Studies = Annotated[
@@ -58,11 +60,13 @@ def report(
 
     with without_search_for_cycles():  # among ten thousand trials it takes as long as all else
         if len(studies) > 1:
-            page = _compare(studies, out, storage, as_json)
+            page, history = _compare(studies, out, storage, as_json), None
         else:
-            page = _report(studies[0], baseline, overrides, out, storage, as_json)
+            page, history = _report(studies[0], baseline, overrides, out, storage, as_json)
     if open_page:
         webbrowser.open(page.absolute().as_uri())
+    if history is not None:
+        require_feasible(history)
 
 
 def _report(
@@ -72,7 +76,8 @@ def _report(
     out: Path | None,
     storage: str | None,
     as_json: bool,
-) -> Path:
+) -> "tuple[Path, StudyHistory]":
+    from jejunet_nas.reporting.baseline import answer
     from jejunet_nas.reporting.report import write_report
     from jejunet_nas.reporting.site.gather import gather
     from jejunet_nas.reporting.tables import summary
@@ -84,10 +89,10 @@ def _report(
     with console.status("reading the study") as status:
         beside = gather(
             study.settings,
-            study.ledger,
             history,
             study.folder,
             lambda what, done, total: status.update(f"{what}: {done} of {total}"),
+            name=name,
             baseline=against,
         )
         status.update("writing the report")
@@ -99,9 +104,11 @@ def _report(
     page = written.folder / "index.html"
     say(f"report: {page}")
     if as_json:
-        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
-    require_feasible(history)
-    return page
+        told = summary(history)
+        if against is not None:
+            told["baseline"] = dataclasses.asdict(answer(history, against))
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    return page, history
 
 
 def _compare(names: list[str], out: Path | None, storage: str | None, as_json: bool) -> Path:

@@ -58,10 +58,11 @@ def _trial_of(study: "Study", number: int | None) -> "Trial":
     try:
         return study.best()
     except SettingError:
-        known = ", ".join(str(trial.number) for trial in study.history.complete)
+        from jejunet_nas.study import trial_numbers
+
         raise SettingError(
             "--trial is not given, and nothing meets the target; allowed: "
-            f"{known or 'none: search the study first'}."
+            f"{trial_numbers(study.history)}."
         ) from None
 
 

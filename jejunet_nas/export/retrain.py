@@ -133,6 +133,11 @@ def _trained_on(
     if kept is not None:
         keras.load_weights(folder / _TRAINED)
         return keras, kept
+    if setup.training.pretrained_rate == 0:
+        raise SettingError(
+            "training.pretrained_rate is 0, at which an export's steps would change nothing; "
+            "allowed with --steps: more than 0. Export with --steps 0, or raise it."
+        )
     material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
     loop = material.train(
         keras,

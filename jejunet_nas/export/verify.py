@@ -155,7 +155,10 @@ def _fit(folder: Path, manifest: Manifest) -> None:
 
 
 def _tensor(graph: GraphFile, name: str) -> Any:
-    return next(each for each in (*graph.inputs, *graph.outputs) if each.name == name)
+    for each in (*graph.inputs, *graph.outputs):
+        if each.name == name:
+            return each
+    raise _fault(Path(graph.file), f"has no tensor {name}", "the tensors of its kind of graph")
 
 
 def _metadata(folder: Path, manifest: Manifest) -> str:

@@ -25,6 +25,7 @@ _PLAIN_FILE = 0o100644 << 16
 
 def require_free(out: Path) -> None:
     """Raise `SettingError` where a bundle cannot be written to `out` because something is there."""
+    out = Path(os.path.abspath(out))  # `.` has no name
     if out.is_dir() and not any(out.iterdir()) and not _is_zip(out):
         return
     if out.exists() or out.is_symlink():
@@ -41,6 +42,7 @@ def write_bundle(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], out
     cannot be written.
     """
     require_free(out)
+    out = Path(os.path.abspath(out))
     folder = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         shutil.rmtree(folder, ignore_errors=True)

@@ -138,21 +138,29 @@ def _sentence(against: Against, best: Standing) -> str:
     if as_good:
         words.append(
             f"The fastest front trial at least as good is {as_good.trial}, with "
-            f"{100 * as_good.miou:.1f} % in {as_good.mean_ms:.1f} ms, "
-            f"{against.baseline.mean_ms / as_good.mean_ms:.1f} times as fast."
+            f"{100 * as_good.miou:.1f} % in {as_good.mean_ms:.1f} ms ({as_good.source})"
+            f"{_times_as_fast(as_good, against.baseline)}."
         )
     if surely and as_good and surely.trial == as_good.trial:
         words.append("It is surely better.")
     elif surely:
         words.append(
             f"The fastest that is surely better is {surely.trial}, with "
-            f"{100 * surely.miou:.1f} % in {surely.mean_ms:.1f} ms."
+            f"{100 * surely.miou:.1f} % in {surely.mean_ms:.1f} ms ({surely.source})."
         )
     elif as_good:
         words.append("None is surely better.")
     else:
         words.append("No front trial is as good.")
     return " ".join(words)
+
+
+def _times_as_fast(ours: Standing, theirs: Standing) -> str:
+    """Return how much faster ours is, where both latencies are known in one way."""
+    if ours.source != theirs.source or not ours.mean_ms:
+        return ""
+    times = theirs.mean_ms / ours.mean_ms
+    return f", {times:.1f} times as fast" if times >= 1 else f", {1 / times:.1f} times as slow"
 
 
 def _words(standing: Standing) -> str:

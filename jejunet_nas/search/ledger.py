@@ -77,6 +77,22 @@ def storage_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'study.db'}"
 
 
+def _study(name: str, storage: optuna.storages.RDBStorage) -> optuna.Study:
+    """Return the study of a name, made where it is new; one that is there is only read."""
+    if name in optuna.get_all_study_names(storage):
+        return optuna.load_study(study_name=name, storage=storage)
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        directions=["maximize", "minimize"],
+        load_if_exists=True,  # another process may have been quicker
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(["mIoU", "mean ms a frame"])
+    return study
+
+
 class Ledger:
     """The trials of one study, past and to come."""
 
@@ -84,15 +100,7 @@ class Ledger:
         """Open the study named in `settings` in the storage at `url`; make it where it is new."""
         self.settings = settings
         self._storage = _storage(url)
-        self._study = optuna.create_study(
-            study_name=settings.name,
-            storage=self._storage,
-            directions=["maximize", "minimize"],
-            load_if_exists=True,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.set_metric_names(["mIoU", "mean ms a frame"])
+        self._study = _study(settings.name, self._storage)
         before = count_rows(self._storage, settings.name)
         self._study.sampler = make_sampler(settings, trials_before=before)
         if before == 0:

@@ -4,6 +4,7 @@ What is refused is told by its name: paths that lead elsewhere, links, folders, 
 twice, and more bytes than a bundle can have.
 """
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -18,7 +19,11 @@ _FIX = "Make the bundle again: jejunet-nas export STUDY --out FILE.zip."
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Write the files of `archive` into `folder`. Raises `SettingError` before one is refused."""
+    """Write the files of `archive` into `folder`.
+
+    Raises `SettingError` where one is refused: by its name before anything is written, by what it
+    holds once that is found out.
+    """
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
@@ -26,7 +31,7 @@ def unpack(archive: Path, folder: Path) -> None:
             left = MOST_BYTES
             for member in members:
                 left = _write(opened, member, folder / member.filename, left, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         raise SettingError(
             f"{archive} is no whole .zip ({error}); allowed: a bundle, a folder or a .zip. Copy it "
             "again."

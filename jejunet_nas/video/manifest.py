@@ -195,7 +195,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, Policy]:
             "version: jejunet-nas export STUDY --trial N."
         )
     digest = plain.pop("sha256", None)
-    if manifest_text(plain) != text:
+    if not _is_text_of(plain, text):
         raise SettingError(
             f"{file} was changed: its text does not have the SHA-256 {str(digest)[:12]}... that it "
             "names; allowed: as it was written. Copy the whole bundle again."
@@ -223,6 +223,13 @@ def policy_of(plain: dict[str, Any]) -> Policy:
 
 def _text(plain: dict[str, Any]) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _is_text_of(plain: dict[str, Any], text: str) -> bool:
+    try:
+        return manifest_text(plain) == text
+    except ValueError:  # NaN, or half a letter: nothing that was ever written
+        return False
 
 
 def _read(file: Path) -> tuple[str, Any]:

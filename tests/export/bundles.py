@@ -14,7 +14,7 @@ from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
 from tests.search.build import result, tiny_study
 
-LAG = 2
+LAG, PREDICTED_MS = 2, 20.0
 EVERY_THIRD = Policy(keyframe_interval=3)
 FINGERPRINTS = {"train": "0123", "val": "4567"}
 
@@ -22,7 +22,7 @@ FINGERPRINTS = {"train": "0123", "val": "4567"}
 def tiny_trial(policy: Policy, class_names: Sequence[str] | None = None) -> TrialResult:
     """Return a trial of the tiny network whose figures are made up."""
     names = tuple(class_names or tiny_run().train.class_names)
-    made = result(3, Architecture(network=tiny_network(), policy=policy), mean_ms=20.0)
+    made = result(3, Architecture(network=tiny_network(), policy=policy), mean_ms=PREDICTED_MS)
     lag = LAG if policy.asynchronous else None
     none = tuple(0 for _ in names)
     clip = ClipScore(name="bear", frames=2, annotated=none, intersection=none, union=none)

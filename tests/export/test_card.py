@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.space.architecture import Policy
+from tests.export import bundles
 from tests.export.bundles import write_tiny
 
 HOSTILE = ("background", "<script>alert('x')</script>", 'say "æ"', "a|b", "*c* [d](e) `f`")
@@ -67,3 +68,16 @@ def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:
     assert not any(a == b == c == "" for a, b, c in zip(lines, lines[1:], lines[2:], strict=False))
     assert "{{" not in gated
     assert "{%" not in gated
+
+
+def test_a_trial_that_misses_its_target_says_so(
+    gated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "50.0 frames a second (predicted" in gated
+    assert "misses" not in gated
+
+    monkeypatch.setattr(bundles, "PREDICTED_MS", 50.0)
+    slow = card(tmp_path, Policy(keyframe_interval=1))
+
+    assert "20.0 frames a second (predicted" in slow
+    assert "where 24 were asked for, **which it misses**" in slow

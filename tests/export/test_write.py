@@ -131,3 +131,13 @@ def test_a_zip_is_read_as_the_folder_is(tmp_path: Path) -> None:
     for name, file in of_folder.graphs.items():
         assert of_archive.graphs[name].read_bytes() == file.read_bytes()
     assert {each.name for each in tmp_path.iterdir()} == {"b", "b.zip"}
+
+
+def test_the_folder_that_one_stands_in_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    write_tiny(Path("."))
+
+    assert read_bundle(tmp_path).source.study == "tiny"

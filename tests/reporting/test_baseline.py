@@ -84,7 +84,7 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
     )
     assert "The baseline at 256 px is trial 1 with 60.0 % mIoU" in at_256
     assert "trial 7 is better, 10.0 points above it (+10.0 to +10.0)." in at_256
-    assert "at least as good is 7, with 70.0 % in 30.0 ms, 4.0 times as fast." in at_256
+    assert "at least as good is 7, with 70.0 % in 30.0 ms (predicted), 4.0 times as fast." in at_256
     assert at_256.endswith("It is surely better.")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import optuna
 import pytest
+from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, TrialResult, to_json
@@ -348,3 +349,23 @@ def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
             return cls(2026, 11, 25, 12, tzinfo=tz) + timedelta(seconds=seconds)
 
     monkeypatch.setattr(optuna.storages._rdb.storage, "datetime", Clock)
+
+
+def test_who_only_reads_a_study_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.complete(trial, result(trial.number, architecture))
+    ledger.keep_identity(ledger.settings.identity())
+    said: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        said.append(statement.split()[0].upper())
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        found = Ledger.find(ledger.settings, storage_url(tmp_path))
+        assert found is not None
+        assert len(found.history().complete) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert {*said} <= {"SELECT", "PRAGMA"}, {*said}

@@ -120,7 +120,9 @@ def test_a_manifest_that_is_none_is_refused_in_one_line(name: str, folder: Path)
 def test_a_manifest_that_was_changed_is_found_out(folder: Path) -> None:
     file = folder / "manifest.json"
     text = file.read_text(encoding="utf-8")
-    for changed in (text.replace("24.0", "25.0"), text.replace("\n", "\n\n", 1), f"{text} "):
+    never = ('{"format": 2, "x": NaN}', '{"format": 2, "x": "\\ud800"}')
+    spaced = (text.replace("\n", "\n\n", 1), f"{text} ")
+    for changed in (text.replace("24.0", "25.0"), *spaced, *never):
         file.write_text(changed, encoding="utf-8")
 
         with pytest.raises(SettingError, match=r"manifest\.json was changed: .* the whole bundle"):

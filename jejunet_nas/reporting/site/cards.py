@@ -8,6 +8,7 @@ import base64
 import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jejunet_nas.latency.stream import stream_latency
@@ -55,8 +56,9 @@ def card(
     interval: Interval | None,
     pictures: TrialPictures | None,
     roles: list[str],
+    study: str,
 ) -> Card:
-    """Return the card of a complete trial."""
+    """Return the card of a complete trial; `study` is what one types for its study."""
     latency, network = trial.latency, trial.network
     low_ms, high_ms = _mean_interval(trial, history.target_fps)
     return {
@@ -93,23 +95,25 @@ def card(
         "mean_age": trial.temporal.mean_age_frames,
         "longest_stale": trial.temporal.longest_stale_frames,
         "pictures": _pictures(pictures),
-        "export": export_command(history.study, trial.number),
+        "export": export_command(study, trial.number),
     }
 
 
 def export_command(study: str, number: int) -> str:
     """Return the command that exports a trial, its weights as they are."""
-    name = shlex.quote(study)
-    return f"jejunet-nas export {name} --trial {number} --out {shlex.quote(f'{study}-{number}')}"
+    out = shlex.quote(f"{Path(study).stem}-{number}")
+    return f"jejunet-nas export {shlex.quote(study)} --trial {number} --out {out}"
 
 
-def _mean_interval(trial: TrialResult, target_fps: float) -> tuple[float, float]:
-    """Return how little and how much a frame may take, by the intervals of the graphs.
+def _mean_interval(
+    trial: TrialResult, target_fps: float
+) -> tuple[float, float] | tuple[None, None]:
+    """Return how little and how much a frame may take, by the predicted intervals of the graphs.
 
-    Trials that were measured as a stream keep no interval of their graphs here: theirs is a point.
+    None of a measured trial: those of its rounds lie beside the graphs, and are not kept here.
     """
     if trial.measured:
-        return trial.measured.mean_ms, trial.measured.mean_ms
+        return None, None
     ends = []
     for end in ("low_ms", "high_ms"):
         moved = {name: _at_end(getattr(trial.network.latencies, name), end) for name in GRAPH_NAMES}

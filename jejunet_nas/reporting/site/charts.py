@@ -22,7 +22,7 @@ from jejunet_nas.reporting.site.plot import (
     scatter,
     target_line,
 )
-from jejunet_nas.reporting.site.published import SEED, SOURCE
+from jejunet_nas.reporting.site.published import SEED, SEED_DATASET, SOURCE
 from jejunet_nas.reporting.tables import deadline_ms, front_of, states
 from jejunet_nas.scoring.bootstrap import Interval
 
@@ -245,7 +245,7 @@ def _reference(history: StudyHistory, baseline: StudyHistory | None) -> list[Any
                 hoverinfo="none",
             )
         )
-    if history.dataset == "voc2012":
+    if history.dataset == SEED_DATASET:
         traces.append(
             scatter(
                 x=[point.mean_ms for point in SEED],
@@ -267,9 +267,13 @@ def _reference(history: StudyHistory, baseline: StudyHistory | None) -> list[Any
 def _front_layout(history: StudyHistory, baseline: StudyHistory | None) -> dict[str, Any]:
     """Return the axes of the front's chart, and the line of the target."""
     shown = (*history.complete, *(baseline.complete if baseline else ()))
-    latencies = [trial.latency.mean_ms for trial in shown]
+    latencies = [deadline_ms(history), *(trial.latency.mean_ms for trial in shown)]
+    latencies += [trial.mean_ms for trial in history.refused]
+    latencies += [trial.predicted.mean_ms for trial in front_of(history)]
+    if history.dataset == SEED_DATASET:
+        latencies += [point.mean_ms for point in SEED]
     return {
-        "xaxis": latency_axis([*latencies, deadline_ms(history)]),
+        "xaxis": latency_axis(latencies),
         "yaxis": {"title": {"text": "mIoU (%)"}},
         "yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         "legend": LEGEND_ABOVE,

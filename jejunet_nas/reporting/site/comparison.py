@@ -21,7 +21,7 @@ from jejunet_nas.reporting.site.plot import (
 from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.words import architecture_words, latency_words, one_line
 
-ROLES = ("front", "video", "knee", "published", "prediction", "over")  # colours, in this order
+ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
 PAGE = "index.html"
 
 

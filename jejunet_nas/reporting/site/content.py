@@ -34,10 +34,12 @@ MOST_REASONS = 12  # rows of what failed, the most frequent first
 class Beside:
     """What a page shows that is no part of the history.
 
-    importances: of each objective, by dimension. pictures: by trial. baseline: a study to hold the
-    front against. seeds: words on what was drawn at random. no_pictures: why there are none.
+    name: what one types for the study; its own name where nothing is said. importances: of each
+    objective, by dimension. pictures: by trial. baseline: a study to hold the front against. seeds:
+    words on what was drawn at random. no_pictures: why some are missing.
     """
 
+    name: str = ""
     importances: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     pictures: Mapping[int, TrialPictures] = dataclasses.field(default_factory=dict)
     baseline: StudyHistory | None = None
@@ -58,19 +60,20 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
             interval=known.get(trial.number),
             pictures=beside.pictures.get(trial.number),
             roles=picked[trial.number],
+            study=beside.name or history.study,
         )
         for trial in front
     ]
     asked = answer(history, beside.baseline) if beside.baseline else None
-    charts = _charts(history, known, beside)
+    charts, told = _charts(history, known, beside), summary(history)
     return {
         "study": one_line(history.study),
         "dataset": one_line(history.dataset),
         "target_fps": history.target_fps,
         "deadline_ms": deadline_ms(history),
         "latency": latency_words(history),
-        "counts": summary(history)["trials"],
-        "hypervolume": summary(history)["hypervolume"],
+        "counts": told["trials"],
+        "hypervolume": told["hypervolume"],
         "front_size": len(front_of(history)),
         "cards": cards,
         "picks": [each for each in cards if each["roles"]],
@@ -79,7 +82,7 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "val": _val(history),
         "seeds": beside.seeds,
         "no_pictures": beside.no_pictures,
-        "baseline": _baseline(asked),
+        "baseline": _baseline(history, beside.baseline, asked),
         "failures": _failures(history),
         "refusals": _refusals(history),
         "charts": charts,
@@ -120,8 +123,10 @@ def shown_front(history: StudyHistory) -> list[TrialResult]:
     front = front_of(history)
     if len(front) <= MOST_CARDS:
         return list(front)
+    picked = {number for number, named in roles(history).items() if named}
     step = (len(front) - 1) / (MOST_CARDS - 1)
-    return [front[round(step * place)] for place in range(MOST_CARDS)]
+    spread = {front[round(step * place)].number for place in range(MOST_CARDS)}
+    return [trial for trial in front if trial.number in spread | picked]
 
 
 def _reasons(history: StudyHistory) -> list[str]:
@@ -151,10 +156,24 @@ def _val(history: StudyHistory) -> dict[str, int]:
     return {"clips": len(clips), "frames": sum(clip.frames for clip in clips)}
 
 
-def _baseline(asked: BaselineAnswer | None) -> Mapping[str, Any] | None:
-    if asked is None:
+def _baseline(
+    history: StudyHistory, baseline: StudyHistory | None, asked: BaselineAnswer | None
+) -> Mapping[str, Any] | None:
+    if asked is None or baseline is None:
         return None
-    return {"study": one_line(asked.baseline), "sentences": sentences(asked), "answer": asked}
+    ours, theirs = training_steps(history), training_steps(baseline)
+    alike = f"as long as ours, {ours} steps" if ours == theirs else f"{theirs} steps, ours {ours}"
+    return {
+        "study": one_line(asked.baseline),
+        "sentences": sentences(asked),
+        "trained": f"The baseline was trained {alike}.",
+    }
+
+
+def training_steps(history: StudyHistory) -> str:
+    """Return how many steps the networks of a study were trained, in words."""
+    steps = sorted({trial.network.training.steps for trial in history.complete})
+    return " or ".join(map(str, steps)) or "no"
 
 
 def _failures(history: StudyHistory) -> list[tuple[str, int, list[int]]]:

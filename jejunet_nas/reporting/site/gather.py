@@ -11,7 +11,6 @@ from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.reporting.pictures import TrialPictures, kept_pictures, trial_pictures
 from jejunet_nas.reporting.site.content import Beside, shown_front
 from jejunet_nas.search.importance import importances
-from jejunet_nas.search.ledger import Ledger
 from jejunet_nas.search.measurements import NETWORKS
 from jejunet_nas.search.settings import StudySettings
 
@@ -22,16 +21,20 @@ PICTURES = "pictures"  # in a study's folder
 
 def gather(
     settings: StudySettings,
-    ledger: Ledger,
     history: StudyHistory,
     folder: Path,
     tell: Tell,
     *,
+    name: str = "",
     baseline: StudyHistory | None = None,
 ) -> Beside:
-    """Return what the page of a study shows beside its `history`; `folder` is the study's own."""
+    """Return what the page of a study shows beside its `history`.
+
+    folder: the study's own. name: what one types for it.
+    """
     pictures, missing = _pictures(settings, shown_front(history), folder, tell)
     return Beside(
+        name=name,
         importances=importances(settings, history),
         pictures=pictures,
         no_pictures=missing,
@@ -48,19 +51,21 @@ def _pictures(
     settings: StudySettings, front: list[TrialResult], folder: Path, tell: Tell
 ) -> tuple[dict[int, TrialPictures], str | None]:
     """Return the pictures of the front's trials, and why any are missing."""
-    found: dict[int, TrialPictures] = {}
+    kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
+    found = {number: pictures for number, pictures in kept.items() if pictures}
+    missing = [trial for trial in front if trial.number not in found]
+    reasons: list[str] = []
     val: DataSplit | None = None
-    try:
-        for done, trial in enumerate(front):
-            kept = kept_pictures(trial, folder / PICTURES)
-            if kept is None:
-                tell("draw masks", done, len(front))
-                val = val or _val(settings)
-                kept = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
-            found[trial.number] = kept
-    except JejunetError as error:
-        return found, str(error)
-    return found, None
+    for done, trial in enumerate(missing):
+        tell("draw masks", done, len(missing))
+        try:
+            val = val or _val(settings)
+            found[trial.number] = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
+        except (JejunetError, OSError) as error:
+            reasons.append(f"trial {trial.number}: {error}")
+            if val is None:
+                break  # without the data set there are none of any
+    return found, reasons[0] if reasons else None
 
 
 def _val(settings: StudySettings) -> DataSplit:

@@ -42,7 +42,10 @@ def latency_axis(latencies: Sequence[float]) -> dict[str, Any]:
     """Return an axis of ms with frames a second below them, logarithmic where they differ much."""
     wide = is_wide(latencies)
     scale = math.log if wide else float
-    low, high = scale(min(latencies)), scale(max(latencies))
+    least, most = min(latencies), max(latencies)
+    if least == most:  # a target without a trial
+        least, most = 0.6 * least, 1.4 * most
+    low, high = scale(least), scale(most)
     gap = TICK_GAP * max(high - low, 1e-9)
     ticks: list[float] = []
     for tick in TICKS_MS:

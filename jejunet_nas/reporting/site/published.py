@@ -8,6 +8,7 @@ Pixel 2, one thread. mIoU is printed in the chart; latencies are digitised from 
 
 from typing import NamedTuple
 
+SEED_DATASET = "voc2012"
 SOURCE = "JejuNet's own chart, 2018: int8, Pixel 2, 1 thread"
 
 

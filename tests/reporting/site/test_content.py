@@ -12,12 +12,13 @@ from jejunet_nas.records import FailedTrial
 from jejunet_nas.reporting.pictures import ClipFrame, TrialPictures
 from jejunet_nas.reporting.site.cards import card, export_command, roles
 from jejunet_nas.reporting.site.charts import front_chart
+from jejunet_nas.reporting.site.comparison import ROLES
 from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
 from jejunet_nas.reporting.site.packing import packed, safe_json
 from jejunet_nas.reporting.site.plot import latency_axis
-from jejunet_nas.reporting.site.render import render
+from jejunet_nas.reporting.site.render import _read, render
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from tests.reporting.build import history, measured, trial
+from tests.reporting.build import history, measured, refused, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study
 
 PICTURE = ClipFrame(
@@ -84,15 +85,19 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
         interval=None,
         pictures=None,
         roles=[],
+        study="davis",
     )
 
     assert (made["mean_ms"], made["predicted_ms"], made["source"]) == (24.0, 20.0, "measured")
+    assert made["low_ms"] is made["high_ms"] is None  # no interval is made up
+    assert {graph["source"] for graph in made["graphs"]} == {"predicted"}
     assert made["doubts"] == ("rounds differ",)
 
 
 def test_a_command_can_be_pasted_whatever_the_study_is_called() -> None:
     assert export_command("davis", 3) == "jejunet-nas export davis --trial 3 --out davis-3"
     assert export_command("a b", 3) == "jejunet-nas export 'a b' --trial 3 --out 'a b-3'"
+    assert export_command("x/s.yaml", 3) == "jejunet-nas export x/s.yaml --trial 3 --out s-3"
 
 
 def test_of_a_long_front_its_ends_and_what_lies_between_are_shown() -> None:
@@ -100,9 +105,56 @@ def test_of_a_long_front_its_ends_and_what_lies_between_are_shown() -> None:
 
     shown = shown_front(long)
 
-    assert len(shown) == MOST_CARDS
+    assert MOST_CARDS <= len(shown) <= MOST_CARDS + 1
     assert (shown[0].number, shown[-1].number) == (99, 0)
-    assert len({each.number for each in shown}) == MOST_CARDS
+    assert len({each.number for each in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("count", range(25, 60, 5))
+def test_the_knee_is_shown_however_long_the_front_is(count: int) -> None:
+    bent = history(*(trial(n, 0.7 - 1 / (n + 5), 10.0 + n / 4) for n in range(count)))
+
+    picks = content(bent, Beside())["picks"]
+
+    assert sorted(role for each in picks for role in each["roles"]) == ["best", "fastest", "knee"]
+
+
+def test_the_axis_has_ticks_where_refused_trials_lie() -> None:
+    shown = front_chart(history(trial(0, 0.7, 20.0), refused=(refused(1, 400.0),)), {})
+
+    assert shown["layout"]["xaxis"]["type"] == "log"
+    assert max(shown["layout"]["xaxis"]["tickvals"]) > 250
+
+
+def test_an_axis_of_a_target_alone_has_ticks() -> None:
+    assert len(latency_axis([40.0])["tickvals"]) >= 3
+
+
+def test_a_baseline_that_was_trained_for_longer_is_said_so() -> None:
+    longer = study(study="seed")
+    complete = tuple(
+        dataclasses.replace(
+            each,
+            network=dataclasses.replace(
+                each.network, training=dataclasses.replace(each.network.training, steps=900)
+            ),
+        )
+        for each in longer.complete
+    )
+
+    alike = content(study(), Beside(baseline=study(study="seed")))["baseline"]
+    told = content(study(), Beside(baseline=dataclasses.replace(longer, complete=complete)))
+
+    assert alike["trained"] == "The baseline was trained as long as ours, 2 steps."
+    assert told["baseline"]["trained"] == "The baseline was trained 900 steps, ours 2."
+
+
+def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
+    script = _read("page.js")
+
+    for palette in re.findall(r"(?:light|dark): \{(.*?)\}", script, re.DOTALL):
+        colours = dict(re.findall(r'(\w+): "(#\w+)"', palette))
+        assert len({colours[role] for role in ROLES}) == len(ROLES)
 
 
 def test_roles_may_fall_on_one_trial() -> None:
@@ -153,13 +205,13 @@ def test_slices_are_of_dimensions_that_differ() -> None:
     assert slice_dimensions(study()) == ["keyframe_interval"]
 
 
-@pytest.mark.parametrize("latencies", [[30.0, 42.0], [8.0, 42.0, 200.0], [41.7]])
+@pytest.mark.parametrize("latencies", [[30.0, 42.0], [8.0, 42.0, 200.0], [3.0, 500.0]])
 def test_ticks_stand_apart_and_among_the_trials(latencies: list[float]) -> None:
     ticks = latency_axis(latencies)["tickvals"]
 
     assert ticks == sorted(set(ticks))
     assert len(ticks) <= 13
-    assert all(0.8 * min(latencies) < tick < 1.25 * max(latencies) for tick in ticks)
+    assert all(0.5 * min(latencies) < tick < 2 * max(latencies) for tick in ticks)
 
 
 def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> None:

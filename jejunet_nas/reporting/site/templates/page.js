@@ -2,9 +2,9 @@
 // Draws the charts, in the colours of the theme, and shows a trial's card when its point is clicked.
 (() => {
   const COLOURS = {
-    light: { front: "#0072b2", video: "#d55e00", dominated: "#8c8c8c", over: "#b5b5b5", refused: "#a0a7ad", baseline: "#d55e00",
+    light: { front: "#0072b2", video: "#d55e00", knee: "#009e73", dominated: "#8c8c8c", over: "#b5b5b5", refused: "#a0a7ad", baseline: "#d55e00",
       published: "#cc79a7", prediction: "#56b4e9", ink: "#1d2329", pale: "#5c6873", line: "#e3e7eb", page: "#ffffff" },
-    dark: { front: "#56b4e9", video: "#f0945a", dominated: "#8a949d", over: "#5d6770", refused: "#66717b", baseline: "#f0945a",
+    dark: { front: "#56b4e9", video: "#f0945a", knee: "#2fc49a", dominated: "#8a949d", over: "#5d6770", refused: "#66717b", baseline: "#f0945a",
       published: "#e19cc3", prediction: "#9ad2f5", ink: "#e6eaee", pale: "#9aa7b3", line: "#2b333b", page: "#14181c" },
   };
   const SIZES = { front: 11, dominated: 7, over: 7 };
@@ -206,9 +206,9 @@
     for (const name of ["importance", "stages"]) if (data.charts[name]) whenSeen(`chart-${name}`, () => data.charts[name]);
     if (byId("chart-slice")) {
       whenSeen("chart-slice", slice);
-      const start = byId("chart-slice").start;
-      byId("chart-slice").start = () => { start(); listen("chart-slice"); };
-      byId("slice").addEventListener("change", () => { byId("chart-slice").start(); draw("chart-slice"); });
+      const place = byId("chart-slice"), start = place.start;
+      place.start = () => { start(); listen("chart-slice"); place.start = () => {}; };
+      byId("slice").addEventListener("change", () => { place.start(); draw("chart-slice"); });
     }
     const asked = /^#trial-(\d+)$/.exec(location.hash);
     const first = document.querySelector(".card");
