@@ -41,7 +41,7 @@ def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(
 
     assert "no pictures of masks: " in capfd.readouterr().err
     page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
-    assert "No pictures: " in page
+    assert "Pictures are missing: " in page
 
 
 def test_a_baseline_is_answered_on_the_page(study: Path, other: Path) -> None:
