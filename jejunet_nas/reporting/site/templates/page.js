@@ -11,7 +11,8 @@
   const HOLLOW = ["over"];
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
-  const hasWebGL = Boolean(document.createElement("canvas").getContext("webgl"));
+  let webGL = null; // asked for once, where thousands of points are to be drawn
+  const hasWebGL = () => (webGL === null ? (webGL = Boolean(document.createElement("canvas").getContext("webgl"))) : webGL);
   let data = null, rowOf = new Map(), pinned = null, theme = preferred();
 
   function preferred() {
@@ -46,7 +47,7 @@
       if (HOLLOW.includes(role)) marker.symbol = [].concat(marker.symbol).map((s) => `${s}-open`);
       else if (role === "front" && trace.mode === "markers") marker.line = { width: 1.5, color: c.page };
       // Thousands of points are drawn by WebGL where there is any: as SVG they take seconds.
-      const type = trace.type === "scatter" && trace.x.length > 1500 && hasWebGL ? "scattergl" : trace.type;
+      const type = trace.type === "scatter" && trace.x.length > 1500 && hasWebGL() ? "scattergl" : trace.type;
       return { ...trace, type, marker, line: { ...(trace.line || {}), color: colour }, textfont: { color: c.pale, size: 12 },
         error_y: trace.error_y ? { ...trace.error_y, color: colour } : undefined };
     });
