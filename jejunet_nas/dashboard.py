@@ -141,9 +141,7 @@ def _times(clip: Clip) -> list[int]:
 
 
 def _front_picture(history: StudyHistory, folder: Path) -> Picture:
-    picture = Picture(
-        name=_name("front", to_json(history)), title="front, when the dashboard was started"
-    )
+    picture = Picture(name=_name("front", to_json(history)), title="front.png")
     if not (folder / picture.name).is_file():
         _replace(folder / picture.name, lambda file: draw_front(history, file))
     return picture
