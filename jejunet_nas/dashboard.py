@@ -19,6 +19,7 @@ from jejunet_nas.reporting.figures import draw_front
 from jejunet_nas.reporting.film import draw_film
 from jejunet_nas.reporting.notes import study_note, trial_figures, trial_notes
 from jejunet_nas.reporting.tables import deadline_ms, front_of
+from jejunet_nas.reporting.whole_file import write_whole
 from jejunet_nas.search.dashboard import HOST, open_server, require_dashboard
 from jejunet_nas.search.ledger import storage_url
 from jejunet_nas.search.native_log import native_log
@@ -128,7 +129,7 @@ def _draw_film(
     say(f"drawing frames of trial {trial.number}")
     with native_log(Path(os.devnull)):  # LiteRT tells of its delegate
         frames = film_frames(trial, clip, networks, _times(clip), len(names))
-    _replace(
+    write_whole(
         folder / picture.name,
         lambda file: draw_film(frames, file, clip=clip.name, class_names=names, trial=trial),
     )
@@ -143,7 +144,7 @@ def _times(clip: Clip) -> list[int]:
 def _front_picture(history: StudyHistory, folder: Path) -> Picture:
     picture = Picture(name=_name("front", to_json(history)), title="front.png")
     if not (folder / picture.name).is_file():
-        _replace(folder / picture.name, lambda file: draw_front(history, file))
+        write_whole(folder / picture.name, lambda file: draw_front(history, file))
     return picture
 
 
@@ -155,12 +156,3 @@ def _film_picture(trial: TrialResult, history: StudyHistory) -> Picture:
 
 def _name(*shown: str) -> str:
     return hashlib.sha256("\n".join(shown).encode()).hexdigest()[:32]
-
-
-def _replace(file: Path, write: Callable[[Path], None]) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        write(beside)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -51,7 +51,7 @@ def note_of(name: GraphName, graph: GraphFile, *, title: str, version: str) -> G
         inputs=tuple(
             TensorNote(
                 name=tensor.name,
-                description=_INPUTS[tensor.name],
+                description=_INPUTS.get(tensor.name, ""),
                 picture=tensor.name in _PICTURES,
             )
             for tensor in graph.inputs
@@ -59,7 +59,7 @@ def note_of(name: GraphName, graph: GraphFile, *, title: str, version: str) -> G
         outputs=tuple(
             TensorNote(
                 name=tensor.name,
-                description=_OUTPUTS[tensor.name],
+                description=_OUTPUTS.get(tensor.name, ""),
                 labels=tensor.name == "class_map",
             )
             for tensor in graph.outputs

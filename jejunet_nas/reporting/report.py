@@ -6,7 +6,6 @@ again at any time. One history gives the same files, byte by byte.
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from jejunet_nas.reporting.page import nearest_to_target, page
 from jejunet_nas.reporting.site.content import Beside, content
 from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
+from jejunet_nas.reporting.whole_file import write_whole
 
 __all__ = ["Report", "nearest_to_target", "write_report"]
 
@@ -45,7 +45,7 @@ def write_report(history: StudyHistory, folder: Path, beside: Beside | None = No
         "index.html": _text(render("index.html.j2", content(history, beside or Beside()))),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    files = tuple(_replace(folder / name, write) for name, write in writers.items())
+    files = tuple(write_whole(folder / name, write) for name, write in writers.items())
     return Report(folder=folder, files=files, front_size=len(front_of(history)))
 
 
@@ -55,14 +55,3 @@ def _json(plain: dict[str, Any]) -> str:
 
 def _text(text: str) -> Callable[[Path], object]:
     return lambda file: file.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _replace(file: Path, write: Callable[[Path], object]) -> Path:
-    # The process's number keeps two reports that are written at once apart.
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        write(beside)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
-    return file

@@ -157,3 +157,20 @@ def test_a_folder_is_no_page(
     line = refusal(capfd, "compress", study, "--out", tmp_path)
 
     assert line == f"--out is {tmp_path}, a folder; allowed: a Markdown file. Name one in it."
+
+
+def test_a_way_that_breaks_is_named_and_the_others_are_told(
+    compressed: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise TrialError("the loss became nan at step 3 of 9. Lower it.")
+
+    monkeypatch.setattr(compress, "compress", break_off)
+
+    ways = ("--settings", "int8", "--settings", "int8:equalize=never", "--frames", 4)
+    assert exit_code("compress", compressed, *ways) == 1
+
+    said = capfd.readouterr()
+    assert "\n| int8 | " in said.out
+    assert "int8:equalize=never: the loss became nan at step 3 of 9. Lower it." in said.err
+    assert "1 of 2 ways could not be gone; see above." in said.err

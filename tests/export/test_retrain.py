@@ -225,3 +225,11 @@ def test_two_processes_do_not_make_one_export(
         pytest.raises(SettingError, match="is being made by another process; allowed: one"),
     ):
         retrain(ran.trial, ran.setup, exports, steps=STEPS, qat=False, tell=silence)
+
+
+def test_steps_that_would_change_nothing_are_refused(ran: Ran, tmp_path: Path) -> None:
+    frozen = dataclasses.replace(ran.setup.training, pretrained_rate=0.0)
+    setup = dataclasses.replace(ran.setup, training=frozen)
+
+    with pytest.raises(SettingError, match=r"pretrained_rate is 0.*allowed with --steps: more"):
+        retrain(ran.trial, setup, tmp_path, steps=1, qat=False, tell=silence)

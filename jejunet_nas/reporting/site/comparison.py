@@ -19,6 +19,7 @@ from jejunet_nas.reporting.site.plot import (
     target_line,
 )
 from jejunet_nas.reporting.site.render import render
+from jejunet_nas.reporting.whole_file import write_whole
 from jejunet_nas.reporting.words import architecture_words, latency_words, one_line
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
@@ -32,9 +33,9 @@ def write_comparison(histories: Sequence[StudyHistory], folder: Path) -> Path:
     """
     text = render("compare.html.j2", _content(histories))
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{PAGE}.part"
-    part.write_text(text, encoding="utf-8", newline="\n")
-    return part.replace(folder / PAGE)
+    return write_whole(
+        folder / PAGE, lambda file: file.write_text(text, encoding="utf-8", newline="\n")
+    )
 
 
 def comparison_plain(histories: Sequence[StudyHistory]) -> dict[str, Any]:
