@@ -2,7 +2,8 @@
 
 Pictures are the chart of the front and, of each trial on it, frames of the longest validation clip,
 annotated above and as its int8 graphs segment them below. They lie in `studies/NAME/artifacts`,
-each under a name that follows from what it shows, and are drawn once.
+each under a name that follows from what it shows, and are drawn once. The chart is of the front as
+it stands; frames are of the trials that were on it when the dashboard was started.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ def address(server: WSGIServer) -> str:
 
 
 def open_dashboard(study: Study, *, port: int, storage: str | None, say: Say) -> WSGIServer:
-    """Return the server of a study's dashboard, all pictures drawn, not yet serving.
+    """Return the server of a study's dashboard, frames of its front drawn, not yet serving.
 
     port: on 127.0.0.1; 0 is any free one. storage: the address of the study's storage, None for
     that in its folder. Raises `SettingError` where optuna-dashboard is not installed, or the port
@@ -60,12 +61,13 @@ def open_dashboard(study: Study, *, port: int, storage: str | None, say: Say) ->
     require_dashboard()
     folder = study.folder / ARTIFACTS
     folder.mkdir(parents=True, exist_ok=True)
-    front, films = _front_picture(study.history, folder), Pictures()
-    shown = ShownStorage(
-        storage or storage_url(study.folder),
-        study.name,
-        lambda: what_is_shown(study.history, front, films),
-    )
+    films = Pictures()
+
+    def look() -> Shown:
+        history = study.history
+        return what_is_shown(history, _front_picture(history, folder), films)
+
+    shown = ShownStorage(storage or storage_url(study.folder), study.name, look)
     server = open_server(shown, folder, port)  # before much is drawn: the port may be taken
     try:
         films |= draw_films(study, folder, say)

@@ -327,7 +327,7 @@ class TrialResult:
 
     walks: the paths of the validation clips, from which any graphs' latencies make a stream's.
     predicted: the stream's latency before anything was measured; measured: on the phone, once it
-    was.
+    was, as `measured_graphs` make it.
     """
 
     number: int
@@ -338,6 +338,7 @@ class TrialResult:
     walks: tuple[FramePaths, ...]
     predicted: StreamLatency
     measured: StreamLatency | None = None
+    measured_graphs: PathLatencies | None = None
     stage_s: dict[str, float]
     network_reused: bool  # its network was found trained
 
@@ -345,6 +346,11 @@ class TrialResult:
     def latency(self) -> StreamLatency:
         """What the trial is ranked by: measured where it was, predicted where it was not."""
         return self.measured or self.predicted
+
+    @property
+    def graph_latencies(self) -> PathLatencies:
+        """What `latency` is made of: of each graph, from the same source."""
+        return self.measured_graphs or self.network.latencies
 
     @property
     def paths(self) -> dict[Path, float]:

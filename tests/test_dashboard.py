@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,19 +173,43 @@ def test_the_front_and_frames_of_its_trials_are_artifacts(file: Path) -> None:
 
 def test_pictures_are_drawn_once(file: Path) -> None:
     give_graphs(file)
-    with served(file):
-        pass
+    with served(file) as (browser, _):
+        assert browser.study["artifacts"]
     drawn = {
         each: each.stat().st_mtime_ns
         for each in (network_folder(file).parents[1] / ARTIFACTS).iterdir()
     }
 
-    with served(file) as (_, lines):
-        pass
+    with served(file) as (browser, lines):
+        assert browser.study["artifacts"]
 
     assert lines == []
     assert len(drawn) == 3
     assert {each: each.stat().st_mtime_ns for each in drawn} == drawn
+
+
+def test_the_front_is_drawn_anew_once_it_has_changed(file: Path) -> None:
+    with served(file) as (browser, _):
+        (before,) = browser.study["artifacts"]
+        measure_network(file, key_ms=20.0)
+        after = wait_until(lambda: only(browser.study["artifacts"]), lambda each: each != before)
+        picture = browser.picture(f"artifacts/{browser.study['study_id']}/{after['artifact_id']}")
+
+    assert (after["filename"], picture.format) == ("front.png", "PNG")
+
+
+def only(values: list[Any]) -> Any:
+    (value,) = values
+    return value
+
+
+def wait_until(look: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
+    """Return what `look` returns once that is `enough`."""
+    until = time.monotonic() + PATIENCE_S
+    while not enough(found := look()):
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+    return found
 
 
 def test_without_graphs_or_data_a_line_says_so(tmp_path: Path) -> None:
@@ -339,11 +363,8 @@ def test_a_persons_page_shows_notes_with_hostile_names_as_text(tmp_path: Path, w
         number = browser.study["study_id"]
         window.get(f"{browser.url}dashboard/studies/{number}/trials?numbers=0")
         wanted = f"IoU by class, in per cent: {HOSTILE[0]} 90.0, {HOSTILE[1]} 90.0."
-        for _ in range(int(2 * PATIENCE_S)):
-            text = window.find_element("css selector", "body").text
-            if wanted in text:
-                break
-            time.sleep(0.5)
+        text = wait_until(
+            lambda: window.find_element("css selector", "body").text, lambda text: wanted in text
+        )
 
-    assert wanted in text
     assert "Best Trial" in text

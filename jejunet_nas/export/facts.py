@@ -106,7 +106,7 @@ def _accuracy(trial: TrialResult) -> Accuracy:
 
 def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
     stream = trial.latency
-    graphs = trial.network.latencies
+    graphs = trial.graph_latencies
     measured = trial.measured is not None
     return LatencyFigures(
         source=stream.source,

@@ -120,7 +120,7 @@ def _latency_rows(trial: TrialResult, history: StudyHistory) -> list[tuple[str, 
         ("sustained fps", f"{latency.sustained_fps:.1f}"),
         ("worst frame", f"{latency.worst_ms:.1f} ms"),
         ("dropped frames", f"{100 * latency.dropped_frames:.1f} %"),
-        ("graphs", f"{_graph_ms(trial.network.latencies)} ({trial.network.latencies.source})"),
+        ("graphs", f"{_graph_ms(trial.graph_latencies)} ({trial.graph_latencies.source})"),
     ]
     doubts = [("unstable", escaped("; ".join(latency.doubts)))] if latency.doubts else []
     return rows + doubts

@@ -89,14 +89,10 @@ def measured_trial(
 ) -> TrialResult:
     """Return `trial` with the latency that `measurement` of its network makes, or with none."""
     if measurement is None:
-        return dataclasses.replace(trial, measured=None)
-    stream = stream_latency(
-        trial.walks,
-        measurement.latencies,
-        target_fps=target_fps,
-        doubts=measurement.unstable,
-    )
-    return dataclasses.replace(trial, measured=stream)
+        return dataclasses.replace(trial, measured=None, measured_graphs=None)
+    graphs = measurement.latencies
+    stream = stream_latency(trial.walks, graphs, target_fps=target_fps, doubts=measurement.unstable)
+    return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
 
 
 def off_the_interval(network: NetworkRecord, measurement: NetworkMeasurement) -> list[str]:

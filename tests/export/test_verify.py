@@ -186,6 +186,19 @@ def test_a_graph_that_does_not_load_is_found_though_its_hash_is_right(bundle: Pa
         verify(bundle)
 
 
+def test_a_graph_of_another_kind_is_found_though_the_manifest_describes_it(bundle: Path) -> None:
+    def describe(plain: dict[str, Any]) -> None:
+        told = plain["graphs"]
+        told["propagate"] |= {end: told["gate"][end] for end in ("inputs", "outputs")}
+
+    shutil.copyfile(bundle / "gate.tflite", bundle / "propagate.tflite")
+    hash_anew(bundle, "propagate.tflite")
+    rewrite(bundle, describe)
+
+    with pytest.raises(SettingError, match=r"propagate\.tflite has no tensor context; allowed"):
+        verify(bundle)
+
+
 def test_a_stray_file_is_named(bundle: Path) -> None:
     (bundle / "notes.txt").touch()
 

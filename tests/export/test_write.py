@@ -1,5 +1,6 @@
 """A bundle holds all that it has to, and is written whole or not at all."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -8,12 +9,23 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export import write
+from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.write import write_bundle
 from jejunet_nas.reporting.overlay import class_colours
+from jejunet_nas.search.measurements import measured_trial
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import read_bundle
 from tests.builders import tiny_run
-from tests.export.bundles import FINGERPRINTS, LAG, tiny_facts, write_tiny
+from tests.export.bundles import (
+    FINGERPRINTS,
+    LAG,
+    history_of,
+    tiny_facts,
+    tiny_trial,
+    write_tiny,
+)
+from tests.search.build import tiny_study
+from tests.search.measured import network_measurement
 
 GATED = Policy(keyframe_interval=4, refresh_above=0.25, asynchronous=True)
 HOSTILE = ("background", "<script>alert('x')</script>", 'say "æ"', "a|b", "*c*\n# d")
@@ -81,6 +93,20 @@ def test_every_figure_has_its_source(bundle: Path) -> None:
     assert accuracy["paths"] == {path: pytest.approx(1 / 3) for path in accuracy["paths"]}
     assert (latency["source"], latency["graphs_source"]) == ("predicted", "predicted")
     assert (latency["device"], latency["threads"], latency["mean_ms"]) == ("Pixel 2", 1, 20.0)
+
+
+def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Path) -> None:
+    trial = measured_trial(tiny_trial(GATED), network_measurement(40.0), 24.0)
+    history = dataclasses.replace(history_of(trial), phone="Google Pixel 2")
+
+    facts = facts_of(
+        trial, history, tiny_study(tmp_path), fingerprints=FINGERPRINTS, export_steps=0
+    )
+
+    latency = facts["metrics"]["latency"]
+    assert (latency["key_ms"], latency["gate_ms"]) == (40.0, 20.0)
+    assert (latency["source"], latency["graphs_source"]) == ("measured", "measured")
+    assert latency["device"] == "Google Pixel 2"
 
 
 def test_each_file_has_its_hash_and_each_graph_that_of_the_study(bundle: Path) -> None:

@@ -6,8 +6,10 @@ import random
 from jejunet_nas.records import (
     FailedTrial,
     FramePaths,
+    Latency,
     LatencySource,
     Path,
+    PathLatencies,
     RefusedTrial,
     StreamLatency,
     StudyHistory,
@@ -72,7 +74,15 @@ def measured(trial: TrialResult, mean_ms: float, *, doubts: tuple[str, ...] = ()
     stream = dataclasses.replace(
         trial.predicted, mean_ms=mean_ms, worst_ms=1.5 * mean_ms, source="measured", doubts=doubts
     )
-    return dataclasses.replace(trial, measured=stream)
+    graph = Latency(
+        median_ms=mean_ms,
+        low_ms=0.75 * mean_ms,
+        high_ms=1.25 * mean_ms,
+        source="measured",
+        threads=1,
+    )
+    graphs = PathLatencies(key=graph, propagate=graph, gate=graph)
+    return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
 
 
 def refused(number: int, mean_ms: float) -> RefusedTrial:

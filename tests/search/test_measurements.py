@@ -135,6 +135,7 @@ def test_the_prediction_stays_as_it_was() -> None:
     trial = measured_trial(TRIAL, network_measurement(30.0), 24.0)
 
     assert (trial.latency.mean_ms, trial.latency.source) == (30.0, "measured")
+    assert trial.graph_latencies == network_measurement(30.0).latencies
     assert trial.predicted == TRIAL.predicted
     assert trial.network == TRIAL.network
     assert measured_trial(trial, None, 24.0) == TRIAL

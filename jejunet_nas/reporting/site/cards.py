@@ -15,8 +15,8 @@ from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
     PATHS,
+    Latency,
     PathLatencies,
-    StreamLatency,
     StudyHistory,
     TrialResult,
 )
@@ -105,33 +105,27 @@ def export_command(study: str, number: int) -> str:
     return f"jejunet-nas export {shlex.quote(study)} --trial {number} --out {out}"
 
 
-def _mean_interval(
-    trial: TrialResult, target_fps: float
-) -> tuple[float, float] | tuple[None, None]:
-    """Return how little and how much a frame may take, by the predicted intervals of the graphs.
-
-    None of a measured trial: those of its rounds lie beside the graphs, and are not kept here.
-    """
-    if trial.measured:
-        return None, None
-    ends = []
-    for end in ("low_ms", "high_ms"):
-        moved = {name: _at_end(getattr(trial.network.latencies, name), end) for name in GRAPH_NAMES}
-        stream: StreamLatency = stream_latency(
-            trial.walks, PathLatencies(**moved), target_fps=target_fps
-        )
-        ends.append(stream.mean_ms)
-    return ends[0], ends[1]
+def _mean_interval(trial: TrialResult, target_fps: float) -> tuple[float, float]:
+    """Return how little and how much a frame may take, by the intervals of the graphs."""
+    low, high = (
+        stream_latency(trial.walks, _all_at(trial.graph_latencies, end), target_fps=target_fps)
+        for end in ("low_ms", "high_ms")
+    )
+    return low.mean_ms, high.mean_ms
 
 
-def _at_end(latency: Any, end: str) -> Any:
+def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:
+    return PathLatencies(**{name: _at(getattr(latencies, name), end) for name in GRAPH_NAMES})
+
+
+def _at(latency: Latency, end: str) -> Latency:
     value = getattr(latency, end)
     return dataclasses.replace(latency, median_ms=value, low_ms=value, high_ms=value)
 
 
 def _graphs(trial: TrialResult) -> Iterator[Mapping[str, Any]]:
     for name in GRAPH_NAMES:
-        latency, graph = getattr(trial.network.latencies, name), trial.network.graphs[name]
+        latency, graph = getattr(trial.graph_latencies, name), trial.network.graphs[name]
         yield {
             "name": name,
             "ms": latency.median_ms,

@@ -89,8 +89,8 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
     )
 
     assert (made["mean_ms"], made["predicted_ms"], made["source"]) == (24.0, 20.0, "measured")
-    assert made["low_ms"] is made["high_ms"] is None  # no interval is made up
-    assert {graph["source"] for graph in made["graphs"]} == {"predicted"}
+    assert (made["low_ms"], made["high_ms"]) == (18.0, 30.0)  # of its rounds
+    assert {(graph["ms"], graph["source"]) for graph in made["graphs"]} == {(24.0, "measured")}
     assert made["doubts"] == ("rounds differ",)
 
 
