@@ -22,7 +22,8 @@ from jejunet_nas.records import NetworkRecord, PathLatencies, from_json, to_json
 from jejunet_nas.reporting.compression import CompressionRow
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.training.material import Tell
-from jejunet_nas.trial import TrialSetup, trained_network
+from jejunet_nas.trial import trained_network
+from jejunet_nas.trial_setup import TrialSetup
 
 ROW = "row.json"
 

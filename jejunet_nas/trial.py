@@ -7,29 +7,24 @@ found again: a second trial of the same network only walks the validation clips 
 import dataclasses
 import json
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from jejunet_nas.clock import Clock
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.compress import compress
-from jejunet_nas.compression.settings import CompressionSettings
-from jejunet_nas.datasets.sampling import Taught
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.records import (
     GRAPH_NAMES,
-    DataSplit,
     NetworkRecord,
     PathLatencies,
     TrainingRecord,
@@ -38,51 +33,13 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
-from jejunet_nas.training.events import EVENTS
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import Source, inherit, source_for
+from jejunet_nas.training.inherit import inherit, source_for
 from jejunet_nas.training.material import Material, Tell
-from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.trial_setup import TrialSetup
 
 WEIGHTS = "weights.npz"  # of a trained network, in its folder
 CHECKED_FRAMES = 64  # validation frames on which float and int8 masks are compared
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrialSetup:
-    """All that the trials of one study have in common.
-
-    recipe: plain JSON values that, beside the network, decide its weights. longest_age: of a
-    context, in frames. source: backbone weights to begin with, of one width or several. taught:
-    what a teacher says of the training frames. folder: where networks are kept.
-    """
-
-    train: DataSplit
-    val: DataSplit
-    training: TrainingSettings
-    compression: CompressionSettings
-    meter: LatencyMeter
-    target_fps: float
-    longest_age: int
-    recipe: Mapping[str, Any]
-    source: Sequence[Source] | None
-    taught: Taught | None = None
-    folder: Path
-
-    @property
-    def material(self) -> Material:
-        """What networks are trained on."""
-        return Material(
-            split=self.train,
-            training=self.training,
-            longest_age=self.longest_age,
-            taught=self.taught,
-        )
-
-    def material_in(self, folder: Path) -> Material:
-        """Return the material of a network whose files lie in `folder`, and its events, if any."""
-        events = folder / EVENTS if self.training.tensorboard else None
-        return dataclasses.replace(self.material, events=events)
 
 
 def run_trial(
@@ -168,38 +125,13 @@ def _read_record(file: Path) -> NetworkRecord | None:
         return None
 
 
-@dataclasses.dataclass(slots=True)
-class Clock:
-    """Seconds spent in each stage."""
-
-    stage_s: dict[str, float]
-
-    def __post_init__(self) -> None:
-        self.stage_s = dict(self.stage_s)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time inside the block to the stage `name`."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - began
-            self.stage_s[name] = self.stage_s.get(name, 0.0) + spent
-
-    def move(self, source: str, target: str, seconds: float) -> None:
-        """Take `seconds` from the stage `source` and give them to `target`."""
-        self.stage_s[source] -= seconds
-        self.stage_s[target] = self.stage_s.get(target, 0.0) + seconds
-
-
 def _make_network(
     name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
 ) -> NetworkRecord:
     if network == network.as_trained:
         return _train_network(name, network, setup, folder, tell)
     base, _ = prepare_network(network.as_trained, setup, tell)
-    clock = Clock({})
+    clock = Clock()
     with clock.stage("build"):
         keras = trained_network(base, setup)
     material = setup.material_in(folder)
@@ -210,7 +142,7 @@ def _make_network(
 def _train_network(
     name: str, network: Network, setup: TrialSetup, folder: Path, tell: Tell
 ) -> NetworkRecord:
-    clock, material = Clock({}), setup.material_in(folder)
+    clock, material = Clock(), setup.material_in(folder)
     with clock.stage("build"):
         tell("build", 0, 1)
         keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"reporting"}),
     frozenset({"search"}),
     frozenset({"trial", "calibration"}),
+    frozenset({"trial_setup"}),
     frozenset({"evaluation"}),
     frozenset({"compression"}),
     frozenset({"training"}),
@@ -32,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scores"}),
     frozenset({"space"}),
     frozenset({"yaml_file", "study_files"}),
-    frozenset({"errors"}),
+    frozenset({"errors", "clock"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
 

@@ -20,7 +20,8 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.space.architecture import Architecture, Policy, network_id
 from jejunet_nas.training import material
-from jejunet_nas.trial import TrialSetup, run_trial
+from jejunet_nas.trial import run_trial
+from jejunet_nas.trial_setup import TrialSetup
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits, weights_of
 

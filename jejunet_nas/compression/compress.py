@@ -1,14 +1,13 @@
 """Compress: a trained network through a chain of methods, to graphs on disk."""
 
 import dataclasses
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.clock import Clock
 from jejunet_nas.compression.check import check_agreement
 from jejunet_nas.compression.convert import FloatWeights
 from jejunet_nas.compression.graphs import Int8Network, write_float_graphs
@@ -79,7 +78,7 @@ def compress(
 
     calibration: of a chain whose end says nothing of it. Raises `TrialError` where training breaks.
     """
-    clock = _Clock()
+    clock = Clock()
     *methods, form = chain
     calibrating = form if isinstance(form, PostTrainingInt8) else calibration or PostTrainingInt8()
     if any(isinstance(method, Clustering) for method in methods):
@@ -90,19 +89,19 @@ def compress(
     )
     pictures = _PicturesOnce(material, network.network, tell)
     for number, method in enumerate(methods):
-        with clock.training():
+        with clock.stage("train"):
             network = _apply(method, network, chain[:number], material, pictures, frames, tell)
     if isinstance(form, Float32 | Float16 | DynamicRange):
         return _write_float(network, chain, folder, frames, clock)
-    with clock.converting():
+    with clock.stage("convert"):
         folded = network.folded()
         found = quantize_after_training(folded, frames, calibrating)
     int8, floats = found.int8, found.float_weights
     if isinstance(form, QuantizationAware):
-        with clock.training():
+        with clock.stage("train"):
             int8 = _trained_on(int8, form, methods, material, pictures, tell)
         floats = int8.weights
-    with clock.converting():
+    with clock.stage("convert"):
         files = int8.write(folder)
     return CompressedNetwork(
         chain=chain,
@@ -114,8 +113,8 @@ def compress(
         frames=frames,
         equalized=found.equalized,
         bias_corrected=found.bias_corrected,
-        train_s=clock.train_s,
-        convert_s=clock.convert_s,
+        train_s=clock.stage_s.get("train", 0.0),
+        convert_s=clock.stage_s["convert"],
     )
 
 
@@ -188,7 +187,7 @@ def _leaves_zeros(methods: Sequence[Method]) -> bool:
 
 
 def _write_float(
-    network: KerasNetwork, chain: Chain, folder: Path, frames: Frames, clock: "_Clock"
+    network: KerasNetwork, chain: Chain, folder: Path, frames: Frames, clock: Clock
 ) -> CompressedNetwork:
     weights: FloatWeights = "float32"
     if isinstance(chain[-1], Float16):
@@ -196,7 +195,7 @@ def _write_float(
     elif isinstance(chain[-1], DynamicRange):
         weights = "int8"
     folded = FoldedNetwork(network.network, network.classes, FoldedLayers(fold(network.layers)))
-    with clock.converting():
+    with clock.stage("convert"):
         files = write_float_graphs(folded, folder, weights)
     return CompressedNetwork(
         chain=chain,
@@ -206,26 +205,6 @@ def _write_float(
         files=files,
         reference=folded,
         frames=frames,
-        train_s=clock.train_s,
-        convert_s=clock.convert_s,
+        train_s=clock.stage_s.get("train", 0.0),
+        convert_s=clock.stage_s["convert"],
     )
-
-
-@dataclasses.dataclass(slots=True)
-class _Clock:
-    """Seconds spent on training and on all else."""
-
-    train_s: float = 0.0
-    convert_s: float = 0.0
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.train_s += time.perf_counter() - began
-
-    @contextmanager
-    def converting(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.convert_s += time.perf_counter() - began

@@ -21,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from jejunet_nas.clock import Clock
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.build import KerasNetwork
@@ -36,12 +37,11 @@ from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.material import Tell
 from jejunet_nas.trial import (
-    Clock,
-    TrialSetup,
     score_network,
     trained_network,
     write_graphs,
 )
+from jejunet_nas.trial_setup import TrialSetup
 
 EXPORTS = "exports"  # the folder of what exports made, in a study's own
 CHECKPOINTS = "checkpoints"
@@ -113,7 +113,7 @@ def _make(
     steps: int,
     tell: Tell,
 ) -> NetworkRecord:
-    folder, clock = exports / name, Clock({})
+    folder, clock = exports / name, Clock()
     keras, training = trained_network(trial.network, setup), trial.network.training
     if steps:
         with clock.stage("train"):

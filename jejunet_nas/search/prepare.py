@@ -26,7 +26,7 @@ from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import Teaching, teach
 from jejunet_nas.training.weights_file import Weights, read_weights
-from jejunet_nas.trial import TrialSetup
+from jejunet_nas.trial_setup import TrialSetup
 
 SOURCE_FRAMES = 16  # on which the statistics of the source's channels are taken
 SOURCE_PX = 224  # the input size that the weights were trained at

@@ -38,7 +38,8 @@ from jejunet_nas.search.view import Standing, View
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
 from jejunet_nas.space.search_space import Choice
-from jejunet_nas.trial import TrialSetup, run_trial
+from jejunet_nas.trial import run_trial
+from jejunet_nas.trial_setup import TrialSetup
 
 FAILURES_IN_A_ROW = 5  # after which a search stops: the fault is not the architectures'
 DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted

@@ -42,7 +42,7 @@ from jejunet_nas.networks.folded_layers import FoldedLayers
 from jejunet_nas.networks.paths import key_path
 from jejunet_nas.reporting.words import network_words
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.trial import TrialSetup
+from jejunet_nas.trial_setup import TrialSetup
 from tests.benchmarks.quantization import (
     EVERY,
     NETWORKS,

@@ -33,7 +33,8 @@ from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.training.settings import SCRATCH, TrainingSettings
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import teach
-from jejunet_nas.trial import TrialSetup, run_trial
+from jejunet_nas.trial import run_trial
+from jejunet_nas.trial_setup import TrialSetup
 
 INTERVALS = (1, 4)
 FEW = 20  # of so many frames one stays annotated

@@ -31,7 +31,8 @@ from jejunet_nas.search.prepare import prepare
 from jejunet_nas.search.settings import read_study
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.trial import TrialSetup, inherit_backbones
+from jejunet_nas.trial import inherit_backbones
+from jejunet_nas.trial_setup import TrialSetup
 
 STUDY = Path("studies/davis_pixel2.yaml")
 REPEATS = 5  # of a conversion that is timed

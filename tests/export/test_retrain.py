@@ -16,7 +16,8 @@ from jejunet_nas.records import GRAPH_NAMES, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.trial import WEIGHTS, TrialSetup, run_trial
+from jejunet_nas.trial import WEIGHTS, run_trial
+from jejunet_nas.trial_setup import TrialSetup
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
 from tests.training.scalars import read
 

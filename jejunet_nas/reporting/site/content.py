@@ -15,11 +15,11 @@ from jejunet_nas.reporting.page import nearest_to_target
 from jejunet_nas.reporting.pictures import TrialPictures
 from jejunet_nas.reporting.site.cards import card, roles
 from jejunet_nas.reporting.site.charts import (
-    front_chart,
     importance_chart,
     progress_chart,
     stages_chart,
 )
+from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from jejunet_nas.reporting.tables import best_feasible, deadline_ms, feasible, front_of, summary
