@@ -68,8 +68,8 @@ def _opening(history: StudyHistory) -> str:
     return (
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
-        f"{_count(complete, 'trial')} complete, {refused} refused before training because they "
-        f"cannot meet the target, {failed} failed; {_count(history.duplicates, 'draw')} repeated "
+        f"{_count(complete, 'trial')} complete, {refused} refused before training as too slow, "
+        f"{failed} failed; {_count(history.duplicates, 'draw')} repeated "
         "a known architecture."
     )
 
