@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import GraphName, NetworkRecord, StudyHistory, TrialResult
+from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
 from jejunet_nas.reporting.words import architecture_words, one_line, source_words
 from jejunet_nas.search.bundles import bundle_of
 from jejunet_nas.search.ledger import Ledger, require_ledger
-from jejunet_nas.search.measurements import NETWORKS, graph_files, with_measured
+from jejunet_nas.search.measurements import NETWORKS, graphs_of, with_measured
 from jejunet_nas.search.settings import StudySettings, read_study
 from jejunet_nas.study_files import state_folder, study_file
 from jejunet_nas.video.bundle import Bundle
@@ -196,18 +196,6 @@ class Trial:
         words = architecture_words(self.result.architecture)
         study = one_line(self.history.study)
         return f"<Trial {self.number} of {study}: {_figures(self.result)}: {words}>"
-
-
-def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
-    """Return the files of a network's graphs. Raises `SettingError` where one is gone."""
-    files = graph_files(network, networks)
-    for file in files.values():
-        if not file.is_file():
-            raise SettingError(
-                f"{file} does not exist; allowed: the graphs that the search left there. Copy "
-                "the study's folder again, or search it again."
-            )
-    return files
 
 
 def trial_numbers(history: StudyHistory) -> str:

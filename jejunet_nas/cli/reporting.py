@@ -1,6 +1,5 @@
 """The command `report`: a study's page and tables, or several studies beside each other."""
 
-import dataclasses
 import json
 import webbrowser
 from pathlib import Path
@@ -77,10 +76,8 @@ def _report(
     storage: str | None,
     as_json: bool,
 ) -> "tuple[Path, StudyHistory]":
-    from jejunet_nas.reporting.baseline import answer
-    from jejunet_nas.reporting.report import write_report
+    from jejunet_nas.reporting.report import plain_report, write_report
     from jejunet_nas.reporting.site.gather import gather
-    from jejunet_nas.reporting.tables import summary
     from jejunet_nas.study import open_study
 
     study = open_study(name, storage=storage, overrides=overrides)
@@ -104,10 +101,7 @@ def _report(
     page = written.folder / "index.html"
     say(f"report: {page}")
     if as_json:
-        told = summary(history)
-        if against is not None:
-            told["baseline"] = dataclasses.asdict(answer(history, against))
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(plain_report(history, against), indent=2, ensure_ascii=False))
     return page, history
 
 

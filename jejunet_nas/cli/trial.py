@@ -26,7 +26,7 @@ class ChosenTrial:
 
     def graphs(self) -> "dict[GraphName, Path]":
         """Return the files of its graphs. Raises `SettingError` where one is gone."""
-        from jejunet_nas.study import graphs_of
+        from jejunet_nas.search.measurements import graphs_of
 
         return graphs_of(self.trial.network, self.networks)
 

@@ -8,7 +8,6 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
 from jejunet_nas.records import GateBin, GateRecord
 from jejunet_nas.scoring.miou import disagreement
@@ -44,6 +43,8 @@ def judge_gate(
 
 
 def _record(scores: Figures, truths: Figures) -> GateRecord:
+    from scipy.stats import spearmanr  # takes a second, which no report is to pay
+
     bins = []
     for low, high in itertools.pairwise(EDGES):
         inside = (low <= scores) & ((scores < high) | (high == EDGES[-1]))

@@ -110,3 +110,8 @@ class StudyHistory:
     duplicates: int  # draws of an architecture that was known already
     phone: str | None = None  # on which trials were measured; None: none was
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """Return a hash that costs nothing with thousands of trials: what is found out is kept."""
+        counts = len(self.complete), len(self.refused), len(self.failed)
+        return hash((self.study, *counts, self.duplicates, self.target_fps))

@@ -11,6 +11,7 @@ Units: mIoU in [0, 1], in per cent and points within sentences; ms a frame; fram
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
@@ -63,6 +64,7 @@ class BaselineAnswer:
     against: tuple[Against, ...]
 
 
+@functools.lru_cache(maxsize=2)  # page, tables and summary ask for the same one
 def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
     """Return how the front of `history` stands to every complete trial of `baseline`.
 
@@ -125,14 +127,14 @@ def sentences(answer: BaselineAnswer) -> list[str]:
     first = f"At {target} ({answer.latency}), the best of {answer.study} is {_words(answer.best)}."
     if not answer.against:
         return [first, f"{answer.baseline} has no complete trial yet."]
-    return [first, *(_sentence(each, answer.best) for each in answer.against)]
+    return [first, *map(_sentence, answer.against)]
 
 
-def _sentence(against: Against, best: Standing) -> str:
+def _sentence(against: Against) -> str:
     assert against.best is not None, "the front has a best trial"
     words = [
         f"The baseline at {against.baseline.name} is {_words(against.baseline)}: "
-        f"trial {best.trial} is {_verdict(against.best)}."
+        f"the front's best is {_verdict(against.best)}."
     ]
     as_good, surely = against.as_good, against.surely
     if as_good:

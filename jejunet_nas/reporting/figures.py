@@ -44,6 +44,7 @@ _STYLES: dict[State, tuple[str, str, float, float]] = {
     "dominated": (_GREY, _GREY, 5.5, 2.5),
     "over target": ("white", PALE, 5.5, 2),
 }
+_MOST_LABELS = 24
 _ROOM = 3.5  # points on each side of a trial that no label may enter
 # Where a number may stand: points to the right, points up, alignment. Up and left of a trial of the
 # front lies nothing, or it would be beaten.
@@ -88,6 +89,7 @@ def front_figure(history: StudyHistory) -> Chart:
         )
     with _missing_glyphs_as_boxes():
         figure.draw_without_rendering()  # places the axes, which the labels stand on
+        figure.set_layout_engine("none")  # where they stay
         _label_front(axes, history)
     return figure
 
@@ -219,7 +221,9 @@ def _by_interest(history: StudyHistory) -> list[TrialResult]:
     """Return the best with and without video, then the rest of the front from its fastest on."""
     best = [best_feasible(history, video=True), best_feasible(history, video=False)]
     answers = [trial for trial in best if trial is not None]
-    return [*answers, *(trial for trial in reversed(front_of(history)) if trial not in answers)]
+    front = front_of(history)[::-1]
+    spread = front[:: max(1, len(front) // _MOST_LABELS)]  # of a long front few would find room
+    return [*answers, *(trial for trial in spread if trial not in answers)]
 
 
 class _Taken:

@@ -1,7 +1,8 @@
 """Page: a study's report in Markdown, for people, from one `StudyHistory`.
 
-It answers in this order: what is on the front, what the video policies gain, how masks behave over
-time, what int8 cost, where the time went, and what was not finished and why.
+It answers in this order: what is on the front, what the video policies gain, how it stands to a
+baseline, how masks behave over time, what int8 cost, where the time went, and what was not
+finished and why.
 
 Units: mIoU in per cent, latency in ms a frame, stages in s.
 """
@@ -10,6 +11,7 @@ import shlex
 from collections import defaultdict
 
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.reporting.baseline import BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.tables import (
     best_feasible,
@@ -24,18 +26,22 @@ from jejunet_nas.reporting.tables import (
 from jejunet_nas.reporting.words import architecture_words, escaped, latency_words, one_line
 
 
-def page(history: StudyHistory, figure: str) -> str:
-    """Return the report; `figure` is the file of the front's chart, beside the page."""
+def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = None) -> str:
+    """Return the report; `figure` is the file of the front's chart, beside the page.
+
+    against: how the front stands to a baseline, where there is one.
+    """
     sections = [
         f"# {escaped(history.study)}",
         _opening(history),
         *_front_section(history, figure),
+        *_against_section(against),
         *_over_time_section(history),
         *_compression_section(history),
         *_measured_section(history),
         *_time_section(history),
         *_failed_section(history),
-        _commands(history),
+        _commands(history, against),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -117,6 +123,19 @@ def _ious(history: StudyHistory) -> str | None:
     return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
 
 
+def _against_section(against: BaselineAnswer | None) -> list[str]:
+    """Return how the front stands to the baseline, trial by trial of that."""
+    if against is None:
+        return []
+    first, *others = map(escaped, sentences(against))
+    lines = "\n".join(f"- {line}" for line in others)
+    hint = (
+        "Differences are paired over the validation clips; the interval holds 95 of 100 redraws of "
+        "them. Another training seed is not in it."
+    )
+    return [f"## Against {escaped(against.baseline)}", first, *([lines, hint] if lines else [])]
+
+
 def _over_time_section(history: StudyHistory) -> list[str]:
     if not front_of(history):
         return []
@@ -193,12 +212,13 @@ def _failed_section(history: StudyHistory) -> list[str]:
     return ["## Failed", "\n".join(lines)] if lines else []
 
 
-def _commands(history: StudyHistory) -> str:
+def _commands(history: StudyHistory, against: BaselineAnswer | None) -> str:
     study = shlex.quote(one_line(history.study))
+    beside = f" --baseline {shlex.quote(one_line(against.baseline))}" if against else ""
     return (
         "## Made by\n\n```sh\n"
         f"jejunet-nas search {study}   # more trials, from where the study stands\n"
-        f"jejunet-nas report {study}   # this page\n```"
+        f"jejunet-nas report {study}{beside}   # this page\n```"
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.records import StudyHistory
+from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.figures import draw_front
 from jejunet_nas.reporting.page import nearest_to_target, page
 from jejunet_nas.reporting.site.content import Beside, content
@@ -18,7 +19,7 @@ from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
 from jejunet_nas.reporting.whole_file import write_whole
 
-__all__ = ["Report", "nearest_to_target", "write_report"]
+__all__ = ["Report", "nearest_to_target", "plain_report", "write_report"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +37,28 @@ def write_report(history: StudyHistory, folder: Path, beside: Beside | None = No
     beside: what the page shows that is no part of the history. The folder is made where it is
     missing; files of these names are replaced, each in one step.
     """
+    beside = beside or Beside()
+    baseline = beside.baseline
+    asked = answer(history, baseline) if baseline else None
     writers: dict[str, Callable[[Path], object]] = {
-        "summary.json": _text(_json(summary(history))),
+        "summary.json": _text(_json(plain_report(history, baseline))),
         "front.csv": _text(front_table(history).to_csv(index=False, lineterminator="\n")),
         "trials.csv": _text(trials_table(history).to_csv(index=False, lineterminator="\n")),
         "front.png": lambda file: draw_front(history, file),
-        "report.md": _text(page(history, figure="front.png")),
-        "index.html": _text(render("index.html.j2", content(history, beside or Beside()))),
+        "report.md": _text(page(history, figure="front.png", against=asked)),
+        "index.html": _text(render("index.html.j2", content(history, beside))),
     }
     folder.mkdir(parents=True, exist_ok=True)
     files = tuple(write_whole(folder / name, write) for name, write in writers.items())
     return Report(folder=folder, files=files, front_size=len(front_of(history)))
+
+
+def plain_report(history: StudyHistory, baseline: StudyHistory | None = None) -> dict[str, Any]:
+    """Return the content of `summary.json`, plain JSON values; how it stands to a baseline too."""
+    told = summary(history)
+    if baseline is not None:
+        told["baseline"] = dataclasses.asdict(answer(history, baseline))
+    return told
 
 
 def _json(plain: dict[str, Any]) -> str:

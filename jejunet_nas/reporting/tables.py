@@ -8,6 +8,7 @@ frame, stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -49,14 +50,21 @@ def deadline_ms(history: StudyHistory) -> float:
 
 def feasible(history: StudyHistory) -> list[TrialResult]:
     """Return the complete trials whose mean latency meets the target, by number."""
-    deadline = deadline_ms(history)
-    return [trial for trial in history.complete if trial.latency.mean_ms <= deadline]
+    return [*_ranked(history)[0]]
 
 
 def front_of(history: StudyHistory) -> list[TrialResult]:
     """Return the feasible trials that no feasible trial beats, best mIoU first."""
-    trials = feasible(history)
-    return [trials[index] for index in pareto_front([_point(trial) for trial in trials])]
+    return [*_ranked(history)[1]]
+
+
+@functools.lru_cache(maxsize=2)  # a report asks for it some forty times
+def _ranked(history: StudyHistory) -> tuple[tuple[TrialResult, ...], tuple[TrialResult, ...]]:
+    """Return the feasible trials, and those on the front."""
+    deadline = deadline_ms(history)
+    trials = tuple(trial for trial in history.complete if trial.latency.mean_ms <= deadline)
+    front = pareto_front([_point(trial) for trial in trials])
+    return trials, tuple(trials[index] for index in front)
 
 
 def states(history: StudyHistory) -> dict[int, State]:

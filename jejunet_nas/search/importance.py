@@ -44,9 +44,12 @@ def importances(settings: StudySettings, history: StudyHistory) -> dict[str, dic
     kinds = {name: distribution(choices) for name, choices in spaces.items() if len(choices) > 1}
     best = min(max(_BEST_SHARE, _BEST_TRIALS / count), 0.5)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
+    trials = [_frozen(trial, kinds) for trial in history.complete]
     found = {}
     for objective, loss in _LOSSES.items():
-        study = _Told([_frozen(trial, loss(trial), kinds) for trial in history.complete])
+        for told, trial in zip(trials, history.complete, strict=True):
+            told.value = loss(trial)
+        study = _Told(trials)
         with warnings.catch_warnings():
             # It warns where a dimension was drawn once, and where all trials are as good.
             warnings.simplefilter("ignore", UserWarning)
@@ -72,8 +75,11 @@ class _Told(optuna.Study):
         return self._told
 
 
-def _frozen(trial: TrialResult, loss: float, kinds: dict[str, BaseDistribution]) -> FrozenTrial:
-    """Return `trial` as Optuna knows one, with the dimensions in `kinds` that were drawn for it."""
+def _frozen(trial: TrialResult, kinds: dict[str, BaseDistribution]) -> FrozenTrial:
+    """Return `trial` as Optuna knows one, with the dimensions in `kinds` that were drawn for it.
+
+    Its value is yet to be set.
+    """
     params = {
         name: value for name, value in choices_of(trial.architecture).items() if name in kinds
     }
@@ -81,7 +87,7 @@ def _frozen(trial: TrialResult, loss: float, kinds: dict[str, BaseDistribution])
         number=trial.number,
         trial_id=trial.number,
         state=TrialState.COMPLETE,
-        value=loss,
+        value=None,
         datetime_start=None,
         datetime_complete=None,
         params=params,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.measurement import NetworkMeasurement, PhoneInfo
 from jejunet_nas.records import (
@@ -47,8 +48,11 @@ def kept(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:
 
     A file that cannot be read is as good as none: what it held can be measured again.
     """
+    folder = network_folder / FOLDER
+    if not folder.is_dir():  # as for most networks; looking for files takes ten times as long
+        return []
     found = []
-    for file in network_folder.glob(f"{FOLDER}/*-{threads}.json"):
+    for file in folder.glob(f"*-{threads}.json"):
         try:
             measurement = from_json(NetworkMeasurement, file.read_bytes())
         except (OSError, ValidationError):
@@ -89,6 +93,8 @@ def measured_trial(
 ) -> TrialResult:
     """Return `trial` with the latency that `measurement` of its network makes, or with none."""
     if measurement is None:
+        if trial.measured is None:
+            return trial
         return dataclasses.replace(trial, measured=None, measured_graphs=None)
     graphs = measurement.latencies
     stream = stream_latency(trial.walks, graphs, target_fps=target_fps, doubts=measurement.unstable)
@@ -119,3 +125,15 @@ def graph_files(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]
     """Return the files of the network's graphs by name."""
     folder = networks / network.network_id
     return {name: folder / graph.file for name, graph in network.graphs.items()}
+
+
+def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
+    """Return the files of a network's graphs. Raises `SettingError` where one is gone."""
+    files = graph_files(network, networks)
+    for file in files.values():
+        if not file.is_file():
+            raise SettingError(
+                f"{file} does not exist; allowed: the graphs that the search left there. Copy "
+                "the study's folder again, or search it again."
+            )
+    return files

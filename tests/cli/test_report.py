@@ -44,12 +44,18 @@ def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(
     assert "Pictures are missing: " in page
 
 
-def test_a_baseline_is_answered_on_the_page(study: Path, other: Path) -> None:
+def test_a_baseline_is_answered_on_the_page_in_markdown_and_for_programs(
+    study: Path, other: Path
+) -> None:
     assert exit_code("report", study, "--baseline", other) == 0
 
-    page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
-    assert "Against tiny" in page
-    assert f"trial 0 with {100 * MIOUS[0]:.1f} % mIoU" in page
+    folder = study.parent / "reports" / "tiny"
+    for name in ("index.html", "report.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "Against tiny" in text
+        assert f"trial 0 with {100 * MIOUS[0]:.1f} % mIoU" in text
+    against = json.loads((folder / "summary.json").read_text())["baseline"]["against"]
+    assert {each["baseline"]["miou"] for each in against} == {*MIOUS}
 
 
 def test_two_studies_are_compared_on_a_page_of_their_own(

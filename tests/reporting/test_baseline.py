@@ -83,7 +83,7 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
         "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted)."
     )
     assert "The baseline at 256 px is trial 1 with 60.0 % mIoU" in at_256
-    assert "trial 7 is better, 10.0 points above it (+10.0 to +10.0)." in at_256
+    assert "the front's best is better, 10.0 points above it (+10.0 to +10.0)." in at_256
     assert "at least as good is 7, with 70.0 % in 30.0 ms (predicted), 4.0 times as fast." in at_256
     assert at_256.endswith("It is surely better.")
 
@@ -91,7 +91,7 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
 def test_sentences_say_that_it_is_not_as_good() -> None:
     (_, at_256, _) = sentences(ask(scored(7, LOW, 30.0)))
 
-    assert "trial 7 is not as good, 10.0 points below it (-10.0 to -10.0)." in at_256
+    assert "the front's best is not as good, 10.0 points below it (-10.0 to -10.0)." in at_256
     assert "at least as good" not in at_256
     assert at_256.endswith("No front trial is as good.")
 
@@ -99,7 +99,7 @@ def test_sentences_say_that_it_is_not_as_good() -> None:
 def test_sentences_say_that_it_cannot_be_told() -> None:
     (_, at_256, _) = sentences(ask(scored(7, (0.9, 0.9, 0.45, 0.5, 0.4), 30.0)))
 
-    assert "trial 7 is 3.0 points above it, which cannot be told from none (-" in at_256
+    assert "the front's best is 3.0 points above it, which cannot be told from none (-" in at_256
     assert at_256.endswith("None is surely better.")
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from jejunet_nas.records import FailedTrial, StudyHistory
+from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.page import nearest_to_target, page
 from tests.reporting.build import history, measured, refused, trial
 
@@ -25,6 +26,17 @@ def test_the_page_says_where_one_side_is_missing() -> None:
     text = page(history(trial(1, 0.70, 20, interval=4)), "front.png")
 
     assert "with keyframe interval 1 the best is none that meets the target" in text
+
+
+def test_a_baseline_is_answered_and_named_in_the_command() -> None:
+    study, seed = history(trial(0, 0.7, 20.0)), history(trial(0, 0.6, 40.0), study="the *seed*")
+
+    text = page(study, "front.png", answer(study, seed))
+
+    assert "\n## Against the \\*seed\\*\n" in text
+    assert "\n- The baseline at 224 px is trial 0 with 60.0 % mIoU" in text
+    assert "2.0 times as fast" in text
+    assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text
 
 
 def test_the_time_of_a_trial_is_broken_down_and_adds_up() -> None:

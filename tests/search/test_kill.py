@@ -12,13 +12,13 @@ from jejunet_nas.search.settings import read_study
 from jejunet_nas.space.architecture import canonical_json
 from tests.search.build import SPACE, write_study
 
-TRIALS = 3
+TRIALS = 2
 SMALL = """\
 data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 4, pairs_per_step: 2, gate_pairs: 10, gate_steps: 2}
 compression: {post_training: {calibration_frames: 4}}
 """
-# Three networks, each to be trained: what is killed in the middle is training.
+# Two networks of these, each to be trained: what is killed in the middle is training.
 NETWORKS = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")
 NETWORKS = NETWORKS.replace("decoder_channels: [8]", "decoder_channels: [8, 16, 32]")
 NETWORKS = NETWORKS.replace("{from: 1, to: 3}", "[1]")

@@ -66,6 +66,7 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
     ]
     asked = answer(history, beside.baseline) if beside.baseline else None
     charts, told = _charts(history, known, beside), summary(history)
+    trials = trial_columns(history)
     return {
         "study": one_line(history.study),
         "dataset": one_line(history.dataset),
@@ -88,9 +89,9 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "charts": charts,
         "charts_there": {name: chart is not None for name, chart in charts.items()},
         "over_time": bool(history.spent_s),
-        "trials": trial_columns(history),
+        "trials": trials,
         "baseline_trials": trial_columns(beside.baseline) if beside.baseline else None,
-        "slices": slice_dimensions(history),
+        "slices": slice_dimensions(trials),
     }
 
 

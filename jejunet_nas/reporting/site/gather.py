@@ -6,12 +6,12 @@ What is not at hand is left out and said so: a report can always be written.
 from collections.abc import Callable
 from pathlib import Path
 
-from jejunet_nas.errors import JejunetError
+from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.reporting.pictures import TrialPictures, kept_pictures, trial_pictures
 from jejunet_nas.reporting.site.content import Beside, shown_front
 from jejunet_nas.search.importance import importances
-from jejunet_nas.search.measurements import NETWORKS
+from jejunet_nas.search.measurements import NETWORKS, graphs_of
 from jejunet_nas.search.settings import StudySettings
 
 Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
@@ -58,6 +58,11 @@ def _pictures(
     val: DataSplit | None = None
     for done, trial in enumerate(missing):
         tell("draw masks", done, len(missing))
+        try:
+            graphs_of(trial.network, folder / NETWORKS)
+        except SettingError as error:  # before a data set is opened in vain
+            reasons.append(f"trial {trial.number}: {error}")
+            continue
         try:
             val = val or _val(settings)
             found[trial.number] = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)

@@ -55,10 +55,14 @@ def latency_axis(latencies: Sequence[float]) -> dict[str, Any]:
     axis: dict[str, Any] = {
         "title": {"text": "mean latency of a frame (ms), and frames a second"},
         "tickvals": sorted(ticks),
-        "ticktext": [f"{tick:g}<br>{1000 / tick:.3g} fps" for tick in sorted(ticks)],
+        "ticktext": [f"{tick:g}<br>{_fps(1000 / tick)} fps" for tick in sorted(ticks)],
         "tickangle": 0,
     }
     return axis | ({"type": "log"} if wide else {})
+
+
+def _fps(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def target_line(deadline: float, fps: float, latencies: Sequence[float]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Ten thousand trials are a third of a megabyte so, packed.
 """
 
+import itertools
 from typing import Any
 
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
@@ -34,17 +35,18 @@ def trial_columns(history: StudyHistory) -> Columns:
     return {"number": ordered, "state": [state[number] for number in ordered], **columns}
 
 
-def slice_dimensions(history: StudyHistory) -> list[str]:
-    """Return the dimensions whose value differs between complete trials."""
-    seen: dict[str, set[str]] = {name: set() for name in DIMENSIONS}
-    for trial in history.complete:
-        for name, choice in choices_of(trial.architecture).items():
-            seen[name].add(in_words(choice))
-    return [name for name, values in seen.items() if len(values) > 1]
+def slice_dimensions(columns: Columns) -> list[str]:
+    """Return the dimensions whose value differs between the complete trials of `trial_columns`."""
+    complete = [miou is not None for miou in columns.get("miou", ())]
+    return [
+        name
+        for name in DIMENSIONS
+        if len({*itertools.compress(columns.get(f"d:{name}", ()), complete)} - {None}) > 1
+    ]
 
 
 def _complete(trial: TrialResult) -> dict[str, Any]:
-    latency = trial.latency
+    latency, paths = trial.latency, trial.paths
     return _drawn(trial.architecture) | {
         "miou": round(100 * trial.score.miou, 2),
         "ms": round(latency.mean_ms, 3),
@@ -53,7 +55,7 @@ def _complete(trial: TrialResult) -> dict[str, Any]:
         "worst": round(latency.worst_ms, 1),
         "dropped": round(100 * latency.dropped_frames, 1),
         "loss": round(100 * (trial.int8_miou - trial.float_miou), 2),
-        "paths": [round(100 * trial.paths.get(path, 0.0)) for path in PATHS],
+        "paths": [round(100 * paths.get(path, 0.0)) for path in PATHS],
         "id": trial.network_id,
     }
 

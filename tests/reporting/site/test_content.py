@@ -202,7 +202,7 @@ def test_trials_stand_in_columns_by_number() -> None:
 
 
 def test_slices_are_of_dimensions_that_differ() -> None:
-    assert slice_dimensions(study()) == ["keyframe_interval"]
+    assert slice_dimensions(trial_columns(study())) == ["keyframe_interval"]
 
 
 @pytest.mark.parametrize("latencies", [[30.0, 42.0], [8.0, 42.0, 200.0], [3.0, 500.0]])
@@ -212,6 +212,12 @@ def test_ticks_stand_apart_and_among_the_trials(latencies: list[float]) -> None:
     assert ticks == sorted(set(ticks))
     assert len(ticks) <= 13
     assert all(0.5 * min(latencies) < tick < 2 * max(latencies) for tick in ticks)
+
+
+def test_ticks_are_in_ms_and_in_frames_a_second() -> None:
+    ticks = latency_axis([0.5, 41.7])["ticktext"]
+
+    assert {"0.5<br>2,000 fps", "10<br>100 fps", "20<br>50 fps"} <= {*ticks}
 
 
 def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> None:
