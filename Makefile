@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DATA_ROOT ?= ../shared/data/DAVIS
+MARKERS ?= not slow
 
 .DEFAULT_GOAL := help
 .PHONY: help setup search davis test lint types tests format lock clean
@@ -31,7 +32,7 @@ davis: $(READY) ## search DAVIS for a Pixel 2, and the seed's design beside it (
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 
-test: lint types tests ## lint, check types, run the tests
+test: lint types tests ## lint, check types, run the tests but the slowest (MARKERS= for all)
 
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -41,7 +42,7 @@ types: $(READY) ## mypy --strict on the package
 	$(BIN)/mypy
 
 tests: $(READY) ## pytest
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile -m "$(MARKERS)"
 
 format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -232,6 +232,7 @@ def test_another_recipe_is_another_network(ran: Ran, monkeypatch: pytest.MonkeyP
         run_trial(9, TINY, other, silence)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_pruned_and_trained_with_rounding_begins_with_the_trained_one(
     ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:

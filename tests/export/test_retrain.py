@@ -119,7 +119,8 @@ def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
 
 
 @pytest.mark.parametrize(
-    ("stage", "step", "trained_again"), [("train on", 2, 1), ("convert", 0, 0)]
+    ("stage", "step", "trained_again"),
+    [("train on", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
     stage: str,
@@ -180,6 +181,7 @@ def test_another_number_of_steps_and_another_compression_are_other_exports(
     assert len(list(tmp_path.iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_path: Path) -> None:
     network = dataclasses.replace(tiny_network(), pruning=0.5)
     record = dataclasses.replace(

@@ -420,6 +420,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_real_search_measures_on_a_phone_that_leaves_and_comes_back(
     phone: StandIn, adb_server: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
