@@ -5,7 +5,8 @@ trained with the same steps on the same data. Each of its complete trials is ask
 not it meets a target; of the study, the front at its target answers.
 
 Differences are paired over the clips that both were scored on, with a bootstrap interval over clips
-(`scoring.bootstrap`); what another training seed would change is not in it.
+(`scoring.bootstrap`). What another training seed would change is not in it, nor that the front is
+the best of many trials on the same clips.
 
 Units: mIoU in [0, 1], in per cent and points within sentences; ms a frame; frames a second.
 """

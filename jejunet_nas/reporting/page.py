@@ -131,7 +131,7 @@ def _against_section(against: BaselineAnswer | None) -> list[str]:
     lines = "\n".join(f"- {line}" for line in others)
     hint = (
         "Differences are paired over the validation clips; the interval holds 95 of 100 redraws of "
-        "them. Another training seed is not in it."
+        "them. Another training seed is not in it, nor that the front was picked on these clips."
     )
     return [f"## Against {escaped(against.baseline)}", first, *([lines, hint] if lines else [])]
 
