@@ -20,7 +20,6 @@ from jejunet_nas.reporting.figures import draw_front
 from jejunet_nas.reporting.film import draw_film
 from jejunet_nas.reporting.notes import study_note, trial_figures, trial_notes
 from jejunet_nas.reporting.tables import deadline_ms, front_of
-from jejunet_nas.reporting.whole_file import write_whole
 from jejunet_nas.search.dashboard import HOST, open_server, require_dashboard
 from jejunet_nas.search.ledger import storage_url
 from jejunet_nas.search.measurements import graphs_of
@@ -28,6 +27,7 @@ from jejunet_nas.search.native_log import native_log
 from jejunet_nas.search.shown import Picture, Shown, ShownStorage
 from jejunet_nas.show import choose_clip, film_frames
 from jejunet_nas.study import Study
+from jejunet_nas.whole_file import write_whole
 
 ARTIFACTS = "artifacts"  # the folder of pictures, in the study's own
 FRAMES, FURTHEST = 8, 57  # of a clip: how many are shown, and the last of them

@@ -33,7 +33,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.reporting.tables import front_of
-from jejunet_nas.search.measurements import graph_files, keep, kept, off_the_interval
+from jejunet_nas.search.measurements import graph_files, graphs_of, keep, kept, off_the_interval
 
 Say = Callable[[str], None]
 Tell = Callable[[str, int, int], None]
@@ -160,13 +160,7 @@ def _time_network(
     network: NetworkRecord, networks: Path, meter: LatencyMeter, again: bool, say: Say
 ) -> tuple[PathLatencies, tuple[str, ...]]:
     """Return the latencies of a network's graphs, and what there is to doubt about them."""
-    files = graph_files(network, networks)
-    for file in files.values():
-        if not file.is_file():
-            raise SettingError(
-                f"{file} is missing; allowed: the study's graphs beside its records. Search the "
-                "study on this computer, or copy its folder."
-            )
+    files = graphs_of(network, networks)
     if not isinstance(meter, PhoneMeter):
         return PathLatencies(**{name: meter.measure(file) for name, file in files.items()}), ()
     measurement = None if again else _taken_before(network, networks, meter)

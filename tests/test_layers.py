@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scores"}),
     frozenset({"space"}),
     frozenset({"yaml_file", "study_files"}),
-    frozenset({"errors", "clock"}),
+    frozenset({"errors", "clock", "whole_file"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
 

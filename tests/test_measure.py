@@ -276,6 +276,8 @@ def test_a_missing_graph_is_named_before_the_phone_is_used(
     write_graphs(tmp_path, (only, 20.0))
     (tmp_path / only.network_id / "gate.tflite").unlink()
 
-    with pytest.raises(SettingError, match=r"gate\.tflite is missing; allowed: .* copy its folder"):
+    with pytest.raises(
+        SettingError, match=r"gate\.tflite does not exist; allowed: the graphs that .* Copy"
+    ):
         timed(on_phone, tmp_path, only)
     assert on_phone.taken == []

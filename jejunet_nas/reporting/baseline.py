@@ -120,6 +120,12 @@ def _standing(trial: TrialResult) -> Standing:
     )
 
 
+CAVEAT = (
+    "Differences are paired over the validation clips; the interval holds 95 of 100 redraws of "
+    "them. Another training seed is not in it, nor that the front was picked on these clips."
+)
+
+
 def sentences(answer: BaselineAnswer) -> list[str]:
     """Return the answer in plain English: the front's best, then one line a baseline trial."""
     target = f"{answer.target_fps:g} fps"

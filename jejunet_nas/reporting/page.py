@@ -11,7 +11,7 @@ import shlex
 from collections import defaultdict
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.reporting.baseline import BaselineAnswer, sentences
+from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.tables import (
     best_feasible,
@@ -129,11 +129,7 @@ def _against_section(against: BaselineAnswer | None) -> list[str]:
         return []
     first, *others = map(escaped, sentences(against))
     lines = "\n".join(f"- {line}" for line in others)
-    hint = (
-        "Differences are paired over the validation clips; the interval holds 95 of 100 redraws of "
-        "them. Another training seed is not in it, nor that the front was picked on these clips."
-    )
-    return [f"## Against {escaped(against.baseline)}", first, *([lines, hint] if lines else [])]
+    return [f"## Against {escaped(against.baseline)}", first, *([lines, CAVEAT] if lines else [])]
 
 
 def _over_time_section(history: StudyHistory) -> list[str]:

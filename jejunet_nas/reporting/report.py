@@ -17,7 +17,7 @@ from jejunet_nas.reporting.page import nearest_to_target, page
 from jejunet_nas.reporting.site.content import Beside, content
 from jejunet_nas.reporting.site.render import render
 from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
-from jejunet_nas.reporting.whole_file import write_whole
+from jejunet_nas.whole_file import write_whole
 
 __all__ = ["Report", "nearest_to_target", "plain_report", "write_report"]
 

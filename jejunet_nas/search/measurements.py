@@ -9,7 +9,6 @@ measured after the search is ranked by what was measured.
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
+from jejunet_nas.whole_file import write_whole
 
 NETWORKS = "networks"  # the folder of a study's networks, in its own
 FOLDER = "measured"
@@ -37,10 +37,8 @@ def keep(measurement: NetworkMeasurement, network_folder: Path) -> Path:
     folder = network_folder / FOLDER
     folder.mkdir(exist_ok=True)
     file = folder / f"{measurement.phone.serial_hash}-{measurement.threads}.json"
-    beside = file.with_suffix(f".{os.getpid()}")
-    beside.write_text(to_json(measurement, indent=2), encoding="utf-8")
-    beside.replace(file)
-    return file
+    text = to_json(measurement, indent=2)
+    return write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def kept(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:

@@ -8,7 +8,6 @@ holds the hash of the graph that it was taken of.
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from jejunet_nas.errors import SettingError
 from jejunet_nas.measurement import NetworkMeasurement
 from jejunet_nas.records import GraphName, Latency, from_json, to_json
+from jejunet_nas.whole_file import write_whole
 
 MEASUREMENTS = "measurements.json"
 
@@ -77,15 +77,10 @@ def keep_measurement(taken: NetworkMeasurement | HostTiming, folder: Path) -> Pa
     """
     file = folder / MEASUREMENTS
     text = to_json(read_measurements(folder).with_one(taken), indent=2)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(f"{text}\n", encoding="utf-8")
-        beside.replace(file)
+        return write_whole(file, lambda beside: beside.write_text(f"{text}\n", encoding="utf-8"))
     except OSError as error:
         raise SettingError(
             f"{file} cannot be written ({error.strerror}); allowed: a bundle's folder that can be "
             "written to. Copy the bundle, and measure the copy."
         ) from None
-    finally:
-        beside.unlink(missing_ok=True)
-    return file

@@ -36,6 +36,7 @@ def test_a_baseline_is_answered_and_named_in_the_command() -> None:
     assert "\n## Against the \\*seed\\*\n" in text
     assert "\n- The baseline at 224 px is trial 0 with 60.0 % mIoU" in text
     assert "2.0 times as fast" in text
+    assert "nor that the front was picked on these clips" in text
     assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text
 
 

@@ -19,8 +19,8 @@ from jejunet_nas.reporting.site.plot import (
     target_line,
 )
 from jejunet_nas.reporting.site.render import render
-from jejunet_nas.reporting.whole_file import write_whole
 from jejunet_nas.reporting.words import architecture_words, latency_words, one_line
+from jejunet_nas.whole_file import write_whole
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
 PAGE = "index.html"

@@ -10,7 +10,7 @@ from typing import Any
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.reporting.baseline import BaselineAnswer, answer, sentences
+from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, answer, sentences
 from jejunet_nas.reporting.page import nearest_to_target
 from jejunet_nas.reporting.pictures import TrialPictures
 from jejunet_nas.reporting.site.cards import card, roles
@@ -168,6 +168,7 @@ def _baseline(
         "study": one_line(asked.baseline),
         "sentences": sentences(asked),
         "trained": f"The baseline was trained {alike}.",
+        "caveat": CAVEAT,
     }
 
 
