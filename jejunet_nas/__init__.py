@@ -14,22 +14,23 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from jejunet_nas.version import __version__
+
 if TYPE_CHECKING:
-    from jejunet_nas.study import Study, Trial, open_study
+    from jejunet_nas.study.opened import Study, Trial, open_study
     from jejunet_nas.video.runtime import VideoSegmenter
 
 __all__ = ["Study", "Trial", "VideoSegmenter", "__version__", "open_study"]
-__version__ = "0.1.0"
 
 # tensorflow-model-optimization takes Keras 2 models only; set before TensorFlow's first import.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _PLACES = {
-    "Study": "jejunet_nas.study",
-    "Trial": "jejunet_nas.study",
+    "Study": "jejunet_nas.study.opened",
+    "Trial": "jejunet_nas.study.opened",
     "VideoSegmenter": "jejunet_nas.video.runtime",
-    "open_study": "jejunet_nas.study",
+    "open_study": "jejunet_nas.study.opened",
 }
 
 

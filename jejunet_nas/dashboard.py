@@ -7,32 +7,29 @@ it stands; frames are of the trials that were on it when the dashboard was start
 """
 
 import hashlib
-import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.drawing.film import draw_film
 from jejunet_nas.errors import SettingError
+from jejunet_nas.evaluation.film import choose_clip, film_frames
+from jejunet_nas.files import write_whole
+from jejunet_nas.progress import Say
 from jejunet_nas.records import Clip, DataSplit, StudyHistory, TrialResult, to_json
-from jejunet_nas.reporting.figures import draw_front
-from jejunet_nas.reporting.film import draw_film
 from jejunet_nas.reporting.notes import study_note, trial_figures, trial_notes
-from jejunet_nas.reporting.tables import deadline_ms, front_of
+from jejunet_nas.scoring.ranking import deadline_ms, front_of
 from jejunet_nas.search.dashboard import HOST, open_server, require_dashboard
-from jejunet_nas.search.ledger import storage_url
-from jejunet_nas.search.measurements import graphs_of
-from jejunet_nas.search.native_log import native_log
 from jejunet_nas.search.shown import Picture, Shown, ShownStorage
-from jejunet_nas.show import choose_clip, film_frames
-from jejunet_nas.study import Study
-from jejunet_nas.whole_file import write_whole
+from jejunet_nas.study.ledger import storage_url
+from jejunet_nas.study.opened import Study
+from jejunet_nas.video.graphs import graphs_of
 
 ARTIFACTS = "artifacts"  # the folder of pictures, in the study's own
 FRAMES, FURTHEST = 8, 57  # of a clip: how many are shown, and the last of them
 
-Say = Callable[[str], None]
 Pictures = dict[int, tuple[Picture, ...]]
 
 
@@ -130,8 +127,7 @@ def _draw_film(
         say(f"no frames of trial {trial.number}: {error}")
         return
     say(f"drawing frames of trial {trial.number}")
-    with native_log(Path(os.devnull)):  # LiteRT tells of its delegate
-        frames = film_frames(trial, clip, networks, _times(clip), len(names))
+    frames = film_frames(trial, clip, networks, _times(clip), len(names))
     write_whole(
         folder / picture.name,
         lambda file: draw_film(frames, file, clip=clip.name, class_names=names, trial=trial),

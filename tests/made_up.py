@@ -12,7 +12,7 @@ from jejunet_nas.records import (
     PathLatencies,
     TrainingRecord,
 )
-from jejunet_nas.scores import TemporalScore
+from jejunet_nas.records.scores import TemporalScore
 from jejunet_nas.space.architecture import Network
 
 GATE = GateRecord(

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 from jejunet_nas.records import GRAPH_NAMES, RefusedTrial
-from jejunet_nas.scores import ClipScore, Score
-from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.measurements import NETWORKS, keep
+from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.study.kept_measurements import NETWORKS, keep
+from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from jejunet_nas.dashboard import ARTIFACTS, address, open_dashboard
-from jejunet_nas.study import open_study
+from jejunet_nas.study.opened import open_study
 from tests.cli.commands import refusal
 from tests.search.build import SPACE
 from tests.searched_study import (

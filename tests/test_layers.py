@@ -14,34 +14,30 @@ PACKAGE = Path(jejunet_nas.__file__).parent
 
 # From the top down: a part imports itself and the lines below its own.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"cli"}),
-    frozenset({"dashboard"}),
-    frozenset({"measure", "remeasure", "doctor", "show", "policies", "segment", "compress"}),
-    frozenset({"study"}),
+    frozenset({"__main__", "cli"}),
+    frozenset({"dashboard", "measure"}),
     frozenset({"export"}),
     frozenset({"reporting"}),
     frozenset({"search"}),
-    frozenset({"trial", "calibration"}),
-    frozenset({"trial_setup"}),
+    frozenset({"study"}),
+    frozenset({"drawing"}),
+    frozenset({"trial", "profiling"}),
     frozenset({"evaluation"}),
     frozenset({"compression"}),
     frozenset({"training"}),
     frozenset({"datasets", "networks", "latency", "video", "scoring", "media"}),
     frozenset({"litert", "resize"}),
-    frozenset({"measurement"}),
     frozenset({"records"}),
-    frozenset({"scores"}),
     frozenset({"space"}),
-    frozenset({"yaml_file", "study_files"}),
-    frozenset({"errors", "clock", "whole_file"}),
+    frozenset({"files"}),
+    frozenset({"errors", "progress", "version"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
 
 _TENSORFLOW = frozenset({"networks", "datasets", "training", "compression"})
 ONLY_IN: dict[str, frozenset[str]] = {
-    "optuna": frozenset({"search"}),
+    "optuna": frozenset({"search", "study"}),
     "optuna_dashboard": frozenset({"search"}),
-    "ray": frozenset({"search"}),
     "av": frozenset({"media"}),
     "ai_edge_litert": frozenset({"litert"}),
     "tensorflow": _TENSORFLOW,
@@ -122,12 +118,12 @@ def test_help_loads_no_heavy_library() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("search.ledger", "search.settings", "search.predict", "search.measurements"),
+        *("study.ledger", "study.settings", "search.predict", "study.kept_measurements"),
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
-        *("measure", "doctor", "latency.device", "cli.measuring", "calibration.choose"),
-        *("reporting.pictures", "reporting.baseline", "search.importance"),
-        *("segment", "cli.segmenting", "cli.exporting", "export.verify", "export.metadata"),
-        *("study", "dashboard", "remeasure", "search.dashboard", "video.measurements"),
+        *("measure.front", "latency.doctor", "latency.device", "cli.measure", "profiling.choose"),
+        *("drawing.pictures", "reporting.baseline", "study.importance", "study.tables"),
+        *("drawing.segment", "cli.segment", "cli.export", "export.verify", "export.metadata"),
+        *("study.opened", "dashboard", "measure.bundle", "video.bundle_measurements"),
     ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:

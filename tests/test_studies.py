@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.search.search import Budget, search
-from jejunet_nas.search.settings import StudySettings, read_study, start_choices
+from jejunet_nas.search.loop import Budget, search
+from jejunet_nas.study.settings import StudySettings, read_study, start_choices
 from tests.datasets.trees import TREES
 from tests.search.build import QuietView
 

@@ -11,20 +11,20 @@ from typing import Annotated
 
 import typer
 
-from jejunet_nas import __version__
 from jejunet_nas.cli import (
-    comparing,
-    compressing,
+    compress,
     dashboard,
     data,
-    exporting,
-    film,
-    phone,
-    reporting,
-    segmenting,
-    study,
+    export,
+    measure,
+    policies,
+    report,
+    search,
+    segment,
+    show,
 )
 from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.version import __version__
 
 INTERRUPTED = 130
 
@@ -36,18 +36,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    study.search,
-    reporting.report,
+    search.search,
+    report.report,
     dashboard.dashboard,
-    film.show,
-    segmenting.segment,
-    comparing.policies,
-    compressing.compress,
-    exporting.export,
-    exporting.verify,
-    phone.measure,
-    phone.calibrate,
-    phone.doctor,
+    show.show,
+    segment.segment,
+    policies.policies,
+    compress.compress,
+    export.export,
+    export.verify,
+    measure.measure,
+    measure.calibrate,
+    measure.doctor,
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")

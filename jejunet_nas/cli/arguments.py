@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from jejunet_nas.errors import NothingFeasibleError, SettingError
-from jejunet_nas.study_files import project_folder as project_folder
-from jejunet_nas.study_files import state_folder as state_folder
-from jejunet_nas.study_files import study_file as study_file
+from jejunet_nas.files import project_folder as project_folder
+from jejunet_nas.files import state_folder as state_folder
+from jejunet_nas.files import study_file as study_file
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
@@ -76,8 +76,8 @@ def find_study(target: str) -> Path | None:
 
 def show_front(history: Any, console: Console) -> None:
     """Print a line a trial of the front."""
-    from jejunet_nas.reporting.tables import front_of
-    from jejunet_nas.reporting.words import architecture_words
+    from jejunet_nas.records.words import architecture_words
+    from jejunet_nas.scoring.ranking import front_of
 
     for trial in front_of(history):
         console.print(
@@ -92,8 +92,7 @@ def show_front(history: Any, console: Console) -> None:
 
 def require_feasible(history: Any) -> None:
     """Raise `NothingFeasibleError` where no trial meets the target."""
-    from jejunet_nas.reporting.report import nearest_to_target
-    from jejunet_nas.reporting.tables import front_of
+    from jejunet_nas.scoring.ranking import front_of, nearest_to_target
 
     if not front_of(history):
         last = history.failed[-1] if history.failed else None

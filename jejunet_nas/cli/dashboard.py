@@ -1,5 +1,6 @@
 """The command `dashboard`: a study in optuna-dashboard, on this computer."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -26,11 +27,11 @@ def dashboard(
 
     require_dashboard()
 
+    from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.dashboard import serve
-    from jejunet_nas.search.native_log import console_of_its_own
-    from jejunet_nas.study import open_study
+    from jejunet_nas.study.opened import open_study
 
     opened = open_study(study, storage=storage, overrides=overrides)
     console = console_of_its_own()
-    with closing(console.file):
+    with closing(console.file), native_log(Path(os.devnull)):  # LiteRT tells of its delegate
         serve(opened, port=port, storage=storage, say=sayer(console))

@@ -60,7 +60,7 @@ def check(
     root = existing_folder(data_root)
 
     from jejunet_nas.datasets.check import check_data
-    from jejunet_nas.reporting.contact_sheet import draw_contact_sheet
+    from jejunet_nas.drawing.contact_sheet import draw_contact_sheet
 
     console = Console(stderr=True)
     with _progress(console) as progress:
@@ -225,7 +225,7 @@ def _fault_lines(faults: Sequence["Fault"]) -> Iterator[str]:
 def _facts_table(check: "DataCheck") -> Table:
     """Return what each split holds, a column a split."""
     from jejunet_nas.datasets.camera import FPS
-    from jejunet_nas.reporting.contact_sheet import clip_words, fps_words, size_words
+    from jejunet_nas.drawing.contact_sheet import clip_words, fps_words, size_words
 
     def rate(split: "SplitCheck") -> str:
         moved = f"photos moved at {FPS:g} fps" if split.photos else ""

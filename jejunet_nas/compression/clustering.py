@@ -14,8 +14,9 @@ from jejunet_nas.compression.pruning import unwrapped
 from jejunet_nas.compression.settings import Clustering
 from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
 from jejunet_nas.networks.keras_layers import KerasLayers
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material, Tell
+from jejunet_nas.training.material import Material
 
 
 def train_clustered(

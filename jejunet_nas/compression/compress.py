@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.clock import Clock
 from jejunet_nas.compression.check import check_agreement
 from jejunet_nas.compression.convert import FloatWeights
 from jejunet_nas.compression.graphs import Int8Network, write_float_graphs
@@ -25,9 +24,10 @@ from jejunet_nas.compression.settings import (
 )
 from jejunet_nas.networks.build import FoldedNetwork, KerasNetwork
 from jejunet_nas.networks.folded_layers import FoldedLayers, fold
+from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import AgreementRecord, GraphName, Pictures
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.training.material import Material, Tell
+from jejunet_nas.training.material import Material
 
 Frames = npt.NDArray[np.uint8]
 

@@ -31,8 +31,9 @@ from jejunet_nas.networks.build import (
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.wiring import Part, Wiring, read_wiring
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material, Tell
+from jejunet_nas.training.material import Material
 
 RISING_SHARE = 0.6  # of the steps, in which more and more weights become 0
 UPDATE_EVERY = 5  # steps, after which the weights of least magnitude are found anew

@@ -22,9 +22,10 @@ from jejunet_nas.compression.settings import QuantizationAware
 from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
 from jejunet_nas.networks.wiring import Wiring, read_wiring
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.material import Material, Tell
+from jejunet_nas.training.material import Material
 
 GATE_LEARNING_RATE = 1e-3
 

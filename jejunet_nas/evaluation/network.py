@@ -8,12 +8,12 @@ file beside the graphs: so the second policy of a network costs a fraction of th
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path as File
+from pathlib import Path
 
 from jejunet_nas.evaluation.gate import judge_gate
-from jejunet_nas.records import Clip, DataSplit, FramePaths, GateRecord, GraphName, Path
+from jejunet_nas.records import Clip, DataSplit, FramePath, FramePaths, GateRecord, GraphName
+from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, TemporalScore
 from jejunet_nas.resize import resize_mask
-from jejunet_nas.scores import ClipScore, ClipTemporal, Score, TemporalScore
 from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
 from jejunet_nas.scoring.miou import ClassMap, Counts
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
@@ -48,7 +48,7 @@ class Evaluation:
     """One network's graphs on the clips of a validation split."""
 
     def __init__(
-        self, val: DataSplit, files: Mapping[GraphName, File], *, threads: int = 1
+        self, val: DataSplit, files: Mapping[GraphName, Path], *, threads: int = 1
     ) -> None:
         """Take up what an earlier evaluation of the same clips has left beside the graphs."""
         graphs = NetworkGraphs(files, threads=threads)
@@ -123,7 +123,7 @@ class Evaluation:
 
     def masks(
         self, clip: str, times: Sequence[int], policy: Policy, *, lag: int
-    ) -> list[tuple[Mask, Path]]:
+    ) -> list[tuple[Mask, FramePath]]:
         """Return what is shown on the frames `times` of the clip named `clip`, and their paths.
 
         Masks are uint8 [height, width], class indices at the graphs' own resolution.

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from jejunet_nas.reporting.words import escaped, network_words, policy_words
+from jejunet_nas.records.words import escaped, network_words, policy_words
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.video.manifest import Manifest, policy_of
 

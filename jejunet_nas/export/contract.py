@@ -7,9 +7,9 @@ for tools that know nothing of this project.
 from pathlib import Path
 
 from jejunet_nas.export.metadata import GraphNote, TensorNote
+from jejunet_nas.files import sha256_of
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GraphName
-from jejunet_nas.video.bundle import sha256_of
 from jejunet_nas.video.manifest import GraphFile, Tensor
 
 _ABOUT: dict[GraphName, str] = {

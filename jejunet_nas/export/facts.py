@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jejunet_nas
 from jejunet_nas.compression.chain import chain_in_words, chain_of
+from jejunet_nas.drawing.overlay import class_colours
+from jejunet_nas.files import read_mapping
 from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
-from jejunet_nas.reporting.overlay import class_colours
-from jejunet_nas.reporting.words import one_line
+from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
-from jejunet_nas.search.settings import StudySettings
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.version import __version__
 from jejunet_nas.video.manifest import FORMAT, Accuracy, Calls, Input, LatencyFigures, Source
-from jejunet_nas.yaml_file import read_mapping
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "pillow")
 
@@ -85,7 +85,7 @@ def versions() -> dict[str, str]:
     """Return the versions of what made the bundle."""
     found = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
-        "jejunet-nas": jejunet_nas.__version__,
+        "jejunet-nas": __version__,
         "python": platform.python_version(),
         **found,
     }

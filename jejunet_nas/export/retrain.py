@@ -21,10 +21,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from jejunet_nas.clock import Clock
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
+from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import (
     NetworkRecord,
     Record,
@@ -35,13 +36,12 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.material import Tell
-from jejunet_nas.trial import (
+from jejunet_nas.trial.run import (
     score_network,
     trained_network,
     write_graphs,
 )
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.setup import TrialSetup
 
 EXPORTS = "exports"  # the folder of what exports made, in a study's own
 CHECKPOINTS = "checkpoints"
@@ -159,9 +159,7 @@ def _trained_on(
         median_step_ms=loop.median_step_ms,
         input_wait_share=loop.input_wait_share,
     )
-    part = folder / f"part-{_TRAINED}"  # np.savez would add its suffix to another name
-    keras.save_weights(part)
-    part.replace(folder / _TRAINED)
+    write_whole(folder / _TRAINED, keras.save_weights)
     # Written last: where it is, the weights are whole.
     _write(folder / _TRAINING, training)
     return keras, training
@@ -176,6 +174,4 @@ def _read(kind: type[Record], file: Path) -> Record | None:
 
 
 def _write(file: Path, record: NetworkRecord | TrainingRecord) -> None:
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(to_json(record, indent=2), encoding="utf-8")
-    part.replace(file)
+    write_text_whole(file, to_json(record, indent=2))

@@ -19,8 +19,8 @@ from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import require_hash
+from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
 from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, read_manifest
-from jejunet_nas.video.measurements import MEASUREMENTS, read_measurements
 
 _FIX = "Copy the whole bundle again, or export it again."
 

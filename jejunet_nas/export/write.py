@@ -12,9 +12,9 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.export.card import TEMPLATES, card_of
 from jejunet_nas.export.contract import contract_of, note_of
 from jejunet_nas.export.metadata import add_metadata
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import GRAPH_NAMES, GraphName
-from jejunet_nas.reporting.words import one_line
-from jejunet_nas.video.bundle import sha256_of
+from jejunet_nas.records.words import one_line
 from jejunet_nas.video.manifest import MANIFEST, Manifest, manifest_text
 
 CARD = "README.md"

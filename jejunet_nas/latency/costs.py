@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.points import AnyPoint
-from jejunet_nas.latency.predicted import Costs
+from jejunet_nas.latency.predicted_meter import Costs
 
 Vector = npt.NDArray[np.float64]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.latency.host import HostMeter
-from jejunet_nas.latency.measured import PhoneMeter
+from jejunet_nas.latency.host_meter import HostMeter
+from jejunet_nas.latency.measuring_plan import FEWEST_RUNS, Protocol
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone import Phone
-from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.latency.phone_meter import PhoneMeter
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.latency.program import find_program
-from jejunet_nas.latency.protocol import FEWEST_RUNS, Protocol
 
 Kind = Literal["adb", "host", "predicted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -12,8 +12,8 @@ import numpy as np
 
 from jejunet_nas.latency.costs import Vector, measured_ms, predict_ms
 from jejunet_nas.latency.points import AnyPoint, Point, is_stable
-from jejunet_nas.latency.predicted import Costs
-from jejunet_nas.latency.published import operators_of
+from jejunet_nas.latency.predicted_meter import Costs
+from jejunet_nas.latency.published_networks import operators_of
 from jejunet_nas.latency.work import work_of
 
 OTHER_RUNTIME = "mobilenet_v1"  # the network whose rows were timed with a slower runtime

@@ -14,12 +14,12 @@ for float graphs. What was measured on a clock that would not hold still is kept
 import argparse
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import write_text_whole
 from jejunet_nas.latency.costs import (
     COST_NAMES,
     LEAST_POINTS,
@@ -164,10 +164,8 @@ def read_float_pairs(file: Path) -> tuple[tuple[FloatPair, ...], str]:
 
 
 def write_profile(profile: dict[str, Any], out: Path) -> None:
-    """Write `profile` as JSON beside `out`, and rename it into place."""
-    beside = out.with_suffix(".json.part")
-    beside.write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
-    os.replace(beside, out)
+    """Write `profile` as JSON, whole or not at all."""
+    write_text_whole(out, json.dumps(profile, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,15 +12,17 @@ import hashlib
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import DeviceError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.adb import Adb, Answer, find_phone
-from jejunet_nas.measurement import Core, PhoneInfo, PhoneState
+from jejunet_nas.progress import Say
+from jejunet_nas.records.measurements import Core, PhoneInfo, PhoneState
 
 FOLDER = "/data/local/tmp/jejunet_nas"
 WAKE_UP = "input keyevent 224"  # KEYCODE_WAKEUP: does nothing where the screen is on
@@ -43,8 +45,6 @@ for clock in /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do
     $clock/cpuinfo_max_freq 2>/dev/null)
 done"""
 _PLUGS = ("AC", "USB", "Wireless", "Dock")
-
-Say = Callable[[str], None]
 
 
 class Phone:
@@ -172,11 +172,6 @@ def core_mask(cores: tuple[Core, ...], threads: int) -> str:
 def in_mask(cores: tuple[Core, ...], mask: str) -> tuple[Core, ...]:
     """Return the cores of a hexadecimal mask; all of them where it is empty."""
     return tuple(core for core in cores if not mask or int(mask, 16) >> core.number & 1)
-
-
-def sha256_of(file: Path) -> str:
-    """Return the checksum of `file` in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def wait(seconds: float) -> None:

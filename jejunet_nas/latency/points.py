@@ -10,14 +10,14 @@ Units: latency in milliseconds; input size in pixels; MACs in millions, as the s
 
 import csv
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.published import operators_of
+from jejunet_nas.files import sha256_of
+from jejunet_nas.latency.published_networks import operators_of
 from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
@@ -135,7 +135,7 @@ def measured_point(
         )
     return MeasuredPoint(
         graph=graph or file.name,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=sha256_of(file),
         work=work_of(operators),
         kinds=frozenset(operator.kind for operator in operators),
         threads=latency.threads,

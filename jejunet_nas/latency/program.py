@@ -10,8 +10,8 @@ from pathlib import Path
 import platformdirs
 
 from jejunet_nas.errors import DeviceError, SettingError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.benchmark_model import DOWNLOAD
-from jejunet_nas.latency.phone import sha256_of
 
 # e_machine of the ELF header -> Android's name of the instruction set
 _MACHINES = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86"}

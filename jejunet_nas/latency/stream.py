@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from jejunet_nas.records import FramePaths, Path, PathLatencies, StreamLatency
+from jejunet_nas.records import FramePath, FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.space.architecture import Policy
 
 REUSE_MS = 0.0  # the last mask is shown again: no graph runs
@@ -71,7 +71,7 @@ def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
     return frames[1:] if walk.lag is not None and len(frames) > 1 else frames
 
 
-def frame_ms(path: Path, gate_ran: bool, latencies: PathLatencies) -> float:
+def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float:
     """Return the milliseconds of one frame: its path's graph, and the gate where it ran."""
     path_ms = {
         "key": latencies.key.median_ms,
@@ -110,7 +110,7 @@ def floor_ms(policy: Policy, latencies: PathLatencies) -> float:
     cheapest path that the thresholds allow, which no real clip may do. The keyframe that the
     interval forces pays for no gate.
     """
-    allowed: set[Path] = {policy.between_keyframes}
+    allowed: set[FramePath] = {policy.between_keyframes}
     if policy.reuse_below is not None:
         allowed.add("reuse")
     if policy.refresh_above is not None:

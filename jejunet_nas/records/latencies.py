@@ -10,13 +10,13 @@ from typing import Literal, get_args
 
 from jejunet_nas.errors import SettingError
 
-Path = Literal["key", "propagate", "reuse"]
+FramePath = Literal["key", "propagate", "reuse"]
 GraphName = Literal["key", "propagate", "gate"]
 LatencySource = Literal["measured", "predicted", "host"]
 
-PATHS: tuple[Path, ...] = get_args(Path)
+PATHS: tuple[FramePath, ...] = get_args(FramePath)
 GRAPH_NAMES: tuple[GraphName, ...] = get_args(GraphName)
-_BY_LETTER: dict[str, Path] = {path[0]: path for path in PATHS}
+_BY_LETTER: dict[str, FramePath] = {path[0]: path for path in PATHS}
 # Operators of our graphs that LiteRT's default delegate never runs.
 OUTSIDE_DELEGATE = ("ARG_MAX", "CAST", "QUANTIZE")
 
@@ -91,7 +91,7 @@ class FramePaths:
 
     @classmethod
     def of(
-        cls, clip: str, paths: Sequence[Path], gated: Sequence[bool], *, lag: int | None = None
+        cls, clip: str, paths: Sequence[FramePath], gated: Sequence[bool], *, lag: int | None = None
     ) -> "FramePaths":
         """Return the paths of `clip`, and on which frames the gate ran, in short."""
         pairs = zip(paths, gated, strict=True)
@@ -99,7 +99,7 @@ class FramePaths:
         return cls(clip=clip, letters=letters, lag=lag)
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[FramePath, ...]:
         """Each frame's path."""
         return tuple(_BY_LETTER[letter.lower()] for letter in self.letters)
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 from jejunet_nas.records.latencies import (
     PATHS,
+    FramePath,
     FramePaths,
     LatencySource,
-    Path,
     PathLatencies,
     StreamLatency,
 )
 from jejunet_nas.records.networks import NetworkRecord
-from jejunet_nas.scores import Score, TemporalScore
+from jejunet_nas.records.scores import Score, TemporalScore
 from jejunet_nas.space.architecture import Architecture
 
 
@@ -48,7 +48,7 @@ class TrialResult:
         return self.measured_graphs or self.network.latencies
 
     @property
-    def paths(self) -> dict[Path, float]:
+    def paths(self) -> dict[FramePath, float]:
         """Share of frames on each path."""
         letters = "".join(walk.letters for walk in self.walks).lower()
         return {path: letters.count(path[0]) / len(letters) for path in PATHS}

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.reporting.tables import deadline_ms
 from jejunet_nas.scoring.bootstrap import Difference, miou_difference
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
+from jejunet_nas.scoring.ranking import deadline_ms
 
 Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
 

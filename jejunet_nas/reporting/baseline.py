@@ -16,10 +16,10 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
+from jejunet_nas.records.words import latency_words
 from jejunet_nas.reporting.attainment import require_comparable
-from jejunet_nas.reporting.tables import front_of
-from jejunet_nas.reporting.words import latency_words
 from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
+from jejunet_nas.scoring.ranking import front_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,63 +3,21 @@
 Units: mIoU and shares in per cent, sizes in kB of 1000 bytes, latency in ms, training in s.
 """
 
-import dataclasses
 import shlex
 from collections.abc import Sequence
 
 from jejunet_nas.records import (
-    OUTSIDE_DELEGATE,
-    AgreementRecord,
-    GraphName,
-    GraphRecord,
-    PathLatencies,
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.reporting.words import escaped, network_words, one_line
+from jejunet_nas.records.rows import CompressionRow
+from jejunet_nas.records.words import escaped, network_words, one_line
 from jejunet_nas.space.architecture import Quantization
 
 _QUANTIZATIONS: dict[Quantization, str] = {
     "post_training": "after training",
     "quantization_aware": "QAT",
 }
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CompressionRow:
-    """One chain of methods, and what it made of a trained network.
-
-    settings: the chain in words. miou: of the key graph over the checked frames; trained_miou: of
-    the float network as it was trained; float_miou: of the one that the chain's format was given,
-    pruned or clustered. train_s: spent on training; convert_s: from weights to files.
-    """
-
-    settings: str
-    miou: float
-    trained_miou: float
-    float_miou: float
-    frames: int
-    agreement: AgreementRecord
-    graphs: dict[GraphName, GraphRecord]
-    latencies: PathLatencies
-    train_s: float
-    convert_s: float
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of all graphs."""
-        return sum(graph.size_bytes for graph in self.graphs.values())
-
-    @property
-    def deflated_bytes(self) -> int:
-        """The size of all graphs, zipped."""
-        return sum(graph.deflated_bytes for graph in self.graphs.values())
-
-    @property
-    def left_aside(self) -> tuple[str, ...]:
-        """The operators that run outside LiteRT's delegate, but for those that always do."""
-        kinds = {kind for graph in self.graphs.values() for kind in graph.not_delegated}
-        return tuple(sorted(kinds - {*OUTSIDE_DELEGATE}))
 
 
 def compression_page(

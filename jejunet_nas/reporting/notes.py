@@ -15,15 +15,14 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.reporting.page import nearest_to_target
-from jejunet_nas.reporting.tables import State, deadline_ms, front_of, states
-from jejunet_nas.reporting.words import (
+from jejunet_nas.records.words import (
     escaped,
     latency_words,
     network_words,
     policy_words,
     source_words,
 )
+from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, nearest_to_target, states
 
 Figures = Mapping[str, float | str]
 

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.files import write_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.baseline import answer
-from jejunet_nas.reporting.figures import draw_front
-from jejunet_nas.reporting.page import nearest_to_target, page
+from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.site.content import Beside, content
 from jejunet_nas.reporting.site.render import render
-from jejunet_nas.reporting.tables import front_of, front_table, summary, trials_table
-from jejunet_nas.whole_file import write_whole
+from jejunet_nas.scoring.ranking import front_of, nearest_to_target
+from jejunet_nas.study.tables import front_table, summary, trials_table
 
 __all__ = ["Report", "nearest_to_target", "plain_report", "write_report"]
 

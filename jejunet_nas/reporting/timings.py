@@ -10,10 +10,10 @@ from typing import Any
 from rich.table import Table
 
 from jejunet_nas.latency.benchmark_model import OperatorTime
-from jejunet_nas.measurement import GraphTiming, TrialTiming
 from jejunet_nas.records import Latency, StudyHistory
-from jejunet_nas.reporting.tables import front_of
-from jejunet_nas.reporting.words import architecture_words
+from jejunet_nas.records.measurements import GraphTiming, TrialTiming
+from jejunet_nas.records.words import architecture_words
+from jejunet_nas.scoring.ranking import front_of
 
 
 def graph_json(file: Path, latency: Latency) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.scores import ClipScore
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.scoring.score import combine
 
 Figures = npt.NDArray[np.float64]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import Clip, Masks
+from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.resize import resize_mask
-from jejunet_nas.scores import ClipScore, Score
 from jejunet_nas.scoring.miou import (
     Counts,
     class_iou,

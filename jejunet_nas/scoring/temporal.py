@@ -15,8 +15,8 @@ from itertools import groupby
 import numpy as np
 
 from jejunet_nas.records import IGNORE, Clip, Masks
+from jejunet_nas.records.scores import ClipTemporal, TemporalScore
 from jejunet_nas.resize import resize_mask
-from jejunet_nas.scores import ClipTemporal, TemporalScore
 from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
 from jejunet_nas.scoring.miou import ClassMap
 

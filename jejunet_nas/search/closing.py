@@ -11,17 +11,17 @@ from pathlib import Path
 
 import optuna
 
-from jejunet_nas.latency.measured import PhoneMeter
+from jejunet_nas.latency.measuring_plan import Protocol
 from jejunet_nas.latency.phone import Phone
+from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program
-from jejunet_nas.latency.protocol import Protocol
-from jejunet_nas.measurement import NetworkMeasurement, PhoneInfo
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.search.ledger import Ledger
-from jejunet_nas.search.measurements import kept, measured_trial, unmeasured, with_measured
-from jejunet_nas.search.measuring import Measuring
-from jejunet_nas.search.settings import StudySettings
+from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
+from jejunet_nas.search.phone_queue import Measuring
 from jejunet_nas.search.view import View
+from jejunet_nas.study.kept_measurements import kept, measured_trial, unmeasured, with_measured
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.settings import StudySettings
 
 
 class Closing:

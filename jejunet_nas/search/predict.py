@@ -5,7 +5,7 @@ operators that are counted are those of the converted graphs, so that this and a
 `.tflite` files are the same figure.
 """
 
-from jejunet_nas.latency.predicted import DeviceProfile
+from jejunet_nas.latency.predicted_meter import DeviceProfile
 from jejunet_nas.networks.operators import network_operators
 from jejunet_nas.records import PathLatencies
 from jejunet_nas.space.architecture import Architecture

@@ -8,11 +8,14 @@ from typing import Any
 from jejunet_nas.datasets.calibration import calibration_frames
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.files import sha256_of
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
-from jejunet_nas.search.measurements import NETWORKS
-from jejunet_nas.search.settings import StudySettings, init_file, teacher_file
+from jejunet_nas.study.kept_measurements import NETWORKS
+from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
+from jejunet_nas.training.imagenet import published_file, published_width, read_published
 from jejunet_nas.training.inherit import (
     Source,
     load_source,
@@ -20,13 +23,11 @@ from jejunet_nas.training.inherit import (
     save_source,
     source_of,
 )
-from jejunet_nas.training.material import Tell
-from jejunet_nas.training.published import published_file, published_width, read_published
 from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import Teaching, teach
 from jejunet_nas.training.weights_file import Weights, read_weights
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.setup import TrialSetup
 
 SOURCE_FRAMES = 16  # on which the statistics of the source's channels are taken
 SOURCE_PX = 224  # the input size that the weights were trained at
@@ -145,7 +146,7 @@ class _Teacher:
         file = teacher_file(settings)
         if file is None:
             return None
-        return cls(graph=Teacher(file), sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+        return cls(graph=Teacher(file), sha256=sha256_of(file))
 
     def teach(
         self, train: DataSplit, settings: StudySettings, folder: Path, tell: Tell
@@ -184,4 +185,4 @@ def _sha256(file: Path) -> str:
             f"training.init is {file}, which is no file; allowed: scratch, imagenet, or an .npz "
             "or .h5 of MobileNetV2 weights. Give --init FILE, or --init scratch."
         )
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return sha256_of(file)

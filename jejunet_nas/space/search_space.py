@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import yaml
 
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.files import read_mapping
 from jejunet_nas.space.architecture import Architecture, Network, Policy
-from jejunet_nas.yaml_file import read_mapping
 
 Choice: TypeAlias = bool | int | float | str | None
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from jejunet_nas.files import write_whole
 from jejunet_nas.training.settings import TrainingSettings
 
 EVERY_S = 30.0  # what an interruption loses at most; writing 8 MB takes less than 0.1 s
@@ -60,17 +61,16 @@ class Checkpoint:
         if self._file is None or not (last or time.monotonic() - self._written_s >= EVERY_S):
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
-        with part.open("wb") as opened:
-            np.savez(
-                opened,
-                began=np.array(self._began),
-                losses=np.array(losses, np.float64),
-                **{f"{number}": each.numpy() for number, each in enumerate(self._variables)},
-            )
-            opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(self._file)
+        stands = {f"{number}": each.numpy() for number, each in enumerate(self._variables)}
+        stands |= {"began": np.array(self._began), "losses": np.array(losses, np.float64)}
+
+        def write(file: Path) -> None:
+            with file.open("wb") as opened:
+                np.savez(opened, **stands)
+                opened.flush()
+                os.fsync(opened.fileno())
+
+        write_whole(self._file, write)
         self._written_s = time.monotonic()
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tf_keras
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import write_whole
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON, KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import END, Block, backbone, blocks, stem_channels
 from jejunet_nas.training.weights_file import LAYER_NAMES, Array, Weights, layer_shapes
@@ -130,9 +131,8 @@ def save_source(source: Source, file: Path) -> None:
         for name, layer in source.layers.items()
         for field in dataclasses.fields(layer)
     }
-    beside = file.with_suffix(".part.npz")
-    np.savez(beside, depth_multiplier=np.float64(source.depth_multiplier), **arrays)
-    beside.rename(file)
+    width = np.float64(source.depth_multiplier)
+    write_whole(file, lambda beside: np.savez(beside, depth_multiplier=width, **arrays))
 
 
 def load_source(file: Path) -> Source:

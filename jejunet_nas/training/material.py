@@ -9,12 +9,11 @@ from jejunet_nas.datasets.calibration import CalibrationChoice, calibration_fram
 from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler, Taught
 from jejunet_nas.networks.build import KerasNetwork
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, Frames, Pictures
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
-
-Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

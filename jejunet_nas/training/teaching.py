@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import IGNORE, Clip, DataSplit, Masks
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.training.settings import TeacherOn, TrainingSettings
@@ -23,8 +24,6 @@ from jejunet_nas.training.teacher import Answer, Teacher, class_table
 
 _VERSION = 1  # of what is kept: raise it when the same teacher begins to say something else
 _SPARE_BYTES = 2**28  # of a disk that stay free: other programs write too
-
-Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

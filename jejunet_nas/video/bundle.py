@@ -11,13 +11,13 @@ Units: input in pixels; `keyframe_lag` in frames; `target_fps` in frames a secon
 
 import atexit
 import dataclasses
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
@@ -91,11 +91,6 @@ def require_hash(file: Path, files: Mapping[str, str]) -> None:
             f"{file} has the SHA-256 {found[:12]}...; allowed: {(wanted or 'none')[:12]}..., as "
             f"its {MANIFEST} says. Copy the whole bundle again."
         )
-
-
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of what is in `file`, in hex."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _checked(folder: Path, name: GraphName, graph: GraphFile, files: Mapping[str, str]) -> Path:

@@ -5,13 +5,15 @@ beside the class map, in int8, as the propagate graph takes it in.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from pathlib import Path as File
 
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.litert import Graph, TensorInfo
-from jejunet_nas.records import GraphName
+from jejunet_nas.records import GraphName, NetworkRecord
 
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
 Thumbnail = npt.NDArray[np.uint8]  # [height / 8, width / 8, 3]
@@ -65,3 +67,21 @@ def context_table(source: TensorInfo, target: TensorInfo) -> Int8Table | None:
     real = source.scale * (stored - source.zero_point)
     wanted = np.round(real / target.scale) + target.zero_point
     return np.clip(wanted, -128, 127).astype(np.int8)
+
+
+def graph_files(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
+    """Return the files of the network's graphs by name."""
+    folder = networks / network.network_id
+    return {name: folder / graph.file for name, graph in network.graphs.items()}
+
+
+def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
+    """Return the files of a network's graphs. Raises `SettingError` where one is gone."""
+    files = graph_files(network, networks)
+    for file in files.values():
+        if not file.is_file():
+            raise SettingError(
+                f"{file} does not exist; allowed: the graphs that the search left there. Copy "
+                "the study's folder again, or search it again."
+            )
+    return files

@@ -15,8 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.records import GraphName, LatencySource
-from jejunet_nas.records import Path as FramePath
+from jejunet_nas.records import FramePath, GraphName, LatencySource
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"

@@ -7,7 +7,7 @@ stream's first frame, which has nothing to make do with, waits for its keyframe.
 
 import dataclasses
 
-from jejunet_nas.records import Path
+from jejunet_nas.records import FramePath
 from jejunet_nas.space.architecture import Policy
 
 
@@ -36,14 +36,14 @@ class PathChooser:
         seen = self._frames_since_keyframe is not None
         return seen and (self.policy.reuse_below is not None or may_refresh)
 
-    def choose(self, score: float | None = None) -> Path:
+    def choose(self, score: float | None = None) -> FramePath:
         """Return the path of the next frame; `score` in [0, 1] is what the gate said of it."""
         assert (score is not None) == self.wants_gate(), "the gate's score goes with its question"
         wanted = self._keyframe_due() or self._is_far(score)
         waits = self._frames_since_keyframe is None or not self.policy.asynchronous
         self.begins_keyframe = wanted and not waits and not self._running
         self._running |= self.begins_keyframe
-        path: Path = "key" if wanted and waits else self._cheap_path(score)
+        path: FramePath = "key" if wanted and waits else self._cheap_path(score)
         if path == "key" or self.begins_keyframe:
             self._frames_since_keyframe = 0
         assert self._frames_since_keyframe is not None
@@ -63,7 +63,7 @@ class PathChooser:
         refresh = self.policy.refresh_above
         return score is not None and refresh is not None and score > refresh
 
-    def _cheap_path(self, score: float | None) -> Path:
+    def _cheap_path(self, score: float | None) -> FramePath:
         reuse = self.policy.reuse_below
         if score is not None and reuse is not None and score < reuse:
             return "reuse"

@@ -14,7 +14,7 @@ Units: milliseconds of this computer, which are no phone's; ages in frames.
 import dataclasses
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path as File
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import Path
+from jejunet_nas.records import FramePath
 from jejunet_nas.resize import resize_frame, resize_mask, thumbnails
 from jejunet_nas.video.bundle import Bundle, read_bundle
 from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail
@@ -43,7 +43,7 @@ class Segmentation:
     """
 
     mask: Mask
-    path: Path
+    path: FramePath
     gate_score: float | None
     age_frames: int
     keyframe_began: bool
@@ -88,13 +88,13 @@ class VideoSegmenter:
     """
 
     def __init__(
-        self, bundle: Bundle | File | str, *, threads: int = 1, pace: Pace = "scored"
+        self, bundle: Bundle | Path | str, *, threads: int = 1, pace: Pace = "scored"
     ) -> None:
         if pace not in get_args(Pace):
             raise SettingError(f"pace is {pace}; allowed: {', '.join(get_args(Pace))}.")
         if threads < 1:
             raise SettingError(f"threads is {threads}; allowed: 1 or more. Use 1.")
-        self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(File(bundle))
+        self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
         self._graphs = NetworkGraphs(self.bundle.graphs, threads=threads)
         self._pace = pace
         self._policy = self.bundle.policy
@@ -202,7 +202,7 @@ class VideoSegmenter:
         self._keyframe = _Keyframe(begun.number, *begun.result.result(), begun.thumbnail)
         self._chooser.keyframe_arrived()
 
-    def _show(self, path: Path, frame: Frame, small: Thumbnail | None) -> Mask:
+    def _show(self, path: FramePath, frame: Frame, small: Thumbnail | None) -> Mask:
         if path == "key":
             mask, memory = self._key(frame)
             self._keyframe = _Keyframe(self._number, mask, memory, small)

@@ -4,12 +4,13 @@ An .npz beside the network's graphs: masks as `results` compresses them, one aft
 gate scores. A file that is missing, cut short or of other clips is as good as none.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from jejunet_nas.files import write_whole
 from jejunet_nas.video.results import ClipResults, Shown
 
 
@@ -33,7 +34,7 @@ def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
 
 
 def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
-    """Write all that `clips` know, beside `file` first and then in its place."""
+    """Write all that `clips` know to `file`, whole or not at all."""
     masks: list[tuple[int, int, int]] = []
     scored: list[tuple[int, int, int]] = []
     blobs: list[bytes] = []
@@ -44,14 +45,11 @@ def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
         blobs += known.values()
         scored += [(number, *pair) for pair in judged]
         scores += judged.values()
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with part.open("wb") as opened:
-        np.savez(
-            opened,
-            masks=np.array(masks, np.int32).reshape(-1, 3),
-            lengths=np.array([len(blob) for blob in blobs], np.int64),
-            blob=np.frombuffer(b"".join(blobs), np.uint8),
-            scored=np.array(scored, np.int32).reshape(-1, 3),
-            scores=np.array(scores, np.float64),
-        )
-    part.replace(file)
+    arrays: dict[str, Any] = {
+        "masks": np.array(masks, np.int32).reshape(-1, 3),
+        "lengths": np.array([len(blob) for blob in blobs], np.int64),
+        "blob": np.frombuffer(b"".join(blobs), np.uint8),
+        "scored": np.array(scored, np.int32).reshape(-1, 3),
+        "scores": np.array(scores, np.float64),
+    }
+    write_whole(file, lambda beside: np.savez(beside, **arrays))

@@ -7,7 +7,7 @@ camera's rate, and are handed in as `lag`.
 import dataclasses
 from collections.abc import Callable
 
-from jejunet_nas.records import Path
+from jejunet_nas.records import FramePath
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import PathChooser
 from jejunet_nas.video.results import Shown
@@ -23,7 +23,7 @@ class Walk:
     began in the background.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[FramePath, ...]
     shown: tuple[Shown, ...]
     gate_scores: tuple[float | None, ...]
     begun: tuple[bool, ...]
@@ -42,7 +42,7 @@ def walk(frames: int, policy: Policy, gate: Gate, *, lag: int | None = None) -> 
     """
     assert (lag is not None) == policy.asynchronous, (lag, policy)
     chooser = PathChooser(policy)
-    paths: list[Path] = []
+    paths: list[FramePath] = []
     shown: list[Shown] = []
     scores: list[float | None] = []
     begun: list[bool] = []

@@ -19,8 +19,8 @@ from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.records import DataSplit
-from jejunet_nas.search.settings import read_study
 from jejunet_nas.space.architecture import Network
+from jejunet_nas.study.settings import read_study
 from jejunet_nas.training.loop import _make_step
 from jejunet_nas.training.settings import TrainingSettings
 

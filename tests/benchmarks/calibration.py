@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jejunet_nas.calibration.calibrate import POINTS_FILE, calibrate
-from jejunet_nas.calibration.probes import Probe, candidates
 from jejunet_nas.latency.fit import write_profile
-from jejunet_nas.latency.host import HostMeter
+from jejunet_nas.latency.host_meter import HostMeter
 from jejunet_nas.latency.points import read_points
-from jejunet_nas.latency.predicted import DeviceProfile, load_profile
+from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
+from jejunet_nas.profiling.calibrate import POINTS_FILE, calibrate
+from jejunet_nas.profiling.probes import Probe, candidates
 from jejunet_nas.records import Latency
 
 LEAST_MS = 0.2  # shorter graphs are timed badly on a busy computer

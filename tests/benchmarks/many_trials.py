@@ -36,7 +36,8 @@ from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from jejunet_nas.latency.predicted import DeviceProfile, load_profile
+from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
 from jejunet_nas.latency.stream import floor_ms, stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
@@ -47,22 +48,21 @@ from jejunet_nas.records import (
     TrialResult,
     to_json,
 )
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.attainment import compare
 from jejunet_nas.reporting.baseline import answer
-from jejunet_nas.reporting.figures import draw_front
-from jejunet_nas.reporting.page import page
+from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.progress import progress
-from jejunet_nas.reporting.tables import summary, trials_table
-from jejunet_nas.scores import ClipScore
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search.importance import importances
-from jejunet_nas.search.ledger import Ledger, require_ledger, storage_url
-from jejunet_nas.search.measurements import NETWORKS, with_measured
 from jejunet_nas.search.predict import predict_paths
-from jejunet_nas.search.samplers import distribution
-from jejunet_nas.search.settings import StudySettings, read_study
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.space.draw import choices_of, draw
+from jejunet_nas.study.importance import importances
+from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
+from jejunet_nas.study.ledger import Ledger, require_ledger, storage_url
+from jejunet_nas.study.samplers import distribution
+from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.tables import summary, trials_table
 from tests.made_up import TEMPORAL, graph_record, network_record
 
 SPACES = Path(__file__).parents[2] / "search_spaces"

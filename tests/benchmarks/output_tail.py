@@ -34,15 +34,15 @@ from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.rounding import Ranged
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.evaluation.keyframes import Keyframes
-from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.litert import Graph
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.class_map import CLASS_MAP_STRIDE
 from jejunet_nas.networks.folded_layers import FoldedLayers
 from jejunet_nas.networks.paths import key_path
-from jejunet_nas.reporting.words import network_words
+from jejunet_nas.records.words import network_words
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.quantization import (
     EVERY,
     NETWORKS,

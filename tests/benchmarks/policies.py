@@ -25,11 +25,11 @@ from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import DataSplit, GraphName, TrialResult
-from jejunet_nas.search.ledger import require_ledger
-from jejunet_nas.search.measurements import NETWORKS, graph_files
-from jejunet_nas.search.settings import read_study
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
-from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail
+from jejunet_nas.study.kept_measurements import NETWORKS
+from jejunet_nas.study.ledger import require_ledger
+from jejunet_nas.study.settings import read_study
+from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail, graph_files
 
 PLAIN = Policy(keyframe_interval=1)
 INTERVALS = range(1, 13)

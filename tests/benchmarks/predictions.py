@@ -11,7 +11,7 @@ import statistics
 import time
 from pathlib import Path
 
-from jejunet_nas.latency.predicted import load_profile
+from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.search.predict import predict_paths
 from jejunet_nas.space.draw import draw
 from jejunet_nas.space.search_space import read_search_space

@@ -28,13 +28,13 @@ import yaml
 
 from jejunet_nas.records import DataSplit
 from jejunet_nas.search.prepare import prepare
-from jejunet_nas.search.settings import StudySettings, read_study
 from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.training.settings import SCRATCH, TrainingSettings
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import teach
-from jejunet_nas.trial import run_trial
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.run import run_trial
+from jejunet_nas.trial.setup import TrialSetup
 
 INTERVALS = (1, 4)
 FEW = 20  # of so many frames one stays annotated

@@ -29,7 +29,7 @@ import tf_keras
 
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.sampling import PairSampler, Prefetcher
-from jejunet_nas.latency.predicted import load_profile
+from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.networks.build import as_input
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.layers import separable

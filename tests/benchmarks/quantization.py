@@ -26,13 +26,13 @@ from jejunet_nas.compression.compress import compress
 from jejunet_nas.compression.settings import PostTrainingInt8, QuantizationAware
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.networks.build import KerasNetwork, build_network
-from jejunet_nas.reporting.words import network_words
+from jejunet_nas.records.words import network_words
 from jejunet_nas.search.prepare import prepare
-from jejunet_nas.search.settings import read_study
 from jejunet_nas.space.architecture import Network
+from jejunet_nas.study.settings import read_study
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.trial import inherit_backbones
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.run import inherit_backbones
+from jejunet_nas.trial.setup import TrialSetup
 
 STUDY = Path("studies/davis_pixel2.yaml")
 REPEATS = 5  # of a conversion that is timed

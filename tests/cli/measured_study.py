@@ -3,13 +3,14 @@
 import dataclasses
 from pathlib import Path
 
-from jejunet_nas.measurement import NetworkMeasurement
 from jejunet_nas.records import FramePaths, StudyHistory, to_json
-from jejunet_nas.scores import Score
-from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.measurements import NETWORKS, graph_files, keep, kept
+from jejunet_nas.records.measurements import NetworkMeasurement
+from jejunet_nas.records.scores import Score
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import draw
+from jejunet_nas.study.kept_measurements import NETWORKS, keep, kept
+from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.video.graphs import graph_files
 from tests.cli.commands import takes
 from tests.search.build import result, tiny_study
 from tests.search.measured import OTHER_PHONE, network_measurement

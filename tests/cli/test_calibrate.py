@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.calibration import phone as calibration_phone
-from jejunet_nas.calibration.calibrate import calibrate
 from jejunet_nas.latency import device
 from jejunet_nas.latency.fit import write_profile
-from jejunet_nas.latency.protocol import Protocol
-from tests.calibration.few_probes import Takes, install_few_probes
-from tests.calibration.made_up_phone import MadeUpPhone, random_costs, unbuilt
+from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.profiling import phone as calibration_phone
+from jejunet_nas.profiling.calibrate import calibrate
 from tests.cli.commands import answer, exit_code, program, refusal, takes
 from tests.contracts.test_meters import write_float
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn
+from tests.profiling.few_probes import Takes, install_few_probes
+from tests.profiling.made_up_phone import MadeUpPhone, random_costs, unbuilt
 
 Capfd = pytest.CaptureFixture[str]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.latency import device
-from jejunet_nas.latency.measured import PhoneMeter
-from jejunet_nas.latency.protocol import Protocol
-from jejunet_nas.measurement import Measurement
+from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.records import StudyHistory
+from jejunet_nas.records.measurements import Measurement
 from tests.cli.commands import answer, exit_code, program, refusal, takes
 from tests.cli.measured_study import MeasuredStudy
 from tests.contracts.test_meters import write_float, write_int8
@@ -147,7 +147,7 @@ def test_an_unstable_measurement_is_said_and_told_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
     capfd: Capfd,
 ) -> None:
-    monkeypatch.setattr("jejunet_nas.latency.measured.wait", lambda seconds: None)
+    monkeypatch.setattr("jejunet_nas.latency.phone_meter.wait", lambda seconds: None)
     phone.set_file("/sys/devices/system/cpu/cpu4/cpufreq/scaling_max_freq", "1000000\n")
 
     shown, said = answer(capfd, "measure", graphs / "key.tflite", *on_phone)
@@ -334,7 +334,7 @@ def test_a_profile_that_is_not_there_is_no_profile_to_add_to(
 
 
 def front(history: StudyHistory) -> list[int]:
-    from jejunet_nas.reporting.tables import front_of
+    from jejunet_nas.scoring.ranking import front_of
 
     return [trial.number for trial in front_of(history)]
 

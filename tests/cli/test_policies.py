@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
-from jejunet_nas.search.ledger import Ledger, storage_url
 from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.search.build import result, tiny_study

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from jejunet_nas.networks.build import KerasNetwork
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material, Tell
+from jejunet_nas.training.material import Material
 from tests.builders import noise
 
 DRIFT = 1e-3  # of a weight in a step, at most

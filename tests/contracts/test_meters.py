@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.host import HostMeter
+from jejunet_nas.latency.host_meter import HostMeter
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import LatencySource
 from tests.builders import noise, write_graph
 from tests.latency.build import meter_of, prints

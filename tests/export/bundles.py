@@ -9,7 +9,7 @@ from typing import Any
 from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.write import write_bundle
 from jejunet_nas.records import FramePaths, StudyHistory, TrialResult
-from jejunet_nas.scores import ClipScore, Score
+from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
 from tests.search.build import result, tiny_study

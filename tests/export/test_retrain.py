@@ -11,13 +11,13 @@ from filelock import FileLock
 from jejunet_nas.compression.settings import CompressionSettings, Pruning, QuantizationAware
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.retrain import RATE, retrain
-from jejunet_nas.latency.predicted import PredictedMeter, load_profile
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import GRAPH_NAMES, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.trial import WEIGHTS, run_trial
-from jejunet_nas.trial_setup import TrialSetup
+from jejunet_nas.trial.run import WEIGHTS, run_trial
+from jejunet_nas.trial.setup import TrialSetup
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
 from tests.training.scalars import read
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export import write
 from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.write import write_bundle
-from jejunet_nas.reporting.overlay import class_colours
-from jejunet_nas.search.measurements import measured_trial
 from jejunet_nas.space.architecture import Policy
+from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.video.bundle import read_bundle
 from tests.builders import tiny_run
 from tests.export.bundles import (

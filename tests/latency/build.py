@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.latency.measured import PhoneMeter
+from jejunet_nas.latency.measuring_plan import Protocol
 from jejunet_nas.latency.phone import Phone
-from jejunet_nas.latency.protocol import Protocol
+from jejunet_nas.latency.phone_meter import PhoneMeter
 from tests.phone.stand_in import StandIn
 
 NEXT = 'echo $((number + 1)) > "$file"'

@@ -15,9 +15,9 @@ from jejunet_nas.latency.device import (
     open_meter,
     open_phone,
 )
-from jejunet_nas.latency.host import HostMeter
-from jejunet_nas.latency.measured import PhoneMeter
-from jejunet_nas.latency.predicted import PredictedMeter
+from jejunet_nas.latency.host_meter import HostMeter
+from jejunet_nas.latency.phone_meter import PhoneMeter
+from jejunet_nas.latency.predicted_meter import PredictedMeter
 from tests.latency.build import prints
 from tests.phone.stand_in import StandIn
 

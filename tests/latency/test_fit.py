@@ -12,7 +12,7 @@ from jejunet_nas.latency import costs as costs_of
 from jejunet_nas.latency import fit
 from jejunet_nas.latency.factors import one_thread_points, runtime_factor, thread_factors
 from jejunet_nas.latency.points import MeasuredPoint, Point, add_points, read_points
-from jejunet_nas.latency.predicted import ERRORS_IN_INTERVAL, PROFILES, load_profile
+from jejunet_nas.latency.predicted_meter import ERRORS_IN_INTERVAL, PROFILES, load_profile
 
 SHIPPED = PROFILES / "pixel2.json"
 POINTS = read_points(SHIPPED)

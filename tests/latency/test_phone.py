@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import DeviceAwayError, DeviceError
 from jejunet_nas.latency import phone as phone_module
 from jejunet_nas.latency.phone import FOLDER, Phone, core_mask, in_mask, parse_state
-from jejunet_nas.measurement import Core, PhoneInfo, PhoneState
+from jejunet_nas.records.measurements import Core, PhoneInfo, PhoneState
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn
 

@@ -14,8 +14,7 @@ from jejunet_nas.latency.stream import (
     frame_ms,
     stream_latency,
 )
-from jejunet_nas.records import FramePaths, Latency, PathLatencies
-from jejunet_nas.records import Path as FramePath
+from jejunet_nas.records import FramePath, FramePaths, Latency, PathLatencies
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.walk import walk
 from tests.video.build import policies_in_the_background

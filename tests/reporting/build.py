@@ -5,17 +5,17 @@ import random
 
 from jejunet_nas.records import (
     FailedTrial,
+    FramePath,
     FramePaths,
     Latency,
     LatencySource,
-    Path,
     PathLatencies,
     RefusedTrial,
     StreamLatency,
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.scores import ClipScore, Score
+from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from tests.made_up import TEMPORAL, network_record
 
@@ -44,7 +44,7 @@ def trial(
     class_iou: tuple[float | None, ...] | None = None,
     source: LatencySource = "predicted",
 ) -> TrialResult:
-    paths: list[Path] = ["key", *["propagate"] * (interval - 1)]  # type: ignore[list-item]
+    paths: list[FramePath] = ["key", *["propagate"] * (interval - 1)]  # type: ignore[list-item]
     clips = (
         ClipScore(name="bear", frames=2, annotated=(8, 8), intersection=(6, 6), union=(10, 10)),
     )

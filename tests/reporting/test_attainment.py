@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.attainment import attained, compare, staircase
-from jejunet_nas.scores import ClipScore
 from jejunet_nas.scoring.front import Point, hypervolume
 from tests.reporting.build import history, measured, trial
 

@@ -6,8 +6,8 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.baseline import BaselineAnswer, answer, sentences
-from jejunet_nas.scores import ClipScore
 from jejunet_nas.scoring.score import combine
 from tests.reporting.build import history, trial
 

@@ -5,16 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.tables import (
-    class_notes,
-    front_markdown,
-    front_of,
-    front_table,
-    states,
-    summary,
-    trials_table,
-)
+from jejunet_nas.reporting.tables import class_notes, front_markdown
+from jejunet_nas.scoring.ranking import front_of, states
 from jejunet_nas.space.architecture import architecture_from_dict
+from jejunet_nas.study.tables import front_table, summary, trials_table
 from tests.reporting.build import architecture, history, measured, refused, trial
 
 BROKEN = FailedTrial(number=5, architecture=None, reason="the loss is\nnot a number")

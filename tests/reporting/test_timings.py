@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jejunet_nas.latency.benchmark_model import OperatorTime
-from jejunet_nas.measurement import GraphTiming, TrialTiming
 from jejunet_nas.records import Latency, LatencySource, StreamLatency
+from jejunet_nas.records.measurements import GraphTiming, TrialTiming
 from jejunet_nas.reporting.timings import (
     files_json,
     files_table,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.scores import ClipScore
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.score import combine
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE, Clip, Masks
-from jejunet_nas.scores import ClipScore
+from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.scoring.score import combine, score_clip
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.records import IGNORE, Clip, Masks, from_json, to_json
-from jejunet_nas.scores import ClipTemporal, TemporalScore
+from jejunet_nas.records.scores import ClipTemporal, TemporalScore
 from jejunet_nas.scoring.boundary import FrameAccuracy
 from jejunet_nas.scoring.miou import ClassMap
 from jejunet_nas.scoring.temporal import (

@@ -14,10 +14,10 @@ from jejunet_nas.records import (
     StreamLatency,
     TrialResult,
 )
-from jejunet_nas.scores import Score
-from jejunet_nas.search.settings import StudySettings, read_study
+from jejunet_nas.records.scores import Score
 from jejunet_nas.search.view import Standing
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
+from jejunet_nas.study.settings import StudySettings, read_study
 from tests.made_up import TEMPORAL, graph_record, network_record
 
 SPACE = """\
@@ -129,7 +129,7 @@ class FakeTrials:
 
 def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
     """Put `trials` in the place of real ones, and a data set of two classes behind them."""
-    from jejunet_nas.search import search
+    from jejunet_nas.search import loop as search
 
     def prepare(*_: Any) -> SimpleNamespace:
         return SimpleNamespace(val=SimpleNamespace(class_names=("background", "object")))

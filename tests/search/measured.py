@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError
-from jejunet_nas.measurement import Measurement, NetworkMeasurement, PhoneInfo, PhoneState
 from jejunet_nas.records import GRAPH_NAMES, Latency
+from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo, PhoneState
 
 PATIENCE_S = 60.0  # until what must come is given up: both cores may be busy
 STATE = PhoneState(

@@ -6,17 +6,17 @@ from typing import Any
 import optuna
 import pytest
 
-from jejunet_nas.measurement import NetworkMeasurement, PhoneInfo
 from jejunet_nas.records import NetworkRecord, StudyHistory, TrialResult
+from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
 from jejunet_nas.search.closing import Closing, measured_words, open_phone, still_to_measure
-from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.measurements import keep, measured_trial, with_measured
-from jejunet_nas.search.measuring import Measured
+from jejunet_nas.search.phone_queue import Measured
+from jejunet_nas.study.kept_measurements import keep, measured_trial, with_measured
+from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.search.build import QuietView, result, tiny_study
 from tests.search.measured import OTHER_PHONE, PHONE, network_measurement
-from tests.search.test_ledger import begin
 from tests.space.build import ARCHITECTURE
+from tests.study.test_ledger import begin
 
 ADB = "latency: {backend: adb}\n"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from jejunet_nas import trial
 from jejunet_nas.datasets import cache
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import SettingError, TrialError
@@ -16,7 +15,9 @@ from jejunet_nas.search import prepare as module
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
-from jejunet_nas.training import material, published
+from jejunet_nas.training import imagenet as published
+from jejunet_nas.training import material
+from jejunet_nas.trial.run import run as trial
 from tests.datasets.davis_tree import write_davis
 from tests.search.build import SPACE, tiny_study
 from tests.training.teachers import write_classes

@@ -14,15 +14,16 @@ import pytest
 import tensorflow as tf
 
 from jejunet_nas.errors import DeviceAwayError
-from jejunet_nas.latency.protocol import Protocol
+from jejunet_nas.latency.measuring_plan import Protocol
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.search import closing, measuring
-from jejunet_nas.search import search as search_module
-from jejunet_nas.search.ledger import Ledger, storage_url
-from jejunet_nas.search.measurements import kept, with_measured
-from jejunet_nas.search.search import Budget, search
-from jejunet_nas.search.settings import StudySettings, read_study
+from jejunet_nas.search import closing
+from jejunet_nas.search import loop as search_module
+from jejunet_nas.search import phone_queue as measuring
+from jejunet_nas.search.loop import Budget, search
 from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.study.kept_measurements import kept, with_measured
+from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.settings import StudySettings, read_study
 from tests.builders import write_graph
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn, benchmark_binary
@@ -363,8 +364,8 @@ def test_an_interrupted_search_ends_at_once_though_a_measurement_hangs(setting: 
 KILLED = """\
 import os, pathlib, signal, sys
 import pytest
-from jejunet_nas.search.search import Budget, search
-from jejunet_nas.search.settings import read_study
+from jejunet_nas.search.loop import Budget, search
+from jejunet_nas.study.settings import read_study
 from tests.search.build import QuietView, install
 from tests.search.test_search_on_a_phone import TrialsWithGraphs, wait_for
 
@@ -409,8 +410,9 @@ def test_a_search_killed_while_a_trial_is_held_closes_it_in_the_next_run(
 # The command line, with a phone that is looked for often and measured in one short round.
 COMMAND = """\
 import functools, sys
-from jejunet_nas.latency.protocol import Protocol
-from jejunet_nas.search import closing, measuring
+from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.search import closing
+from jejunet_nas.search import phone_queue as measuring
 
 measuring.LOOK_AGAIN_S = 0.1
 closing.Protocol = functools.partial(Protocol, rounds=1, warmup_s=0, attempts=1)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jejunet_nas.records import Clip, Path
+from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, Memory, NetworkGraphs, Thumbnail
@@ -19,7 +19,7 @@ class Plain(NamedTuple):
     """What a plain run makes of a clip, one item a frame."""
 
     masks: list[Mask]
-    paths: list[Path]
+    paths: list[FramePath]
     scores: list[float | None]
     ages: list[int]
 

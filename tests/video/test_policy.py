@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.records import Path
+from jejunet_nas.records import FramePath
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import PathChooser
 from tests.video.build import policies, policies_in_the_background
@@ -12,7 +12,7 @@ from tests.video.build import policies, policies_in_the_background
 clips = st.lists(st.floats(0, 1), min_size=1, max_size=60)  # what the gate would say of each frame
 
 
-def walk(policy: Policy, scores: list[float]) -> tuple[list[Path], list[bool]]:
+def walk(policy: Policy, scores: list[float]) -> tuple[list[FramePath], list[bool]]:
     """Return each frame's path, and whether the gate was asked."""
     chooser, paths, asked = PathChooser(policy), [], []
     for score in scores:
@@ -93,7 +93,7 @@ class Step:
 
     score: float
     asked: bool
-    path: Path
+    path: FramePath
     begins: bool
     running: bool
     since: int

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
@@ -20,11 +21,10 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.reporting.pictures import TrialPictures
-from jejunet_nas.reporting.tables import front_of
-from jejunet_nas.reporting.words import network_words, policy_words
+from jejunet_nas.records.words import network_words, policy_words
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.front import knee
+from jejunet_nas.scoring.ranking import front_of
 
 Card = dict[str, Any]
 

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records.words import latency_words, one_line
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, answer, sentences
-from jejunet_nas.reporting.page import nearest_to_target
-from jejunet_nas.reporting.pictures import TrialPictures
 from jejunet_nas.reporting.site.cards import card, roles
 from jejunet_nas.reporting.site.charts import (
     importance_chart,
@@ -22,9 +22,15 @@ from jejunet_nas.reporting.site.charts import (
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.reporting.tables import best_feasible, deadline_ms, feasible, front_of, summary
-from jejunet_nas.reporting.words import latency_words, one_line
 from jejunet_nas.scoring.bootstrap import Interval, miou_interval
+from jejunet_nas.scoring.ranking import (
+    best_feasible,
+    deadline_ms,
+    feasible,
+    front_of,
+    nearest_to_target,
+)
+from jejunet_nas.study.tables import summary
 
 MOST_CARDS = 24  # of a long front: its ends and what lies evenly between
 MOST_REASONS = 12  # rows of what failed, the most frequent first

@@ -16,9 +16,9 @@ from jejunet_nas.reporting.site.plot import (
     scatter,
     target_line,
 )
-from jejunet_nas.reporting.site.published import SEED, SEED_DATASET, SOURCE
-from jejunet_nas.reporting.tables import deadline_ms, front_of, states
+from jejunet_nas.reporting.site.seed_figures import SEED, SEED_DATASET, SOURCE
 from jejunet_nas.scoring.bootstrap import Interval
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, states
 
 
 def front_chart(

@@ -3,18 +3,17 @@
 What is not at hand is left out and said so: a report can always be written.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
+from jejunet_nas.drawing.pictures import TrialPictures, kept_pictures, trial_pictures
 from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
-from jejunet_nas.reporting.pictures import TrialPictures, kept_pictures, trial_pictures
 from jejunet_nas.reporting.site.content import Beside, shown_front
-from jejunet_nas.search.importance import importances
-from jejunet_nas.search.measurements import NETWORKS, graphs_of
-from jejunet_nas.search.settings import StudySettings
-
-Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
+from jejunet_nas.study.importance import importances
+from jejunet_nas.study.kept_measurements import NETWORKS
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.video.graphs import graphs_of
 
 PICTURES = "pictures"  # in a study's folder
 

@@ -7,8 +7,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from jejunet_nas import __version__
 from jejunet_nas.reporting.site.packing import packed, packed_plotly, safe_json
+from jejunet_nas.version import __version__
 
 _DRAWN = ("charts", "trials", "baseline_trials")  # for the script, not for the template
 _TEMPLATES = files("jejunet_nas.reporting.site") / "templates"

@@ -7,8 +7,8 @@ import itertools
 from typing import Any
 
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
-from jejunet_nas.reporting.tables import states
-from jejunet_nas.reporting.words import network_words, one_line, policy_words
+from jejunet_nas.records.words import network_words, one_line, policy_words
+from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import DIMENSIONS, in_words

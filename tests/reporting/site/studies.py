@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.scores import ClipScore, Score
+from jejunet_nas.records.scores import ClipScore, Score
 from tests.reporting.build import history, many_trials, measured, refused, trial
 
 HOSTILE = "<script>window.hurt = 1</script>'\"&amp; \u00e9\u4e2d\u0416</style>${x}{{ 7 * 7 }}"

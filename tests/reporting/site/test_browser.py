@@ -11,7 +11,7 @@ import pytest
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.report import write_report
-from jejunet_nas.reporting.site.comparison import write_comparison
+from jejunet_nas.reporting.site.compare import write_comparison
 from jejunet_nas.reporting.site.content import Beside
 from tests.reporting.build import history, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study, two_clips

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
+from jejunet_nas.drawing.pictures import ClipFrame, TrialPictures
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.pictures import ClipFrame, TrialPictures
 from jejunet_nas.reporting.site.cards import card, export_command, roles
-from jejunet_nas.reporting.site.comparison import ROLES
+from jejunet_nas.reporting.site.compare import ROLES
 from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.packing import packed, safe_json

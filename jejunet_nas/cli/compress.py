@@ -1,0 +1,105 @@
+"""The command `compress`: a trial's network compressed in several ways, and what each costs."""
+
+import dataclasses
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Storage,
+    Study,
+    existing_folder,
+    print_json,
+    report_file,
+    sayer,
+    state_folder,
+)
+from jejunet_nas.cli.targets import choose_trial
+from jejunet_nas.errors import TrialError
+
+if TYPE_CHECKING:
+    from jejunet_nas.records.rows import CompressionRow
+
+FREE = ("float32", "float16", "dynamic", "int8")  # that need no training
+COMPRESSED = "compressed"  # the folder of what was made, in the study's own
+
+
+def compress(
+    study: Study,
+    trial: Annotated[
+        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="METHOD[:NAME=VALUE,...] + ...; methods: prune, cluster, float32, float16, "
+            "dynamic, int8, qat. Once for each way [default: those without training]. What is not "
+            "said is as the program has it, whatever the study says."
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Markdown file [default: reports/NAME/compression.md].")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a trial's network in several ways: what each costs, and what it brings.
+
+    It starts from the weights that the network was trained to. Graphs and figures are kept in
+    studies/NAME/compressed, so that the same command goes on where it was interrupted.
+    """
+    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
+    from jejunet_nas.compression.chain import chain_from_words
+
+    chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
+    chosen = choose_trial(study, trial, storage, overrides)
+    name = chosen.settings.name
+    target = report_file(chosen.file, name, "compression.md", out)
+    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.reporting.compression import compression_page
+
+    folder = state_folder(chosen.file, name)
+    console = console_of_its_own()
+    with closing(console.file), native_log(folder / "tensorflow.log"):
+        from jejunet_nas.search.prepare import prepare
+        from jejunet_nas.search.view import make_view
+        from jejunet_nas.trial.compress import compress_network
+
+        with make_view(console) as view:
+            setup = prepare(chosen.settings, folder, view.stage)
+            rows, failures = compress_network(
+                chosen.trial.network,
+                chains,
+                setup,
+                folder / COMPRESSED,
+                view.stage,
+                frames=frames,
+            )
+    if failures:
+        say = sayer(Console(stderr=True))
+        for failure in failures:
+            say(failure)
+    if not rows:
+        raise TrialError(f"none of {len(chains)} ways could be gone: {failures[0]}")
+    text = compression_page(rows, chosen.trial, history=chosen.history, frames=frames)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    if as_json:
+        print_json(list(map(_plain, rows)))
+    else:
+        typer.echo(text)
+    sayer(Console(stderr=True))(f"compression: {target}")
+    if failures:
+        raise TrialError(f"{len(failures)} of {len(chains)} ways could not be gone; see above.")
+
+
+def _plain(row: "CompressionRow") -> dict[str, Any]:
+    """Return a row as plain values, with the sums over its graphs."""
+    sizes = {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
+    return dataclasses.asdict(row) | sizes

@@ -1,0 +1,144 @@
+"""The commands of bundles: `export` makes one of a trial, `verify` checks one."""
+
+import dataclasses
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Storage,
+    Study,
+    existing_folder,
+    print_json,
+    sayer,
+    state_folder,
+)
+from jejunet_nas.cli.targets import ChosenTrial, choose_trial
+from jejunet_nas.errors import SettingError
+
+if TYPE_CHECKING:
+    from jejunet_nas.records import GraphName
+
+Pick = Literal["best", "knee", "fastest"]
+Target = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle: a folder, or a .zip.")]
+
+
+def export(
+    study: Study,
+    out: Annotated[Path, typer.Option(help="Folder or .zip to write; a new one.")],
+    trial: Annotated[int | None, typer.Option(help="Trial [default: what --pick says].")] = None,
+    pick: Annotated[
+        Pick | None,
+        typer.Option(
+            help="Trial of the front: its best mIoU, its fastest, or the knee, furthest from the "
+            "line between these two [default: best]."
+        ),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Train the trial's weights on for so many steps.")
+    ] = 0,
+    qat: Annotated[
+        bool, typer.Option("--qat", help="Compress with quantisation-aware training.")
+    ] = False,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the data set; read where something is trained.")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a bundle of a trial: graphs, manifest, model card, and an example that runs it.
+
+    As it is, a bundle holds the graphs that the trial was scored with, and its scores. With --steps
+    or --qat the network is trained on, compressed and scored anew; that is kept in
+    studies/NAME/exports, so that the same command goes on where it was interrupted.
+    """
+    from jejunet_nas.export.write import require_free, write_bundle
+
+    require_free(out)
+    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
+    chosen = _chosen(study, trial, pick, storage, overrides)
+    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.export.facts import facts_of, known_fingerprints
+
+    state = state_folder(chosen.file, chosen.settings.name)
+    console = console_of_its_own()
+    with closing(console.file), native_log(state / "tensorflow.log"):
+        if steps or qat:
+            chosen, graphs, fingerprints = _made(chosen, state, steps, qat, console)
+        else:
+            graphs, fingerprints = chosen.graphs(), known_fingerprints(state)
+        facts = facts_of(
+            chosen.trial,
+            chosen.history,
+            chosen.settings,
+            fingerprints=fingerprints,
+            export_steps=steps,
+        )
+        write_bundle(graphs, facts, out)
+        result = chosen.trial
+        sayer(console)(
+            f"exported: {out}, trial {result.number}, {100 * result.score.miou:.1f} mIoU, "
+            f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
+        )
+    if as_json:
+        print_json({"out": str(out), **facts})
+
+
+def verify(bundle: Target, as_json: AsJson = False) -> None:
+    """Check a bundle: that it is whole, unchanged, and runs as its manifest says."""
+    from jejunet_nas.cli.native_log import native_log
+    from jejunet_nas.export.verify import verify as check
+
+    with native_log(Path(os.devnull)):  # LiteRT tells of its delegate
+        checks = check(Path(bundle))
+    say = sayer(Console(stderr=True))
+    for each in checks:
+        say(f"{each.name}: {each.found}")
+    say(f"{bundle} is whole")
+    if as_json:
+        print_json({"bundle": bundle, "checks": {each.name: each.found for each in checks}})
+
+
+def _chosen(
+    study: str,
+    number: int | None,
+    pick: Pick | None,
+    storage: str | None,
+    overrides: dict[str, str],
+) -> ChosenTrial:
+    if number is not None and pick is not None:
+        raise SettingError(
+            f"--trial is {number} and --pick is {pick}; allowed: one of them. Leave one out."
+        )
+    chosen = choose_trial(study, number, storage, dict(overrides))
+    if pick in (None, "best"):
+        return chosen
+    from jejunet_nas.scoring.front import knee
+    from jejunet_nas.scoring.ranking import front_of
+
+    front = front_of(chosen.history)
+    bend = knee([(trial.score.miou, trial.latency.mean_ms) for trial in front])
+    return dataclasses.replace(chosen, trial=front[-1] if pick == "fastest" else front[bend])
+
+
+def _made(
+    chosen: ChosenTrial, state: Path, steps: int, qat: bool, console: Console
+) -> "tuple[ChosenTrial, dict[GraphName, Path], dict[str, str]]":
+    """Train on, compress and score anew; return the trial as it is then, its graphs and data."""
+    from jejunet_nas.export.retrain import EXPORTS, retrain
+    from jejunet_nas.search.prepare import prepare
+    from jejunet_nas.search.view import make_view
+
+    with make_view(console) as view:
+        setup = prepare(chosen.settings, state, view.stage)
+        trial, folder = retrain(
+            chosen.trial, setup, state / EXPORTS, steps=steps, qat=qat, tell=view.stage
+        )
+    graphs = {name: folder / graph.file for name, graph in trial.network.graphs.items()}
+    fingerprints = {"train": setup.train.fingerprint, "val": setup.val.fingerprint}
+    return dataclasses.replace(chosen, trial=trial), graphs, fingerprints

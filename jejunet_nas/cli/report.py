@@ -1,0 +1,123 @@
+"""The command `report`: a study's page and tables, or several studies beside each other."""
+
+import json
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Storage,
+    existing_folder,
+    project_folder,
+    require_feasible,
+    sayer,
+    show_front,
+)
+from jejunet_nas.errors import SettingError
+
+if TYPE_CHECKING:
+    from jejunet_nas.records import StudyHistory
+    from jejunet_nas.study.opened import Study
+
+Studies = Annotated[
+    list[str],
+    typer.Argument(metavar="STUDY...", help="A study's YAML file, or its name; more to compare."),
+]
+
+
+def report(
+    studies: Studies,
+    baseline: Annotated[
+        str | None, typer.Option(help="A study that the front is held against.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the data set, for pictures.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a study: one page to read, tables, summary and the front as a figure.
+
+    Of several studies, one page that compares them.
+    """
+    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
+    if baseline and len(studies) > 1:
+        raise SettingError(
+            f"--baseline is {baseline} with {len(studies)} studies; allowed: one study. Name it "
+            "among the studies to compare."
+        )
+
+    from jejunet_nas.study.rows import without_search_for_cycles
+
+    with without_search_for_cycles():  # among ten thousand trials it takes as long as all else
+        if len(studies) > 1:
+            page, history = _compare(studies, out, storage, as_json), None
+        else:
+            page, history = _report(studies[0], baseline, overrides, out, storage, as_json)
+    if open_page:
+        webbrowser.open(page.absolute().as_uri())
+    if history is not None:
+        require_feasible(history)
+
+
+def _report(
+    name: str,
+    baseline: str | None,
+    overrides: dict[str, Any],
+    out: Path | None,
+    storage: str | None,
+    as_json: bool,
+) -> "tuple[Path, StudyHistory]":
+    from jejunet_nas.reporting.report import plain_report, write_report
+    from jejunet_nas.reporting.site.gather import gather
+    from jejunet_nas.study.opened import open_study
+
+    study = open_study(name, storage=storage, overrides=overrides)
+    history, console = study.history, Console(stderr=True)
+    against = open_study(baseline, storage=storage).history if baseline else None
+    with console.status("reading the study") as status:
+        beside = gather(
+            study.settings,
+            history,
+            study.folder,
+            lambda what, done, total: status.update(f"{what}: {done} of {total}"),
+            name=name,
+            baseline=against,
+        )
+        status.update("writing the report")
+        written = write_report(history, out or _reports(study) / study.name, beside)
+    show_front(history, console)
+    say = sayer(console)
+    if beside.no_pictures:
+        say(f"no pictures of masks: {beside.no_pictures}")
+    page = written.folder / "index.html"
+    say(f"report: {page}")
+    if as_json:
+        typer.echo(json.dumps(plain_report(history, against), indent=2, ensure_ascii=False))
+    return page, history
+
+
+def _compare(names: list[str], out: Path | None, storage: str | None, as_json: bool) -> Path:
+    from jejunet_nas.reporting.site.compare import comparison_plain, write_comparison
+    from jejunet_nas.study.opened import open_study
+
+    opened = [open_study(name, storage=storage) for name in names]
+    folder = out or _reports(opened[0]) / "-vs-".join(study.name for study in opened)
+    histories = [study.history for study in opened]
+    page = write_comparison(histories, folder)
+    sayer(Console(stderr=True))(f"comparison: {page}")
+    if as_json:
+        typer.echo(json.dumps(comparison_plain(histories), indent=2, ensure_ascii=False))
+    return page
+
+
+def _reports(study: "Study") -> Path:
+    return project_folder(study.file) / "reports"

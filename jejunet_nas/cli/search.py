@@ -1,0 +1,71 @@
+"""The command `search`: a study is searched, or gone on with."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    Program,
+    Storage,
+    Study,
+    existing_folder,
+    require_feasible,
+    seconds_of,
+    show_front,
+    state_folder,
+    study_file,
+)
+
+
+def search(
+    study: Study,
+    trials: Annotated[int | None, typer.Option(help="Complete trials in all.")] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
+    ] = None,
+    storage: Storage = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of sampler and training.")] = None,
+    benchmark_binary: Program = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a search study, or go on with it."""
+    overrides: dict[str, Any] = {}
+    if data_root is not None:
+        overrides["data.root"] = str(existing_folder(data_root))
+    if init is not None:
+        overrides["training.init"] = init
+    if seed is not None:
+        overrides |= {"training.seed": seed, "sampler.seed": seed}
+    if trials is not None:
+        overrides["trials"] = trials
+    if benchmark_binary is not None:
+        overrides["latency.benchmark_binary"] = str(benchmark_binary)
+    seconds = seconds_of(time_budget, "--time-budget")
+
+    from jejunet_nas.study.settings import read_study
+
+    file = study_file(study)
+    settings = read_study(file, overrides)
+    folder = state_folder(file, settings.name)
+
+    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+
+    console = console_of_its_own()
+    with native_log(folder / "tensorflow.log"):
+        from jejunet_nas.search.loop import Budget, search
+        from jejunet_nas.search.view import make_view
+        from jejunet_nas.study.tables import summary
+
+        budget = Budget(trials=settings.trials, seconds=seconds)
+        history = search(settings, folder, budget, make_view(console), storage=storage)
+    show_front(history, console)
+    if as_json:
+        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
+    require_feasible(history)

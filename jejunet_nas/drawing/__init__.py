@@ -1,0 +1,1 @@
+"""Pictures: masks on frames, contact sheets, films, charts."""

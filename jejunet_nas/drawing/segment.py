@@ -1,0 +1,206 @@
+"""Segments a video with a trial's graphs: frames from a source, masks to sinks, and what it took.
+
+Units: milliseconds of this computer; they are no phone's, and are called `host` wherever they are
+told.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jejunet_nas.drawing.live import LiveView
+from jejunet_nas.drawing.overlay import class_colours
+from jejunet_nas.errors import SettingError
+from jejunet_nas.media.frames import Picture, Source
+from jejunet_nas.media.interrupts import undisturbed
+from jejunet_nas.media.sink import MaskSink, VideoSink
+from jejunet_nas.records import PATHS, FramePath
+from jejunet_nas.video.bundle import Bundle
+from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
+
+_TAIL_PCT = 95
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Tally:
+    """What the frames so far took; each is added once all of its outputs are written."""
+
+    latencies_ms: dict[FramePath, list[float]] = dataclasses.field(
+        default_factory=lambda: {path: [] for path in PATHS}
+    )
+    resize_ms: list[float] = dataclasses.field(default_factory=list)
+    draw_ms: list[float] = dataclasses.field(default_factory=list)
+    began: int = 0  # keyframes in the background
+    seconds: float = 0.0
+    interrupted: bool = False
+    trouble: str | None = None  # of the source
+    notes: list[str] = dataclasses.field(default_factory=list)  # of the video's sink
+
+    @property
+    def frames(self) -> int:
+        """How many frames were segmented."""
+        return len(self.resize_ms)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second from first to last: read, segmented, drawn and written."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def shares(self) -> dict[FramePath, float]:
+        """Share of the frames on each path."""
+        return {path: len(ms) / max(1, self.frames) for path, ms in self.latencies_ms.items()}
+
+    def add(self, shown: Segmentation) -> None:
+        """Count one frame."""
+        self.latencies_ms[shown.path].append(shown.latency_ms)
+        self.resize_ms.append(shown.resize_ms)
+        self.began += shown.keyframe_began
+
+    def host_ms(self) -> dict[str, dict[str, float] | None]:
+        """Return mean, median and 95th percentile by path, and over all; None for no frame."""
+        every = [ms for path in PATHS for ms in self.latencies_ms[path]]
+        return {path: _figures(ms) for path, ms in [*self.latencies_ms.items(), ("all", every)]}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where segmented frames go; at least one.
+
+    video: a file for the drawn video. masks: a folder for masks as PNGs, with `full_size` of the
+    video's size, without of the graphs'.
+    """
+
+    video: Path | None
+    masks: Path | None
+    full_size: bool = True
+
+    def __post_init__(self) -> None:
+        if self.video is None and self.masks is None:
+            raise SettingError(
+                "neither --out nor --masks is given; allowed: one of them, or both. Add --out "
+                "segmented.mp4."
+            )
+
+
+def segment_video(
+    source: Source,
+    segmenter: VideoSegmenter,
+    outputs: Outputs,
+    *,
+    path: Path | None,
+    most: int | None = None,
+    tell: Callable[[int], None] = lambda frames: None,
+) -> Tally:
+    """Segment the frames of `source`, `most` at most; Ctrl-C ends it as the video's end does.
+
+    path: the source's file or folder, whose sound is kept and which no output may replace; None
+    for a camera. tell: is told how many frames are done. What was written before an error is
+    removed by its sink, except for masks. Raises `SettingError` where an output cannot be written.
+    """
+    tally = Tally()
+    began = time.perf_counter()
+    try:
+        with _opened(source, segmenter.bundle, outputs, path, tally) as writers:
+            for frame in source:
+                shown = segmenter.segment(frame.picture)
+                with undisturbed():  # a frame is in all outputs and in the tally, or in none
+                    for write in writers:
+                        write(frame.picture, shown, frame.time_s)
+                    tally.add(shown)
+                tell(tally.frames)
+                if tally.frames == most:
+                    break
+    except KeyboardInterrupt:  # what was written is closed by now
+        tally.interrupted = True
+    tally.seconds = time.perf_counter() - began
+    tally.trouble = source.trouble
+    return tally
+
+
+Writer = Callable[[Picture, Segmentation, float], None]
+
+
+@contextlib.contextmanager
+def _opened(
+    source: Source, bundle: Bundle, outputs: Outputs, path: Path | None, tally: Tally
+) -> Iterator[Sequence[Writer]]:
+    """Open the sinks, for what writes a frame into each."""
+    with contextlib.ExitStack() as stack:
+        writers: list[Writer] = []
+        if outputs.masks is not None:
+            writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
+        if outputs.video is not None:
+            view = LiveView(source.size, bundle.class_names, bundle.policy)
+            sound = path if path is not None and path.is_file() else None
+            sink = VideoSink(outputs.video, view.size, source.fps, sound)
+            stack.callback(lambda: tally.notes.extend(sink.notes))
+            stack.enter_context(sink)
+
+            def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
+                began = time.perf_counter()
+                drawn = view.draw(picture, shown)
+                tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
+                sink.write(drawn, time_s)
+
+            writers.append(write)
+        yield writers
+
+
+def _mask_writer(
+    folder: Path, bundle: Bundle, source: Source, path: Path | None, full_size: bool
+) -> Writer:
+    if path is not None and folder.exists() and folder.samefile(path):
+        raise SettingError(
+            f"--masks is {folder}, which holds the frames that are read; allowed: another folder. "
+            f"Use {folder.with_name(f'{folder.name}-masks')}."
+        )
+    colours = [colour or (0, 0, 0) for colour in class_colours(bundle.class_names)]
+    sink = MaskSink(folder, np.array(colours, np.uint8))
+    height, width = source.size
+
+    def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
+        sink.write(shown.at(height, width) if full_size else shown.mask)
+
+    return write
+
+
+def summary(
+    tally: Tally, *, bundle: Bundle, pace: str, video: str, outputs: Outputs
+) -> dict[str, Any]:
+    """Return the tally as plain values; every figure in ms is this computer's."""
+    return {
+        "study": bundle.source.study,
+        "trial": bundle.source.trial,
+        "network_id": bundle.source.network_id,
+        "video": video,
+        "out": str(outputs.video) if outputs.video and tally.frames else None,
+        "masks": str(outputs.masks) if outputs.masks else None,
+        "frames": tally.frames,
+        "seconds": round(tally.seconds, 3),
+        "fps": round(tally.fps, 2),
+        "paths": {path: round(share, 4) for path, share in tally.shares.items()},
+        "background_keyframes": tally.began,
+        "pace": pace,
+        "host_ms": tally.host_ms(),
+        "host_resize_ms": _figures(tally.resize_ms),
+        "host_draw_ms": _figures(tally.draw_ms),
+        "notes": tally.notes,
+        "trouble": tally.trouble,
+        "interrupted": tally.interrupted,
+    }
+
+
+def _figures(values_ms: Sequence[float]) -> dict[str, float] | None:
+    if not values_ms:
+        return None
+    return {
+        "mean": round(float(np.mean(values_ms)), 3),
+        "median": round(float(np.median(values_ms)), 3),
+        "p95": round(float(np.percentile(values_ms, _TAIL_PCT)), 3),
+    }

@@ -1,0 +1,77 @@
+"""Shows what a trial makes of a validation clip: the int8 graphs, walked again under its policy."""
+
+from pathlib import Path as File
+
+import numpy as np
+
+from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.records import Clip, DataSplit, TrialResult
+from jejunet_nas.records.rows import FilmFrame
+from jejunet_nas.resize import resize_mask
+from jejunet_nas.scoring.miou import (
+    class_iou,
+    confusion_matrix,
+    intersection_and_union,
+    mean_iou,
+)
+from jejunet_nas.video.graphs import NetworkGraphs, graph_files
+from jejunet_nas.video.results import ClipResults
+from jejunet_nas.video.walk import walk
+
+
+def choose_clip(split: DataSplit, name: str | None) -> Clip:
+    """Return the clip `name` of a split, or its longest one. Raises `SettingError`."""
+    if name is None:
+        return max(split.clips, key=len)
+    for clip in split.clips:
+        if clip.name == name:
+            return clip
+    names = [clip.name for clip in split.clips]
+    raise SettingError(
+        f"--clip is {name}; allowed: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
+        f"{closest(name, names)}"
+    )
+
+
+def film_frames(
+    trial: TrialResult, clip: Clip, networks: File, times: list[int], classes: int
+) -> list[FilmFrame]:
+    """Return the frames of `clip` at `times`, segmented as in the trial.
+
+    The whole clip is walked up to the last of them: what a frame gets depends on those before it.
+    """
+    files = graph_files(trial.network, networks)
+    last = max(times) + 1
+    part = Clip(
+        name=clip.name,
+        frames=clip.frames[:last],
+        masks=clip.masks[:last],
+        annotated=clip.annotated[:last],
+        fps=clip.fps,
+    )
+    results = ClipResults(part, NetworkGraphs(files))
+    taken = walk(last, trial.architecture.policy, results.gate, lag=trial.walks[0].lag)
+    found = []
+    for time in times:
+        annotation = np.asarray(part.masks[time]) if part.annotated[time] else None
+        height, width = part.masks.shape[1:3]
+        mask = resize_mask(results.mask(taken.shown[time]), height, width)
+        found.append(
+            FilmFrame(
+                time=time,
+                frame=np.asarray(part.frames[time]),
+                annotation=annotation,
+                mask=mask,
+                path=taken.paths[time],
+                gated=taken.gate_scores[time] is not None,
+                miou=None if annotation is None else _miou(annotation, mask, classes),
+            )
+        )
+    return found
+
+
+def _miou(annotation: np.ndarray, mask: np.ndarray, classes: int) -> float:
+    matrix = confusion_matrix(annotation, mask, classes)
+    intersection, union = intersection_and_union(matrix)
+    there = matrix.sum(axis=1) > 0
+    return mean_iou(class_iou(intersection.tolist(), np.where(there, union, 0).tolist()))

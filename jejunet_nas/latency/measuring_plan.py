@@ -1,0 +1,112 @@
+"""Protocol: how a graph is measured on a phone, and what makes a figure doubtful.
+
+Units: milliseconds and, of waiting, seconds; temperatures in degrees Celsius; spreads are ratios.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.latency.benchmark_model import RunStatistics
+from jejunet_nas.latency.phone import in_mask
+from jejunet_nas.records import Latency
+from jejunet_nas.records.measurements import PhoneState
+
+FEWEST_RUNS = 50  # below, a median says little on a phone
+# The program prints whole microseconds, and no stream of frames notices fifty of them: a gate
+# of 0.1 ms need not be measured to 5 %.
+SMALLEST_SPREAD_MS = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How a graph is measured, and when a figure is trusted.
+
+    runs: in all, spread over `rounds`. round_s: when a round ends at the latest. spread: of the
+    rounds' medians, as a share of their median, where it is more than `SMALLEST_SPREAD_MS`. hot_c:
+    of the battery; each graph waits `cool_wait_s` at most until it is less. core_mask: hexadecimal;
+    None takes the fastest cores.
+    """
+
+    threads: int = 1
+    runs: int = FEWEST_RUNS
+    rounds: int = 5
+    warmup_s: float = 0.5
+    round_s: float = 60.0
+    spread: float = 0.05
+    attempts: int = 3
+    rest_s: float = 10.0
+    hot_c: float = 40.0
+    cool_wait_s: float = 600.0
+    core_mask: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "rounds", "attempts"):
+            if (number := getattr(self, name)) < 1:
+                raise SettingError(f"{name} is {number}; allowed: 1 or more. Use 1.")
+        if self.runs < FEWEST_RUNS:
+            raise SettingError(
+                f"runs is {self.runs}; allowed on a phone: at least {FEWEST_RUNS}. The nearest is "
+                f"{FEWEST_RUNS}."
+            )
+        if self.core_mask is not None:
+            bare = re.fullmatch("[0-9a-fA-F]+", self.core_mask)  # `taskset` knows no 0x
+            if bare is None or int(self.core_mask, 16) == 0:
+                raise SettingError(
+                    f"core mask is {self.core_mask}; allowed: a hexadecimal number without 0x. Use "
+                    "f0 for cores 4 to 7."
+                )
+
+
+def doubts(
+    latency: Latency, before: PhoneState, after: PhoneState, mask: str, protocol: Protocol
+) -> tuple[str, ...]:
+    """Return why a measurement is not to be trusted; nothing where it is."""
+    found = []
+    spread_ms = latency.high_ms - latency.low_ms
+    spread = spread_ms / latency.median_ms
+    if spread > protocol.spread and spread_ms > SMALLEST_SPREAD_MS:
+        found.append(f"spread {spread:.1%} of the median, over {protocol.spread:.0%}")
+    if latency.runs < FEWEST_RUNS:
+        found.append(f"{latency.runs} runs in {protocol.rounds} rounds of {protocol.round_s:g} s")
+    if heat := hot(before, protocol.hot_c) or hot(after, protocol.hot_c):
+        found.append(f"the phone is hot ({heat})")
+    if limited := throttled(after, mask) or throttled(before, mask):
+        found.append(limited)
+    if after.screen_on is False:
+        found.append("the screen went off")
+    return tuple(found)
+
+
+def hot(state: PhoneState, hot_c: float) -> str | None:
+    """Return what says that the phone is hot, or None."""
+    if state.thermal_status:
+        return f"Android's thermal status is {state.thermal_status}"
+    if state.battery_c is not None and state.battery_c >= hot_c:
+        return f"its battery has {state.battery_c:g} °C"
+    return None
+
+
+def throttled(state: PhoneState, mask: str) -> str | None:
+    """Return which core of `mask` may not go as fast as it was built to, or None."""
+    for core in in_mask(state.cores, mask):
+        if core.limit_khz < core.max_khz:
+            return (
+                f"core {core.number} is held at {core.limit_khz / 1e6:.2f} of "
+                f"{core.max_khz / 1e6:.2f} GHz"
+            )
+    return None
+
+
+def pooled_quantile_us(rounds: Sequence[RunStatistics], share: float) -> float:
+    """Return the quantile `share` of the runs of all rounds together.
+
+    Each round's runs are estimated from its statistics (`RunStatistics.quantile_us`), for the
+    program prints no single run.
+    """
+    levels = (np.arange(100) + 0.5) / 100
+    runs = [one.quantile_us(float(level)) for one in rounds for level in levels]
+    return float(np.quantile(runs, share))

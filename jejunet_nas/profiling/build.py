@@ -1,0 +1,69 @@
+"""Writes the int8 graphs that are timed, with random weights; the part that needs TensorFlow."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jejunet_nas.compression.convert import convert_int8
+from jejunet_nas.networks.build import FoldedNetwork
+from jejunet_nas.networks.layers import Layers
+from jejunet_nas.networks.paths import context_channels, context_stride
+from jejunet_nas.profiling.random_layers import RandomLayers
+from jejunet_nas.records import GraphName
+from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.space.architecture import Network
+
+CONTEXT_REACH = 6.0  # of a ReLU6
+
+
+def write_network_graph(network: Network, classes: int, graph: GraphName, file: Path) -> None:
+    """Write the `graph` of `network` into `file`."""
+    folded = FoldedNetwork(network, classes, RandomLayers())
+    height, width = network.input_height, network.input_width
+    if graph == "key":
+        made = _convert(
+            lambda image: dict(zip(("class_map", "context"), folded.key(image), strict=True)),
+            {"image": (1, height, width, 3)},
+        )
+    elif graph == "propagate":
+        stride = context_stride(network)
+        context = (1, height // stride, width // stride, context_channels(network))
+        made = _convert(
+            lambda image, context: {"class_map": folded.propagate(image, context)},
+            {"image": (1, height, width, 3), "context": context},
+            int8_inputs=("context",),
+        )
+    else:
+        thumbnail = (1, height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
+        made = _convert(
+            lambda now, keyframe: {"score": folded.gate(now, keyframe)},
+            {"now": thumbnail, "keyframe": thumbnail},
+        )
+    file.write_bytes(made)
+
+
+def write_wired(
+    wire: Callable[[Layers[Any], Any], Any], shape: tuple[int, int, int], file: Path
+) -> None:
+    """Write what `wire` makes of one int8 feature map of `shape` into `file`."""
+    made = _convert(
+        lambda features: {"out": wire(RandomLayers(), features)},
+        {"features": (1, *shape)},
+        int8_inputs=("features",),
+    )
+    file.write_bytes(made)
+
+
+def _convert(
+    function: Callable[..., dict[str, Any]],
+    inputs: dict[str, tuple[int, ...]],
+    *,
+    int8_inputs: tuple[str, ...] = (),
+) -> bytes:
+    # One run over noise: ranges need to be possible, not right.
+    rng = np.random.default_rng(0)
+    reach = {name: CONTEXT_REACH if name in int8_inputs else 1.0 for name in inputs}
+    run = {n: rng.uniform(-reach[n], reach[n], shape) for n, shape in inputs.items()}
+    return convert_int8(function, inputs, [run], int8_inputs=int8_inputs)

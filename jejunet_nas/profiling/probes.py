@@ -1,0 +1,242 @@
+"""Probes: the graphs that a calibration may time, each known by its operators before it is built.
+
+Graphs of networks from the search space are what a profile has to predict; but in them MACs, bytes
+and resizes grow together, so that no fit can tell their costs apart. Stacks of one kind of
+operator can: each stresses one kind of work and has little of the others.
+
+Nothing here imports TensorFlow before a probe is written.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.work import Work, work_of
+from jejunet_nas.networks.layers import Layers, Tensor
+from jejunet_nas.networks.operators import OperatorList, network_operators
+from jejunet_nas.records import GRAPH_NAMES, GraphName, Operator
+from jejunet_nas.space.architecture import Network
+from jejunet_nas.space.draw import draw
+from jejunet_nas.space.search_space import Choice, SearchSpace
+
+Shape = tuple[int, int, int]
+Wire = Callable[[Layers[Any], Any], Any]
+
+REFERENCE = "pixel2"  # the profile that says beforehand how long a probe may take
+NETWORKS = 16
+SEED = 0
+# Of a synthetic probe's error in the fit. No device charges by six kinds of work alone; networks
+# must not pay for what only a stack of one operator is. On one core of an x86 server (LiteRT, its
+# default delegate), with 20 probes fitted, the 21 other graphs of networks were 9 % off on average
+# at weight 1, 6 % at a third and 7 % at a fifth; without the delegate 5 to 6 % at each.
+STRESS_WEIGHT = 0.33
+CLASSES = (2, 21)  # of a network's masks, in turn: foreground or not, and Pascal VOC's
+
+# The networks of search_spaces/mobile_video.yaml; a policy changes no graph.
+SPACE = SearchSpace(
+    depth_multiplier=(0.25, 0.35, 0.5, 0.75, 1.0),
+    last_block=(9, 12, 14, 16),
+    output_stride=(16, 32),
+    decoder_channels=(16, 32, 48, 64, 96),
+    detail=("shared", "thin", "narrow"),
+    logit_stride=(4, 8),
+    resolution=tuple(range(128, 321, 32)),
+    keyframe_interval=(1,),
+    between_keyframes=("propagate",),
+    reuse_below=(None,),
+    refresh_above=(None,),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One graph that can be built and timed.
+
+    kind: `key`, `propagate` or `gate` of a network, else the kind of work that it stresses. write:
+    writes the int8 graph, with random weights, into a file.
+    """
+
+    name: str
+    kind: str
+    operators: tuple[Operator, ...]
+    predicted_ms: float  # one thread of the reference phone
+    write: Callable[[Path], None]
+
+    @property
+    def work(self) -> Work:
+        """The work of the graph."""
+        return work_of(self.operators)
+
+    @property
+    def of_network(self) -> bool:
+        """Whether it is a graph that the search may meet."""
+        return self.kind in GRAPH_NAMES
+
+    @property
+    def weight(self) -> float:
+        """How much its error counts in the fit."""
+        return 1.0 if self.of_network else STRESS_WEIGHT
+
+    @property
+    def file_name(self) -> str:
+        """Its file's name, which changes when its operators do."""
+        digest = hashlib.sha256(repr(self.operators).encode()).hexdigest()[:8]
+        return f"{self.name.replace(' ', '_').replace(',', '')}-{digest}.tflite"
+
+
+@functools.cache
+def candidates() -> tuple[Probe, ...]:
+    """Return all probes, always the same in the same order."""
+    return (*_network_probes(), *_synthetic_probes())
+
+
+def stack_of_convolutions(*, channels: int, depth: int, kernel: int = 1) -> Wire:
+    """Return a wiring of `depth` convolutions, one after the other."""
+
+    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
+        for number in range(depth):
+            x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
+        return x
+
+    return wire
+
+
+def stack_of_depthwise(*, depth: int) -> Wire:
+    """Return a wiring of `depth` depthwise convolutions."""
+
+    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
+        for number in range(depth):
+            x = layers.depthwise(x, f"{number}_depthwise")
+        return x
+
+    return wire
+
+
+def resizes(*, factors: Sequence[int]) -> Wire:
+    """Return a wiring that enlarges by each of `factors` in turn."""
+
+    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
+        for number, factor in enumerate(factors):
+            x = layers.upsample(x, f"resize_{number}", factor)
+        return x
+
+    return wire
+
+
+def stack_of_additions(*, depth: int) -> Wire:
+    """Return a wiring that adds its input to itself, and to each sum again."""
+
+    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
+        total = layers.depthwise(x, "start_depthwise")
+        for number in range(depth):
+            total = layers.add(f"add_{number}", total, x, relu6=True)
+        return total
+
+    return wire
+
+
+def stack_of_concatenations(*, depth: int) -> Wire:
+    """Return a wiring that joins its input to all that it has, `depth` times."""
+
+    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
+        joined = x
+        for number in range(depth):
+            joined = layers.concatenate(f"join_{number}", joined, x)
+        return joined
+
+    return wire
+
+
+# Kind, what it is made of, and the feature map that goes in. Two sizes or more of each, so that the
+# others can predict the one that is left out.
+SYNTHETIC: tuple[tuple[str, Wire, Shape], ...] = (
+    ("pointwise", stack_of_convolutions(channels=256, depth=6), (16, 16, 256)),
+    ("pointwise", stack_of_convolutions(channels=512, depth=4), (16, 16, 512)),
+    ("pointwise", stack_of_convolutions(channels=512, depth=6), (8, 8, 512)),
+    ("window", stack_of_convolutions(channels=64, depth=6, kernel=3), (16, 16, 64)),
+    ("window", stack_of_convolutions(channels=128, depth=4, kernel=3), (16, 16, 128)),
+    ("window", stack_of_convolutions(channels=64, depth=3, kernel=3), (32, 32, 64)),
+    ("depthwise", stack_of_depthwise(depth=6), (56, 56, 64)),
+    ("depthwise", stack_of_depthwise(depth=4), (112, 112, 32)),
+    ("depthwise", stack_of_depthwise(depth=8), (28, 28, 192)),
+    ("resize", resizes(factors=(8,)), (32, 32, 8)),
+    ("resize", resizes(factors=(8,)), (28, 28, 21)),
+    ("resize", resizes(factors=(4, 4)), (16, 16, 21)),
+    ("resize", resizes(factors=(2,)), (80, 80, 48)),
+    ("addition", stack_of_additions(depth=4), (112, 112, 32)),
+    ("addition", stack_of_additions(depth=6), (56, 56, 64)),
+    ("concatenation", stack_of_concatenations(depth=3), (112, 112, 16)),
+    ("concatenation", stack_of_concatenations(depth=2), (160, 160, 24)),
+    ("tiny", stack_of_convolutions(channels=8, depth=96), (4, 4, 8)),
+    ("tiny", stack_of_convolutions(channels=8, depth=160), (2, 2, 8)),
+    ("tiny-depthwise", stack_of_depthwise(depth=96), (4, 4, 8)),
+)
+
+
+def _synthetic_probes() -> Iterator[Probe]:
+    for kind, wire, shape in SYNTHETIC:
+        layers = OperatorList()
+        wire(layers, shape)
+        name = f"{kind} {shape[0]}x{shape[1]}x{shape[2]} {len(layers.operators)} operators"
+        yield _probe(
+            name, kind, layers.operators, functools.partial(_write_wired, wire=wire, shape=shape)
+        )
+
+
+def _network_probes() -> Iterator[Probe]:
+    rng = random.Random(SEED)
+
+    def pick(name: str, choices: Sequence[Choice]) -> Choice:
+        return rng.choice(choices) if len(choices) > 1 else choices[0]
+
+    known: set[Work] = set()
+    for number in range(NETWORKS):
+        network, classes = draw(SPACE, pick).network, CLASSES[number % len(CLASSES)]
+        operators = network_operators(network, classes)
+        for graph in GRAPH_NAMES:
+            work = work_of(operators[graph])
+            if work not in known:  # all gates of one resolution are the same
+                known.add(work)
+                write = functools.partial(
+                    _write_network, network=network, classes=classes, graph=graph
+                )
+                yield _probe(_network_name(network, classes, graph), graph, operators[graph], write)
+
+
+def _network_name(network: Network, classes: int, graph: GraphName) -> str:
+    return (
+        f"{network.depth_multiplier:g} x blocks 0-{network.last_block} stride "
+        f"{network.output_stride} {network.detail}-{network.logit_stride} "
+        f"{network.decoder_channels} channels {network.input_height} px {classes} classes, {graph}"
+    )
+
+
+def _probe(
+    name: str, kind: str, operators: Sequence[Operator], write: Callable[[Path], None]
+) -> Probe:
+    predicted_ms = load_profile(REFERENCE).predict(operators).median_ms
+    return Probe(
+        name=name,
+        kind=kind,
+        operators=tuple(operators),
+        predicted_ms=predicted_ms,
+        write=write,
+    )
+
+
+def _write_wired(file: Path, *, wire: Wire, shape: Shape) -> None:
+    # Imported here because a choice among probes needs no TensorFlow.
+    from jejunet_nas.profiling.build import write_wired
+
+    write_wired(wire, shape, file)
+
+
+def _write_network(file: Path, *, network: Network, classes: int, graph: GraphName) -> None:
+    from jejunet_nas.profiling.build import write_network_graph
+
+    write_network_graph(network, classes, graph, file)

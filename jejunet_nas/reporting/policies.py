@@ -1,0 +1,82 @@
+"""Comparison: ways of choosing keyframes for one network, as a Markdown page.
+
+Units: mIoU and consistency in per cent, latency in ms a frame.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from jejunet_nas.records import DataSplit, GateRecord, TrialResult
+from jejunet_nas.records.rows import PolicyRow
+from jejunet_nas.records.words import escaped, network_words, one_line
+
+
+def policies_page(
+    rows: Sequence[PolicyRow], trial: TrialResult, *, study: str, val: DataSplit
+) -> str:
+    """Return the page: a table, and how far the gate can be believed."""
+    latencies = trial.network.latencies
+    name = shlex.quote(one_line(study))
+    return "\n".join(
+        [
+            f"# Keyframes of {escaped(study)}, trial {trial.number}",
+            "",
+            f"{escaped(network_words(trial.network.network))}, on {escaped(val.dataset)} "
+            f"{val.split}: {len(val.clips)} clips, {val.frame_count} frames. "
+            f"Key {latencies.key.median_ms:.1f} ms, propagate {latencies.propagate.median_ms:.1f} "
+            f"ms, gate {latencies.gate.median_ms:.2f} ms, {latencies.source}.",
+            "",
+            "Each rule that looks at the frames is as dear as the fixed interval above it, or a "
+            "little cheaper: its threshold is set by latency alone, not by score. The gate's own "
+            "latency is counted; the luma difference is taken to cost nothing. In the background: "
+            "keyframes run on another core, one after the other, and a frame shows what its "
+            "last finished keyframe makes of it; the first frame of a stream, which waits, is left "
+            "out of the latencies.",
+            "",
+            "| frames between | rule | ms a frame | worst ms | frames a keyframe | mIoU % "
+            "| against fixed | consistent % | threshold |",
+            "| --- | --- |" + " ---: |" * 7,
+            *_lines(rows),
+            "",
+            *_gate(trial.network.gate),
+            f"`jejunet-nas policies {name} --trial {trial.number}`",
+            "",
+        ]
+    )
+
+
+def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
+    fixed = 0.0
+    for row in rows:
+        if row.threshold is None:
+            fixed = row.miou
+        latest = "" if row.latest is None else f", every {row.latest} at the latest"
+        cells = (
+            row.between,
+            f"{row.rule}{latest}",
+            f"{row.mean_ms:.1f}",
+            f"{row.worst_ms:.1f}",
+            f"{row.mean_interval:.1f}",
+            f"{100 * row.miou:.2f}",
+            "" if row.threshold is None else f"{100 * (row.miou - fixed):+.2f}",
+            "-" if row.consistency is None else f"{100 * row.consistency:.2f}",
+            "" if row.threshold is None else f"{row.threshold:.4f}",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _gate(gate: GateRecord) -> list[str]:
+    """Return the reliability table; nothing where there was no pair."""
+    if gate.mean_error is None:
+        return []
+    order = gate.rank_correlation
+    ranks = "" if order is None else f", and orders them with a rank correlation of {order:.2f}"
+    return [
+        "How far the gate can be believed, on pairs of validation frames: its score is "
+        f"{gate.mean_error:.3f} off on average{ranks}.",
+        "",
+        "| pairs | mean score | mean disagreement of the masks |",
+        "| ---: | ---: | ---: |",
+        *(f"| {b.pairs} | {b.score:.3f} | {b.disagreement:.3f} |" for b in gate.bins),
+        "",
+    ]

@@ -1,0 +1,204 @@
+"""Measures trained networks on the phone in the background, while the search trains the next one.
+
+The phone may go away at any time. Then measuring pauses, the search goes on with predictions, and
+what was left unmeasured is measured when the phone is back. Nothing that goes wrong with the phone
+stops a search.
+"""
+
+import contextlib
+import dataclasses
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from jejunet_nas.errors import DeviceAwayError, JejunetError
+from jejunet_nas.latency.phone_meter import PhoneMeter
+from jejunet_nas.progress import Say
+from jejunet_nas.records import NetworkRecord
+from jejunet_nas.records.measurements import NetworkMeasurement
+from jejunet_nas.study.kept_measurements import keep, off_the_interval
+from jejunet_nas.video.graphs import graph_files
+
+LOOK_AGAIN_S = 20.0  # how often a phone that went away is looked for
+TRIES = 2  # of a network that the phone cannot run
+
+OpenMeter = Callable[[], PhoneMeter]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A network that is through: measured, or not and why."""
+
+    network_id: str
+    measurement: NetworkMeasurement | None
+
+
+class Measuring:
+    """A queue of networks to measure, and the thread that works on it.
+
+    `submit`, `done` and `finish` are called by the search's own thread.
+    """
+
+    def __init__(self, open_meter: OpenMeter, networks: Path, say: Say) -> None:
+        """Open the phone. Raises `DeviceError` where that fails: it was there to be found."""
+        self._open, self._networks, self._say = open_meter, networks, say
+        self._meter: PhoneMeter | None = open_meter()
+        self.phone = self._meter.phone.info
+        self._waiting: list[NetworkRecord] = []  # guarded by _changed, as are the next four
+        self._working: str | None = None
+        self._through: dict[str, Measured] = {}
+        self._away = self._ending = False
+        self._changed = threading.Condition()
+        self._failures: dict[str, int] = {}
+        self._done: queue.SimpleQueue[Measured] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="measuring", daemon=True)
+        self._thread.start()
+
+    def submit(self, network: NetworkRecord) -> None:
+        """Have `network` measured; it is `done` some time later.
+
+        One that is through already is `done` again, with what came of it.
+        """
+        with self._changed:
+            if through := self._through.get(network.network_id):
+                self._done.put(through)
+                return
+            known = {self._working, *(each.network_id for each in self._waiting)}
+            if network.network_id not in known:
+                self._waiting.append(network)
+            self._changed.notify_all()
+
+    @property
+    def away(self) -> bool:
+        """Whether the phone was not there when it was last looked for."""
+        with self._changed:
+            return self._away
+
+    def done(self) -> list[Measured]:
+        """Return the networks that are through since the last call."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._done.get_nowait())
+        return found
+
+    def left(self) -> int:
+        """Return how many networks wait or are being measured."""
+        with self._changed:
+            return len(self._waiting) + (self._working is not None)
+
+    def finish(self, tell: Callable[[int], None]) -> int:
+        """Wait until all is measured or the phone is away; return how many networks are left.
+
+        `tell` is called now and then with the number of those that wait.
+        """
+        while (left := self.left()) and not self.away:
+            tell(left)
+            with self._changed:
+                self._changed.wait(timeout=1.0)
+        return left
+
+    def close(self) -> None:
+        """Stop after the graph that is being measured, and tidy the phone up."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._meter is not None:
+            with contextlib.suppress(Exception):  # no reason to lose what was found
+                self._meter.close()
+
+    def abandon(self) -> None:
+        """Stop without waiting: the search was interrupted. What was measured is kept."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (network := self._next()) is not None:
+            try:
+                measurement = self._measure(network)
+                if measurement is not None:
+                    self._keep(network, measurement)
+            except DeviceAwayError as error:
+                self._pause(network, str(error))
+            except Exception as error:  # the phone is never worth a search
+                self._failed(
+                    network, str(error) if isinstance(error, JejunetError) else repr(error)
+                )
+
+    def _next(self) -> NetworkRecord | None:
+        """Wait for a network to measure, and for the phone; return None at the end."""
+        with self._changed:
+            while not self._ending:
+                if self._away:
+                    self._changed.wait(timeout=LOOK_AGAIN_S)
+                    if self._ending:
+                        break
+                if self._waiting:
+                    network = self._waiting.pop(0)
+                    self._working = network.network_id
+                    return network
+                self._changed.wait()
+        return None
+
+    def _measure(self, network: NetworkRecord) -> NetworkMeasurement | None:
+        """Return the measurement of `network`, or None where the search ends before it is taken."""
+        if self._meter is None:
+            self._meter = self._reopen()
+            with self._changed:
+                back, self._away = self._away, False
+            if back:
+                self._say("the phone is back: measuring goes on")
+        files = graph_files(network, self._networks)
+        taken = {}
+        for name, file in files.items():
+            if self._ending:
+                return None
+            taken[name] = self._meter.take(file)
+        return NetworkMeasurement(graphs=taken)
+
+    def _reopen(self) -> PhoneMeter:
+        try:
+            meter = self._open()
+        except Exception as error:  # whatever it is, it is no network's fault
+            raise DeviceAwayError(str(error)) from None
+        if meter.phone.info.serial_hash != self.phone.serial_hash:
+            raise DeviceAwayError(f"in its place there is another phone, {meter.phone.info.name}")
+        return meter
+
+    def _keep(self, network: NetworkRecord, measurement: NetworkMeasurement) -> None:
+        keep(measurement, self._networks / network.network_id)
+        for line in off_the_interval(network, measurement):
+            self._say(f"network {network.network_id}, {line}")
+        for line in measurement.unstable:
+            self._say(f"network {network.network_id} is unstable: {line}")
+        self._release(network, measurement)
+
+    def _failed(self, network: NetworkRecord, reason: str) -> None:
+        self._failures[network.network_id] = self._failures.get(network.network_id, 0) + 1
+        if self._failures[network.network_id] < TRIES:
+            with self._changed:
+                self._waiting.append(network)
+                self._working = None
+            return
+        self._say(f"network {network.network_id} stays predicted: {reason}")
+        self._release(network, None)
+
+    def _pause(self, network: NetworkRecord, reason: str) -> None:
+        self._meter = None
+        with self._changed:
+            before, self._away, self._working = self._away, True, None
+            self._waiting.append(network)  # last: it may be what makes the phone go away
+            self._changed.notify_all()
+        if not before and not self._ending:
+            self._say(f"measuring pauses, predictions stand in: {reason}")
+
+    def _release(self, network: NetworkRecord, measurement: NetworkMeasurement | None) -> None:
+        through = Measured(network_id=network.network_id, measurement=measurement)
+        with self._changed:
+            self._through[network.network_id] = through
+            self._done.put(through)
+            self._working = None
+            self._changed.notify_all()

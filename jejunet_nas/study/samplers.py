@@ -1,0 +1,59 @@
+"""Samplers by name, and a search space as Optuna's distributions."""
+
+import itertools
+import warnings
+from collections.abc import Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from jejunet_nas.space.draw import Chooser
+from jejunet_nas.space.search_space import Choice
+from jejunet_nas.study.settings import StudySettings
+
+STARTUP_TRIALS = (4, 10)  # least and most that are drawn at random before TPE models the space
+STARTUP_SHARE = 0.25  # of the study's trials, between the two
+
+
+def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler that `study` names.
+
+    A study that is taken up again must not draw what it drew before: the seed counts the trials.
+    """
+    seed = study.sampler.seed + trials_before
+    least, most = STARTUP_TRIALS
+    startup = min(max(round(STARTUP_SHARE * study.trials), least), most)
+    match study.sampler.name:
+        case "tpe":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                # Grouped, since the gate's and the output stride's dimensions are not always drawn.
+                return optuna.samplers.TPESampler(
+                    seed=seed, n_startup_trials=startup, multivariate=True, group=True
+                )
+        case "nsga2":
+            return optuna.samplers.NSGAIISampler(seed=seed)
+        case "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+
+
+def distribution(choices: Sequence[Choice]) -> BaseDistribution:
+    """Return evenly spaced whole numbers as a range, which keeps their order; others as a set."""
+    numbers = [c for c in choices if isinstance(c, int) and not isinstance(c, bool)]
+    if len(numbers) == len(choices) > 1:
+        steps = {b - a for a, b in itertools.pairwise(numbers)}
+        if len(steps) == 1 and (step := steps.pop()) > 0:
+            return IntDistribution(numbers[0], numbers[-1], step=step)
+    return CategoricalDistribution(tuple(choices))
+
+
+def chooser(trial: optuna.Trial) -> Chooser:
+    """Return a chooser that lets the study's sampler choose for `trial`."""
+
+    def choose(name: str, choices: Sequence[Choice]) -> Choice:
+        kind = distribution(choices)
+        if isinstance(kind, IntDistribution):
+            return trial.suggest_int(name, kind.low, kind.high, step=kind.step)
+        return trial.suggest_categorical(name, tuple(choices))
+
+    return choose

@@ -1,0 +1,33 @@
+"""Where the words of TensorFlow's C++ parts go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jejunet_nas.cli.native_log import console_of_its_own, native_log
+
+
+def test_what_native_code_writes_goes_to_the_file_and_our_console_is_still_seen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    console = console_of_its_own()
+
+    with native_log(tmp_path / "log"):
+        os.write(2, b"from C++\n")
+        console.print("from us")
+    os.write(2, b"afterwards\n")
+    console.file.close()
+
+    assert (tmp_path / "log").read_text() == "from C++\n"
+    assert capfd.readouterr().err == "from us\nafterwards\n"
+
+
+def test_standard_error_comes_back_after_an_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt), native_log(tmp_path / "log"):
+        raise KeyboardInterrupt
+    os.write(2, b"afterwards\n")
+
+    assert capfd.readouterr().err == "afterwards\n"

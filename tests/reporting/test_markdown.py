@@ -1,0 +1,110 @@
+import pytest
+
+from jejunet_nas.records import FailedTrial, StudyHistory
+from jejunet_nas.reporting.baseline import answer
+from jejunet_nas.reporting.markdown import page
+from jejunet_nas.scoring.ranking import nearest_to_target
+from tests.reporting.build import history, measured, refused, trial
+
+
+def test_the_page_says_what_video_policies_gain() -> None:
+    study = history(trial(0, 0.65, 30), trial(1, 0.70, 20, interval=4))
+
+    text = page(study, "front.png")
+
+    assert "with keyframe interval 1 the best is trial 0 with 65.0 % in 30.0 ms" in text
+    assert "with video policies it is trial 1 with 70.0 % in 20.0 ms" in text
+    assert "Video policies gain 5.0 points of mIoU." in text
+
+
+def test_the_page_admits_that_video_policies_lose() -> None:
+    study = history(trial(0, 0.70, 30), trial(1, 0.65, 20, interval=4))
+
+    assert "Video policies lose 5.0 points" in page(study, "front.png")
+
+
+def test_the_page_says_where_one_side_is_missing() -> None:
+    text = page(history(trial(1, 0.70, 20, interval=4)), "front.png")
+
+    assert "with keyframe interval 1 the best is none that meets the target" in text
+
+
+def test_a_baseline_is_answered_and_named_in_the_command() -> None:
+    study, seed = history(trial(0, 0.7, 20.0)), history(trial(0, 0.6, 40.0), study="the *seed*")
+
+    text = page(study, "front.png", answer(study, seed))
+
+    assert "\n## Against the \\*seed\\*\n" in text
+    assert "\n- The baseline at 224 px is trial 0 with 60.0 % mIoU" in text
+    assert "2.0 times as fast" in text
+    assert "nor that the front was picked on these clips" in text
+    assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text
+
+
+def test_the_time_of_a_trial_is_broken_down_and_adds_up() -> None:
+    text = page(history(trial(0, 0.65, 30), trial(1, 0.70, 20)), "front.png")
+
+    assert "| training | 60.0 |\n| compression | 2.5 |\n| all stages | 62.5 |" in text
+
+
+def test_one_reason_is_told_once_for_all_trials_that_failed_of_it() -> None:
+    failed = tuple(
+        FailedTrial(number=n, architecture=None, reason="loss is <nan>\nat 3") for n in (4, 7)
+    )
+
+    assert r"- trials 4, 7: loss is \<nan\> at 3" in page(history(failed=failed), "front.png")
+
+
+def test_measured_latencies_stand_beside_their_predictions() -> None:
+    doubtful = measured(trial(1, 0.70, 20), 26, doubts=("key: spread 9 % | a lot",))
+    study = history(measured(trial(0, 0.65, 10), 9), doubtful, trial(2, 0.8, 39), phone="Pixel 2")
+
+    text = page(study, "front.png")
+
+    assert "2 of the front's 3 trials measured on Pixel 2; they took 0.90 to 1.30 of" in text
+    assert "| 1 | 26.0 | 20.0 | 1.30 | key: spread 9 % \\| a lot |" in text
+    assert "| 0 | 9.0 | 10.0 | 0.90 | stable |" in text
+
+
+def test_a_page_without_measurements_has_no_section_of_them() -> None:
+    assert "## Measured" not in page(history(trial(0, 0.65, 30)), "front.png")
+
+
+def test_the_page_ends_with_commands_that_a_shell_takes_for_any_name() -> None:
+    text = page(history(study="my $tudy"), "front.png")
+
+    assert text.startswith("# my \\$tudy\n")
+    assert "jejunet-nas search 'my $tudy'" in text
+    assert "jejunet-nas report 'my $tudy'" in text
+
+
+def test_a_study_without_trials_says_so() -> None:
+    assert "No trial has been scored yet." in page(history(), "front.png")
+
+
+def test_the_complete_trial_nearest_to_the_target_is_named_with_what_it_lacks() -> None:
+    study = history(trial(0, 0.7, 80), trial(3, 0.6, 50, interval=4), refused=(refused(4, 41),))
+
+    sentence = nearest_to_target(study)
+
+    assert sentence == (
+        "No architecture meets 25 fps (40.0 ms a frame); trial 3 (0.5 x blocks 0-12 /16, 48 ch, "
+        "thin /8, 224 px; key every 4, propagate) comes nearest: it takes 50.0 ms, 20.0 fps, "
+        "which is 10 ms too slow and 5 fps short."
+    )
+    assert "trial 3" in page(study, "front.png")
+
+
+def test_where_all_were_refused_the_nearest_of_them_is_named() -> None:
+    sentence = nearest_to_target(history(refused=(refused(0, 90), refused(1, 62.5))))
+
+    assert sentence is not None
+    assert "trial 1" in sentence
+    assert "takes at least 62.5 ms, 16.0 fps, which is 22.5 ms too slow and 9 fps short" in sentence
+
+
+@pytest.mark.parametrize("study", [history(), history(trial(0, 0.5, 40), trial(1, 0.7, 90))])
+def test_nothing_is_nearest_where_nothing_was_tried_or_something_meets_the_target(
+    study: StudyHistory,
+) -> None:
+    assert nearest_to_target(study) is None

@@ -1,0 +1,274 @@
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from jejunet_nas.errors import JejunetError, SettingError, TrialError
+from jejunet_nas.records import StudyHistory
+from jejunet_nas.search.loop import Budget, search, trial_words
+from jejunet_nas.space.architecture import canonical_json
+from tests.search.build import (
+    ARCHITECTURES,
+    SPACE,
+    FakeTrials,
+    QuietView,
+    install,
+    result,
+    tiny_study,
+)
+from tests.space.build import ARCHITECTURE
+
+BROKEN = TrialError("the loss is no number")
+SOME_TOO_SLOW = SPACE.replace("[64, 96]", "[64, 1024]")  # no policy runs 1024 px at 24 fps
+ALL_TOO_SLOW = SPACE.replace("[64, 96]", "[1024]")
+
+
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> FakeTrials:
+    """Trials that all end well; a space counts as exhausted after a few draws."""
+    return install(monkeypatch, FakeTrials())
+
+
+def run(
+    folder: Path, budget: int, *, more: str = "", space: str = SPACE, view: QuietView | None = None
+) -> StudyHistory:
+    study = tiny_study(folder, more, space)
+    return search(study, folder / "tiny", Budget(trials=budget), view or QuietView())
+
+
+def numbers(history: StudyHistory) -> list[int]:
+    return [trial.number for trial in history.complete]
+
+
+def assert_all_differ(trials: FakeTrials) -> None:
+    assert len({canonical_json(each) for each in trials.tried}) == len(trials.tried)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_no_architecture_is_tried_twice_and_an_exhausted_space_ends_the_search(
+    sampler: str, trials: FakeTrials, tmp_path: Path
+) -> None:
+    view = QuietView()
+
+    history = run(tmp_path, 99, more=f"sampler: {{name: {sampler}}}\n", view=view)
+
+    assert_all_differ(trials)
+    assert len(history.complete) == len(trials.tried) == ARCHITECTURES
+    assert view.lines[-1] == "no new architecture that can meet the target: the search ends"
+
+
+def test_what_is_too_slow_is_refused_untried_and_recorded(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    view = QuietView()
+
+    history = run(tmp_path, 6, space=SOME_TOO_SLOW, view=view)
+
+    assert {each.network.input_height for each in trials.tried} == {64}
+    assert {each.architecture.network.input_height for each in history.refused} == {1024}
+    assert all(each.mean_ms > 1000 / 24 for each in history.refused)
+    assert re.search(
+        r"refused: at least \d+\.\d ms a frame; 24 fps leave 41\.7 ms", str(view.lines)
+    )
+
+
+def test_a_space_that_is_too_slow_throughout_ends_the_search_untried(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    history = run(tmp_path, 3, space=ALL_TOO_SLOW)
+
+    assert (trials.tried, history.complete) == ([], ())
+    assert len(history.refused) == ARCHITECTURES / 2
+
+
+@pytest.mark.parametrize("error", [BROKEN, ValueError("a bug of one network")])
+def test_a_failed_trial_is_kept_with_its_reason_and_the_search_goes_on(
+    error: Exception, trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = {2: error}
+
+    history = run(tmp_path, 4)
+
+    assert len(history.complete) == 4
+    assert [failed.architecture for failed in history.failed] == [trials.tried[1]]
+    assert str(error) in history.failed[0].reason
+    assert_all_differ(trials)
+
+
+def test_five_failures_in_a_row_stop_the_search_with_the_reason(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = dict.fromkeys(range(2, 99), BROKEN)
+
+    with pytest.raises(JejunetError, match=r"the last 5 trials failed, .*: the loss is no number"):
+        run(tmp_path, 9)
+
+    assert len(trials.tried) == 1 + 5
+    assert len(run(tmp_path, 1).failed) == 5  # all of them are kept
+
+
+def test_failures_with_a_success_between_do_not_stop_the_search(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = dict.fromkeys((1, 2, 3, 4, 6, 7, 8, 9), BROKEN)
+
+    assert len(run(tmp_path, 3).complete) == 3
+
+
+def test_the_same_command_again_adds_no_trial(trials: FakeTrials, tmp_path: Path) -> None:
+    first = run(tmp_path, 3)
+    again = run(tmp_path, 3)
+
+    assert again == first
+    assert len(trials.tried) == 3
+
+
+def test_a_greater_budget_adds_what_is_missing(trials: FakeTrials, tmp_path: Path) -> None:
+    first = run(tmp_path, 3)
+    more = run(tmp_path, 5)
+
+    assert more.complete[:3] == first.complete
+    assert len(more.complete) == len(trials.tried) == 5
+    assert_all_differ(trials)
+
+
+def test_no_trial_is_begun_after_the_time_budget(trials: FakeTrials, tmp_path: Path) -> None:
+    view = QuietView()
+
+    search(tiny_study(tmp_path), tmp_path / "tiny", Budget(trials=3, seconds=0.0), view)
+
+    assert trials.tried == []
+    assert view.lines[-1] == "the time budget of 0 s is spent"
+
+
+@pytest.mark.parametrize("stops", [{1}, {3}, {1, 2}, {2, 3, 5}])
+def test_an_interrupted_search_ends_with_as_many_trials_as_an_undisturbed_one(
+    stops: set[int], trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = dict.fromkeys(stops, KeyboardInterrupt())
+    for _ in stops:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, 4)
+
+    history = run(tmp_path, 4)
+
+    complete = {canonical_json(trial.architecture) for trial in history.complete}
+    assert len(complete) == len(history.complete) == 4
+    assert history.failed == ()
+
+
+def test_an_interrupted_trial_is_the_next_to_be_tried(trials: FakeTrials, tmp_path: Path) -> None:
+    trials.breaks = {2: KeyboardInterrupt()}
+    view = QuietView()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 3)
+    run(tmp_path, 3, view=view)
+
+    assert trials.tried[2] == trials.tried[1]
+    assert view.lines[0] == "1 interrupted trial(s) of tiny tried again"
+
+
+def test_starting_points_are_tried_first(trials: FakeTrials, tmp_path: Path) -> None:
+    run(tmp_path, 2, more="start_with: [{resolution: 96, keyframe_interval: 3}]\n")
+
+    network, policy = trials.tried[0].network, trials.tried[0].policy
+    assert (network.input_height, policy.keyframe_interval) == (96, 3)
+
+
+@pytest.mark.parametrize("policies", [1, 2, 3])
+def test_a_new_network_is_tried_under_as_many_policies_as_asked(
+    policies: int, trials: FakeTrials, tmp_path: Path
+) -> None:
+    sampler = f"sampler: {{name: random, policies_per_network: {policies}}}\n"
+
+    history = run(tmp_path, 2 * policies, more=sampler)
+
+    networks = [len(list(group)) for _, group in itertools.groupby(t.network for t in trials.tried)]
+    assert sum(not trial.network_reused for trial in history.complete) <= 2
+    assert networks[0] >= policies
+    assert_all_differ(trials)
+
+
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        ("training.steps", "training: {steps: 9}\n"),
+        ("target_fps", "target_fps: 30\n"),
+        ("data.options.clips", "data: {options: {clips: 2}}\n"),
+        ("latency.threads", "latency: {threads: 2}\n"),
+        (
+            "compression.post_training.calibration_frames",
+            "compression: {post_training: {calibration_frames: 4}}\n",
+        ),
+    ],
+)
+def test_a_study_whose_settings_changed_is_refused_in_one_line_that_names_the_key(
+    key: str, more: str, trials: FakeTrials, tmp_path: Path
+) -> None:
+    run(tmp_path, 1)
+
+    with pytest.raises(SettingError, match=rf"^{key} of tiny is [^\n]*; allowed: the same[^\n]*\Z"):
+        run(tmp_path, 2, more=more)
+    assert len(trials.tried) == 1
+
+
+def test_another_search_space_is_refused(trials: FakeTrials, tmp_path: Path) -> None:
+    run(tmp_path, 1)
+
+    with pytest.raises(
+        SettingError, match=r"^search_space.resolution of tiny is .*; allowed: the same\."
+    ):
+        run(tmp_path, 2, space=SPACE.replace("[64, 96]", "[64, 128]"))
+
+
+def test_another_sampler_or_budget_goes_on_with_the_study(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    run(tmp_path, 1)
+
+    history = run(tmp_path, 2, more="sampler: {name: tpe, seed: 5}\ntrials: 7\n")
+
+    assert len(history.complete) == 2
+
+
+def test_what_a_killed_process_left_half_made_is_removed(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    part = tmp_path / "tiny" / "networks" / "0123456789ab.part"
+    part.mkdir(parents=True)
+
+    run(tmp_path, 1)
+
+    assert not part.exists()
+
+
+def test_a_second_process_is_refused(trials: FakeTrials, tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+
+    with (
+        FileLock(tmp_path / "tiny" / "lock"),
+        pytest.raises(SettingError, match=r"tiny is being searched by another process; allowed: o"),
+    ):
+        run(tmp_path, 1)
+    assert trials.tried == []
+
+
+def test_the_lock_is_let_go_when_a_search_breaks(trials: FakeTrials, tmp_path: Path) -> None:
+    trials.breaks = {1: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 1)
+
+    assert numbers(run(tmp_path, 1)) == [1]
+
+
+@pytest.mark.parametrize(("mean_ms", "verdict"), [(40.0, "meets"), (40.1, "misses")])
+def test_the_line_about_a_trial_says_whether_it_meets_the_target(
+    mean_ms: float, verdict: str
+) -> None:
+    line = trial_words(result(7, ARCHITECTURE, mean_ms=mean_ms), 40.0)
+
+    assert line.startswith("trial 7: ")
+    assert f"{mean_ms:.1f} ms a frame (predicted), {verdict} the target" in line

@@ -1,0 +1,371 @@
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from sqlalchemy import Engine, event
+
+from jejunet_nas.errors import SettingError
+from jejunet_nas.records import RefusedTrial, TrialResult, to_json
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import choices_of, draw
+from jejunet_nas.study.kept_measurements import measured_trial
+from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.samplers import chooser
+from tests.search.build import result, tiny_study
+from tests.search.measured import network_measurement
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return open_ledger(tmp_path)
+
+
+def open_ledger(folder: Path, more: str = "") -> Ledger:
+    return Ledger(tiny_study(folder, more), storage_url(folder))
+
+
+def begin(ledger: Ledger, **choices: Any) -> tuple[optuna.Trial, Architecture]:
+    """Draw the next trial, with `choices` where there are any."""
+    if choices:
+        ledger.propose(choices)
+    trial = ledger.ask()
+    architecture = draw(ledger.settings.search_space, chooser(trial))
+    ledger.begin(trial, architecture)
+    return trial, architecture
+
+
+def refused(trial: optuna.Trial, architecture: Architecture, mean_ms: float) -> RefusedTrial:
+    return RefusedTrial(
+        number=trial.number,
+        architecture=architecture,
+        mean_ms=mean_ms,
+        source="predicted",
+        reason="too slow",
+    )
+
+
+def best_numbers(folder: Path) -> list[int]:
+    """What Optuna itself makes of the study."""
+    study = optuna.load_study(study_name="tiny", storage=storage_url(folder))
+    return [trial.number for trial in study.best_trials]
+
+
+def test_a_complete_trial_comes_back_with_its_whole_result(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.complete(trial, result(trial.number, architecture))
+
+    assert open_ledger(tmp_path).history().complete == (result(0, architecture),)
+
+
+def test_each_outcome_comes_back_in_its_place(ledger: Ledger, tmp_path: Path) -> None:
+    (one, first), (two, second), (three, third), (four, _) = (begin(ledger) for _ in range(4))
+    ledger.complete(one, result(0, first))
+    ledger.refuse(two, refused(two, second, 99.0))
+    ledger.drop(three, "failed", "it broke")
+    ledger.drop(four, "duplicate", "the architecture of trial 0")
+
+    history = open_ledger(tmp_path).history()
+
+    assert [trial.number for trial in history.complete] == [0]
+    assert history.refused == (refused(two, second, 99.0),)
+    assert [(f.number, f.architecture, f.reason) for f in history.failed] == [
+        (2, third, "it broke")
+    ]
+    assert history.duplicates == 1
+
+
+def test_a_trial_that_runs_is_not_yet_in_the_history(ledger: Ledger) -> None:
+    begin(ledger)
+
+    history = ledger.history()
+
+    assert (history.complete, history.refused, history.failed) == ((), (), ())
+    assert ledger.known() == {}
+
+
+def test_known_is_what_needs_no_further_trial(ledger: Ledger) -> None:
+    one, first = begin(ledger, resolution=64, keyframe_interval=1)
+    two, second = begin(ledger, resolution=64, keyframe_interval=2)
+    three, third = begin(ledger, resolution=96, keyframe_interval=1)
+    begin(ledger, resolution=96, keyframe_interval=2)  # and no word of it since
+    ledger.complete(one, result(0, first))
+    ledger.refuse(two, refused(two, second, 99.0))
+    ledger.drop(three, "failed", "it broke")
+
+    numbers = {canonical_json(each): n for n, each in enumerate((first, second, third))}
+    assert ledger.known() == numbers
+
+
+def test_an_interrupted_trial_is_proposed_again_and_counted_nowhere(tmp_path: Path) -> None:
+    _, architecture = begin(open_ledger(tmp_path))
+
+    later = open_ledger(tmp_path)
+    taken_up = later.take_up_interrupted()
+    trial, again = begin(later)
+    later.complete(trial, result(trial.number, again))
+
+    assert (taken_up, again) == (1, architecture)
+    assert later.history().complete == (result(1, architecture),)
+    assert (later.history().failed, later.history().duplicates) == ((), 0)
+
+
+def test_a_trial_is_taken_up_once(tmp_path: Path) -> None:
+    begin(open_ledger(tmp_path))
+
+    assert open_ledger(tmp_path).take_up_interrupted() == 1
+    assert open_ledger(tmp_path).take_up_interrupted() == 0
+
+
+def test_a_trial_that_died_between_its_record_and_its_end_is_counted_once(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    trial, _ = begin(ledger)
+    trial.set_user_attr("outcome", "complete")
+
+    ledger.take_up_interrupted()
+
+    assert ledger.history().complete == ()
+    assert ledger.known() == {}
+
+
+def measured(result: TrialResult) -> TrialResult:
+    """Return `result` as it is once its network was measured: 30 ms a frame."""
+    return measured_trial(result, network_measurement(30.0), 24.0)
+
+
+def values(folder: Path) -> list[list[float] | None]:
+    """Return what Optuna's samplers learn of each trial."""
+    study = optuna.load_study(study_name="tiny", storage=storage_url(folder))
+    return [trial.values for trial in study.trials]
+
+
+def test_a_held_trial_is_neither_complete_nor_known(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+
+    assert ledger.history().complete == ()
+    assert ledger.known() == {}
+    assert values(tmp_path) == [None]
+
+
+def test_a_held_trial_is_closed_with_what_is_known_by_then(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    begin(ledger)
+    ledger.complete(trial, measured(result(0, architecture)))
+
+    assert ledger.history().complete == (measured(result(0, architecture)),)
+    assert values(tmp_path)[0] == [result(0, architecture).score.miou, 30.0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_held_trials_that_a_dead_process_left_are_closed_and_not_tried_again(
+    sampler: str, tmp_path: Path
+) -> None:
+    more = f"sampler: {{name: {sampler}}}\n"
+    dead = open_ledger(tmp_path, more)
+    (one, first), (two, second), (_, third) = (begin(dead, keyframe_interval=n) for n in (1, 2, 3))
+    dead.hold(two, result(1, second))
+    dead.hold(one, result(0, first))
+
+    later = open_ledger(tmp_path, more)
+    taken_up = later.take_up_interrupted(measured)
+
+    assert taken_up == 1
+    assert later.history().complete == (measured(result(0, first)), measured(result(1, second)))
+    assert values(tmp_path)[:2] == [
+        [result(0, first).score.miou, 30.0],
+        [result(1, second).score.miou, 30.0],
+    ]
+    assert set(later.known().values()) == {0, 1}
+    assert begin(later)[1] == third
+    assert later.take_up_interrupted(measured) == 1  # the third, which died once more
+
+
+def test_a_held_trial_that_was_never_measured_is_closed_as_predicted(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    open_ledger(tmp_path).hold(trial, result(0, architecture))
+
+    later = open_ledger(tmp_path)
+
+    assert later.take_up_interrupted() == 0
+    assert later.history().complete == (result(0, architecture),)
+    assert open_ledger(tmp_path).take_up_interrupted(measured) == 0  # once closed, it stays so
+    assert values(tmp_path) == [[result(0, architecture).score.miou, 20.0]]
+
+
+def test_a_trial_that_died_just_before_its_end_is_closed(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    trial.set_user_attr("outcome", "complete")
+
+    assert open_ledger(tmp_path).take_up_interrupted(measured) == 0
+    assert ledger.history().complete == (measured(result(0, architecture)),)
+
+
+def test_a_refusal_that_died_before_its_end_is_no_held_trial(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    trial.set_user_attr("record", to_json(refused(trial, architecture, 99.0)))
+
+    later = open_ledger(tmp_path)
+
+    assert later.take_up_interrupted(measured) == 1
+    assert begin(later)[1] == architecture
+
+
+def test_a_held_trial_of_another_version_is_named(tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    open_ledger(tmp_path).hold(trial, result(0, architecture))
+    trial.set_user_attr("record", "{}")
+
+    with pytest.raises(SettingError, match=r"written by another version of jejunet_nas; allowed: "):
+        open_ledger(tmp_path).take_up_interrupted()
+
+
+def test_starting_points_come_first_in_their_order(tmp_path: Path) -> None:
+    ledger = open_ledger(
+        tmp_path, "start_with: [{resolution: 96, keyframe_interval: 3}, {depth_multiplier: 0.5}]\n"
+    )
+
+    first, second = (choices_of(begin(ledger)[1]) for _ in range(2))
+
+    assert (first["resolution"], first["keyframe_interval"]) == (96, 3)
+    assert second["depth_multiplier"] == 0.5
+
+
+def test_starting_points_are_proposed_to_a_new_study_only(tmp_path: Path) -> None:
+    start = "start_with: [{resolution: 96}]\n"
+    trial, architecture = begin(open_ledger(tmp_path, start))
+    open_ledger(tmp_path, start).complete(trial, result(0, architecture))
+
+    study = optuna.load_study(study_name="tiny", storage=storage_url(tmp_path))
+
+    assert len(study.get_trials(states=[optuna.trial.TrialState.WAITING])) == 0
+
+
+def test_a_network_is_proposed_under_one_more_policy(ledger: Ledger) -> None:
+    _, architecture = begin(ledger)
+    ledger.propose_policy(architecture.network)
+
+    assert begin(ledger)[1].network == architecture.network
+
+
+def test_a_study_that_was_not_begun_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
+    assert Ledger.find(tiny_study(tmp_path), storage_url(tmp_path)) is None
+    assert not (tmp_path / "study.db").exists()
+
+
+def test_a_study_is_found_with_its_settings_and_refused_with_others(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path)
+    Ledger(settings, storage_url(tmp_path)).keep_identity(settings.identity())
+
+    assert Ledger.find(settings, storage_url(tmp_path)) is not None
+    with pytest.raises(SettingError, match=r"^latency.threads of tiny is 2, .* made with 1; allow"):
+        Ledger.find(tiny_study(tmp_path, "latency: {threads: 2}\n"), storage_url(tmp_path))
+
+
+def test_other_data_under_the_same_settings_are_refused(ledger: Ledger) -> None:
+    ledger.keep_identity({"made_from": {"val_fingerprint": "a"}})
+
+    with pytest.raises(SettingError, match=r"^made_from.val_fingerprint of tiny is b, .* with a; "):
+        ledger.keep_identity({"made_from": {"val_fingerprint": "b"}})
+
+
+def test_a_storage_that_does_not_open_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"^--storage is nonsense, which does not open .*; allo"):
+        Ledger(tiny_study(tmp_path), "nonsense")
+
+
+def test_optuna_counts_among_the_best_only_what_meets_the_target(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    fast, first = begin(ledger, keyframe_interval=3)
+    slow, second = begin(ledger, keyframe_interval=1)
+    late, third = begin(ledger, keyframe_interval=2)
+    ledger.complete(fast, result(0, first, mean_ms=41.0))  # 24 fps leave 41.7 ms
+    ledger.complete(slow, result(1, second, mean_ms=42.0))
+    ledger.refuse(late, refused(late, third, 99.0))
+
+    assert best_numbers(tmp_path) == [0]
+
+
+def test_the_names_of_the_classes_are_kept_with_the_study(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.note_class_names(("background", "object"))
+
+    assert open_ledger(tmp_path).history().class_names == ("background", "object")
+
+
+def test_seconds_are_those_from_a_trial_s_start_to_its_end(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    (one, first) = begin(ledger)
+    at(monkeypatch, 90.5)
+    ledger.complete(one, result(0, first))
+    (two, second) = begin(ledger)
+    at(monkeypatch, 91.0)
+    ledger.refuse(two, refused(two, second, 99.0))
+    (three, _) = begin(ledger)
+    at(monkeypatch, 101.0)
+    ledger.drop(three, "failed", "it broke")
+    begin(ledger)  # runs still
+
+    assert open_ledger(tmp_path).history().spent_s == {0: 90.5, 1: 0.5, 2: 10.0}
+
+
+def test_a_trial_that_waits_for_the_phone_counts_until_the_next_one_begins(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    (one, first) = begin(ledger)
+    at(monkeypatch, 60.0)
+    ledger.hold(one, result(0, first))
+    (two, second) = begin(ledger)
+    at(monkeypatch, 100.0)
+    ledger.complete(one, result(0, first))
+    ledger.complete(two, result(1, second))
+
+    assert ledger.history().spent_s == {0: 60.0, 1: 40.0}
+
+
+def test_a_trial_whose_process_died_before_its_end_has_no_seconds(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    trial, architecture = begin(ledger)
+    ledger.hold(trial, result(0, architecture))
+    trial.set_user_attr("outcome", "complete")
+
+    assert open_ledger(tmp_path).history().spent_s == {}
+
+
+def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let Optuna's clock stand `seconds` after noon."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls(2026, 11, 25, 12, tzinfo=tz) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(optuna.storages._rdb.storage, "datetime", Clock)
+
+
+def test_who_only_reads_a_study_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    trial, architecture = begin(ledger)
+    ledger.complete(trial, result(trial.number, architecture))
+    ledger.keep_identity(ledger.settings.identity())
+    said: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        said.append(statement.split()[0].upper())
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        found = Ledger.find(ledger.settings, storage_url(tmp_path))
+        assert found is not None
+        assert len(found.history().complete) == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert {*said} <= {"SELECT", "PRAGMA"}, {*said}
