@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.measure import front as measure
 from jejunet_nas.measure.front import FrontTiming, graphs_at, time_files, time_front
-from jejunet_nas.measure.front import front as measure
 from jejunet_nas.records import Latency, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import Measurement, PhoneInfo
 from jejunet_nas.records.scores import Score

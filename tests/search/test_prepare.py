@@ -17,7 +17,7 @@ from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
 from jejunet_nas.training import imagenet as published
 from jejunet_nas.training import material
-from jejunet_nas.trial.run import run as trial
+from jejunet_nas.trial import run as trial
 from tests.datasets.davis_tree import write_davis
 from tests.search.build import SPACE, tiny_study
 from tests.training.teachers import write_classes

@@ -19,7 +19,7 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.space.architecture import Architecture, Policy, network_id
 from jejunet_nas.training import material
-from jejunet_nas.trial.run import run as trial
+from jejunet_nas.trial import run as trial
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.video.graphs import NetworkGraphs

@@ -142,8 +142,8 @@ def test_an_array_in_the_files_place_is_as_good_as_none(file: Path) -> None:
 def test_a_writer_that_dies_leaves_what_was_there(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(opened: object, **_: object) -> None:
-        opened.write(b"half")  # type: ignore[attr-defined]
+    def die(beside: Path, **_: object) -> None:
+        beside.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
