@@ -10,7 +10,7 @@ large as those of ten DAVIS clips. Trials are written into Optuna's tables as `s
 them.
 
 Targets: at most 10 s for the command and 3 s for the page. `reports/many_trials.txt` has the result
-on 2 cores without a GPU. The first line, ten million additions in Python, shows the machine's speed.
+on 2 cores without a GPU. The first line, ten million additions in Python, shows the CPU speed.
 """
 
 import argparse
