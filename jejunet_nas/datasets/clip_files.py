@@ -4,7 +4,10 @@ A reader such as `davis` makes a `SplitFiles` without opening a picture; `cache`
 pictures' headers, decodes them once, and returns clips. Sizes are (height, width) in pixels.
 """
 
+import contextlib
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -127,12 +130,9 @@ def read_frame(path: Path, size: Size) -> Picture:
     A JPEG of at least twice that size is halved during decoding: four times as fast at 720p, with
     a mean error of 0.7 grey levels.
     """
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", size[::-1])
-            picture = np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _opened(path) as image:
+        image.draft("RGB", size[::-1])
+        picture = np.asarray(image.convert("RGB"))
     return resize_frame(picture, *size)
 
 
@@ -142,14 +142,9 @@ def read_mask(path: Path, code: MaskCode) -> Picture:
     The value of a pixel is its palette index or its grey. Raises `DataError` for a mask in colours,
     unless the code takes their grey, and for a value without a class.
     """
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-            values = np.asarray(
-                image.convert("L") if code.colours_as_grey and mode != "P" else image
-            )
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    with _opened(path) as image:
+        mode = image.mode
+        values = np.asarray(image.convert("L") if code.colours_as_grey and mode != "P" else image)
     if values.ndim != 2 or values.dtype not in (np.uint8, np.bool_):
         raise DataError(
             f"{path} is stored in colours or 16 bits (mode {mode}); expected: class indices, in a "
@@ -166,32 +161,29 @@ def read_mask(path: Path, code: MaskCode) -> Picture:
 
 def _allowed(classes: bytes) -> str:
     """Return the values that may occur, as in '0 to 20, 255'."""
-    words, first = [], None
-    for value in range(257):
-        known = value < 256 and classes[value] != NO_CLASS
-        if known and first is None:
-            first = value
-        elif not known and first is not None:
-            words.append(f"{first}" if first == value - 1 else f"{first} to {value - 1}")
-            first = None
-    return ", ".join(words)
+    known = [value for value in range(256) if classes[value] != NO_CLASS]
+    runs = itertools.groupby(known, key=lambda value: value - known.index(value))
+    ends = [(run[0], run[-1]) for run in (list(values) for _, values in runs)]
+    return ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in ends)
 
 
 def picture_size(path: Path) -> Size:
     """Return the size of a picture, from its header. Raises `DataError`."""
+    with _opened(path) as image:
+        return image.height, image.width
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            yield image
     except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: BaseException) -> DataError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DataError(
-        f"{path} cannot be read ({reason}); expected: a complete {path.suffix[1:].upper()} "
-        "picture. Copy or download this file again."
-    )
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read ({reason}); expected: a complete {path.suffix[1:].upper()} "
+            "picture. Copy or download this file again."
+        ) from error
 
 
 def wrong_size(path: Path, size: Size, expected: Size, why: str) -> DataError:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles, Storage, mask_code
+from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
 from jejunet_nas.datasets.layout import by_stem, check_partners, check_parts, missing, subfolders
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
 from jejunet_nas.datasets.stable_split import mixed, names_of_split
@@ -99,8 +99,7 @@ def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> Sp
         class_names=class_names,
         root=root,
         clips=tuple(
-            _describe(root, frames_folder, name, _code(categories[name], class_of, name))
-            for name in names
+            _describe(root, frames_folder, name, categories[name], class_of) for name in names
         ),
         storage=Storage(shorter_side_px=settings.shorter_side_px, shrink_masks=True),
     )
@@ -169,14 +168,13 @@ def _classes(
     return ("background", *names), class_of
 
 
-def _code(objects: Mapping[int, str], class_of: Mapping[str, int], video: str) -> MaskCode:
-    return mask_code(
-        {0: 0, **{number: class_of[category] for number, category in objects.items()}},
-        fix=f"Give that object of {video} a category in meta.json, or unpack train.zip again.",
-    )
-
-
-def _describe(root: Path, frames_folder: Path, name: str, code: MaskCode) -> ClipFiles:
+def _describe(
+    root: Path,
+    frames_folder: Path,
+    name: str,
+    objects: Mapping[int, str],
+    class_of: Mapping[str, int],
+) -> ClipFiles:
     mask_folder = root / "train" / "Annotations" / name
     frames, masks = by_stem(frames_folder / name, [".jpg"]), by_stem(mask_folder, [".png"])
     archive = f"{frames_folder.parent.name}.zip"
@@ -190,6 +188,9 @@ def _describe(root: Path, frames_folder: Path, name: str, code: MaskCode) -> Cli
         name=name,
         frames=tuple(frames.values()),
         masks=tuple(masks.get(stem) for stem in frames),
-        mask_code=code,
+        mask_code=mask_code(
+            {0: 0, **{number: class_of[category] for number, category in objects.items()}},
+            fix=f"Give that object of {name} a category in meta.json, or unpack train.zip again.",
+        ),
         fps=ANNOTATED_FPS if annotated else FPS,
     )
