@@ -57,7 +57,7 @@ class PostTrainingInt8:
 class QuantizationAware:
     """int8 whose rounding the network was trained with: `steps` more, from the trained weights.
 
-    At five times the rate the widest networks forget what they knew (reports/decisions.md).
+    At five times the rate the widest networks forget what they knew (CONTRIBUTING, "Decisions").
     """
 
     steps: int = 100

@@ -8,7 +8,7 @@ trained weights; after compression, from the graphs.
 
 The highest learning rate is a tenth of what layers that came with weights took in the trial
 (`pretrained_rate`), for all layers: they all come with weights now, and fit each other. See
-reports/decisions.md, 2026-11-25. The cosine is a fresh one over the steps.
+CONTRIBUTING, "Decisions", 2026-11-25. The cosine is a fresh one over the steps.
 """
 
 import dataclasses
