@@ -16,7 +16,7 @@ from jejunet_nas.errors import DataError, SettingError
 if TYPE_CHECKING:
     from jejunet_nas.datasets.check import DataCheck, Fault, SplitCheck
     from jejunet_nas.datasets.cleaning import Cached
-    from jejunet_nas.datasets.options import Progress
+    from jejunet_nas.progress import Tell
 
 SHEET = "contact_sheet.png"
 _MOST_SHOWN = 20  # of the faults; with --json all are there
@@ -182,7 +182,7 @@ def _amount(text: str | None, units: dict[str, float], option: str, example: str
 
 
 @contextlib.contextmanager
-def _progress(console: Console) -> Iterator["Progress"]:
+def _progress(console: Console) -> Iterator["Tell"]:
     """Show a bar while files are read; on a terminal alone."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft

@@ -1,1 +1,1 @@
-"""Where clips come from: readers of data sets, the cache of their frames, the training batches."""
+"""Data sets: readers of their layouts, the cache of decoded frames, the training batches."""

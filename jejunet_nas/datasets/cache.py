@@ -1,43 +1,40 @@
-"""Decoded pictures, kept in a folder of the user: decoded once, and then opened in no time.
+"""The cache of decoded pictures, in a folder of the user: decoded once, then only opened.
 
-Clips of videos lie each in a folder (`stored_clip`), photos in shards (`stored_photos`). A folder's
-name ends in a key that hashes its files' paths below the root, sizes and modification times: a
-changed file is a new key.
+The name of a folder (see `stored`) ends in a hash of its files' paths below the root, sizes and
+modification times, so a changed file gets another folder.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import platformdirs
 
-from jejunet_nas.datasets.clip_files import MaskCode, SplitFiles, Storage
-from jejunet_nas.datasets.options import Progress
-from jejunet_nas.datasets.stored_clip import StoredClip
-from jejunet_nas.datasets.stored_photos import SHARD_PHOTOS, StoredPhotos
+from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage
+from jejunet_nas.datasets.stored import SHARD_PHOTOS, StoredClip, StoredPhotos
 from jejunet_nas.datasets.write_once import Entry, open_entries
 from jejunet_nas.errors import DataError
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Clip, DataSplit
 
-_VERSION = 1  # of what a cached folder holds
+_VERSION = 1  # of a cached folder's content
 
 
 def default_cache_dir() -> Path:
-    """Return the folder for cached clips in this user's cache."""
+    """Return the folder of decoded pictures in this user's cache."""
     return Path(platformdirs.user_cache_dir("jejunet_nas")) / "clips"
 
 
 def open_clips(
-    files: SplitFiles, *, cache_dir: Path | None = None, progress: Progress | None = None
+    files: SplitFiles, *, cache_dir: Path | None = None, progress: Tell | None = None
 ) -> DataSplit:
-    """Return the split with its pictures in the cache, decoding what that does not hold yet.
+    """Return the split with its pictures in the cache, after decoding those not cached yet.
 
     Every header is checked before the first picture is decoded. Raises `DataError`, naming the
     file.
     """
-    parent = cache_dir or default_cache_dir()
-    described = [*_clip_entries(files, parent), *_photo_entries(files, parent)]
+    described = list(_entries(files, cache_dir or default_cache_dir()))
     entries = [entry for _, entry in described]
     clips = open_entries(entries, f"{files.dataset} {files.split}", progress)
     return DataSplit(
@@ -45,56 +42,38 @@ def open_clips(
         split=files.split,
         class_names=files.class_names,
         clips=tuple(clips),
-        fingerprint=_hash(*(description for description, _ in described)),
+        fingerprint=_hash(*(identity for identity, _ in described)),
     )
 
 
-def _clip_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
-    """Yield where each clip is kept, after what tells it from others, wherever it lies."""
+def _entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
+    """Yield the folder of each clip and shard, each after its identity, which has no path."""
+    storage, motion = files.storage, files.motion
     for clip in files.clips:
-        head = _head(clip.mask_code, files.storage)
-        known, changing = _describe((*clip.frames, *clip.masks), files.root)
-        folder = parent / f"{files.dataset}-{clip.name}-{_hash(head, known, changing)}"
-        yield head + known, StoredClip(files=clip, folder=folder, storage=files.storage)
-
-
-def _photo_entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
-    """Yield where each shard of photos is kept, after what tells it from others."""
+        identity, key = _describe([clip], storage, files.root)
+        folder = parent / f"{files.dataset}-{clip.name}-{key}"
+        yield identity, StoredClip(files=[clip], folder=folder, storage=storage)
     for first in range(0, len(files.photos), SHARD_PHOTOS):
-        assert files.photo_code, files.dataset
         photos = files.photos[first : first + SHARD_PHOTOS]
-        head = _head(files.photo_code, files.storage)
-        known, changing = _describe(
-            [path for photo in photos for path in (photo.frame, photo.mask)], files.root
-        )
-        yield (
-            repr(files.motion).encode() + head + known,  # one stored photo serves any motion
-            StoredPhotos(
-                files=photos,
-                mask_code=files.photo_code,
-                folder=parent / f"{files.dataset}-photos-{_hash(head, known, changing)}",
-                storage=files.storage,
-                motion=files.motion,
-            ),
-        )
+        identity, key = _describe(photos, storage, files.root)
+        folder = parent / f"{files.dataset}-photos-{key}"
+        shard = StoredPhotos(files=photos, folder=folder, storage=storage, motion=motion)
+        yield repr(motion).encode() + identity, shard  # a stored photo serves any motion
 
 
 def _hash(*texts: bytes) -> str:
     return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
-def _head(code: MaskCode, storage: Storage) -> bytes:
-    both = [True] if storage.shrink_masks else []
-    return code.classes + json.dumps([_VERSION, storage.shorter_side_px, *both]).encode() + b"\0"
+def _describe(clips: Sequence[ClipFiles], storage: Storage, root: Path) -> tuple[bytes, str]:
+    """Return an identity, which a copy of the files shares, and a key, which it does not.
 
-
-def _describe(paths: Iterable[Path | None], root: Path) -> tuple[bytes, bytes]:
-    """Return names and sizes, which a copy has too, and modification times, which it has not.
-
-    Names and sizes stand for content: to read it all would take longer than to decode it.
+    The identity holds names and sizes, in place of contents: reading all files would take longer
+    than decoding them. The key hashes modification times too.
     """
-    known, changing, above = [], [], len(root.as_posix()) + 1
-    for path in paths:
+    known, times, above = [], [], len(root.as_posix()) + 1
+    # All frames of a clip, then all its masks; a photo and its mask, photo by photo.
+    for path in (path for clip in clips for path in (*clip.frames, *clip.masks)):
         if path is None:
             known.append("none")
             continue
@@ -102,9 +81,12 @@ def _describe(paths: Iterable[Path | None], root: Path) -> tuple[bytes, bytes]:
             state = path.stat()
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read ({error.strerror}); expected: a readable file. Copy or "
-                "download it again, or check its permissions."
+                f"{path} cannot be read ({error.strerror}). Copy or download it again, or check "
+                "its permissions."
             ) from error
         known.append(f"{path.as_posix()[above:]}\0{state.st_size}")
-        changing.append(str(state.st_mtime_ns))
-    return "\0".join(known).encode(), "\0".join(changing).encode()
+        times.append(str(state.st_mtime_ns))
+    version = [_VERSION, storage.shorter_side_px, *([True] if storage.shrink_masks else [])]
+    head = clips[0].mask_code.classes + json.dumps(version).encode() + b"\0"
+    identity = head + "\0".join(known).encode()
+    return identity, _hash(identity, "\0".join(times).encode())

@@ -1,4 +1,4 @@
-"""Which training frames int8 ranges are found on."""
+"""Calibration frames: the training frames from which int8 ranges are estimated."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from jejunet_nas.records import DataSplit, Frames
 from jejunet_nas.resize import resize_frame, thumbnails
 
 CalibrationChoice = Literal["spread", "random", "varied"]
-CANDIDATES = 8  # frames that are looked at for each that is to be as unlike the others as can be
+CANDIDATES = 8  # per calibration frame, from which `varied` chooses
 
 
 def calibration_frames(
@@ -23,11 +23,11 @@ def calibration_frames(
     seed: int,
     choice: CalibrationChoice = "spread",
 ) -> Frames:
-    """Return `count` frames, whole and as they are, of the split's clips.
+    """Return `count` whole frames of the split's clips, uint8 [count, height, width, 3].
 
-    uint8 [count, height, width, 3]. choice: evenly spread over the clips, where `seed` shifts the
-    first one; drawn at random by `seed`; or out of more that are spread, those that are the most
-    varied. Raises `SettingError` where the split has fewer frames.
+    choice: `spread` evenly over the clips, where `seed` shifts the first one; `random` by `seed`;
+    `varied`: the most different ones among more that are spread. Raises `SettingError` where the
+    split has fewer frames.
     """
     if not 1 <= count <= split.frame_count:
         raise SettingError(
@@ -47,13 +47,13 @@ def calibration_frames(
     wanted = count if choice == "spread" else min(CANDIDATES * count, len(places))
     shift = rng.random()
     frames = frames_at([int((k + shift) * len(places) / wanted) for k in range(wanted)])
-    return frames if choice == "spread" else frames[_unlike_each_other(frames, count)]
+    return frames if choice == "spread" else frames[_most_different(frames, count)]
 
 
-def _unlike_each_other(frames: Frames, count: int) -> npt.NDArray[np.int64]:
-    """Return the indices of `count` frames, each as far as can be from those before it.
+def _most_different(frames: Frames, count: int) -> npt.NDArray[np.int64]:
+    """Return the indices of `count` frames, each the farthest from those chosen before it.
 
-    Frames are compared as thumbnails. The first is the one furthest from the mean of all.
+    The distance is that of thumbnails. The first is the farthest from the mean of all.
     """
     small = thumbnails(frames).reshape(len(frames), -1).astype(np.float32)
     nearest = np.linalg.norm(small - small.mean(axis=0), axis=1)

@@ -1,8 +1,8 @@
-"""Short clips out of single photos: a camera drifts, zooms and turns a little over the photo.
+"""Short clips from single photos: a simulated camera drifts, zooms and turns over the photo.
 
-Position, zoom and angle each swing smoothly, with a period of 16 to 48 frames. The first frame is
-the photo's middle, upright; no frame sees beyond the photo's edges. A frame is made when it is
-asked for, out of the one photo that is stored; its mask moves with it, by the nearest pixel.
+Position, zoom and angle each oscillate smoothly, with a period of 16 to 48 frames. The first frame
+is the photo's middle, upright; no frame shows anything outside of the photo. Frames and masks (by
+the nearest pixel) are made on access, from the stored photo.
 
 Units: positions in shares of the photo's width and height, angles in radians, time in frames.
 """
@@ -18,23 +18,23 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from jejunet_nas.datasets.options import check_whole
+from jejunet_nas.datasets.options import check_at_most, check_whole
 from jejunet_nas.datasets.pictures import LazyPictures, Picture, StoredPictures
 
-FPS = 24.0  # at which the drift looks like a hand-held camera's
+FPS = 24.0  # at this rate the drift looks like that of a hand-held camera
 LONGEST = 240  # frames of a clip; the views of a longer clip begin with those of a shorter one
-SIDE = 0.75  # of the photo's sides, in pixels, that a frame has: about what a view covers
+SIDE = 0.75  # a frame's pixels a side over the photo's: about the part that a view covers
 _LARGEST_VIEW = 0.8  # of the photo's sides
 _PERIOD_FRAMES = (16.0, 48.0)
-# How far x, y, the logarithm of the zoom, and the angle swing to either side, at most.
+# The largest amplitudes of x, y, the logarithm of the zoom, and the angle.
 _SWINGS = np.array([0.05, 0.05, 0.06, math.radians(2.5)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """How many frames a photo's clip has, and which of all camera paths it takes.
+    """The camera's motion: the number of frames of a photo's clip, and the seed of its path.
 
-    One frame is the whole photo, as it is.
+    A clip of one frame is the whole photo, unchanged.
     """
 
     frames: int = 8
@@ -46,10 +46,28 @@ class Motion:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CameraView:
-    """What part of the photo one frame shows.
+class PhotoSettings:
+    """How many photos of a data set are used, and the `Motion` that makes clips of them."""
 
-    x, y: the centre; scale: sides over the photo's; angle: clockwise.
+    frames: int = 8
+    photos: int | None = None  # None: all
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_most("photos", self.photos, 100_000)
+        _ = self.motion
+
+    @property
+    def motion(self) -> Motion:
+        """The camera's motion. Raises `SettingError`."""
+        return Motion(frames=self.frames, seed=self.seed)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CameraView:
+    """The part of the photo that one frame shows.
+
+    x, y: the centre; scale: the view's sides over the photo's; angle: clockwise.
     """
 
     x: float
@@ -58,9 +76,9 @@ class CameraView:
     angle: float
 
     def warp(self, photo: Picture, aspect: float, height: int, width: int) -> Picture:
-        """Return what the view shows of `photo`, frame (bilinear) or mask (nearest pixels).
+        """Return the view of `photo`, a frame (bilinear) or a mask (nearest pixels).
 
-        aspect: the photo's width over its height, the same for a frame and its mask, whose stored
+        aspect: the photo's width over its height, the same for a frame and its mask: their stored
         sizes may be rounded differently.
         """
         rows, columns = photo.shape[:2]
@@ -75,7 +93,7 @@ class CameraView:
         return np.asarray(image.transform(size, Image.Transform.AFFINE, matrix, resample=rule))
 
 
-@functools.lru_cache(maxsize=4096)  # a frame's mask is asked for after it
+@functools.lru_cache(maxsize=4096)  # a frame and its mask ask for the same view
 def view_at(name: str, seed: int, aspect: float, t: int) -> CameraView:
     """Return the view of frame `t` of the photo `name`, whose width over height is `aspect`."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
@@ -95,7 +113,7 @@ def view_at(name: str, seed: int, aspect: float, t: int) -> CameraView:
 
 
 def _scale(swing: npt.NDArray[np.float64], aspect: float) -> float:
-    """Return the largest scale at zoom 1 with which all views stay on the photo."""
+    """Return the largest scale at zoom 1 that keeps all views inside the photo."""
     x, y, zoom, angle = np.abs(swing[:, :2]).T[0], np.abs(swing[:, 1]), swing[:, 2], swing[:, 3]
     cos, sin = np.cos(angle), np.abs(np.sin(angle))
     wide = (1 - 2 * x) / (cos + sin / aspect)
@@ -105,10 +123,7 @@ def _scale(swing: npt.NDArray[np.float64], aspect: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class MovingPictures(LazyPictures):
-    """The frames, or the masks, of the clip that the camera makes of one photo.
-
-    photo: one picture [1, height, width, ...].
-    """
+    """The frames, or the masks, of a photo's clip. photo: one picture [1, height, width, ...]."""
 
     photo: StoredPictures
     name: str

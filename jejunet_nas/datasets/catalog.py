@@ -1,10 +1,9 @@
 """The data sets by name: a study names one, and gets the clips of a split.
 
-Two kinds: embedded ones are generated from their settings alone; those on disk are described by
-their reader, then decoded once by `cache`. A new data set is one line of `_DATA_SETS`.
+The procedural set is generated from its settings. The others are on disk: a reader describes their
+files, and `cache` decodes them once. A new data set is one line of `_READERS`.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -12,34 +11,21 @@ from typing import Any, get_args
 from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
-from jejunet_nas.datasets.options import Progress, Split, settings_from
+from jejunet_nas.datasets.options import Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
-from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.errors import SettingError, check_choice, closest
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Embedded:
-    settings: type
-    generate: Callable[[Split, Any, Progress | None], DataSplit]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _OnDisk:
-    settings: type
-    describe: Callable[[Split, Path, Any], SplitFiles]
-
-
-_DATA_SETS: dict[str, _Embedded | _OnDisk] = {
-    "procedural": _Embedded(ProceduralSettings, generate_split),
-    "davis": _OnDisk(davis.DavisSettings, davis.describe_split),
-    "voc2012": _OnDisk(voc2012.Voc2012Settings, voc2012.describe_split),
-    "youtube_vos": _OnDisk(youtube_vos.YoutubeVosSettings, youtube_vos.describe_split),
-    "camvid": _OnDisk(camvid.CamvidSettings, camvid.describe_split),
-    "folder": _OnDisk(folder.FolderSettings, folder.describe_split),
+_READERS: dict[str, tuple[type, Callable[[Split, Path, Any], SplitFiles]]] = {
+    "davis": (davis.DavisSettings, davis.describe_split),
+    "voc2012": (voc2012.Voc2012Settings, voc2012.describe_split),
+    "youtube_vos": (youtube_vos.YoutubeVosSettings, youtube_vos.describe_split),
+    "camvid": (camvid.CamvidSettings, camvid.describe_split),
+    "folder": (folder.FolderSettings, folder.describe_split),
 }
-DATA_SET_NAMES = tuple(_DATA_SETS)
-ON_DISK = tuple(name for name, kind in _DATA_SETS.items() if isinstance(kind, _OnDisk))
+ON_DISK = tuple(_READERS)
+DATA_SET_NAMES = ("procedural", *ON_DISK)
 
 
 def open_split(
@@ -49,25 +35,23 @@ def open_split(
     root: Path | None,
     cache_dir: Path | None = None,
     options: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> DataSplit:
     """Return the clips of one split of the data set named `dataset`.
 
-    `root` is the folder that a data set on disk lies in; an embedded one has no use for it.
-    `options` fills the data set's settings. `progress` is told what is being done, how many are
-    done, and of how many. Raises `SettingError` for a name, split or option that does not exist,
-    `DataError` for files that are not what the layout promises.
+    root: the folder of a data set on disk; the procedural set ignores it. options: the fields of
+    the data set's settings. Raises `SettingError` for an unknown name, split or option, `DataError`
+    for files that do not match the layout.
     """
-    _check_known("dataset", dataset, DATA_SET_NAMES)
-    _check_known("split", split, get_args(Split))
-    kind = _DATA_SETS[dataset]
-    settings: Any = settings_from(kind.settings, dataset, options)
-    if isinstance(kind, _Embedded):
-        return kind.generate(split, settings, progress)
+    check_choice("dataset", dataset, DATA_SET_NAMES)
+    check_choice("split", split, get_args(Split))
+    if dataset == "procedural":
+        settings = settings_from(ProceduralSettings, dataset, options)
+        return generate_split(split, settings, progress)
     if root is None:
         raise SettingError(
-            f"The data set {dataset} lies on disk, and no folder is given; allowed: its root "
-            "folder. Add --data-root DIR, or use the dataset procedural, which needs no files."
+            f"The root folder of the data set {dataset} is missing. Add --data-root DIR, or use "
+            "the dataset procedural, which needs no files."
         )
     files = describe_split(dataset, split, root, options)
     return open_clips(files, cache_dir=cache_dir, progress=progress)
@@ -76,23 +60,16 @@ def open_split(
 def describe_split(
     dataset: str, split: Split, root: Path, options: Mapping[str, Any] | None = None
 ) -> SplitFiles:
-    """Return the files of one split of a data set that lies on disk; no picture is opened.
+    """Return the files of one split of a data set on disk, without opening a picture.
 
     Raises as `open_split` does.
     """
-    kind = _DATA_SETS.get(dataset)
-    if not isinstance(kind, _OnDisk):
-        drawn = ", which is drawn from its settings and has no files" if kind else ""
+    if dataset not in _READERS:
+        no_files = ", which is generated and has no files" if dataset in DATA_SET_NAMES else ""
         raise SettingError(
-            f"DATASET is {dataset}{drawn}; allowed: {', '.join(ON_DISK)}."
-            f"{closest(dataset, ON_DISK) or ' Name one of these.'}"
+            f"DATASET is {dataset}{no_files}; allowed: {', '.join(ON_DISK)}."
+            f"{closest(dataset, ON_DISK)}"
         )
-    settings: Any = settings_from(kind.settings, dataset, options)
-    return kind.describe(split, root.expanduser().absolute(), settings)
-
-
-def _check_known(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingError(
-            f"{name} is {value}; allowed: {', '.join(allowed)}.{closest(value, allowed)}"
-        )
+    kind, describe = _READERS[dataset]
+    settings: Any = settings_from(kind, dataset, options)
+    return describe(split, root.expanduser().absolute(), settings)

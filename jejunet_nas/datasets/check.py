@@ -1,19 +1,17 @@
-"""Looks at every file of a data set on disk, and says what is there and what is broken.
+"""The check of a data set on disk: its contents, and every broken file.
 
-A layout that does not hold together stops at once with `DataError`, as it would stop a study: a
-list, a folder, a frame or a mask that is missing. A file that is there and broken is noted, and the
-rest is looked at all the same: one that cannot be read or is cut short, a frame of another size
-than its clip's first, a mask of another size than its frame, colours or a value that no class has.
+A layout with a missing list, folder, frame or mask raises `DataError`, as it would in a study.
+Broken files are collected: unreadable or truncated files, a frame of another size than its clip's
+first, a mask of another size than its frame, and masks in colours or with a value without a class.
 
-Masks are read whole. Of a frame only the header and the end are read: without a picture's end mark
-there, it is decoded to be sure. Damage between a whole header and a whole end is not found.
+Masks are read whole. Of a frame only the header and the end are read; one without an end mark is
+decoded. Damage between a whole header and a whole end is not found.
 
-Units: sizes are (height, width) in pixels; shares lie in [0, 1].
+Units: sizes are (height, width) in pixels; shares are in [0, 1].
 """
 
 import collections
 import dataclasses
-import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,33 +21,31 @@ from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from jejunet_nas.datasets.catalog import describe_split
 from jejunet_nas.datasets.clip_files import (
-    ClipFiles,
     MaskCode,
-    PhotoFiles,
     Size,
     SplitFiles,
-    check_photo,
-    check_sizes,
+    picture_size,
     read_frame,
     read_mask,
+    wrong_size,
 )
-from jejunet_nas.datasets.options import Progress, Split
+from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import IGNORE
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _END_MARKS = (b"\xff\xd9", b"IEND")  # of JPEG, of PNG
-_END_BYTES = 1024  # in which the mark is looked for: some cameras add a little behind it
-_AT_ONCE = 1024  # files that wait for a thread
+_END_BYTES = 1024  # searched for the mark: some cameras append a few bytes
+_QUEUED = 1024  # files, at most, so that an interrupt need not wait long
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A file that is broken, and the sentence that names it and says why."""
+    """A broken file, and a sentence that names it and the reason."""
 
     path: Path
     sentence: str
@@ -57,7 +53,7 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClassCount:
-    """How often one class occurs. share: of the pixels that have a class."""
+    """Frequency of a class. share: of the pixels that are not void. frames: with the class."""
 
     name: str
     share: float
@@ -66,10 +62,10 @@ class ClassCount:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SplitCheck:
-    """What a split holds.
+    """Contents of a split.
 
-    frames: files of clips and photos. sizes: how many frames have each, the smallest first. fps: of
-    clips. void_share: of the masks' pixels.
+    frames: files of clips and photos. sizes: the number of frames of each, smallest size first.
+    fps: of clips. void_share: of the masks' pixels.
     """
 
     split: Split
@@ -91,7 +87,7 @@ class SplitCheck:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataCheck:
-    """What a data set holds, its splits in the order train, val. seconds: that looking took."""
+    """Contents of a data set, its splits in the order train, val. seconds: time of the check."""
 
     dataset: str
     root: Path
@@ -101,92 +97,85 @@ class DataCheck:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """All that is broken, each file once: a file may serve both splits."""
+        """All broken files, each once: a file may be in both splits."""
         return _each_once([fault for split in self.splits for fault in split.faults])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pair:
-    """A frame's file, its mask's, and what that mask's values mean; None where it has no mask."""
+    """The files of a frame and its mask (None: not annotated), and the code of the mask."""
 
     frame: Path
     mask: Path | None
-    code: MaskCode | None
+    code: MaskCode
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Seen:
-    """What one pair of files holds; None where it cannot be known."""
+    """Contents of one pair of files; None where a file cannot be read."""
 
-    size: Size | None
-    pixels: npt.NDArray[np.int64] | None  # [256] of each class
-    faults: tuple[Fault, ...]
+    size: Size | None = None
+    pixels: npt.NDArray[np.int64] | None = None  # [256], of each class
+    faults: list[Fault] = dataclasses.field(default_factory=list)
 
 
 def check_data(
     dataset: str,
     root: Path,
     options: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> DataCheck:
-    """Return what both splits of the data set hold, after looking at every file.
+    """Return the contents of both splits of the data set, after reading every file.
 
-    Raises `SettingError` for a name or an option that does not exist, `DataError` where the layout
-    does not hold together.
+    Raises `SettingError` for an unknown name or option, `DataError` for a missing file.
     """
     began = time.monotonic()
     files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
-    pairs = [[pair for clip in clip_pairs(split) for pair in clip] for split in files]
-    total = sum(len(of_split) for of_split in pairs)
+    clips = [list(clip_pairs(split)) for split in files]
+    pairs = [pair for of_split in clips for clip in of_split for pair in clip]
     seen: list[_Seen] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
-        for number, each in enumerate(_looked_at([*itertools.chain(*pairs)], pool), start=1):
-            seen.append(each)
-            if progress:
-                progress(f"reading {dataset}", number, total)
-    train = len(pairs[0])
-    splits = [_summary(f, s) for f, s in zip(files, (seen[:train], seen[train:]), strict=True)]
+        for first in range(0, len(pairs), _QUEUED):
+            for each in pool.map(_look, pairs[first : first + _QUEUED]):
+                seen.append(each)
+                if progress:
+                    progress(f"reading {dataset}", len(seen), len(pairs))
+    rest = iter(seen)
+    seen_clips = [[[next(rest) for _ in clip] for clip in of_split] for of_split in clips]
     return DataCheck(
         dataset=dataset,
         root=root,
         files=files,
-        splits=tuple(splits),
+        splits=tuple(map(_summary, files, clips, seen_clips)),
         seconds=time.monotonic() - began,
     )
 
 
 def clip_pairs(files: SplitFiles) -> Iterator[list[Pair]]:
     """Yield the files of each clip, then those of each photo."""
-    for clip in files.clips:
+    for clip in (*files.clips, *files.photos):
         both = zip(clip.frames, clip.masks, strict=True)
         yield [Pair(frame, mask, clip.mask_code) for frame, mask in both]
-    for photo in files.photos:
-        yield [Pair(photo.frame, photo.mask, files.photo_code)]
-
-
-def _looked_at(pairs: Sequence[Pair], pool: ThreadPoolExecutor) -> Iterator[_Seen]:
-    for first in range(0, len(pairs), _AT_ONCE):
-        yield from pool.map(_look, pairs[first : first + _AT_ONCE])
 
 
 def _look(pair: Pair) -> _Seen:
-    """Return what the frame's header and the whole mask say."""
-    faults, size, pixels = [], None, None
+    seen = _Seen()
     try:
-        size = check_photo(PhotoFiles(name="", frame=pair.frame, mask=pair.frame))
+        seen.size = picture_size(pair.frame)
         if not _has_end(pair.frame):
-            read_frame(pair.frame, size)
+            read_frame(pair.frame, seen.size)
     except DataError as error:
-        faults.append(Fault(path=pair.frame, sentence=str(error)))
-    if pair.mask is not None and pair.code is not None:
-        try:
-            mask = read_mask(pair.mask, pair.code)
-            if size and mask.shape != size:
-                _compare(pair.code, (pair.frame,), (pair.mask,))
-            pixels = np.array(Image.fromarray(mask).histogram(), np.int64)
-        except DataError as error:
-            faults.append(Fault(path=pair.mask, sentence=str(error)))
-    return _Seen(size, pixels, tuple(faults))
+        seen.faults.append(Fault(path=pair.frame, sentence=str(error)))
+    if pair.mask is None:
+        return seen
+    try:
+        mask = read_mask(pair.mask, pair.code)
+        if seen.size and mask.shape != seen.size:
+            raise wrong_size(pair.mask, mask.shape, seen.size, f"as its frame {pair.frame}")
+        seen.pixels = np.bincount(mask.ravel(), minlength=256)
+    except DataError as error:
+        seen.faults.append(Fault(path=pair.mask, sentence=str(error)))
+    return seen
 
 
 def _has_end(path: Path) -> bool:
@@ -195,24 +184,26 @@ def _has_end(path: Path) -> bool:
             file.seek(max(0, path.stat().st_size - _END_BYTES))
             end = file.read()
     except OSError:
-        return False  # who decodes the file will say why
+        return False  # decoding the file will raise the reason
     return any(mark in end for mark in _END_MARKS)
 
 
-def _summary(files: SplitFiles, seen: Sequence[_Seen]) -> SplitCheck:
-    pixels, frames = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    for each in seen:
-        if each.pixels is not None:
-            pixels += each.pixels
-            frames += each.pixels > 0
+def _summary(
+    files: SplitFiles, clips: Sequence[Sequence[Pair]], seen_clips: Sequence[Sequence[_Seen]]
+) -> SplitCheck:
+    seen = [each for clip in seen_clips for each in clip]
+    masks = np.array([each.pixels for each in seen if each.pixels is not None]).reshape(-1, 256)
+    pixels, frames = masks.sum(axis=0), (masks > 0).sum(axis=0)
     known = max(1, int(pixels.sum() - pixels[IGNORE]))
     sizes = collections.Counter(each.size for each in seen if each.size)
+    faults = [fault for each in seen for fault in each.faults]
+    faults += [fault for pair in zip(clips, seen_clips, strict=True) for fault in _odd(*pair)]
     return SplitCheck(
         split=files.split,
         clips=len(files.clips),
         photos=len(files.photos),
         frames=len(seen),
-        annotated_frames=sum(p.mask is not None for pairs in clip_pairs(files) for p in pairs),
+        annotated_frames=sum(pair.mask is not None for clip in clips for pair in clip),
         sizes={size: sizes[size] for size in sorted(sizes, key=lambda s: (s[0] * s[1], s))},
         fps=tuple(sorted({clip.fps for clip in files.clips})),
         classes=tuple(
@@ -220,7 +211,7 @@ def _summary(files: SplitFiles, seen: Sequence[_Seen]) -> SplitCheck:
             for i, name in enumerate(files.class_names)
         ),
         void_share=int(pixels[IGNORE]) / max(1, int(pixels.sum())),
-        faults=_each_once([*(f for each in seen for f in each.faults), *_odd_frames(files, seen)]),
+        faults=_each_once(faults),
     )
 
 
@@ -228,20 +219,11 @@ def _each_once(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     return tuple({fault.path: fault for fault in faults}.values())
 
 
-def _odd_frames(files: SplitFiles, seen: Sequence[_Seen]) -> Iterator[Fault]:
-    """Yield the frames that have another size than their clip's first readable one."""
-    rest = iter(seen)
-    for clip in files.clips:
-        sizes = [each.size for each in itertools.islice(rest, len(clip.frames))]
-        known = [(path, size) for path, size in zip(clip.frames, sizes, strict=True) if size]
-        for path, size in known[1:]:
-            if size != known[0][1]:
-                try:
-                    _compare(clip.mask_code, (known[0][0], path), (None, None))
-                except DataError as error:
-                    yield Fault(path=path, sentence=str(error))
-
-
-def _compare(code: MaskCode, frames: tuple[Path, ...], masks: tuple[Path | None, ...]) -> None:
-    """Raise what the readers raise where sizes differ."""
-    check_sizes(ClipFiles(name="", frames=frames, masks=masks, mask_code=code, fps=1.0))
+def _odd(clip: Sequence[Pair], seen: Sequence[_Seen]) -> Iterator[Fault]:
+    """Yield the frames of another size than the clip's first readable one."""
+    known = [(p.frame, s.size) for p, s in zip(clip, seen, strict=True) if s.size]
+    for path, size in known[1:]:
+        first, expected = known[0]
+        if size != expected:
+            why = f"as the clip's first frame {first.name}"
+            yield Fault(path=path, sentence=str(wrong_size(path, size, expected, why)))

@@ -1,18 +1,16 @@
-"""Keeps the cache of decoded pictures small: what was not used for longest goes first.
+"""Cleaning of the cache of decoded pictures: the least recently used entries go first.
 
-An entry is a folder of the cache (see `cache`, `input_frames`), written by `write_once`. What
-another process is writing has its lock and stays. Removing renames an entry to what an unfinished
-one is called, under that lock, so that no half of it is ever taken for whole. Its lock file, which
-is empty, stays: without it a process that waits for it and one that comes later would both write.
-
-Whoever opens an entry notes it in the folder's time (`write_once.note_use`).
+An entry is a folder of the cache (see `cache`, `input_frames`), written by `write_once`, which also
+sets the folder's time at each use. An entry that another process is writing is locked and stays.
+An entry is renamed to its unfinished name before its removal, under its lock, so a half-removed one
+is never taken for complete. The lock file stays: without it, a process that waits for the lock and
+a later one could both write.
 """
 
 import contextlib
 import dataclasses
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,13 +18,13 @@ from filelock import FileLock, Timeout
 from jejunet_nas.errors import DataError
 
 _UNFINISHED = ".partial"
-# Nothing else in the folder is touched: it may be shared with other programs.
+# No other folder is touched: other programs may use the same cache.
 _NAMED = re.compile(r"[a-z0-9_]+-.+-[0-9a-f]{16}(\.partial)?")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cached:
-    """One folder of the cache. used_s: Unix time of its last use."""
+    """A folder of the cache. used_s: Unix time of its last use."""
 
     folder: Path
     size_bytes: int
@@ -34,13 +32,13 @@ class Cached:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is being written, or was when its process was killed."""
+        """Whether it is being written, or its process was killed."""
         return self.folder.name.endswith(_UNFINISHED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaning:
-    """What became of a cache: removed (or to be removed), kept, and kept as it is being written."""
+    """The entries that were (or would be) removed, those kept, and those being written."""
 
     removed: tuple[Cached, ...]
     kept: tuple[Cached, ...]
@@ -55,24 +53,27 @@ def clean_cache(
     keep_below_bytes: float | None = None,
     dry_run: bool = False,
 ) -> Cleaning:
-    """Remove what was not used for `older_than_s`, then more, until the rest is small enough.
+    """Remove entries not used for `older_than_s`, then more until `keep_below_bytes` is met.
 
-    What a killed process left unfinished goes too. With `dry_run`, nothing is removed. Raises
+    Unfinished entries of killed processes are removed too. `dry_run` removes nothing. Raises
     `DataError` where a folder cannot be removed.
     """
     entries = sorted(cached(cache_dir), key=lambda entry: entry.used_s)
-    chosen = _choose(entries, now_s, older_than_s, keep_below_bytes)
-    removed = [entry for entry in chosen if _remove(entry, dry_run=dry_run)]
-    gone = [entry.folder for entry in removed]
-    return Cleaning(
-        removed=tuple(removed),
-        kept=tuple(entry for entry in entries if entry not in chosen),
-        busy=tuple(entry for entry in chosen if entry.folder not in gone),
-    )
+    left = sum(entry.size_bytes for entry in entries)
+    removed, kept, busy = list[Cached](), list[Cached](), list[Cached]()
+    for entry in entries:
+        old = older_than_s is not None and now_s - entry.used_s > older_than_s
+        too_large = keep_below_bytes is not None and left > keep_below_bytes
+        if old or too_large or entry.unfinished:
+            left -= entry.size_bytes
+            (removed if _remove(entry, dry_run=dry_run) else busy).append(entry)
+        else:
+            kept.append(entry)
+    return Cleaning(removed=tuple(removed), kept=tuple(kept), busy=tuple(busy))
 
 
 def cached(cache_dir: Path) -> list[Cached]:
-    """Return all entries of the cache, unfinished ones too."""
+    """Return all entries of the cache, including unfinished ones."""
     if not cache_dir.is_dir():
         return []
     return [
@@ -83,7 +84,7 @@ def cached(cache_dir: Path) -> list[Cached]:
 
 
 def _cached(folder: Path) -> Cached | None:
-    """Return the entry in `folder`; None where it is no folder, or has just been renamed."""
+    """Return the entry in `folder`; None for a file, or a folder that was just renamed."""
     try:
         states = [file.stat() for file in folder.iterdir()]
         used_s = [folder.stat().st_mtime, *(max(s.st_atime, s.st_mtime) for s in states)]
@@ -93,21 +94,8 @@ def _cached(folder: Path) -> Cached | None:
     return Cached(folder=folder, size_bytes=size, used_s=max(used_s))
 
 
-def _choose(
-    entries: Sequence[Cached], now_s: float, older_than_s: float | None, below: float | None
-) -> list[Cached]:
-    """Return those of `entries`, which come in the order of use, that have to go."""
-    chosen, left = [], sum(entry.size_bytes for entry in entries)
-    for entry in entries:
-        old = older_than_s is not None and now_s - entry.used_s > older_than_s
-        if old or entry.unfinished or (below is not None and left > below):
-            chosen.append(entry)
-            left -= entry.size_bytes
-    return chosen
-
-
 def _remove(entry: Cached, *, dry_run: bool) -> bool:
-    """Remove an entry; return False for one that is being written."""
+    """Remove an entry; return False if it is being written."""
     whole = entry.folder.with_name(entry.folder.name.removesuffix(_UNFINISHED))
     unfinished = whole.with_name(whole.name + _UNFINISHED)
     lock = FileLock(f"{whole}.lock")
@@ -122,7 +110,6 @@ def _remove(entry: Cached, *, dry_run: bool) -> bool:
         return False
     except OSError as error:
         raise DataError(
-            f"{entry.folder} cannot be removed ({error.strerror or error}); expected: a folder of "
-            "yours. Check its permissions."
+            f"{entry.folder} cannot be removed ({error.strerror or error}). Check its permissions."
         ) from error
     return True

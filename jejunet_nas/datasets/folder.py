@@ -1,17 +1,18 @@
-"""A folder of one's own pictures and masks; no other data set is needed.
+"""A folder of your own pictures and masks; no other data set is needed.
 
     ROOT/images/CLIP/00000.jpg    a folder is a clip, its frames in the order of their names
-    ROOT/images/PHOTO.jpg         a loose picture becomes a short clip (see `camera`)
+    ROOT/images/PHOTO.jpg         a picture outside of a folder becomes a short clip (see `camera`)
     ROOT/masks/CLIP/00000.png     the same names; palette or grey PNG of values
     ROOT/masks/PHOTO.png
     ROOT/classes.yaml             a list of names: value 0 is the first, and so on; 255 is ignored.
-                                  Or each name with its value or values: {road: 0, car: [1, 7]},
-                                  `ignore` being the name of those that do not count
-    ROOT/{train,val}.txt          which clips and photos are whose; or images/{train,val}/... and
-                                  masks/{train,val}/...; else a hash of each name decides
+                                  Or each name with its value or values: {road: 0, car: [1, 7]};
+                                  the values of the name `ignore` are ignored
+    ROOT/{train,val}.txt          the names of each split's clips and photos; or the folders
+                                  images/{train,val} and masks/{train,val}; else a hash of each
+                                  name decides
 
-A frame of a clip without a mask is not annotated. A clip without any mask, or a photo without one,
-stops the reader: nothing can be learnt from it.
+A frame of a clip may lack a mask: it is not annotated. A clip without any mask, or a photo without
+one, stops the reader.
 """
 
 import dataclasses
@@ -20,52 +21,51 @@ from typing import Any
 
 import yaml
 
-from jejunet_nas.datasets.camera import Motion
+from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import (
     NO_CLASS,
     ClipFiles,
     MaskCode,
-    PhotoFiles,
     SplitFiles,
     mask_code,
+    photo_files,
 )
 from jejunet_nas.datasets.layout import (
     PHOTO_SUFFIXES,
     by_stem,
+    check_partners,
+    check_parts,
     missing,
     read_list,
-    root_hint,
     subfolders,
 )
-from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
+from jejunet_nas.datasets.options import Split, check_share, check_whole
 from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
 
-_MARKS = ("images", "masks", "classes.yaml")
-_FIX_VALUE = "Give the value a name in classes.yaml, or ignore it there, or mend the mask."
+_PARTS = ("images", "masks", "classes.yaml")
+_ROOT_FIX = "Give --data-root the folder that holds images, masks and classes.yaml."
+_VALUE_FIX = "Give the value a name in classes.yaml, or ignore it there, or fix the mask."
+_PICTURES = ", ".join(PHOTO_SUFFIXES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FolderSettings:
-    """How photos become clips, at what rate clips were filmed, and how much falls to val."""
+class FolderSettings(PhotoSettings):
+    """fps: of clips. val_share: of the names, in val, where a hash decides."""
 
-    frames: int = Motion().frames
-    photos: int | None = None  # None: all
     fps: int = 24
     val_share: float = 0.2
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        Motion(frames=self.frames, seed=self.seed)
-        check_at_most("photos", self.photos, 100_000)
+        PhotoSettings.__post_init__(self)
         check_whole("fps", self.fps, 1, 1000)
         check_share("val_share", self.val_share)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Pair:
-    """Where the images and the masks of a split lie, and what there is."""
+class _Pictures:
+    """The clips' folders and the photos' files in one images folder, by name."""
 
     images: Path
     masks: Path
@@ -73,110 +73,103 @@ class _Pair:
     photos: dict[str, Path]
 
     @classmethod
-    def of(cls, images: Path, masks: Path) -> "_Pair":
+    def find(cls, root: Path, subfolder: str = "") -> "_Pictures":
+        images = root / "images" / subfolder
         clips = {folder.name: folder for folder in subfolders(images)}
         photos = by_stem(images, PHOTO_SUFFIXES)
         for name in sorted(clips.keys() & photos.keys()):
             raise DataError(
-                f"{photos[name]} has the name of the folder {clips[name]}; expected: one clip or "
-                "photo of that name. Rename one of them, and its masks."
+                f"{photos[name]} has the same name as the folder {clips[name]}; expected: one clip "
+                "or photo of that name. Rename one of them, and its masks."
             )
-        return cls(images=images, masks=masks, clips=clips, photos=photos)
+        return cls(images=images, masks=root / "masks" / subfolder, clips=clips, photos=photos)
 
-    def find(self, listed: str) -> str:
-        """Return the name that a list's line means: a photo may be listed with its suffix."""
-        stem = listed.rpartition(".")[0]
-        return stem if listed not in self.clips and stem in self.photos else listed
+    def clip(self, name: str, code: MaskCode, fps: int) -> ClipFiles:
+        frames = by_stem(self.clips[name], PHOTO_SUFFIXES)
+        masks = by_stem(self.masks / name, [".png"])
+        if not frames:
+            fix = "Copy the clip's frames there, or remove the folder."
+            raise missing(self.clips[name], f"frames ({_PICTURES})", fix)
+        check_partners(masks, frames, self.clips[name], ".jpg", "Add it, or remove the mask.")
+        if not masks:
+            fix = "Add a mask for at least one frame, or remove the clip."
+            raise missing(self.masks / name, f"masks (.png) of {self.clips[name]}", fix)
+        return ClipFiles(
+            name=name,
+            frames=tuple(frames.values()),
+            masks=tuple(masks.get(stem) for stem in frames),
+            mask_code=code,
+            fps=float(fps),
+        )
+
+    def photo(self, name: str, code: MaskCode) -> ClipFiles:
+        mask = self.masks / f"{name}.png"
+        if not mask.is_file():
+            raise missing(mask, f"the mask of {self.photos[name]}", "Add it, or remove the photo.")
+        return photo_files(self.photos[name], mask, code)
 
 
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
-    """Return the files of a split; raises `DataError`, naming the file that is not there."""
-    for mark in _MARKS:
-        if not (root / mark).exists():
-            whole = "Give --data-root the folder that holds images, masks and classes.yaml."
-            fix = root_hint(root, _MARKS, whole)
-            raise missing(root / mark, "images, masks and classes.yaml in one folder", fix)
+    """Return the files of a split. Raises `DataError`, naming the missing file."""
+    check_parts(root, _PARTS, _ROOT_FIX)
     class_names, code = _read_classes(root / "classes.yaml")
-    pair, names = _split(root, split, settings.val_share)
-    photos = mixed(name for name in names if name in pair.photos)[: settings.photos]
+    pictures, names = _split(root, split, settings.val_share)
+    photos = mixed(name for name in names if name in pictures.photos)[: settings.photos]
+    clips = [name for name in names if name in pictures.clips]
     return SplitFiles(
         dataset="folder",
         split=split,
         class_names=class_names,
         root=root,
-        clips=tuple(_clip(pair, name, code, settings.fps) for name in names if name in pair.clips),
-        photos=tuple(_photo(pair, name) for name in photos),
-        photo_code=code,
-        motion=Motion(frames=settings.frames, seed=settings.seed),
+        clips=tuple(pictures.clip(name, code, settings.fps) for name in clips),
+        photos=tuple(pictures.photo(name, code) for name in photos),
+        motion=settings.motion,
     )
 
 
-def _split(root: Path, split: Split, val_share: float) -> tuple[_Pair, list[str]]:
-    """Return where the files of `split` lie, and the names of its clips and photos."""
-    lists = {name: root / f"{name}.txt" for name in ("train", "val")}
-    if any(file.is_file() for file in lists.values()):
-        pair = _Pair.of(root / "images", root / "masks")
-        fix = "Write it: a name a line; or remove the other list to split by a hash."
-        lines = read_list(lists[split], "a clip's or photo's name", fix)
-        names = [pair.find(" ".join(words)) for words in lines]
-        for name in names:
-            if name not in pair.clips and name not in pair.photos:
-                fix = f"Add it, or take it out of {lists[split].name}."
-                raise missing(pair.images / name, f"a clip or photo of {lists[split]}", fix)
-        return pair, list(dict.fromkeys(names))
-    divided = any((root / "images" / name).is_dir() for name in lists)
-    sub = split if divided else ""
-    pair = _Pair.of(root / "images" / sub, root / "masks" / sub)
-    names = sorted({*pair.clips, *pair.photos})
+def _split(root: Path, split: Split, val_share: float) -> tuple[_Pictures, list[str]]:
+    """Return the pictures that `split` draws from, and the names of its clips and photos."""
+    if any((root / f"{name}.txt").is_file() for name in ("train", "val")):
+        pictures = _Pictures.find(root)
+        return pictures, _listed(pictures, root / f"{split}.txt")
+    divided = any((root / "images" / name).is_dir() for name in ("train", "val"))
+    pictures = _Pictures.find(root, split if divided else "")
+    names = sorted({*pictures.clips, *pictures.photos})
     if not names:
-        expected = f"folders of frames, or photos ({', '.join(PHOTO_SUFFIXES)})"
-        raise missing(pair.images, expected, "Copy pictures there, and their masks into masks.")
+        expected = f"folders of frames, or photos ({_PICTURES})"
+        raise missing(pictures.images, expected, "Copy pictures there, and their masks into masks.")
     if divided:
-        return pair, names
+        return pictures, names
     if len(names) == 1:
         raise DataError(
-            f"{pair.images} holds {names[0]} alone; expected: two clips or photos or more, one for "
-            "each split. Add another, or cut the clip in two."
+            f"{pictures.images} holds only {names[0]}; expected: at least two clips or photos, one "
+            "for each split. Add another, or cut the clip in two."
         )
-    return pair, names_of_split(names, split, val_share)
+    return pictures, names_of_split(names, split, val_share)
 
 
-def _clip(pair: _Pair, name: str, code: MaskCode, fps: int) -> ClipFiles:
-    frames = by_stem(pair.clips[name], PHOTO_SUFFIXES)
-    masks = by_stem(pair.masks / name, [".png"])
-    if not frames:
-        fix = "Copy the clip's frames there, or remove the folder."
-        raise missing(pair.clips[name], f"frames ({', '.join(PHOTO_SUFFIXES)})", fix)
-    for stem in masks:
-        if stem not in frames:
-            path = pair.clips[name] / f"{stem}.jpg"
-            raise missing(path, f"the frame of {masks[stem]}", "Add it, or remove the mask.")
-    if not masks:
-        fix = "Add a mask for at least one frame, or remove the clip."
-        raise missing(pair.masks / name, f"masks (.png) of {pair.clips[name]}", fix)
-    return ClipFiles(
-        name=name,
-        frames=tuple(frames.values()),
-        masks=tuple(masks.get(stem) for stem in frames),
-        mask_code=code,
-        fps=float(fps),
-    )
-
-
-def _photo(pair: _Pair, name: str) -> PhotoFiles:
-    mask = pair.masks / f"{name}.png"
-    if not mask.is_file():
-        raise missing(mask, f"the mask of {pair.photos[name]}", "Add it, or remove the photo.")
-    return PhotoFiles(name=name, frame=pair.photos[name], mask=mask)
+def _listed(pictures: _Pictures, list_file: Path) -> list[str]:
+    """Return the names in a list; it may give a photo's file name instead of its name."""
+    fix = "Write it, one name a line; or remove the other list, to split by a hash."
+    names = []
+    for words in read_list(list_file, "a clip's or photo's name", fix):
+        name = " ".join(words)
+        stem = name.rpartition(".")[0]
+        if name not in pictures.clips and stem in pictures.photos:
+            name = stem
+        if name not in pictures.clips and name not in pictures.photos:
+            fix = f"Add it, or remove it from {list_file.name}."
+            raise missing(pictures.images / name, f"a clip or photo of {list_file}", fix)
+        names.append(name)
+    return list(dict.fromkeys(names))
 
 
 def _read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
-    """Return the names of the classes and what the masks' values mean."""
+    """Return the names of the classes, and the code of the masks."""
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise _bad_classes(file, f"cannot be read ({reason})") from error
+        raise _bad_classes(file, f"cannot be read ({' '.join(str(error).split())})") from error
     if isinstance(content, list):
         content = {name: index for index, name in enumerate(content)}
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
@@ -184,19 +177,19 @@ def _read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
     ignored = content.pop("ignore", [])
     if not 1 <= len(content) < NO_CLASS:
         raise _bad_classes(file, f"names {len(content)} classes")
-    value_of: dict[int, int] = {}
+    class_of: dict[int, int] = {}
     for index, values in [*enumerate(content.values()), (IGNORE, ignored)]:
         for value in values if isinstance(values, list) else [values]:
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 255:
                 raise _bad_classes(file, f"gives a class the value {value!r}")
-            if value in value_of:
+            if value in class_of:
                 raise _bad_classes(file, f"uses the value {value} twice")
-            value_of[value] = index
-    return tuple(content), mask_code({IGNORE: IGNORE, **value_of}, fix=_FIX_VALUE)
+            class_of[value] = index
+    return tuple(content), mask_code({IGNORE: IGNORE, **class_of}, fix=_VALUE_FIX)
 
 
 def _bad_classes(file: Path, problem: str) -> DataError:
     return DataError(
         f"{file} {problem}; expected: a list of names, or names with values from 0 to 255, each "
-        "value once. Mend the file, as in {background: 0, road: [1, 2], ignore: 255}."
+        "value once. Fix the file, as in {background: 0, road: [1, 2], ignore: 255}."
     )

@@ -1,9 +1,9 @@
-"""Training frames kept once more, as small as a network's input lets them be: quicker to crop.
+"""Small copies of training frames in the cache, which are faster to crop.
 
 CACHE_DIR/DATASET-CLIP-WIDTHxHEIGHT-KEY/frames.bin   uint8, frame after frame without gaps
 
-They are resized from the frames that the data set keeps, heights and widths apart, as a network's
-input is. Masks have no copy, and what is scored is never read from here.
+They are resized from the data set's cached frames, without keeping the aspect, just as a network's
+input is. Masks have no copy, and scoring never uses these frames.
 
 Sizes are (height, width) in pixels.
 """
@@ -19,15 +19,15 @@ from pathlib import Path
 
 from jejunet_nas.datasets.camera import SIDE, MovingPictures
 from jejunet_nas.datasets.clip_files import Size
-from jejunet_nas.datasets.options import Progress
 from jejunet_nas.datasets.pictures import Picture, StoredPictures
 from jejunet_nas.datasets.view import PLAIN, Augment
-from jejunet_nas.datasets.write_once import note_use, open_entries
+from jejunet_nas.datasets.write_once import open_entries
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, Pictures
 from jejunet_nas.resize import resize_frame
 
-_VERSION = 1  # of what a folder holds
-_WORTH = 0.8  # of the pixels, at most: frames that would hardly shrink are not kept again
+_VERSION = 1  # of a folder's content
+_WORTH = 0.8  # of the pixels, at most: frames that would hardly shrink are not copied
 
 
 def input_frames(
@@ -36,35 +36,39 @@ def input_frames(
     height: int,
     width: int,
     augment: Augment = PLAIN,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> tuple[Pictures, ...]:
-    """Return the frames of each of `split`'s clips, to train networks of `height` x `width` on.
+    """Return the frames of each of `split`'s clips, for training networks of `height` x `width`.
 
-    Crops of them are about as large as the input at least, as `Augment.least_size` tells. They are
-    resized when first asked for, and `progress` is told; after that they are only opened. Frames
-    that are in memory, or small as they are, come back unchanged. Raises `DataError` where the
-    split's own frames are gone, or the cache has no room.
+    Their size is `Augment.least_size`. They are resized at the first call, with `progress`, and
+    only opened later. Frames in memory, and frames that are small already, are returned unchanged.
+    Raises `DataError` where the split's cached frames are gone, or the disk is full.
     """
     least = augment.least_size(height, width)
     frames = [clip.frames for clip in split.clips]
     in_file: dict[Path, list[int]] = defaultdict(list)
     for number, pictures in enumerate(frames):
-        if (stored := _stored(pictures)) and _is_worth(stored, _kept_size(pictures, least)):
-            in_file[stored.file].append(number)
+        if stored := _stored(pictures):
+            pixels = math.prod(_kept_size(pictures, least))
+            if pixels <= _WORTH * math.prod(stored.shape[1:3]):
+                in_file[stored.file].append(number)
     entries = [_entry([frames[n] for n in numbers], least) for numbers in in_file.values()]
-    pixels = f"{height}" if height == width else f"{width}x{height}"
-    opened = open_entries(
-        entries, f"{split.dataset} {split.split} for {pixels} px", progress, verb="resizing"
-    )
+    size = f"{height}" if height == width else f"{width}x{height}"
+    what = f"{split.dataset} {split.split} for {size} px"
+    opened = open_entries(entries, what, progress, verb="resizing")
     numbers = [number for numbers in in_file.values() for number in numbers]
     for number, smaller in zip(numbers, opened, strict=True):
-        frames[number] = _in_place_of(frames[number], smaller)
+        own = frames[number]
+        if isinstance(own, MovingPictures):
+            frames[number] = dataclasses.replace(own, photo=smaller)
+        else:
+            frames[number] = smaller
     return tuple(frames)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class _Resized:
-    """What was resized from the pictures of one file, an `Entry` of the cache."""
+    """The folder of the resized pictures of one file, an `Entry` of the cache."""
 
     folder: Path
     sources: Sequence[StoredPictures]
@@ -75,18 +79,15 @@ class _Resized:
         """One step a frame."""
         return sum(len(source) for source in self.sources)
 
-    def open(self) -> list[StoredPictures] | None:
-        """Return the pictures of each source, None if they are not there or not whole."""
+    def open(self) -> list[StoredPictures]:
+        """Return the pictures of each source."""
         stored = self._lay_out(self.folder)
-        try:
-            note_use(self.folder)
-            whole = stored[-1].file.stat().st_size == stored[-1].end
-        except OSError:
-            return None
-        return stored if whole else None
+        if stored[-1].file.stat().st_size != stored[-1].end:
+            raise ValueError(f"{stored[-1].file} is not complete")
+        return stored
 
     def check(self) -> int:
-        """Return the bytes of the file; what is resized was checked before."""
+        """Return the bytes of the file; the sources were checked before."""
         return self._lay_out(self.folder)[-1].end
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
@@ -102,7 +103,6 @@ class _Resized:
                 yield
 
     def _lay_out(self, folder: Path) -> list[StoredPictures]:
-        """Return where the pictures of each source lie in the file of `folder`."""
         stored, end = [], 0
         for source, size in zip(self.sources, self.sizes, strict=True):
             shape = (len(source), *size, 3)
@@ -116,47 +116,31 @@ def _resize(source: StoredPictures, t: int, size: Size) -> Picture:
 
 
 def _entry(frames: Sequence[Pictures], least: Size) -> _Resized:
-    """Return where the frames of one file are kept again.
-
-    Their folder's name hashes that of the originals, which is another when a picture is.
-    """
+    # The key hashes the name of the sources' folder, which changes when a picture does.
     sources = [source for pictures in frames if (source := _stored(pictures))]
     sizes = [_kept_size(pictures, least) for pictures in frames]
     original = sources[0].file.parent
     places = [(source.offset, source.shape) for source in sources]
-    told = json.dumps([_VERSION, original.name, places, sizes])
-    key = hashlib.sha256(told.encode()).hexdigest()[:16]
+    identity = json.dumps([_VERSION, original.name, places, sizes])
+    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
     name = original.name.rpartition("-")[0]
     folder = original.with_name(f"{name}-{least[1]}x{least[0]}-{key}")
     return _Resized(folder=folder, sources=sources, sizes=sizes)
 
 
 def _stored(pictures: Pictures) -> StoredPictures | None:
-    """Return what of `pictures` lies on disk; None for what is in memory."""
+    """Return the pictures on disk behind `pictures`; None for pictures in memory."""
     source = pictures.photo if isinstance(pictures, MovingPictures) else pictures
     return source if isinstance(source, StoredPictures) else None
 
 
-def _in_place_of(pictures: Pictures, smaller: StoredPictures) -> Pictures:
-    if isinstance(pictures, MovingPictures):
-        return dataclasses.replace(pictures, photo=smaller)
-    return smaller
-
-
 def _kept_size(pictures: Pictures, least: Size) -> Size:
-    """Return the size that is kept: no side is larger than it was.
-
-    A photo that a camera moves over is larger than the frames it gives.
-    """
+    """Return the size of the copies: no side is larger than the source's."""
     share = 1.0
-    if isinstance(pictures, MovingPictures):
+    if isinstance(pictures, MovingPictures):  # a photo is larger than the frames of its clip
         share, pictures = SIDE, pictures.photo
     height, width = (
         min(side, math.ceil(wanted / share))
         for side, wanted in zip(pictures.shape[1:3], least, strict=True)
     )
     return height, width
-
-
-def _is_worth(stored: StoredPictures, size: Size) -> bool:
-    return math.prod(size) <= _WORTH * math.prod(stored.shape[1:3])

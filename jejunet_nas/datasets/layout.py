@@ -1,87 +1,123 @@
-"""What readers of layouts share: listing folders, reading lists, and naming what is not there.
+"""Layouts on disk: listing folders, reading lists, and naming what is missing.
 
-Every fault stops the reader with one `DataError`; nothing is skipped in silence, but for files
-whose name begins with a dot, which systems leave behind (`.DS_Store`, `._00000.jpg`).
+A reader stops at the first fault with a `DataError`. It skips nothing silently, except files whose
+names begin with a dot, which operating systems create (`.DS_Store`, `._00000.jpg`).
 """
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import DataError
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
-_MOST_FOLDERS = 50  # that are looked into for a data set that lies deeper than it should
+_MOST_FOLDERS = 50  # searched for a data set that is deeper than its root
+_AGAIN = "Copy or download this file again."
 
 
-def root_hint(root: Path, marks: Sequence[str], otherwise: str) -> str:
-    """Return the fix for a root that is not one: the folder near it that holds all `marks`."""
+def check_parts(root: Path, parts: Sequence[str], otherwise: str) -> None:
+    """Raise `DataError` unless `root` has all `parts`, its files and folders.
+
+    The fix is the folder near `root` that has all of them, or else `otherwise`.
+    """
+    for part in parts:
+        if not (root / part).exists():
+            fix = _root_hint(root, parts) or otherwise
+            raise missing(root / part, f"{', '.join(parts)} in one folder", fix)
+
+
+def _root_hint(root: Path, parts: Sequence[str]) -> str | None:
     near = [root.parent, *subfolders(root, _MOST_FOLDERS)]
     near += [folder for child in near[1:] for folder in subfolders(child, _MOST_FOLDERS)]
     for folder in near:
-        if all((folder / mark).exists() for mark in marks):
+        if all((folder / part).exists() for part in parts):
             return f"Use --data-root {folder}."
-    return otherwise
+    return None
 
 
 def missing(path: Path, expected: str, fix: str) -> DataError:
-    """Return the error for a file or folder that is not there, or is empty."""
+    """Return the error for a file or folder that is missing or empty."""
     state = "is empty" if path.is_dir() else "is missing"
     return DataError(f"{path} {state}; expected: {expected}. {fix}")
 
 
+def check_partners(
+    files: Mapping[str, Path], partners: Container[str], folder: Path, suffix: str, fix: str
+) -> None:
+    """Raise `DataError` unless each of `files` has a mask (.png) or frame of its stem."""
+    for stem, file in files.items():
+        if stem not in partners:
+            kind = "mask" if suffix == ".png" else "frame"
+            raise missing(folder / f"{stem}{suffix}", f"the {kind} of {file}", fix)
+
+
 def read_list(path: Path, what: str, fix: str) -> list[list[str]]:
-    """Return the words of each line of a list, at least one line; `what` says what a line names."""
+    """Return the words of each line of a list, at least one line; `what` is what a line names."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise missing(path, f"a list, {what} a line", fix) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path} cannot be read ({error}); expected: a list, {what} a line. "
-            "Copy or download this file again."
+            f"{path} cannot be read ({error}); expected: a list, {what} a line. {_AGAIN}"
         ) from error
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DataError(
-            f"{path} is empty; expected: {what} a line. Copy or download this file again."
-        )
+        raise DataError(f"{path} is empty; expected: {what} a line. {_AGAIN}")
     return lines
+
+
+def listed_pairs(list_file: Path, root: Path) -> dict[str, tuple[Path, Path]]:
+    """Return frame and mask of each line of a list, by the frame's stem.
+
+    Only the last folder and the stem of a listed path count: releases differ in the rest.
+    """
+    pairs: dict[str, tuple[Path, Path]] = {}
+    files: dict[Path, dict[str, Path]] = {}
+    what = "the paths of a frame and its mask"
+    for number, words in enumerate(read_list(list_file, what, _AGAIN), 1):
+        if len(words) != 2:
+            raise DataError(
+                f"{list_file} line {number} is {' '.join(words)!r}; expected: {what}. "
+                "Fix that line, or copy the file again."
+            )
+        frame, mask = (root.joinpath(*Path(word).parts[-2:]) for word in words)
+        for path in (frame, mask):
+            if path.parent not in files:
+                files[path.parent] = by_stem(path.parent, PHOTO_SUFFIXES)
+            if path.stem not in files[path.parent]:
+                expected = f"a file that line {number} of {list_file} names"
+                raise missing(path, expected, f"{_AGAIN[:-1]}, or remove it from the list.")
+        pairs[frame.stem] = files[frame.parent][frame.stem], files[mask.parent][mask.stem]
+    return pairs
 
 
 def by_stem(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
     """Return the files of `folder` with one of `suffixes` by stem, sorted; {} for no folder.
 
-    Raises `DataError` for two files of one stem: which of them is meant, nobody can tell.
+    Raises `DataError` for two files of one stem.
     """
     allowed = tuple(suffixes)
     files: dict[str, Path] = {}
-    for name in sorted(_names(folder)):
+    for name in sorted(os.listdir(folder) if folder.is_dir() else ()):
         if name.startswith(".") or not name.lower().endswith(allowed):
             continue
         stem = name.rpartition(".")[0]
         if stem in files:
             raise DataError(
-                f"{folder / name} has the name of {files[stem].name}; expected: one picture of "
-                "that name. Remove or rename one of them."
+                f"{folder / name} has the same name as {files[stem].name}; expected: one picture "
+                "of that name. Remove or rename one of them."
             )
         files[stem] = folder / name
     return files
 
 
 def subfolders(folder: Path, at_most: int | None = None) -> list[Path]:
-    """Return the folders in `folder`, sorted; none if it is no folder. `at_most`: of any order."""
+    """Return the folders in `folder`, sorted, any `at_most` of them; none where it is no folder."""
     try:
         with os.scandir(folder) as entries:
             found = (e.name for e in entries if e.name[0] != "." and e.is_dir())
             return [folder / name for name in sorted(itertools.islice(found, at_most))]
-    except OSError:
-        return []
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
     except OSError:
         return []

@@ -1,16 +1,12 @@
-"""What can be asked of a data set: a split, its options, and word of how far it is.
-
-The options of each data set are a frozen settings class of its own; a study's YAML file fills it.
-"""
+"""Options of a data set: each has a frozen settings class, which a study's YAML file fills."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from jejunet_nas.errors import SettingError, closest
 
 Split = Literal["train", "val"]
-Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 Settings = TypeVar("Settings")
 
@@ -20,7 +16,7 @@ def settings_from(
 ) -> Settings:
     """Return the settings class `kind` of `dataset` filled from `options`.
 
-    Raises `SettingError` for an option that the data set does not have.
+    Raises `SettingError` for an unknown option.
     """
     allowed = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in options or {}:
@@ -44,24 +40,15 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
 
 
 def check_at_most(name: str, value: object, high: int) -> None:
-    """Raise `SettingError` unless `value` is None, for all, or a whole number from 1 to `high`."""
+    """Raise `SettingError` unless `value` is None (all) or a whole number from 1 to `high`."""
     if value is not None:
         check_whole(name, value, 1, high)
 
 
 def check_share(name: str, value: object) -> None:
-    """Raise `SettingError` unless `value` lies between 0 and 1, both excluded."""
+    """Raise `SettingError` unless `value` is between 0 and 1, both excluded."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
         return
     raise SettingError(
         f"{name} is {value!r}; allowed: numbers over 0 and under 1. Use 0.1 for a tenth."
     )
-
-
-def check_word(name: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise `SettingError` unless `value` is one of `allowed`."""
-    if any(value is word or (isinstance(word, str) and value == word) for word in allowed):
-        return
-    words = [str(word).lower() if isinstance(word, bool) else str(word) for word in allowed]
-    hint = closest(str(value), words) or f" Use {words[0]}."
-    raise SettingError(f"{name} is {value!r}; allowed: {', '.join(words)}.{hint}")

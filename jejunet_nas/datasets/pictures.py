@@ -1,6 +1,6 @@
-"""Pictures of a clip that lie on disk until they are asked for: what a `Clip` may hold for arrays.
+"""Pictures of a clip that are read from disk on access, in place of arrays.
 
-No file stays open: ten thousand photos are more than a process may open at once.
+No file stays open: a process may not open ten thousand photos.
 """
 
 import abc
@@ -20,13 +20,13 @@ Picture = npt.NDArray[np.uint8]
 
 
 class LazyPictures(abc.ABC):
-    """What `records.Pictures` asks for, from a shape and a way to index."""
+    """`records.Pictures`, from a shape and an index operation."""
 
     shape: tuple[int, ...]
 
     @abc.abstractmethod
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
-        """Return one picture, or a stack of those of a slice."""
+        """Return one picture, or a stack of the pictures of a slice."""
 
     @property
     def dtype(self) -> np.dtype[np.uint8]:
@@ -47,7 +47,7 @@ class LazyPictures(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class StoredPictures(LazyPictures):
-    """Pictures of one size that lie in a file, one after the other from byte `offset` on."""
+    """Pictures of one size in a file, without gaps from byte `offset` on."""
 
     file: Path
     offset: int
@@ -60,13 +60,13 @@ class StoredPictures(LazyPictures):
             pictures = np.memmap(self.file, np.uint8, "r", self.offset, self.shape)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{self.file} cannot be read any more ({error}); expected: the pictures that it "
-                "held when the data set was opened. Run the same command again."
+                f"{self.file} cannot be read any more ({error}); it was removed or changed after "
+                "the data set was opened. Run the same command again."
             ) from error
         return np.asarray(pictures[index])
 
     def _read(self, t: int) -> Picture:
-        """Return one picture; setting up a memory map takes longer than reading one."""
+        """Return one picture, without a memory map: mapping takes longer than reading."""
         size = math.prod(self.shape[1:])
         opened = os.open(self.file, os.O_RDONLY)
         try:
@@ -74,7 +74,7 @@ class StoredPictures(LazyPictures):
         finally:
             os.close(opened)
         if len(data) < size:
-            raise ValueError(f"it ends {size - len(data)} bytes too early")
+            raise ValueError(f"{size - len(data)} bytes are missing at its end")
         return np.frombuffer(data, np.uint8).reshape(self.shape[1:])
 
     @property

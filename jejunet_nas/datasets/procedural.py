@@ -1,9 +1,9 @@
-"""The embedded data set: clips that are drawn on the spot, so that everything runs without files.
+"""The procedural data set: generated clips, so that everything runs without files.
 
-Objects of four classes (see `scene`) turn, grow, shrink and cover each other over panning
-backgrounds in changing light. Every second clip has a cut: halfway or so, another scene begins.
-Each frame is annotated. One seed gives one set of clips; train and val share no scene; a
-shorter split is the beginning of a longer one.
+Objects of four classes (see `scene`) turn, grow, shrink and occlude each other over panning
+backgrounds in changing light. Every second clip has a scene cut near its middle. Each frame is
+annotated. The seed determines the clips; train and val share no scene; a shorter split is the
+beginning of a longer one.
 """
 
 import dataclasses
@@ -14,17 +14,18 @@ from typing import get_args
 
 import numpy as np
 
-from jejunet_nas.datasets.options import Progress, Split, check_whole
+from jejunet_nas.datasets.options import Split, check_whole
 from jejunet_nas.datasets.scene import CLASS_NAMES, draw_scene, render
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Clip, DataSplit
 
 FPS = 24.0
-_VERSION = 1  # of the pictures: raise it when the same settings begin to give others
+_VERSION = 1  # of the pictures: increase it when the same settings give other pictures
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProceduralSettings:
-    """What is drawn: how many clips of how many frames, their size, and the objects of a scene."""
+    """Clips of each split, frames of a clip, their size in pixels, and objects of a scene."""
 
     clips: int = 16
     val_clips: int = 6
@@ -45,9 +46,9 @@ class ProceduralSettings:
 
 
 def generate_split(
-    split: Split, settings: ProceduralSettings, progress: Progress | None = None
+    split: Split, settings: ProceduralSettings, progress: Tell | None = None
 ) -> DataSplit:
-    """Return the clips of a split, drawn now; the default train split takes about a second."""
+    """Return the clips of a split; drawing the default train split takes about a second."""
     count = settings.clips if split == "train" else settings.val_clips
     clips = []
     for number in range(count):
@@ -84,7 +85,7 @@ def _generate_clip(split: Split, number: int, settings: ProceduralSettings) -> C
 
 
 def _scene_spans(rng: np.random.Generator, number: int, frames: int) -> Iterator[tuple[int, int]]:
-    """Yield the first frame of each scene and the one after its last; every second clip has two."""
+    """Yield the first frame and the end of each scene; every second clip has two scenes."""
     cut = int(rng.integers(frames // 3, 1 + 2 * frames // 3))
     if number % 2 == 0 or not 0 < cut < frames:
         yield 0, frames
@@ -94,6 +95,6 @@ def _scene_spans(rng: np.random.Generator, number: int, frames: int) -> Iterator
 
 
 def _classes(rng: np.random.Generator, turn: int, objects: int) -> list[int]:
-    """Return the classes of a scene's objects, in turn, so that none is rare; order at random."""
+    """Return the classes of a scene's objects: consecutive ones, so none is rare, shuffled."""
     kinds = len(CLASS_NAMES) - 1
     return [int(k) for k in rng.permutation([1 + (turn + k) % kinds for k in range(objects)])]

@@ -1,21 +1,21 @@
-"""Training pairs: a frame to segment, and the frame, maybe earlier, whose context it is given.
+"""Training pairs: a frame to segment, and the frame that provides its context.
 
-The first half of a batch sees its own context, the other half that of a frame up to `longest_age`
-frames older, as at a key frame and between two of them. A batch depends on seed and step alone, so
-a run that is taken up again goes on with the batches it would have had.
+The first half of a batch uses its own context, as a keyframe does; the other half uses that of a
+frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends on seed
+and step alone, so a resumed run gets the batches it would have got.
 
-Frames are drawn from all that are annotated, or that a teacher has said something about; each as
-often as any other, or each class as often as any other.
+Frames are drawn from all that are annotated or that a teacher labels: with equal probability for
+each frame, or for each class.
 """
 
+import collections
 import dataclasses
 import functools
-import queue
-import threading
+import itertools
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Literal, Protocol
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +28,15 @@ Sampling = Literal["frames", "classes"]
 
 
 class Taught(Protocol):
-    """What a teacher says of the frames of a split's clips."""
+    """A teacher's labels of the frames of a split's clips."""
 
     def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        """Return which frames of a clip the teacher was asked about, bool [time]."""
+        """Return whether each frame of a clip has labels, bool [time]."""
 
     def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
         """Return the mask of a frame, uint8 [h, w], `IGNORE` where the teacher is unsure.
 
-        Beside it, where it is kept, how sure it is of each pixel: uint8 [h, w], 255 is certain.
+        The second value is its confidence in each pixel, if stored: uint8 [h, w], 255 is certain.
         """
 
     def __hash__(self) -> int: ...
@@ -47,9 +47,9 @@ class PairBatch:
     """Pairs of one training step.
 
     frames and context_frames: uint8 [batch, height, width, 3], RGB. masks: uint8 [batch, height,
-    width], the classes of `frames`. ages: int64 [batch], how many frames older the context frame
-    is; where it is 0, it is the frame itself. taught, sureness: what a teacher says, as `Taught.at`
-    does; None without a teacher, or without its being kept.
+    width], the classes of `frames`. ages: int64 [batch], by how many frames the context frame is
+    older; 0: it is the frame itself. taught, sureness: a teacher's masks and confidences, as in
+    `Taught.at`; None without a teacher, or without stored confidences.
     """
 
     frames: Frames
@@ -61,7 +61,7 @@ class PairBatch:
 
     @property
     def targets(self) -> tuple[Masks, ...]:
-        """All that there is of masks, what the teacher says, and how sure it is."""
+        """The masks, the teacher's masks and its confidences, without those that are None."""
         return tuple(t for t in (self.masks, self.taught, self.sureness) if t is not None)
 
 
@@ -84,8 +84,8 @@ class PairSampler:
     ) -> None:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
-        frames: those of each clip in another size, as `input_frames` returns them; None: the
-        clips' own. Raises `DataError` where no frame is annotated, and none is taught.
+        frames: of each clip in another size, as `input_frames` returns them; None: the clips' own.
+        Raises `DataError` where no frame has labels.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
@@ -95,8 +95,8 @@ class PairSampler:
         self._places = _places(self._clips, taught)
         if not self._places:
             raise DataError(
-                f"None of {len(self._clips)} training clips has an annotated frame; expected: at "
-                "least one. Choose a split whose masks are published, or name a teacher."
+                f"None of the {len(self._clips)} training clips has an annotated frame. Use a "
+                "split whose masks are published, or name a teacher."
             )
         self._of_class = _frames_of_classes(self._clips, taught) if sampling == "classes" else None
         self._augment = augment
@@ -104,59 +104,56 @@ class PairSampler:
         self._pairs, self._longest_age, self._seed = pairs, longest_age, seed
 
     def batch(self, step: int) -> PairBatch:
-        """Return the batch of `step`, the same one whenever it is asked for."""
+        """Return the batch of `step`, always the same."""
         rng = np.random.default_rng([self._seed, step])
-        shape = self._pairs, self._height, self._width
-        frames, context = np.empty((*shape, 3), np.uint8), np.empty((*shape, 3), np.uint8)
-        masks, ages = np.empty(shape, np.uint8), np.zeros(self._pairs, np.int64)
-        said: list[tuple[Masks, Masks | None]] = []
-        for pair, drawn in enumerate(self._draw(rng)):
-            number, t = self._places[drawn]
-            clip, view = self._clips[number], View.draw(rng, self._augment)
-            pictures = self._frames[number]
-            ages[pair] = self._age(rng, pair, t)
-            frames[pair] = view.frame(pictures[t], self._height, self._width)
-            masks[pair] = (
-                view.mask(clip.masks[t], self._height, self._width) if clip.annotated[t] else IGNORE
-            )
-            context[pair] = (
-                view.frame(pictures[t - ages[pair]], self._height, self._width)
-                if ages[pair]
-                else frames[pair]
-            )
-            if self._taught is not None:
-                said.append(self._say(self._taught, number, t, view))
-        sureness = [sure for _, sure in said if sure is not None]
+        pairs = [self._pair(rng, number, place) for number, place in enumerate(self._draw(rng))]
+        frames, context_frames, masks, ages, taught, sureness = zip(*pairs, strict=True)
         return PairBatch(
-            frames=frames,
-            context_frames=context,
-            masks=masks,
-            ages=ages,
-            taught=np.stack([mask for mask, _ in said]) if said else None,
-            sureness=np.stack(sureness) if sureness else None,
+            frames=np.stack(frames),
+            context_frames=np.stack(context_frames),
+            masks=np.stack(masks),
+            ages=np.array(ages, np.int64),
+            taught=None if taught[0] is None else np.stack(taught),
+            sureness=None if sureness[0] is None else np.stack(sureness),
         )
 
+    def _pair(self, rng: np.random.Generator, pair: int, place: int) -> tuple[Any, ...]:
+        """Return one row of each field of `PairBatch`, in their order."""
+        number, t = self._places[place]
+        size, pictures, clip = (
+            (self._height, self._width),
+            self._frames[number],
+            self._clips[number],
+        )
+        view, age = View.draw(rng, self._augment), self._age(rng, pair, t)
+        frame = view.frame(pictures[t], *size)
+        context = view.frame(pictures[t - age], *size) if age else frame
+        mask = (
+            view.mask(clip.masks[t], *size)
+            if clip.annotated[t]
+            else np.full(size, IGNORE, np.uint8)
+        )
+        if self._taught is None:
+            return frame, context, mask, age, None, None
+        taught, sureness = self._taught.at(number, t)
+        seen = None if sureness is None else view.mask(sureness, *size, around=0)
+        return frame, context, mask, age, view.mask(taught, *size), seen
+
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Return the places of a batch's frames."""
+        """Return the indices in `_places` of a batch's frames."""
         if self._of_class is None:
             return rng.integers(len(self._places), size=self._pairs)
         kinds = rng.integers(len(self._of_class), size=self._pairs)
         return np.array([rng.choice(self._of_class[kind]) for kind in kinds], np.int64)
 
-    def _say(self, taught: Taught, number: int, t: int, view: View) -> tuple[Masks, Masks | None]:
-        mask, sureness = taught.at(number, t)
-        size = self._height, self._width
-        seen = view.mask(mask, *size)
-        return seen, None if sureness is None else view.mask(sureness, *size, around=0)
-
     def _age(self, rng: np.random.Generator, pair: int, t: int) -> int:
-        """Return 0 for the first half of a batch; a clip's first frames know no older ones."""
+        """Return 0 for the first half of a batch, else an age that does not precede the clip."""
         own = self._longest_age == 0 or pair < (self._pairs + 1) // 2
         return 0 if own else min(int(rng.integers(1, self._longest_age + 1)), t)
 
 
 def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:
-    """Return clip and time of each frame of which something is known."""
+    """Return clip and time of each frame with labels."""
     return [
         (number, int(t))
         for number, clip in enumerate(clips)
@@ -164,11 +161,11 @@ def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int
     ]
 
 
-@functools.lru_cache(maxsize=2)  # clips and teacher are those of a study, and all its trials ask
+@functools.lru_cache(maxsize=2)  # all trials of a study share clips and teacher
 def _frames_of_classes(
     clips: tuple[Clip, ...], taught: Taught | None
 ) -> tuple[npt.NDArray[np.int64], ...]:
-    """Return, for each class that occurs, the indices of the frames that hold it."""
+    """Return, for each class that occurs, the indices in `_places` of the frames that hold it."""
     places = _places(clips, taught)
     holds = np.zeros((len(places), IGNORE + 1), np.bool_)
     for index, (number, t) in enumerate(places):
@@ -178,17 +175,16 @@ def _frames_of_classes(
         if taught is not None and taught.times(number)[t]:
             holds[index] |= np.bincount(taught.at(number, t)[0].ravel(), minlength=IGNORE + 1) > 0
     holds = holds[:, :IGNORE]
-    if not holds.any():  # nothing but unknown pixels: all frames are alike
+    if not holds.any():  # only unknown pixels: all frames are alike
         return (np.arange(len(places)),)
     return tuple(np.flatnonzero(column) for column in holds.T if column.any())
 
 
 class Prefetcher:
-    """Computes batches ahead in a thread, so that training need not wait for them.
+    """Computes the batches of `first_step` up to, but not including, `steps` ahead in a thread.
 
-    A context manager and an iterator: it yields the batches of `first_step` up to, not including,
-    `steps`. An error of the thread is raised where its batch was due. `wait_s` is how long the
-    consumer has waited so far.
+    A context manager and an iterator. An error of the thread is raised in place of its batch.
+    `wait_s` is the time that the consumer has waited.
     """
 
     def __init__(
@@ -197,50 +193,33 @@ class Prefetcher:
         """Keep up to `ahead` batches ready."""
         assert ahead >= 1, ahead
         self.wait_s = 0.0
-        self._sampler = sampler
-        self._range = range(first_step, steps)
-        self._ready: queue.SimpleQueue[PairBatch | Exception | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore(ahead)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prefetcher", daemon=True)
+        self._sampler, self._ahead = sampler, ahead
+        self._steps = iter(range(first_step, steps))
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="prefetcher")
+        self._pending: collections.deque[Future[PairBatch]] = collections.deque()
+        self._batches = self._results()
 
-    def __enter__(self) -> "Prefetcher":
-        self._thread.start()
+    def __enter__(self) -> Self:
+        self._submit(self._ahead)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._room.release()  # wakes the thread where it waits for the consumer
-        self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
-    def __iter__(self) -> "Prefetcher":
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> PairBatch:
-        assert self._thread.ident is not None, "a Prefetcher is used in a with statement"
-        asked = time.perf_counter()
-        item = self._ready.get()
-        self.wait_s += time.perf_counter() - asked
-        if isinstance(item, PairBatch):
-            self._room.release()
-            return item
-        self._ready.put(None)  # whoever asks again learns that it is over
-        if item is None:
-            raise StopIteration
-        raise item
+        return next(self._batches)
 
-    def _run(self) -> None:
-        try:
-            for step in self._range:
-                self._room.acquire()
-                if self._stopped.is_set():
-                    break
-                self._ready.put(self._sampler.batch(step))
-        except Exception as error:  # any: it is the consumer's to handle
-            self._ready.put(error)
-        self._ready.put(None)
+    def _results(self) -> Iterator[PairBatch]:
+        while self._pending:
+            asked = time.perf_counter()
+            batch = self._pending.popleft().result()
+            self.wait_s += time.perf_counter() - asked
+            self._submit(1)
+            yield batch
+
+    def _submit(self, count: int) -> None:
+        for step in itertools.islice(self._steps, count):
+            self._pending.append(self._pool.submit(self._sampler.batch, step))

@@ -1,11 +1,11 @@
-"""A scene of the procedural data set: objects that move over a panning background, drawn by NumPy.
+"""A scene of the procedural data set: objects that move over a panning background.
 
-A scene is drawn from a random generator once; `render` then paints any of its frames. Each class
-has a shape, and a family of colours and a pattern that vary from object to object:
+`draw_scene` draws a random scene; `render` paints any of its frames. Each class has a shape, a
+range of colours and a pattern, which vary from object to object:
 
     disc: reds, spots   box: blues, stripes   triangle: yellows, zigzag   ring: magentas, spokes
 
-The paths of a scene's objects meet about its middle frame, so they cover each other there.
+The paths of the objects cross near the scene's middle frame, so they occlude each other there.
 
 Units: positions and radii in shares of the picture, angles in radians, times in frames.
 """
@@ -20,16 +20,16 @@ from PIL import Image
 from jejunet_nas.datasets.textures import Bytes, Plane, colour, draw_canvas, edge, noise
 
 CLASS_NAMES = ("background", "disc", "box", "triangle", "ring")
-_HUES = {1: 0.02, 2: 0.60, 3: 0.14, 4: 0.86}  # of each class's colours, give or take
+_HUES = {1: 0.02, 2: 0.60, 3: 0.14, 4: 0.86}  # the middle one of each class
 _HUE_SPREAD = 0.05
-_CANVAS = 1.6  # the background's size over the picture's: room to pan
+_CANVAS = 1.6  # the background's size over the picture's, for panning
 _SHADOW, _SHADOW_SOFTNESS = 0.35, 0.3
 _NOISE = 3.0  # grey levels, standard deviation
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Thing:
-    """One moving object; `meeting` is where it is at time `meeting_t`."""
+    """One moving object; `meeting` is its position at time `meeting_t`."""
 
     class_index: int
     colours: Plane  # [2, 3], grey levels
@@ -57,7 +57,7 @@ class _Thing:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that `render` needs; things are in the order in which they are painted."""
+    """The parameters of a scene; things are in painting order."""
 
     canvas: Bytes  # [1.6 height, 1.6 width, 3]
     things: tuple[_Thing, ...]
@@ -74,7 +74,7 @@ class Scene:
 def draw_scene(
     rng: np.random.Generator, classes: list[int], height: int, width: int, frames: int
 ) -> Scene:
-    """Return a random scene with one object of each of `classes`, meant to last `frames`."""
+    """Return a random scene of `frames` frames with one object of each of `classes`."""
     direction = rng.uniform(0, 2 * math.pi)
     step = 2 * math.pi / len(classes)
     things = [
@@ -185,47 +185,28 @@ def _paint(
     mask[rows, columns][cover >= 0.5] = thing.class_index
 
 
-def _disc(u: Plane, v: Plane) -> Plane:
-    return np.hypot(u, v) - 0.95
-
-
-def _box(u: Plane, v: Plane) -> Plane:
-    return np.maximum(np.abs(u) - 0.95, np.abs(v) - 0.7)
-
-
-def _triangle(u: Plane, v: Plane) -> Plane:
-    return np.maximum(v, np.abs(u) * 0.866 - v * 0.5) - 0.62
-
-
-def _ring(u: Plane, v: Plane) -> Plane:
-    return np.abs(np.hypot(u, v) - 0.78) - 0.24
-
-
-def _spots(u: Plane, v: Plane, phase: float) -> Plane:
-    return edge(3 * (np.sin(6 * u + phase) * np.sin(6 * v + phase) - 0.3))
-
-
-def _stripes(u: Plane, v: Plane, phase: float) -> Plane:
-    return edge(3 * np.sin(7 * u + phase))
-
-
-def _zigzag(u: Plane, v: Plane, phase: float) -> Plane:
-    return edge(3 * np.sin(8 * v + 3 * np.abs(((u * 2 + phase) % 2) - 1)))
-
-
-def _spokes(u: Plane, v: Plane, phase: float) -> Plane:
-    return edge(3 * np.sin(9 * np.arctan2(v, u) + phase))
-
-
+# Of each class: the signed distance from the shape's edge, and the pattern in [0, 1].
 _LOOKS: dict[int, tuple[Callable[..., Plane], Callable[..., Plane]]] = {
-    1: (_disc, _spots),
-    2: (_box, _stripes),
-    3: (_triangle, _zigzag),
-    4: (_ring, _spokes),
+    1: (  # disc, spots
+        lambda u, v: np.hypot(u, v) - 0.95,
+        lambda u, v, phase: edge(3 * (np.sin(6 * u + phase) * np.sin(6 * v + phase) - 0.3)),
+    ),
+    2: (  # box, stripes
+        lambda u, v: np.maximum(np.abs(u) - 0.95, np.abs(v) - 0.7),
+        lambda u, v, phase: edge(3 * np.sin(7 * u + phase)),
+    ),
+    3: (  # triangle, zigzag
+        lambda u, v: np.maximum(v, np.abs(u) * 0.866 - v * 0.5) - 0.62,
+        lambda u, v, phase: edge(3 * np.sin(8 * v + 3 * np.abs(((u * 2 + phase) % 2) - 1))),
+    ),
+    4: (  # ring, spokes
+        lambda u, v: np.abs(np.hypot(u, v) - 0.78) - 0.24,
+        lambda u, v, phase: edge(3 * np.sin(9 * np.arctan2(v, u) + phase)),
+    ),
 }
 
 
 def _bounce(position: float, low: float = 0.1, high: float = 0.9) -> float:
-    """Return `position` reflected at `low` and `high` until it lies between them."""
+    """Return `position` reflected at `low` and `high` into the range between them."""
     span = high - low
     return low + abs((position - low + span) % (2 * span) - span)

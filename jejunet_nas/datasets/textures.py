@@ -1,4 +1,4 @@
-"""Surfaces of the procedural data set: smooth noise, colours, and the backgrounds made of them."""
+"""Textures of the procedural data set: smooth noise, colours, and backgrounds made of both."""
 
 import colorsys
 import math
@@ -15,7 +15,7 @@ _OCTAVES = ((0.5, 3), (0.3, 7), (0.2, 19))  # of a background's clouds: weight, 
 
 
 def draw_canvas(rng: np.random.Generator, height: int, width: int) -> Bytes:
-    """Return a background: three muted colours over cloudy noise, and one of four structures."""
+    """Return a background: three muted colours over cloudy noise, with one of four structures."""
     cloud = sum(
         (weight * noise(rng, height, width, cells) for weight, cells in _OCTAVES),
         np.zeros((height, width), np.float32),
@@ -36,7 +36,7 @@ def draw_canvas(rng: np.random.Generator, height: int, width: int) -> Bytes:
 
 
 def _structure(rng: np.random.Generator, cloud: Plane) -> Plane:
-    """Return a factor for each pixel: none, planks, tiles or patches of shade."""
+    """Return the brightness factor of each pixel: plain, planks, tiles or patches of shade."""
     height, width = cloud.shape
     size = rng.uniform(0.1, 0.25) * min(height, width)
     angle = rng.uniform(0, math.pi)
@@ -55,17 +55,17 @@ def _structure(rng: np.random.Generator, cloud: Plane) -> Plane:
 
 
 def edge(x: Plane) -> Plane:
-    """Return `x` squeezed into [0, 1], steep about zero."""
+    """Return `x` + 0.5, clipped to [0, 1]."""
     return np.asarray(np.clip(0.5 + x, 0, 1), np.float32)
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: int) -> Plane:
-    """Return smooth noise in about [0, 1], `cells` hills and valleys across the longer side."""
+    """Return smooth noise in about [0, 1], with `cells` cells along the longer side."""
     longer = max(height, width)
     grid = rng.random((2 + cells * height // longer, 2 + cells * width // longer), dtype=np.float32)
     return np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def colour(hue: float, saturation: float, value: float) -> Plane:
-    """Return a colour, uint8 range, as float32 [3], RGB."""
+    """Return an RGB colour, float32 [3] from 0 to 255."""
     return 255 * np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value), np.float32)

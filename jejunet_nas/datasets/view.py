@@ -1,36 +1,34 @@
-"""How both frames of a training pair are looked at: a crop, mirrored, smaller, in motion, in light.
+"""Augmentation of a training pair: crop, mirror, colour jitter, zooming out, motion blur.
 
-Everything is drawn from one generator and in one order; what is not asked for draws nothing, so
-that a setting left alone leaves every batch as it was.
+All random numbers come from one generator in a fixed order. A disabled augmentation draws none, so
+it changes no batch.
 """
 
 import dataclasses
 import math
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from jejunet_nas.errors import SettingError
+from jejunet_nas.datasets.pictures import Picture
+from jejunet_nas.errors import check_range
 from jejunet_nas.records import IGNORE
 from jejunet_nas.resize import Box, frame_image, mask_image
 
-Picture = npt.NDArray[np.uint8]
-
-_WIDEST_ASPECT = 1.25  # of a crop, over the picture's own
-_MIDDLING_ASPECT = 1.125
+_WIDEST_ASPECT = 1.25  # of a crop, over the picture's
+_MIDDLE_ASPECT = 1.125
 _JITTER = 0.2  # of brightness, contrast and saturation, up and down
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's grey
-_SURROUND = 127  # the grey around a picture that was made smaller: 0 to the network
+_SURROUND = 127  # the grey around a zoomed-out picture: 0 to the network
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """How far views differ from the frames.
+    """Strengths of the augmentation.
 
-    smallest_area: of the picture, that a crop keeps. zoom_out: how many times smaller a picture
-    may become in both directions, on grey, where nothing is known. motion_blur_px: the longest way
-    that the camera moves during a frame, in pixels of the network's input.
+    smallest_area: of a crop, as a share of the picture. zoom_out: the largest factor by which a
+    picture shrinks in both directions, on grey without labels. motion_blur_px: the longest camera
+    motion during a frame, in pixels of the network's input.
     """
 
     smallest_area: float = 0.5
@@ -38,26 +36,17 @@ class Augment:
     motion_blur_px: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("smallest_area", 0.05, 1.0),
-            ("zoom_out", 1.0, 4.0),
-            ("motion_blur_px", 0, 32),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                nearest = low if value < low else high
-                raise SettingError(
-                    f"augment.{name} is {value}; allowed: {low} to {high}. "
-                    f"The nearest is {nearest}."
-                )
+        check_range("augment.smallest_area", self.smallest_area, 0.05, 1.0)
+        check_range("augment.zoom_out", self.zoom_out, 1.0, 4.0)
+        check_range("augment.motion_blur_px", self.motion_blur_px, 0, 32)
 
     def least_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return how high and wide a picture has to be for its crops to be sharp at that input.
+        """Return the height and width of a picture whose crops are sharp at that input size.
 
-        The smallest crop is then as large as the input, but for the narrowest, which has 0.95 of a
-        side: with half of the picture at least in each, one and a half times the input.
+        The smallest crop is then as large as the input; the narrowest has 0.95 of a side. With a
+        `smallest_area` of a half, that is one and a half times the input.
         """
-        spare = math.sqrt(_MIDDLING_ASPECT / self.smallest_area)
+        spare = math.sqrt(_MIDDLE_ASPECT / self.smallest_area)
         return math.ceil(height * spare), math.ceil(width * spare)
 
 
@@ -66,10 +55,10 @@ PLAIN = Augment()
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One way to look at frames and masks.
+    """The augmentation of one frame and its mask.
 
-    shrink: of the picture inside the network's input, placed at `corner`, in [0, 1] of the room
-    that is left. motion_px: (down, right) that the camera moves during a frame.
+    shrink: size of the picture over the network's input. corner: its place, in [0, 1] of the free
+    space. motion_px: the camera's motion (down, right) during a frame.
     """
 
     box: Box
@@ -81,7 +70,7 @@ class View:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, augment: Augment) -> "View":
-        """Return the next view of `rng`."""
+        """Return a random view, the next one of `rng`."""
         aspect = _WIDEST_ASPECT ** rng.uniform(-0.5, 0.5)
         side = math.sqrt(rng.uniform(augment.smallest_area, 1))
         width, height = min(1.0, side * aspect), min(1.0, side / aspect)
@@ -109,7 +98,7 @@ class View:
         return self._placed(_moved(turned, self.motion_px), height, width, _SURROUND)
 
     def mask(self, mask: Picture, height: int, width: int, around: int = IGNORE) -> Picture:
-        """Return uint8 [height, width] of a mask, with the value `around` where no picture is."""
+        """Return uint8 [height, width] of a mask, with the value `around` outside the picture."""
         rows, columns = self._room(height), self._room(width)
         seen = self._turned(mask_image(mask, rows, columns, self.box))
         return self._placed(seen, height, width, around)
@@ -118,7 +107,7 @@ class View:
         return max(1, round(pixels * self.shrink))
 
     def _turned(self, seen: Image.Image) -> Picture:
-        if self.mirrored:  # by Pillow: ten times as fast as copying from mirrored strides
+        if self.mirrored:  # with Pillow: ten times as fast as copying mirrored strides
             seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return np.asarray(seen)
 
@@ -136,7 +125,7 @@ class View:
 
 
 def _moved(seen: Picture, motion_px: tuple[float, float]) -> Picture:
-    """Return the mean of the picture along a line of its shifts; the edges go on as they end."""
+    """Return the mean of the picture over shifts along a line; the edge pixels are repeated."""
     steps = math.ceil(math.hypot(*motion_px))
     if steps == 0:
         return seen
@@ -153,7 +142,7 @@ def _moved(seen: Picture, motion_px: tuple[float, float]) -> Picture:
 
 
 def _colour_matrix(brightness: float, contrast: float, saturation: float) -> tuple[float, ...]:
-    """Return the 3x4 matrix that changes all three; contrast turns about middle grey."""
+    """Return the 3x4 matrix of all three; contrast keeps middle grey."""
     mix = saturation * np.eye(3) + (1 - saturation) * np.tile(_LUMA, (3, 1))
     offset = np.full((3, 1), 128 * (1 - contrast))
     return tuple(brightness * np.hstack([contrast * mix, offset]).ravel())

@@ -1,7 +1,7 @@
-"""Folders of decoded pictures that are written once, whole or not at all, by whoever comes first.
+"""Folders of decoded pictures that are written once and completely, by the first process.
 
-A folder is written under another name and renamed into place, so a killed process leaves none that
-is believed; a lock beside it keeps a second process from writing the same one.
+A folder is written under another name and then renamed, so a killed process leaves no incomplete
+folder under the final name. A lock beside it keeps a second process from writing the same one.
 """
 
 import contextlib
@@ -14,17 +14,11 @@ from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock
 
-from jejunet_nas.datasets.options import Progress
 from jejunet_nas.errors import DataError
+from jejunet_nas.progress import Tell
 
-_SPARE_BYTES = 2**28  # of a disk that stay free: other programs write too
-
-
-def note_use(folder: Path) -> None:
-    """Note that `folder` is used now, so that cleaning takes others first."""
-    with contextlib.suppress(PermissionError):  # a cache that is only read needs no cleaning
-        os.utime(folder)
-
+_SPARE_BYTES = 2**28  # of a disk that stay free for other programs
+_ELSEWHERE = "or set XDG_CACHE_HOME or cache_dir to a folder on another disk."
 
 Opened = TypeVar("Opened")
 Opened_co = TypeVar("Opened_co", covariant=True)
@@ -37,13 +31,13 @@ class Entry(Protocol[Opened_co]):
 
     @property
     def pictures(self) -> int:
-        """How many steps `write` takes."""
+        """The number of steps of `write`."""
 
-    def open(self) -> Sequence[Opened_co] | None:
-        """Return what it holds, None if it is not there or not whole."""
+    def open(self) -> Sequence[Opened_co]:
+        """Return the content. Raises OSError, ValueError or EOFError where it is not complete."""
 
     def check(self) -> int:
-        """Return how many bytes it will take; raises `DataError` for headers that do not fit."""
+        """Return the bytes to be written. Raises `DataError` for headers that do not match."""
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Write into `folder`, yielding after each picture."""
@@ -52,29 +46,35 @@ class Entry(Protocol[Opened_co]):
 def open_entries(
     entries: Sequence[Entry[Opened]],
     what: str,
-    progress: Progress | None,
+    progress: Tell | None,
     *,
     verb: str = "decoding",
 ) -> list[Opened]:
-    """Return what all entries hold, after writing those that are not there.
+    """Return the content of all entries, after writing the missing ones.
 
-    All that is missing is checked before the first picture is written. `what` names the split and
-    `verb` what is done to it; `progress` is told of both, checks by entry, writing by picture.
+    All missing entries are checked before the first is written. `what` names the split, and `verb`
+    its writing; `progress` is called for each check of an entry, and for each written picture.
     """
-    found = [entry.open() for entry in entries]
-    missing = [number for number, clips in enumerate(found) if clips is None]
+    found = [_open(entry) for entry in entries]
+    missing = [number for number, content in enumerate(found) if content is None]
     if missing:
         _write([entries[number] for number in missing], what, progress, verb)
         for number in missing:
             found[number] = entries[number].open()
-    opened: list[Opened] = []
-    for held in found:
-        assert held is not None, "a folder that was just written must open"
-        opened += held
-    return opened
+    return [opened for content in found for opened in content or ()]
 
 
-def _write(entries: Sequence[Entry[Any]], what: str, progress: Progress | None, verb: str) -> None:
+def _open(entry: Entry[Opened]) -> Sequence[Opened] | None:
+    """Return the content of `entry`, noting its use for `cleaning`; None if it is incomplete."""
+    try:
+        with contextlib.suppress(PermissionError):  # a read-only cache needs no cleaning
+            os.utime(entry.folder)
+        return entry.open()
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+
+
+def _write(entries: Sequence[Entry[Any]], what: str, progress: Tell | None, verb: str) -> None:
     total, done = sum(entry.pictures for entry in entries), 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         try:
@@ -90,19 +90,17 @@ def _write(entries: Sequence[Entry[Any]], what: str, progress: Progress | None, 
                     if progress:
                         progress(f"{verb} {what}", done, total)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # told at once, not at the end
+            pool.shutdown(wait=False, cancel_futures=True)  # else the error waits for the queue
             raise
 
 
 def _check_room(cache: Path, needed: int, what: str) -> None:
-    """Raise `DataError` where the disk of `cache` has no room for `needed` bytes."""
-    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    free = max(0, shutil.disk_usage(there).free - _SPARE_BYTES)
+    existing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+    free = max(0, shutil.disk_usage(existing).free - _SPARE_BYTES)
     if needed > free:
         raise DataError(
-            f"The cache {cache} has {free / 1e9:.1f} GB free; expected: {needed / 1e9:.1f} GB for "
-            f"{what}. Take a part with the data set's options, free some room, or set "
-            "XDG_CACHE_HOME or cache_dir to a folder on another disk."
+            f"The cache {cache} has {free / 1e9:.1f} GB free; {what} needs {needed / 1e9:.1f} GB. "
+            f"Use a part of the data set (see its options), free some space, {_ELSEWHERE}"
         )
 
 
@@ -112,7 +110,7 @@ def _write_once(entry: Entry[Any], pool: Executor) -> Iterator[None]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            if entry.open() is not None:
+            if _open(entry) is not None:
                 yield from (None for _ in range(entry.pictures))
                 return
             partial = folder.with_name(f"{folder.name}.partial")
@@ -126,7 +124,6 @@ def _write_once(entry: Entry[Any], pool: Executor) -> Iterator[None]:
                 shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise DataError(
-            f"The cache {folder.parent} cannot be written ({error.strerror or error}); expected: "
-            f"a writable folder with room for decoded frames. Free some room there, or set "
-            f"XDG_CACHE_HOME or cache_dir to a folder on another disk."
+            f"The cache {folder.parent} cannot be written ({error.strerror or error}). Free some "
+            f"space there, make it writable, {_ELSEWHERE}"
         ) from error

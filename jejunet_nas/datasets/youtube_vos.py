@@ -1,17 +1,16 @@
-"""YouTube-VOS 2018 and 2019 on disk: the official train archives, whose videos make both splits.
+"""YouTube-VOS 2018 and 2019: the official train archives, whose videos make both splits.
 
     ROOT/train/JPEGImages/VIDEO/00000.jpg              every fifth frame of a 30 fps video
     ROOT/train/Annotations/VIDEO/00000.png             palette PNG of object ids, 0 = background
     ROOT/train/meta.json                               the category of each object
-    ROOT/train_all_frames/JPEGImages/VIDEO/00001.jpg   all frames, from an archive of their own
+    ROOT/train_all_frames/JPEGImages/VIDEO/00001.jpg   all frames, from a separate archive
 
 Val is a share of the train videos, by a hash of their names: of the official valid and test videos
-only each object's first mask is published. A class index comes from the object's category, so an
-object that enters late is known like any other.
+only each object's first mask is published. A pixel's class comes from its object's category, so
+objects that appear late count too.
 
-Every fault stops the reader: a video of meta.json that is not on disk, or the other way round; a
-mask without a frame; an object id that meta.json lacks (`classes: object` needs no categories). A
-broken frame between two annotated ones may be deleted: it is then left out of its clip.
+The reader stops at a video that is only in meta.json or only on disk, a mask without a frame, or an
+object id that meta.json lacks. A broken frame between two annotated ones may be deleted.
 """
 
 import dataclasses
@@ -20,28 +19,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles, Storage, mask_code
-from jejunet_nas.datasets.layout import by_stem, missing, root_hint, subfolders
-from jejunet_nas.datasets.options import (
-    Split,
-    check_at_most,
-    check_share,
-    check_whole,
-    check_word,
-)
+from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
+from jejunet_nas.datasets.layout import by_stem, check_partners, check_parts, missing, subfolders
+from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
 from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
-from jejunet_nas.errors import DataError, SettingError, closest
+from jejunet_nas.errors import DataError, SettingError, check_choice, closest
 from jejunet_nas.records import IGNORE
 
 FPS, ANNOTATED_FPS = 30.0, 6.0
-_WORDS = ("all", "object", "voc")
-_MARKS = ("train/meta.json", "train/JPEGImages", "train/Annotations")
+_CHOICES = ("all", "object", "voc")
+_PARTS = ("train/meta.json", "train/JPEGImages", "train/Annotations")
 
-# The categories that VOC's guidelines for annotators count among a class, see
-# http://host.robots.ox.ac.uk/pascal/VOC/voc2012/guidelines.html. Background are: trucks (not among
-# cars there), lions, tigers and leopards (cats are "domestic cats"), foxes (dogs are "domestic
-# dogs"), zebras, apes and monkeys, and all that VOC knows no class for.
+# The categories that VOC's guidelines for annotators include in a class, see
+# http://host.robots.ox.ac.uk/pascal/VOC/voc2012/guidelines.html. Others are background, such as
+# trucks (no cars there), and lions and foxes (cats and dogs are "domestic").
 _TO_VOC = {
     "airplane": "aeroplane",
     "bike": "bicycle",
@@ -58,19 +50,19 @@ _TO_VOC = {
     "sheep": "sheep",
     "train": "train",
 }
-# May be the class (a hand is part of a person, a plant may stand in a pot) or not: not judged.
-_NOT_JUDGED = ("hand", "plant", "others")
+# May belong to a class (a hand to a person, a plant to a pot) or not: ignored.
+_IGNORED = ("hand", "plant", "others")
 
 Categories = dict[str, dict[int, str]]  # of each video: of each object
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class YoutubeVosSettings:
-    """Which videos and frames are taken, and what the objects count as.
+    """Which videos and frames are used, and the classes of the objects.
 
     classes: `all` categories of meta.json, one class `object`, the classes of `voc`, or a list of
-    categories, the others being background. all_frames: use train_all_frames; `auto`: if it is
-    there. shorter_side_px: to which frames and masks are shrunk: all videos at 320 take 70 GB.
+    categories, where the others are background. all_frames: use train_all_frames; `auto`: if it
+    exists. shorter_side_px: of stored frames and masks; at 320, all videos take 70 GB.
     """
 
     classes: str | Sequence[str] = "all"
@@ -81,26 +73,23 @@ class YoutubeVosSettings:
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, str):
-            check_word("classes", self.classes, _WORDS)
+            check_choice("classes", self.classes, _CHOICES)
         elif not self.classes or not all(isinstance(name, str) for name in self.classes):
             raise SettingError(
-                f"classes is {self.classes!r}; allowed: {', '.join(_WORDS)}, or a list of "
+                f"classes is {self.classes!r}; allowed: {', '.join(_CHOICES)}, or a list of "
                 "categories. Use all."
             )
         check_at_most("clips", self.clips, 10_000)
         check_share("val_share", self.val_share)
-        check_word("all_frames", self.all_frames, ("auto", False, True))
+        check_choice("all_frames", self.all_frames, ("auto", False, True))
         check_whole("shorter_side_px", self.shorter_side_px, 32, 1080)
 
 
 def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> SplitFiles:
-    """Return the files of a split; raises `DataError`, naming the file that is not there."""
-    for mark in _MARKS:
-        if not (root / mark).exists():
-            again = "Give --data-root the folder that holds train, unpacked from train.zip."
-            raise missing(root / mark, "a part of train.zip", root_hint(root, _MARKS, again))
+    """Return the files of a split. Raises `DataError`, naming the missing file."""
+    check_parts(root, _PARTS, "Give --data-root the folder that holds train, from train.zip.")
     categories = _read_meta(root / "train" / "meta.json")
-    _check_same_videos(root, categories)
+    _check_same_videos(root / "train", categories)
     frames_folder = _frames_folder(root, settings.all_frames)
     class_names, class_of = _classes(settings.classes, categories)
     names = mixed(names_of_split(categories, split, settings.val_share))[: settings.clips]
@@ -110,22 +99,18 @@ def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> Sp
         class_names=class_names,
         root=root,
         clips=tuple(
-            _describe(root, frames_folder, name, _code(categories[name], class_of, name))
-            for name in names
+            _describe(root, frames_folder, name, categories[name], class_of) for name in names
         ),
         storage=Storage(shorter_side_px=settings.shorter_side_px, shrink_masks=True),
     )
 
 
 def _read_meta(file: Path) -> Categories:
-    """Return the category of each object of each video."""
     try:
         content: Any = json.loads(file.read_bytes())
         categories = {
-            video: {
-                int(number): str(entry["category"]) for number, entry in kept["objects"].items()
-            }
-            for video, kept in content["videos"].items()
+            video: {int(number): str(each["category"]) for number, each in entry["objects"].items()}
+            for video, entry in content["videos"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -134,21 +119,18 @@ def _read_meta(file: Path) -> Categories:
             "category. Unpack train.zip again."
         ) from error
     if not categories:
-        raise DataError(f"{file} names no video; expected: one or more. Unpack train.zip again.")
+        raise DataError(f"{file} names no video. Unpack train.zip again.")
     return categories
 
 
-def _check_same_videos(root: Path, categories: Categories) -> None:
-    meta, train = root / "train" / "meta.json", root / "train"
+def _check_same_videos(train: Path, categories: Categories) -> None:
+    meta = train / "meta.json"
     for part in ("JPEGImages", "Annotations"):
-        there = {folder.name for folder in subfolders(train / part)}
-        for video in sorted(categories.keys() - there):
-            raise missing(
-                train / part / video,
-                f"a video that {meta} names",
-                "Unpack train.zip again, or take the video out of meta.json.",
-            )
-        for video in sorted(there - categories.keys()):
+        found = {folder.name for folder in subfolders(train / part)}
+        for video in sorted(categories.keys() - found):
+            fix = "Unpack train.zip again, or remove the video from meta.json."
+            raise missing(train / part / video, f"a video that {meta} names", fix)
+        for video in sorted(found - categories.keys()):
             raise DataError(
                 f"{meta} lacks the video {video}; expected: every folder of {train / part}. "
                 "Unpack train.zip again, or remove the folder."
@@ -156,7 +138,6 @@ def _check_same_videos(root: Path, categories: Categories) -> None:
 
 
 def _frames_folder(root: Path, all_frames: str | bool) -> Path:
-    """Return the folder whose videos hold the frames."""
     folder = root / "train_all_frames" / "JPEGImages"
     if all_frames is False or (all_frames == "auto" and not folder.is_dir()):
         return root / "train" / "JPEGImages"
@@ -175,7 +156,7 @@ def _classes(
         return ("background", "object"), dict.fromkeys(found, 1)
     if wanted == "voc":
         class_of = {name: VOC_NAMES.index(_TO_VOC.get(name, "background")) for name in found}
-        return VOC_NAMES, {**class_of, **dict.fromkeys(_NOT_JUDGED, IGNORE)}
+        return VOC_NAMES, {**class_of, **dict.fromkeys(_IGNORED, IGNORE)}
     names = found if isinstance(wanted, str) else list(wanted)
     for name in names:
         if name not in found:
@@ -187,32 +168,29 @@ def _classes(
     return ("background", *names), class_of
 
 
-def _code(objects: Mapping[int, str], class_of: Mapping[str, int], video: str) -> MaskCode:
-    return mask_code(
-        {0: 0, **{number: class_of[category] for number, category in objects.items()}},
-        fix=f"Give that object of {video} a category in meta.json, or unpack train.zip again.",
-    )
-
-
-def _describe(root: Path, frames_folder: Path, name: str, code: MaskCode) -> ClipFiles:
-    frames = by_stem(frames_folder / name, [".jpg"])
-    masks = by_stem(root / "train" / "Annotations" / name, [".png"])
+def _describe(
+    root: Path,
+    frames_folder: Path,
+    name: str,
+    objects: Mapping[int, str],
+    class_of: Mapping[str, int],
+) -> ClipFiles:
+    mask_folder = root / "train" / "Annotations" / name
+    frames, masks = by_stem(frames_folder / name, [".jpg"]), by_stem(mask_folder, [".png"])
     archive = f"{frames_folder.parent.name}.zip"
-    for stem in masks:
-        if stem not in frames:
-            path = frames_folder / name / f"{stem}.jpg"
-            raise missing(path, f"the frame of {masks[stem]}", f"Unpack {archive} again.")
+    check_partners(masks, frames, frames_folder / name, ".jpg", f"Unpack {archive} again.")
     annotated = frames_folder.parent.name == "train"
-    for stem in frames if annotated or not masks else ():
-        if stem not in masks:
-            path = root / "train" / "Annotations" / name / f"{stem}.png"
-            raise missing(path, f"the mask of {frames[stem]}", "Unpack train.zip again.")
+    if annotated or not masks:
+        check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
     if not frames:
         raise missing(frames_folder / name, "the frames of a video", f"Unpack {archive} again.")
     return ClipFiles(
         name=name,
         frames=tuple(frames.values()),
         masks=tuple(masks.get(stem) for stem in frames),
-        mask_code=code,
+        mask_code=mask_code(
+            {0: 0, **{number: class_of[category] for number, category in objects.items()}},
+            fix=f"Give that object of {name} a category in meta.json, or unpack train.zip again.",
+        ),
         fps=ANNOTATED_FPS if annotated else FPS,
     )

@@ -20,10 +20,9 @@ from matplotlib.patheffects import withStroke
 
 from jejunet_nas.datasets.check import DataCheck, Pair, SplitCheck, clip_pairs
 from jejunet_nas.datasets.clip_files import (
-    PhotoFiles,
     Size,
     SplitFiles,
-    check_photo,
+    picture_size,
     read_frame,
     read_mask,
 )
@@ -121,8 +120,7 @@ def _spread(groups: Sequence[tuple[str, list[Pair]]]) -> Iterator[tuple[str, Pai
 
 def _read(name: str, pair: Pair) -> Sample:
     assert pair.mask is not None
-    assert pair.code is not None
-    size = check_photo(PhotoFiles(name=name, frame=pair.frame, mask=pair.mask))
+    size = picture_size(pair.frame)
     return Sample(
         name=name, frame=read_frame(pair.frame, size), mask=read_mask(pair.mask, pair.code)
     )

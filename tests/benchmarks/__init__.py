@@ -1,1 +1,1 @@
-"""Timings that a claim rests on: run by hand, not by pytest."""
+"""Benchmarks behind the measured claims: run by hand, not by pytest."""

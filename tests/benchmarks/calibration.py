@@ -1,10 +1,10 @@
-"""How well a calibration predicts networks that it has not timed, tried on this computer.
+"""Error of a calibrated latency profile for networks that it has not timed, on this computer.
 
 .venv/bin/python -m tests.benchmarks.calibration > reports/calibration_on_host.txt
 
-takes a minute. No phone is timed: it says how the choice of graphs and the fit do on a device
-that nobody designed for them, not what any phone takes. With LiteRT's default delegate on one core
-of an x86 server, expect networks to be 5 to 12 % off on average, as the profile itself says.
+One minute. No phone is timed: the benchmark tests the choice of probe graphs and the fit on a
+device that they were not designed for. With LiteRT's default delegate on one core of an x86
+server, the expected mean error is 5 to 12 %, as the profile itself states.
 """
 
 import platform
@@ -22,12 +22,12 @@ from jejunet_nas.profiling.calibrate import POINTS_FILE, calibrate
 from jejunet_nas.profiling.probes import Probe, candidates
 from jejunet_nas.records import Latency
 
-LEAST_MS = 0.2  # shorter graphs are timed badly on a busy computer
+LEAST_MS = 0.2  # shorter graphs cannot be timed reliably on a busy computer
 SPREAD = 0.1  # of the rounds' medians, over which a timing is not fitted
 
 
 def main() -> None:
-    """Calibrate, predict the other networks' graphs, and print how far off each is."""
+    """Calibrate, predict the other networks' graphs, and print each error."""
     meter = HostMeter(threads=1, runs=50, say=_say)
 
     def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
@@ -55,11 +55,11 @@ def main() -> None:
     left_out = plain["leave_one_out"]
     sizes = np.abs(errors)
     print(
-        f"\n{len(errors)} graphs that were not timed: {sizes.mean():.1%} off on average, "
-        f"{sizes.max():.1%} at worst; the profile's leave-one-out error says "
-        f"{left_out['mean_error']:.1%} on average, {left_out['worst_error']:.1%} at worst."
+        f"\n{len(errors)} graphs that were not timed: mean error {sizes.mean():.1%}, "
+        f"worst {sizes.max():.1%}; the profile's leave-one-out error: mean "
+        f"{left_out['mean_error']:.1%}, worst {left_out['worst_error']:.1%}."
     )
-    print(f"Timed on this computer, Python {platform.python_version()}: no phone's figures.")
+    print(f"Timed on this computer, not on a phone; Python {platform.python_version()}.")
 
 
 def _error(probe: Probe, folder: Path, meter: HostMeter, profile: DeviceProfile) -> float | None:

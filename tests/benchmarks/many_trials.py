@@ -1,17 +1,16 @@
-"""How long the report of a study of ten thousand trials takes, and its page to open.
+"""Time of the report of a study of ten thousand trials, and of opening its page.
 
 .venv/bin/python -m tests.benchmarks.many_trials [FOLDER] [--trials 10000]
 
-makes a synthetic study in FOLDER (a temporary one by default; one that lies there is taken up),
-times what a report computes of it part by part, then the command `report` as a whole, and last how
-long Chromium takes until every chart of the page that is in view is drawn. Nothing is trained:
-architectures are drawn from search_spaces/mobile_video.yaml, latencies are predicted, scores made
-up, records as large as those of ten clips of DAVIS. Trials are written into Optuna's tables as
-`search.ledger` leaves them there.
+Makes a synthetic study in FOLDER (a temporary one by default; an existing study is reused). Times
+each part of the report, then the command `report`, and last how long Chromium takes to draw every
+visible chart of the page. Nothing is trained: architectures are drawn from
+search_spaces/mobile_video.yaml, latencies are predicted, scores are synthetic, and records are as
+large as those of ten DAVIS clips. Trials are written into Optuna's tables as `study.ledger` writes
+them.
 
-At most 10 s for the command and 3 s for the page are wanted. `reports/many_trials.txt` keeps what
-came out on 2 cores without a GPU. How fast the machine was just then is what the first line says:
-ten million additions in plain Python.
+Targets: at most 10 s for the command and 3 s for the page. `reports/many_trials.txt` has the result
+on 2 cores without a GPU. The first line, ten million additions in Python, shows the CPU speed.
 """
 
 import argparse
@@ -73,7 +72,7 @@ REPEATS = 5
 
 
 def main() -> None:
-    """Make the study where there is none, and print what each part of its report takes."""
+    """Make the study if it does not exist, and print the time of each part of its report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--trials", type=int, default=10_000)
@@ -112,8 +111,8 @@ def time_parts(settings: StudySettings, state: Path, out: Path) -> None:
 
 
 def time_command(folder: Path) -> None:
-    """Print the seconds of `jejunet-nas report`, imports and all."""
-    command = [sys.executable, "-m", "jejunet_nas.cli", "report", "many_trials.yaml"]
+    """Print the seconds of `jejunet-nas report`, including imports."""
+    command = [sys.executable, "-m", "jejunet_nas", "report", "many_trials.yaml"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -123,7 +122,7 @@ def time_command(folder: Path) -> None:
 
 
 def time_page(page: Path) -> None:
-    """Print the seconds until the page has drawn its charts, in a browser that runs already."""
+    """Print the seconds until the page has drawn its charts, in a running browser."""
     driver = shutil.which("chromedriver")
     if not (shutil.which("chromium") and driver):
         print("the page was not opened: chromium or chromedriver is not installed")
@@ -150,12 +149,12 @@ def time_page(page: Path) -> None:
 
 
 def show(clock: float, cpu: float, name: str) -> None:
-    """Print two times, in seconds, and what took them."""
-    print(f"{clock:7.2f} s, {cpu:7.2f} s of the processor  {name}", flush=True)
+    """Print the wall time and the CPU time of a part, in seconds."""
+    print(f"{clock:7.2f} s, {cpu:7.2f} s CPU  {name}", flush=True)
 
 
 def timed(name: str, call: Callable[[], Any]) -> Any:
-    """Print how long `call` takes, the processor's time beside the clock's; return its result."""
+    """Print the wall time and the CPU time of `call`; return its result."""
     began, began_cpu = time.perf_counter(), time.process_time()
     result = call()
     clock, cpu = time.perf_counter() - began, time.process_time() - began_cpu
@@ -164,7 +163,7 @@ def timed(name: str, call: Callable[[], Any]) -> Any:
 
 
 def write_study(folder: Path) -> StudySettings:
-    """Write the study's file; its space is that of the mission."""
+    """Write the study's file, with the space of the Pixel 2 studies."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "many_trials.yaml"
     file.write_text(
@@ -191,7 +190,7 @@ def make_study(settings: StudySettings, state: Path, trials: int) -> None:
 
 
 def rows_of(number: int, trial: FrozenTrial) -> dict[Any, list[dict[str, Any]]]:
-    """Return a trial as rows of Optuna's tables: one by one, it takes ninety times as long."""
+    """Return a trial as rows of Optuna's tables: Optuna's own calls take ninety times as long."""
     of = {"trial_id": number + 1}
     kinds = trial.distributions
     finite = models.TrialValueModel.TrialValueType.FINITE
@@ -225,7 +224,7 @@ def rows_of(number: int, trial: FrozenTrial) -> dict[Any, list[dict[str, Any]]]:
 
 
 def made_up_trials(settings: StudySettings, count: int) -> Iterator[FrozenTrial]:
-    """Yield trials as the ledger leaves them, one after the other in time."""
+    """Yield trials as the ledger writes them, in time order."""
     dice, profile = random.Random(0), load_profile(settings.latency.device)
     networks: dict[str, NetworkRecord] = {}
     now = datetime(2026, 11, 1)
@@ -303,7 +302,7 @@ def made_up_result(
     networks: dict[str, NetworkRecord],
     dice: random.Random,
 ) -> TrialResult:
-    """Return a complete trial: the slower, the better, with chance."""
+    """Return a complete trial: mIoU rises with latency, with noise."""
     network, policy = architecture.network, architecture.policy
     name = network_id(network, {})
     record = networks.get(name) or made_up_network(name, architecture, latencies, dice)

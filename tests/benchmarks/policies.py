@@ -1,13 +1,14 @@
-"""What a hundred policies of one trained network cost, held against running it plainly.
+"""Cost of scoring a hundred policies of one trained network, compared with plain passes.
 
 .venv/bin/python -m tests.benchmarks.policies --study studies/davis_pixel2.yaml --trial 0 \
     --data-root ../shared/data/DAVIS > reports/policies.txt
 
-takes five minutes for a network of 224 px on 2 cores. A plain pass is the policy with a keyframe
-on every frame, scored by an evaluation that knows nothing yet; the hundred are scored by another
-one, mIoU alone in both. They should cost less than three plain passes.
+Five minutes for a network of 224 px on 2 cores. A plain pass is the policy with a keyframe on every
+frame, scored with an empty cache; the hundred policies are scored with another empty cache. They
+should cost less than three plain passes. Both passes compute the temporal scores too;
+reports/policies.txt was made earlier, with mIoU alone.
 
-The graphs are copied to a folder of their own first: what the study knows of them is not used.
+The graphs are copied to a temporary folder first, so cached results of the study are not used.
 """
 
 import argparse
@@ -40,7 +41,7 @@ COUNT, AT_MOST = 100, 3.0  # policies; plain passes that they may cost
 
 
 class _Counted(NetworkGraphs):
-    """Graphs that count their runs, all of one pass together."""
+    """Graphs that count their runs in one pass."""
 
     runs: Counter[str] = Counter()  # noqa: RUF012 - emptied before each pass
 
@@ -58,7 +59,7 @@ class _Counted(NetworkGraphs):
 
 
 def main() -> None:
-    """Time both and print them with their runs."""
+    """Time both, and print seconds and runs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--study", required=True)
     parser.add_argument("--trial", type=int, required=True)
@@ -72,7 +73,7 @@ def main() -> None:
     print(f"{val.dataset} val, {len(val.clips)} clips, {val.frame_count} frames; lag {lag}")
     print(f"{'':16}{'s':>9}{'key':>9}{'propagate':>11}{'gate':>9}")
     network.NetworkGraphs = _Counted  # type: ignore[misc]
-    _pass_s(files, val, (PLAIN,), lag)  # and the pages are in memory
+    _pass_s(files, val, (PLAIN,), lag)  # warms the cache of pages
     plain_s = _row("plain pass", files, val, (PLAIN,), lag)
     many_s = _row(f"{len(policies)} policies", files, val, policies, lag)
     ratio = many_s / plain_s
@@ -104,7 +105,7 @@ def a_hundred_policies() -> tuple[Policy, ...]:
 def _open(
     study: str, number: int, root: Path | None
 ) -> tuple[TrialResult, dict[GraphName, Path], DataSplit]:
-    """Return a trial of a searched study, its graphs, and the clips that it was scored on."""
+    """Return a trial of a searched study, its graphs, and the clips of its score."""
     file = study_file(study)
     settings = read_study(file, {"data.root": str(root)} if root else {})
     folder = state_folder(file, settings.name)
@@ -134,14 +135,14 @@ def _row(
 def _pass_s(
     files: Mapping[GraphName, Path], val: DataSplit, policies: Sequence[Policy], lag: int
 ) -> float:
-    """Return how long an evaluation that knows nothing takes to score `policies`, in seconds."""
+    """Return the seconds of scoring `policies` with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         copies = {
             graph: Path(shutil.copy(file, Path(folder) / file.name))
             for graph, file in files.items()
         }
         began = time.perf_counter()
-        Evaluation(val, copies).score(policies, lag=lag, temporal=False)
+        Evaluation(val, copies).score(policies, lag=lag)
         return time.perf_counter() - began
 
 

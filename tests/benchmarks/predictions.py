@@ -1,9 +1,9 @@
-"""How many architectures a second are predicted, from their choices to the latency of every path.
+"""Architectures predicted per second, from their choices to the latency of every path.
 
 .venv/bin/python -m tests.benchmarks.predictions
 
-takes six seconds. One core should reach at least 2,000 a second: it reached 3,400 on an idle 2-core
-machine without a GPU, 2,500 beside other work.
+Six seconds. One core should reach at least 2,000 a second: it reached 3,400 on an idle 2-core
+machine without a GPU, and 2,500 beside other programs.
 """
 
 import random

@@ -1,13 +1,13 @@
-"""What int8 costs, over networks spread through the space of the mission, trained on DAVIS.
+"""Cost of int8 for networks spread through the space of the Pixel 2 studies, trained on DAVIS.
 
 .venv/bin/python -m tests.benchmarks.quantization --data-root DAVIS --out reports/quantization.md
 
-takes an hour on 2 cores without a GPU, two thirds of it training. Networks are trained as trials of
-`studies/davis_pixel2.yaml` are, then written in int8 plainly (ranges alone), after training with
-all that the check asks for, and trained on with rounding (QAT). A row is written as soon as it is
-there; the same command goes on behind the last one. Each mIoU is that of every second annotated
-frame of DAVIS val, each a keyframe, the same frames in all columns. `--times` converts the two
-networks of width 0.35 again and again, and wants the machine to itself.
+One hour on 2 cores without a GPU, two thirds of it training. Networks are trained as the trials of
+`studies/davis_pixel2.yaml`, then written in int8 three ways: with ranges alone, after training with
+all corrections that the check requests, and after quantisation-aware training (QAT). A row is
+written as soon as it is complete; the same command resumes after the last one. Each mIoU is over
+the same frames: every second annotated frame of DAVIS val, each a keyframe. `--times` only converts
+the two networks of width 0.35 repeatedly, and needs an idle machine.
 """
 
 import argparse
@@ -76,7 +76,7 @@ WAYS = {
 
 
 def main() -> None:
-    """Make what is not yet in the table, writing it anew after each network."""
+    """Make the missing rows of the table, writing it after each network."""
     asked = _arguments()
     state = asked.out.with_suffix("")
     state.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def _times(setup: TrialSetup, state: Path) -> Iterator[str]:
 def _compressed(
     keras: KerasNetwork, chain: Any, keyframes: Keyframes, setup: TrialSetup, state: Path
 ) -> Iterator[tuple[str, Any]]:
-    """Yield what one way of compression comes to."""
+    """Yield the figures of one compression chain."""
     folder = state / "graphs"
     folder.mkdir(exist_ok=True)
     made = compress(keras, chain, setup.material, folder, lambda *_: None)
@@ -141,7 +141,7 @@ def _compressed(
 
 
 def trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
-    """Return the network trained as a trial's would be, its weights kept."""
+    """Return the network trained as in a trial; its weights are cached."""
     words = "-".join(network_words(network).replace("/", "").replace(",", "").split())
     file = state / f"{words}.npz"
     keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
@@ -186,15 +186,21 @@ def _page(rows: dict[str, Any], asked: argparse.Namespace, setup: TrialSetup) ->
     qat = WAYS["QAT"][0]
     assert isinstance(qat, QuantizationAware)
     lines = [
-        "# What int8 costs on DAVIS",
+        "# Cost of int8 on DAVIS",
         "",
         f"{len(done)} networks of the space `mobile_video`, trained {setup.training.steps} steps "
         f"from ImageNet weights on DAVIS 2016 (30 train and 10 val sequences at 427x240). mIoU in "
         f"per cent over every {EVERY}nd annotated val frame, each a keyframe; differences in "
-        "points. Ranges alone: int8 weights per channel, ranges from "
-        f"{PLAIN.calibration_frames} frames. Int8 after training: with bias correction and "
-        f"equalisation as the check asks for them. QAT: {qat.steps} more steps at "
-        f"{qat.learning_rate:g}. Alike: class map pixels as in float, on 4 training frames.",
+        "points.",
+        "",
+        "- ranges alone: int8 weights per channel, activation ranges from "
+        f"{PLAIN.calibration_frames} frames.",
+        "- int8 after training: with bias correction, and with equalisation where the check "
+        "requests it.",
+        f"- QAT: {qat.steps} more steps of quantisation-aware training at a learning rate of "
+        f"{qat.learning_rate:g}.",
+        "- alike: share of class map pixels that are equal in float and int8 (after training), on "
+        "4 training frames.",
         "",
         "| network | float | ranges alone | int8 after training | QAT | alike % | logits dB "
         "| noisiest layer | equalised | convert s | QAT: train s, convert s |",
@@ -204,7 +210,7 @@ def _page(rows: dict[str, Any], asked: argparse.Namespace, setup: TrialSetup) ->
         *_means(done),
         "",
         f"Machine: {os.cpu_count()} cores, no GPU, Python {platform.python_version()}, "
-        f"{time.strftime('%Y-%m-%d')}. Times in the table were taken beside other work.",
+        f"{time.strftime('%Y-%m-%d')}. The times in the table were taken while other programs ran.",
         "",
         *_told_times(rows.get("times", [])),
         f"`python -m tests.benchmarks.quantization --data-root DAVIS --out {asked.out}`",
@@ -245,7 +251,7 @@ def _difference(row: dict[str, Any], way: str) -> str:
 
 
 def _means(done: dict[str, Any]) -> Iterator[str]:
-    """Yield what each way costs on average, and at worst."""
+    """Yield the mean and the worst cost of each way."""
     yield "| | mean | worst | best |"
     yield "| --- |" + " ---: |" * 3
     for way in WAYS:

@@ -1,13 +1,13 @@
-"""What `VideoSegmenter` costs beyond the graphs that it runs.
+"""Overhead of `VideoSegmenter` over the graphs that it runs.
 
     python -m tests.benchmarks.runtime [--bundle DIR] > reports/runtime.txt
 
-About a minute on 2 cores. Without a bundle: the tests' tiny network, and one as wide as studies
-find best, with weights drawn at random, since they change no duration. Each frame is segmented by
-`segment()`, then by bare calls of other interpreters (set_tensor, invoke, get_tensor) along the
-same path, with thumbnails made beforehand. Medians over each path's frames. What `segment` takes
-more is the difference in CPU time of the calling thread, which other programs disturb least; the
-wall clock stands beside it. Frames have the graphs' size: resizing is timed apart.
+About a minute on 2 cores. Without a bundle: the tests' tiny network, and one as wide as the best
+networks of the studies, with random weights, which do not change durations. Each frame is segmented
+by `segment()`, then by bare calls of separate interpreters (set_tensor, invoke, get_tensor) along
+the same path, with precomputed thumbnails. Figures are medians over each path's frames. The
+overhead is the difference in CPU time of the calling thread, which other programs disturb least;
+the wall time is given too. Frames have the graphs' size: resizing is timed separately.
 """
 
 import argparse
@@ -120,7 +120,7 @@ def _print(name: str, bundle: Bundle) -> None:
 def _both(
     bundle: Bundle, frames: npt.NDArray[np.uint8], thumbnail_ms: list[float]
 ) -> Mapping[str, list[tuple[float, float, float, float]]]:
-    """Return by path what each frame takes: wall bare and ours, CPU bare and ours.
+    """Return by path the times of each frame: wall bare and ours, CPU bare and ours.
 
     Where a gate runs, notes also what a thumbnail takes between graphs, which leave little cached.
     """
@@ -155,7 +155,7 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 class Bare:
-    """The interpreters, and as little around them as it takes to follow a segmenter's paths."""
+    """The interpreters, and the least code that follows a segmenter's paths."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._graphs: dict[GraphName, tuple[Interpreter, dict[str, int]]] = {}

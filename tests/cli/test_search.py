@@ -190,5 +190,5 @@ def test_a_data_set_on_disk_without_its_folder_is_bad_input(tmp_path: Path) -> N
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert_matches(
-        r"jejunet-nas: .*davis lies on disk.* --data-root", ended.stderr.splitlines()[-1]
+        r"jejunet-nas: .*the data set davis is missing.* --data-root", ended.stderr.splitlines()[-1]
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jejunet_nas.datasets import cache, stored_clip, write_once
+from jejunet_nas.datasets import cache, stored, write_once
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.clip_files import SplitFiles, Storage
@@ -164,9 +164,9 @@ def test_two_that_open_at_once_write_each_clip_once(
     files: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    read_frame = stored_clip.read_frame
+    read_frame = stored.read_frame
     monkeypatch.setattr(
-        stored_clip, "read_frame", lambda path, size: (read.append(path), read_frame(path, size))[1]
+        stored, "read_frame", lambda path, size: (read.append(path), read_frame(path, size))[1]
     )
     threads = [
         threading.Thread(target=open_clips, args=(files,), kwargs={"cache_dir": tmp_path / "cache"})
@@ -188,14 +188,14 @@ def test_a_cache_that_cannot_be_written_is_named(files: SplitFiles, tmp_path: Pa
         open_clips(files, cache_dir=tmp_path / "file" / "cache")
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(
+def test_a_full_disk_is_named_before_anything_is_written(
     files: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=2**28 + 10_000)
     monkeypatch.setattr(write_once.shutil, "disk_usage", lambda _: usage)
 
     with pytest.raises(
-        DataError, match=r"has 0\.0 GB free; expected: 0\.0 GB for davis train\. Take a part"
+        DataError, match=r"has 0\.0 GB free; davis train needs 0\.0 GB\. Use a part"
     ):
         open_clips(files, cache_dir=tmp_path / "cache")
 

@@ -69,7 +69,7 @@ def test_a_line_is_matched_by_its_last_folder_and_the_name(
 
     files = describe_split("train", root, CamvidSettings())
 
-    assert [photo.frame for photo in files.photos] == [root / "train" / f"{name}.png"]
+    assert [photo.frames[0] for photo in files.photos] == [root / "train" / f"{name}.png"]
 
 
 @pytest.mark.parametrize("folder", ["train", "trainannot"])
@@ -94,7 +94,9 @@ def test_a_line_that_names_no_mask_is_shown(root: Path) -> None:
 def test_a_missing_list_is_named(root: Path) -> None:
     (root / "val.txt").unlink()
 
-    with pytest.raises(DataError, match=r"val\.txt is missing; expected: a list.* Give --data-ro"):
+    with pytest.raises(
+        DataError, match=r"val\.txt is missing; expected: val\.txt, valannot in.* Give --data-ro"
+    ):
         describe_split("val", root, CamvidSettings())
 
 
@@ -108,7 +110,7 @@ def test_a_value_over_void_is_named(root: Path) -> None:
 
 
 def test_a_word_that_is_no_way_to_take_train_is_named() -> None:
-    with pytest.raises(SettingError, match=r"train_as is 'clip'; allowed: photos, clips\. Did you"):
+    with pytest.raises(SettingError, match=r"train_as is clip; allowed: photos, clips\. Did you"):
         CamvidSettings(train_as="clip")
 
 

@@ -219,7 +219,7 @@ def test_a_root_one_folder_off_stops_the_check_and_the_right_one_is_offered(
     ("dataset", "words"),
     [
         ("daviz", r"DATASET is daviz; allowed: davis, .* Did you mean davis\?"),
-        ("procedural", r"DATASET is procedural, which is drawn .*; allowed: davis"),
+        ("procedural", r"DATASET is procedural, which is generated .*; allowed: davis"),
     ],
 )
 def test_a_data_set_that_has_no_files_is_refused(dataset: str, words: str, tmp_path: Path) -> None:

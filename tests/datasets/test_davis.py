@@ -76,10 +76,12 @@ def test_an_option_out_of_range_names_what_is_allowed() -> None:
         DavisSettings(every=0)
 
 
-def test_a_missing_list_is_named_with_the_folder_that_is_expected(tmp_path: Path) -> None:
+def test_a_missing_list_is_named(tmp_path: Path) -> None:
     root = write_davis(tmp_path)
 
-    with pytest.raises(DataError, match=r"2016/val\.txt is missing; .* Give --data-root the f"):
+    with pytest.raises(
+        DataError, match=r"2016/val\.txt is missing; .*val sequences\. Copy the lists of 2016"
+    ):
         describe_split("val", root, DavisSettings())
 
 
@@ -234,8 +236,11 @@ def test_a_resolution_can_be_chosen(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"year": 2018}, r"year is 2018; allowed: .* nearest is 2017"),
-        ({"instances": "first"}, r"instances is first; allowed with year 2016: all\. Use all"),
-        ({"year": 2017, "instances": "frist"}, r"allowed with year 2017: all, first\. Did you me"),
+        ({"instances": "first"}, r"instances of year 2016 is first; allowed: all\."),
+        (
+            {"year": 2017, "instances": "frist"},
+            r"year 2017 is frist; allowed: all, first\. Did you me",
+        ),
     ],
 )
 def test_a_year_and_its_instances_are_checked(options: dict[str, Any], message: str) -> None:

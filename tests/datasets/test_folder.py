@@ -113,7 +113,7 @@ def test_255_is_ignored_unless_a_class_has_it(root: Path) -> None:
 def test_classes_that_make_no_sense_are_told(text: str, problem: str, root: Path) -> None:
     (root / "classes.yaml").write_text(text)
 
-    with pytest.raises(DataError, match=rf"classes\.yaml {problem}[^\n]*; expected: [^\n]*Mend th"):
+    with pytest.raises(DataError, match=rf"classes\.yaml {problem}[^\n]*; expected: [^\n]*Fix th"):
         opened(root)
 
 
@@ -124,7 +124,7 @@ def test_classes_that_make_no_sense_are_told(text: str, problem: str, root: Path
         ("masks/walk", r"is missing; expected: masks \(\.png\) of .*walk\. Add a mask for at"),
         ("images/walk/000.jpg", r"is missing; expected: the frame of .*walk/000\.png\. Add it"),
         ("images/swim", r"is missing; expected: a clip or photo of .*train\.txt\. Add it"),
-        ("classes.yaml", r"is missing; expected: images, masks and classes\.yaml in one folder"),
+        ("classes.yaml", r"is missing; expected: images, masks, classes\.yaml in one folder"),
     ],
 )
 def test_what_is_not_there_is_named(gone: str, message: str, root: Path) -> None:
@@ -138,21 +138,25 @@ def test_what_is_not_there_is_named(gone: str, message: str, root: Path) -> None
 def test_two_pictures_of_one_name_are_told(root: Path) -> None:
     save(picture_and_mask([1])[0], root / "images" / "photo1.jpg")
 
-    with pytest.raises(DataError, match=r"photo1\.png has the name of photo1\.jpg; expected: one"):
+    with pytest.raises(
+        DataError, match=r"photo1\.png has the same name as photo1\.jpg; expected: one"
+    ):
         opened(root)
 
 
 def test_a_photo_and_a_clip_of_one_name_are_told(root: Path) -> None:
     save(picture_and_mask([1])[0], root / "images" / "walk.jpg")
 
-    with pytest.raises(DataError, match=r"walk\.jpg has the name of the folder .*walk; expected:"):
+    with pytest.raises(
+        DataError, match=r"walk\.jpg has the same name as the folder .*walk; expected:"
+    ):
         opened(root)
 
 
 def test_a_list_for_one_split_alone_asks_for_the_other(root: Path) -> None:
     take_all(root)
 
-    with pytest.raises(DataError, match=r"val\.txt is missing; .* Write it: .* split by a hash\."):
+    with pytest.raises(DataError, match=r"val\.txt is missing; .* Write it, .* split by a hash\."):
         opened(root, "val")
 
 
@@ -162,7 +166,9 @@ def test_one_clip_alone_cannot_be_split(tmp_path: Path) -> None:
     save(mask, tmp_path / "masks" / "a.png")
     (tmp_path / "classes.yaml").write_text("[ground, person]")
 
-    with pytest.raises(DataError, match=r"images holds a alone; expected: two clips or photos"):
+    with pytest.raises(
+        DataError, match=r"images holds only a; expected: at least two clips or photos"
+    ):
         opened(tmp_path)
 
 

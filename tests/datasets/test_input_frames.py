@@ -271,7 +271,7 @@ def test_the_frames_that_hold_a_class_are_looked_for_once_whatever_the_size(
     assert sampling._frames_of_classes.cache_info().misses == counted + 1
 
 
-@pytest.mark.parametrize(("how", "why"), [("gone", "No such file"), ("cut", "too early")])
+@pytest.mark.parametrize(("how", "why"), [("gone", "No such file"), ("cut", "missing at its end")])
 def test_smaller_frames_that_are_gone_or_cut_are_named_by_the_batch(
     how: str, why: str, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jejunet_nas.datasets import cache, stored_photos
+from jejunet_nas.datasets import cache, stored
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
 from jejunet_nas.datasets.voc2012 import Voc2012Settings, describe_split
@@ -63,7 +63,7 @@ def test_fewer_photos_find_the_shards_of_more(root: Path, tmp_path: Path) -> Non
 def test_a_changed_photo_is_decoded_again_with_its_shard_alone(root: Path, tmp_path: Path) -> None:
     files, told = described(root), []
     open_clips(files, cache_dir=tmp_path / "cache")
-    os.utime(files.photos[3].mask, ns=(0, 0))
+    os.utime(files.photos[3].masks[0], ns=(0, 0))
 
     open_clips(files, cache_dir=tmp_path / "cache", progress=lambda *step: told.append(step))
 
@@ -117,9 +117,9 @@ def test_processes_that_open_at_once_decode_each_photo_once(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    real = stored_photos.read_frame
+    real = stored.read_frame
     monkeypatch.setattr(
-        stored_photos, "read_frame", lambda path, size: (read.append(path), real(path, size))[1]
+        stored, "read_frame", lambda path, size: (read.append(path), real(path, size))[1]
     )
     files, where = described(root), {"cache_dir": tmp_path / "cache"}
     threads = [threading.Thread(target=open_clips, args=(files,), kwargs=where) for _ in range(3)]
@@ -129,7 +129,7 @@ def test_processes_that_open_at_once_decode_each_photo_once(
     for thread in threads:
         thread.join()
 
-    assert sorted(read) == sorted(photo.frame for photo in files.photos)
+    assert sorted(read) == sorted(photo.frames[0] for photo in files.photos)
 
 
 def test_a_mask_of_another_size_is_named_before_anything_is_written(

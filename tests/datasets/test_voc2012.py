@@ -112,7 +112,7 @@ def test_an_augmented_list_of_paths_names_photo_and_mask(root: Path) -> None:
 
     files = describe_split("train", root, Voc2012Settings(augmented=True))
 
-    folders = {photo.name: photo.mask.parent.name for photo in files.photos}
+    folders = {photo.name: photo.masks[0].parent.name for photo in files.photos}
     assert folders == {"2008_1": "SegmentationClassAug", TRAIN[1]: "SegmentationClass"}
 
 
@@ -143,7 +143,10 @@ def test_a_missing_augmented_list_names_where_it_may_lie(root: Path) -> None:
         ),
         ("SegmentationClass/2007_000003.png", r"is missing; expected: the mask of a photo that"),
         ("JPEGImages/2007_000003.jpg", r"is missing; expected: a photo that ImageSets names"),
-        ("SegmentationClass", r"is missing; .* beside JPEGImages and ImageSets. Unpack VOCtrainv"),
+        (
+            "SegmentationClass",
+            r"is missing; .* SegmentationClass, ImageSets in one folder\. Unpack VOCtrainv",
+        ),
     ],
 )
 def test_a_half_unpacked_archive_is_told(gone: str, message: str, root: Path) -> None:
@@ -165,7 +168,7 @@ def test_an_empty_list_is_named(root: Path) -> None:
     [
         (np.full((48, 64), 21, np.uint8), r"holds the value 21; expected: 0 to 20, 255\. "),
         (np.zeros((48, 64, 3), np.uint8), r"is stored in colours"),
-        (np.zeros((40, 64), np.uint8), r"is 64x40 pixels; expected: 64x48, as its photo .*03\.jpg"),
+        (np.zeros((40, 64), np.uint8), r"is 64x40 pixels; expected: 64x48, as its frame .*03\.jpg"),
     ],
 )
 def test_a_mask_that_cannot_be_is_named(mask: np.ndarray, message: str, root: Path) -> None:

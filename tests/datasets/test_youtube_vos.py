@@ -88,7 +88,7 @@ def test_a_category_that_may_be_a_voc_class_is_not_judged(root: Path) -> None:
 
 def test_every_category_is_mapped_to_a_class_that_voc_has() -> None:
     assert {*youtube_vos._TO_VOC.values()} <= {*VOC_NAMES}
-    assert not {*youtube_vos._TO_VOC} & {*youtube_vos._NOT_JUDGED}
+    assert not {*youtube_vos._TO_VOC} & {*youtube_vos._IGNORED}
 
 
 def test_annotated_frames_alone_are_six_a_second(root: Path) -> None:
@@ -159,7 +159,7 @@ def test_fewer_clips_are_part_of_more(root: Path) -> None:
 def test_a_broken_meta_json_is_named(text: str, reason: str, root: Path) -> None:
     (root / "train" / "meta.json").write_text(text)
 
-    with pytest.raises(DataError, match=rf"meta\.json {reason}[^\n]*; expected: [^\n]*\.$"):
+    with pytest.raises(DataError, match=rf"meta\.json {reason}[^\n]* Unpack train\.zip again\.$"):
         describe_split("train", root, YoutubeVosSettings())
 
 
@@ -174,7 +174,7 @@ def test_a_video_that_meta_json_lacks_is_named(root: Path) -> None:
 def test_a_video_that_is_not_on_disk_is_named(part: str, root: Path) -> None:
     (root / "train" / part / TRAIN[1]).rename(root / "elsewhere")
 
-    with pytest.raises(DataError, match=rf"{part}/{TRAIN[1]} is missing; .* take the video out"):
+    with pytest.raises(DataError, match=rf"{part}/{TRAIN[1]} is missing; .* remove the video from"):
         describe_split("train", root, YoutubeVosSettings())
 
 
