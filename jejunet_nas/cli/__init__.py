@@ -22,6 +22,7 @@ from jejunet_nas.cli import (
     search,
     segment,
     show,
+    verify,
 )
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.version import __version__
@@ -44,7 +45,7 @@ for command in (
     policies.policies,
     compress.compress,
     export.export,
-    export.verify,
+    verify.verify,
     measure.measure,
     measure.calibrate,
     measure.doctor,

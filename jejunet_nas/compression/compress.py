@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jejunet_nas.compression.check import check_agreement
 from jejunet_nas.compression.convert import FloatWeights
 from jejunet_nas.compression.graphs import Int8Network, write_float_graphs
+from jejunet_nas.compression.metadata import write_metadata
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import (
     Chain,
@@ -92,7 +93,9 @@ def compress(
         with clock.stage("train"):
             network = _apply(method, network, chain[:number], material, pictures, frames, tell)
     if isinstance(form, Float32 | Float16 | DynamicRange):
-        return _write_float(network, chain, folder, frames, clock)
+        made = _write_float(network, chain, folder, frames, clock)
+        write_metadata(made.files, material.split.class_names)
+        return made
     with clock.stage("convert"):
         folded = network.folded()
         found = quantize_after_training(folded, frames, calibrating)
@@ -103,6 +106,7 @@ def compress(
         floats = int8.weights
     with clock.stage("convert"):
         files = int8.write(folder)
+        write_metadata(files, material.split.class_names)
     return CompressedNetwork(
         chain=chain,
         network=int8.network,

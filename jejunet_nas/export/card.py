@@ -1,9 +1,8 @@
 """The model card: a bundle's README.md, written from its manifest alone.
 
-All that comes from a study or a data set is escaped, whoever named it; what a template puts into a
-code block is checked to be a plain word before.
+All text from a study or a data set is escaped. Text inside code is not escaped, and must be plain.
 
-Units: per cent and ms in the page; ratios in [0, 1] in the manifest.
+Units: per cent and ms on the page; ratios in [0, 1] in the manifest.
 """
 
 import re
@@ -21,9 +20,7 @@ _PLAIN = re.compile(r"[\w.:/ -]*")
 
 
 class _Code(str):
-    """A word that stands in code, where nothing is escaped and nothing needs to be."""
-
-    __slots__ = ()
+    """Plain text inside code, which is not escaped."""
 
 
 def card_of(manifest: Manifest) -> str:
@@ -35,7 +32,7 @@ def card_of(manifest: Manifest) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # it would write HTML's escapes into Markdown
+        autoescape=False,  # HTML escapes would be wrong in Markdown
     )
     environment.filters |= {
         "code": _code,
@@ -68,7 +65,7 @@ def _per_cent(share: float | None) -> str:
 
 
 def _tensor_words(tensor: Any) -> str:
-    """Return, say, `image uint8 1 x 192 x 192 x 3`."""
+    """Return, for example, `image uint8 1 x 192 x 192 x 3`."""
     shape = " x ".join(map(str, tensor.shape))
     scale = f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}" if tensor.scale else ""
     return f"{tensor.name} {tensor.type} {shape}{scale}"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from jejunet_nas.files import STUDIES, sha256_of
 from jejunet_nas.progress import Say
-from jejunet_nas.records import GRAPH_NAMES, GraphName, Latency, NetworkRecord, from_json
+from jejunet_nas.records import GRAPH_NAMES, Latency, NetworkRecord, from_json
 from jejunet_nas.records.measurements import Measurement, NetworkMeasurement
 from jejunet_nas.study.kept_measurements import NETWORKS, keep, off_the_interval
 from jejunet_nas.video.bundle import Bundle, BundleSource, read_bundle
 from jejunet_nas.video.bundle_measurements import HostTiming, keep_measurement
-from jejunet_nas.video.manifest import MANIFEST, read_manifest
+from jejunet_nas.video.manifest import MANIFEST
 
 
 def bundle_at(target: Path) -> Bundle | None:
@@ -44,9 +44,9 @@ def keep_measured(bundle: Bundle, place: Path, taken: Sequence[Measurement], say
     if network is None:
         say(f"study {source.study} does not lie in {STUDIES}/ here, and learns nothing of it")
         return
-    hashes = _hashes_in_study(bundle)
+    hashes = {name: sha256_of(file) for name, file in bundle.graphs.items()}
     if any(hashes[name] != _hash(network / f"{name}.tflite") for name in GRAPH_NAMES):
-        say(f"{network} holds other graphs than the bundle, so that the study learns nothing of it")
+        say(f"the bundle's graphs differ from those in {network}; the study was not updated")
         return
     graphs = {
         name: dataclasses.replace(one, graph_sha256=hashes[name])
@@ -88,12 +88,6 @@ def _network_here(source: BundleSource) -> Path | None:
             return None  # a bundle may be anybody's: no name in it leads out of studies/
     folder = Path(STUDIES) / source.study / NETWORKS / source.network_id
     return folder if folder.is_dir() else None
-
-
-def _hashes_in_study(bundle: Bundle) -> dict[GraphName, str]:
-    """Return the hashes of the graphs as the study keeps them, without a bundle's metadata."""
-    manifest, _ = read_manifest(bundle.graphs["key"].parent)
-    return {name: getattr(manifest.graphs, name).study_sha256 for name in GRAPH_NAMES}
 
 
 def _hash(file: Path) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from jejunet_nas.compression import clustering
 from jejunet_nas.compression.check import check_graph, describe_graph
 from jejunet_nas.compression.compress import CompressedNetwork, compress
+from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.compression.settings import (
     Clustering,
     Format,
@@ -78,6 +79,13 @@ def test_a_format_says_what_the_trained_network_says(
     found = made(words)
 
     assert (masks_of(found, tiny.val_frames) == tiny.network.masks(tiny.val_frames)).mean() > alike
+
+
+@pytest.mark.parametrize("words", ["float32", "int8"])
+def test_graphs_carry_the_class_names(made: Made, tiny: TinyRun, words: str) -> None:
+    for name, file in made(words).files.items():
+        labels = () if name == "gate" else tiny.train.class_names
+        assert labels_of(file.read_bytes()) == labels
 
 
 def test_fewer_bits_are_fewer_bytes(made: Made) -> None:

@@ -112,7 +112,7 @@ def test_a_trial_leaves_its_scalars_beside_its_network(ran: Ran) -> None:
 def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
     undisturbed: tuple[TrialResult, Path],
 ) -> None:
-    scalars = read(undisturbed[1] / "events" / "train_on")
+    scalars = read(undisturbed[1] / "events" / "fine_tune")
 
     assert max(rate for _, rate in scalars["learning_rate"]) == pytest.approx(RATE * 1e-2 * 0.3)
     assert len(scalars["loss"]) == STEPS
@@ -120,7 +120,7 @@ def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
 
 @pytest.mark.parametrize(
     ("stage", "step", "trained_again"),
-    [("train on", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
+    [("fine-tune", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
     stage: str,
@@ -145,7 +145,7 @@ def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
         tell=lambda what, done, total: told.append(what.split(",")[0]),
     )
 
-    assert told.count("train on") == trained_again
+    assert told.count("fine-tune") == trained_again
     assert graphs_in(folder) == graphs_in(undisturbed[1])
     assert result.score == undisturbed[0].score
     assert result.network.training.losses == undisturbed[0].network.training.losses
@@ -206,7 +206,7 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
     assert result.network.network.pruning == 0.5
     assert result.network.network.quantization == "quantization_aware"
     assert {"train with fewer channels", "train with rounding"} <= set(told)
-    assert "train on" not in told
+    assert "fine-tune" not in told
     whole = ran.setup.folder / ran.trial.network_id / "key.tflite"
     assert (folder / "key.tflite").stat().st_size < whole.stat().st_size
 
@@ -225,7 +225,7 @@ def test_two_processes_do_not_make_one_export(
 
     with (
         FileLock(undisturbed[1] / "lock"),
-        pytest.raises(SettingError, match="is being made by another process; allowed: one"),
+        pytest.raises(SettingError, match="Another process is writing"),
     ):
         retrain(ran.trial, ran.setup, exports, steps=STEPS, qat=False, tell=silence)
 
