@@ -20,8 +20,8 @@ def verify(bundle: Target, as_json: AsJson = False) -> None:
     with native_log(Path(os.devnull)):  # LiteRT logs its delegate
         checks = check(Path(bundle))
     say = sayer(Console(stderr=True))
-    for each in checks:
-        say(f"{each.name}: {each.found}")
+    for name, found in checks.items():
+        say(f"{name}: {found}")
     say(f"{bundle} passed all checks")
     if as_json:
-        print_json({"bundle": bundle, "checks": {each.name: each.found for each in checks}})
+        print_json({"bundle": bundle, "checks": checks})

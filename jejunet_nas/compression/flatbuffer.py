@@ -1,40 +1,41 @@
-"""Flatbuffer tables by slot number, written and read without code generated from a schema.
+"""Flatbuffers without code generated from a schema: tables by slot number, written and read.
 
 A slot is a field's position in its schema's table; a union takes two slots: its type and its value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatbuffers.table import Table  # type: ignore[import-untyped]
 
 
-def write_table(builder: Any, fields: Mapping[int, tuple[str, Any]]) -> int:
-    """Write a table of `fields` by slot, each its type and value or offset; return its offset."""
-    put: dict[str, Callable[..., None]] = {
-        "offset": builder.PrependUOffsetTRelativeSlot,
-        "uint8": builder.PrependUint8Slot,
-        "int8": builder.PrependInt8Slot,
-    }
-    builder.StartObject(max(fields, default=-1) + 1)
-    for slot, (kind, value) in fields.items():
-        put[kind](slot, value, 0)
-    return int(builder.EndObject())
+def write(builder: Any, value: str | float | list[Any] | dict[int, Any]) -> int:
+    """Write `value` and return its offset.
 
-
-def write_vector(builder: Any, offsets: Sequence[int]) -> int:
-    """Write a vector of tables, given by their offsets; return its offset."""
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def write_float(builder: Any, value: float) -> int:
-    """Write a vector of one float; return its offset."""
-    builder.StartVector(4, 1, 4)
-    builder.PrependFloat32(value)
-    return int(builder.EndVector())
+    Written are a string, a vector of one float, a vector of tables from a list, or a table from a
+    dictionary of its fields by slot. A field may also be an int, which takes one byte.
+    """
+    match value:
+        case str():
+            return int(builder.CreateString(value))
+        case float():
+            builder.StartVector(4, 1, 4)
+            builder.PrependFloat32(value)
+            return int(builder.EndVector())
+        case list():
+            offsets = [write(builder, each) for each in value]
+            builder.StartVector(4, len(offsets), 4)
+            for offset in reversed(offsets):
+                builder.PrependUOffsetTRelative(offset)
+            return int(builder.EndVector())
+        case _:
+            fields = {k: v if isinstance(v, int) else write(builder, v) for k, v in value.items()}
+            builder.StartObject(max(fields, default=-1) + 1)
+            for slot, field in fields.items():
+                if isinstance(value[slot], int):
+                    builder.PrependUint8Slot(slot, field, 0)
+                else:
+                    builder.PrependUOffsetTRelativeSlot(slot, field, 0)
+            return int(builder.EndObject())
 
 
 def root_of(data: bytes) -> Table:

@@ -25,9 +25,7 @@ from jejunet_nas.compression.flatbuffer import (
     number_in,
     root_of,
     tables_in,
-    write_float,
-    write_table,
-    write_vector,
+    write,
 )
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import GraphName
@@ -126,38 +124,20 @@ def _with_labels(graph: bytes, class_names: Sequence[str]) -> bytes:
 
 def _metadata(name: GraphName, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
     """Return the table ModelMetadata of a graph, a flatbuffer."""
+    subgraph = {2: [_tensor(each) for each in inputs], 3: [_tensor(each) for each in outputs]}
+    root = {0: f"{name} graph", 1: _ABOUT[name], 3: [subgraph], 7: PARSER_VERSION}
     builder = flatbuffers.Builder(1024)
-    fields = {
-        slot: ("offset", builder.CreateString(text))
-        for slot, text in ((0, f"{name} graph"), (1, _ABOUT[name]), (7, PARSER_VERSION))
-    }
-    tensors = {
-        slot: ("offset", write_vector(builder, [_tensor(builder, each) for each in names]))
-        for slot, names in ((2, inputs), (3, outputs))
-    }
-    subgraph = write_vector(builder, [write_table(builder, tensors)])
-    root = write_table(builder, {**fields, 3: ("offset", subgraph)})
-    builder.Finish(root, file_identifier=IDENTIFIER)
+    builder.Finish(write(builder, root), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _tensor(builder: Any, name: str) -> int:
-    """Write the table TensorMetadata of the tensor `name`; return its offset."""
-    fields = {
-        0: ("offset", builder.CreateString(name)),
-        1: ("offset", builder.CreateString(_TENSORS[name])),
-    }
-    kind, properties = _FEATURE, write_table(builder, {})
+def _tensor(name: str) -> dict[int, Any]:
+    """Return the fields of the table TensorMetadata of the tensor `name`."""
+    fields: dict[int, Any] = {0: name, 1: _TENSORS[name], 3: {0: _FEATURE, 1: {}}}
     if name in _IMAGES:
-        kind, properties = _IMAGE, write_table(builder, {0: ("int8", _RGB)})
-        options = {slot: ("offset", write_float(builder, of)) for slot, of in ((0, MEAN), (1, STD))}
-        unit = {0: ("uint8", _NORMALIZATION), 1: ("offset", write_table(builder, options))}
-        fields[4] = ("offset", write_vector(builder, [write_table(builder, unit)]))
-        ends = {0: ("offset", write_float(builder, 1.0)), 1: ("offset", write_float(builder, -1.0))}
-        fields[5] = ("offset", write_table(builder, ends))
+        fields[3] = {0: _IMAGE, 1: {0: _RGB}}
+        fields[4] = [{0: _NORMALIZATION, 1: {0: MEAN, 1: STD}}]
+        fields[5] = {0: 1.0, 1: -1.0}  # the highest and lowest value after normalisation
     if name == "class_map":
-        file = {0: ("offset", builder.CreateString(LABELS)), 2: ("int8", _VALUE_LABELS)}
-        fields[6] = ("offset", write_vector(builder, [write_table(builder, file)]))
-    content = {0: ("uint8", kind), 1: ("offset", properties)}
-    fields[3] = ("offset", write_table(builder, content))
-    return write_table(builder, fields)
+        fields[6] = [{0: LABELS, 2: _VALUE_LABELS}]
+    return fields

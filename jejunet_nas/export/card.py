@@ -13,7 +13,7 @@ import jinja2
 
 from jejunet_nas.records.words import escaped, network_words, policy_words
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.video.manifest import Manifest, policy_of
+from jejunet_nas.video.manifest import Manifest
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PLAIN = re.compile(r"[\w.:/ -]*")
@@ -47,9 +47,9 @@ def card_of(manifest: Manifest) -> str:
         latency=manifest.metrics.latency,
         classes=list(zip(manifest.class_names, accuracy.class_iou, manifest.palette, strict=True)),
         graphs=[manifest.graphs.key, manifest.graphs.propagate, manifest.graphs.gate],
-        policy=policy_of(manifest.policy),
+        policy=manifest.policy,
         network_words=network_words(Network(**manifest.source.network)),
-        policy_words=policy_words(policy_of(manifest.policy)),
+        policy_words=policy_words(manifest.policy),
         tensor_words=_tensor_words,
     )
 

@@ -19,15 +19,7 @@ from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.version import __version__
-from jejunet_nas.video.manifest import (
-    FORMAT,
-    Accuracy,
-    Calls,
-    Input,
-    LatencyFigures,
-    Metrics,
-    Source,
-)
+from jejunet_nas.video.manifest import FORMAT, Accuracy, Input, LatencyFigures, Metrics, Source
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "pillow")
 
@@ -69,11 +61,10 @@ def facts_of(
         "policy": dataclasses.asdict(trial.architecture.policy),
         "keyframe_lag": bundle_of(trial, history, Path()).keyframe_lag,
         "target_fps": history.target_fps,
-        "calls": Calls().model_dump(mode="json"),
         "input": size.model_dump(mode="json"),
         "metrics": metrics.model_dump(mode="json"),
         "source": source.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": _versions(),
     }
 
 
@@ -83,12 +74,6 @@ def known_fingerprints(state: Path) -> dict[str, str]:
     made_from = read_mapping(file).get("made_from", {}) if file.is_file() else {}
     kept = {split: made_from.get(f"{split}_fingerprint") for split in ("train", "val")}
     return {split: f"{digest}" for split, digest in kept.items() if digest}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of this package, of Python and of the main libraries."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"jejunet-nas": __version__, "python": platform.python_version(), **found}
 
 
 def _accuracy(trial: TrialResult) -> Accuracy:
@@ -120,3 +105,8 @@ def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
         sustained_fps=stream.sustained_fps if stream.mean_ms else None,
         dropped_frames=stream.dropped_frames,
     )
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"jejunet-nas": __version__, "python": platform.python_version(), **found}

@@ -4,7 +4,6 @@ Each check says what it found, or raises the fault. The checks go from the files
 them, so that the first fault is the one to fix.
 """
 
-import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from jejunet_nas.export.contract import contract_of
 from jejunet_nas.export.write import CARD, EXAMPLE
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
-from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import require_hash
 from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
@@ -24,40 +23,32 @@ from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, re
 _FIX = "Copy the whole bundle again, or export it again."
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """The name of a check, and what it found, in a few words."""
-
-    name: str
-    found: str
-
-
-def verify(place: Path) -> list[Check]:
-    """Check the bundle at `place`, a folder or a `.zip`; return the checks, all passed.
+def verify(place: Path) -> dict[str, str]:
+    """Check the bundle at `place`, a folder or a `.zip`; return what each check found.
 
     Raises `SettingError` naming the first fault.
     """
     with tempfile.TemporaryDirectory(prefix="jejunet-verify-") as unpacked:
         try:
-            return list(_checks(place, Path(unpacked)))
+            return dict(_checks(place, Path(unpacked)))
         except SettingError as error:  # name the .zip, not the folder that it was unpacked into
             raise SettingError(str(error).replace(unpacked, str(place))) from None
 
 
-def _checks(place: Path, unpacked: Path) -> Iterator[Check]:
+def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
     folder = place
     if place.is_file():
         unpack(place, unpacked)
         folder = unpacked
-        yield Check(name="archive", found="plain files only")
-    manifest, policy = read_manifest(folder)
-    yield Check(name="manifest", found=f"format {manifest.format}, unchanged")
-    yield Check(name="files", found=_files(folder, manifest))
-    yield Check(name="hashes", found=_hashes(folder, manifest))
-    yield Check(name="policy", found=_policy(folder, manifest, policy))
-    yield Check(name="classes", found=_classes(folder, manifest))
-    yield Check(name="graphs", found=_graphs(folder, manifest))
-    yield Check(name="metadata", found=_metadata(folder, manifest))
+        yield "archive", "plain files only"
+    manifest = read_manifest(folder)
+    yield "manifest", f"format {manifest.format}, unchanged"
+    yield "files", _files(folder, manifest)
+    yield "hashes", _hashes(folder, manifest)
+    yield "policy", _policy(folder, manifest)
+    yield "classes", _classes(folder, manifest)
+    yield "graphs", _graphs(folder, manifest)
+    yield "metadata", _metadata(folder, manifest)
 
 
 def _files(folder: Path, manifest: Manifest) -> str:
@@ -82,12 +73,12 @@ def _hashes(folder: Path, manifest: Manifest) -> str:
     return f"the SHA-256 of {len(manifest.files)} files match"
 
 
-def _policy(folder: Path, manifest: Manifest, policy: Policy) -> str:
+def _policy(folder: Path, manifest: Manifest) -> str:
     try:
-        Architecture(network=Network(**manifest.source.network), policy=policy)
+        Architecture(network=Network(**manifest.source.network), policy=manifest.policy)
     except (SettingError, TypeError) as error:
         raise SettingError(f"{folder / MANIFEST}: {error}") from None
-    return f"valid for this network: keyframe_interval {policy.keyframe_interval}"
+    return f"valid for this network: keyframe_interval {manifest.policy.keyframe_interval}"
 
 
 def _classes(folder: Path, manifest: Manifest) -> str:

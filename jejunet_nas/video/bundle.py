@@ -62,14 +62,14 @@ def read_bundle(place: Path) -> Bundle:
         folder = Path(tempfile.mkdtemp(prefix="jejunet-bundle-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         unpack(place, folder)
-    manifest, policy = read_manifest(folder)
+    manifest = read_manifest(folder)
     files = {name: folder / getattr(manifest.graphs, name).file for name in GRAPH_NAMES}
     for file in files.values():
         require_hash(file, manifest.files)
     return Bundle(
         graphs=files,
         class_names=manifest.class_names,
-        policy=policy,
+        policy=manifest.policy,
         input_height=manifest.input.height,
         input_width=manifest.input.width,
         keyframe_lag=manifest.keyframe_lag,

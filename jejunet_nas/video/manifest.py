@@ -6,22 +6,22 @@ in it as in any other file.
 Units: pixels; frames; `_ms`, `_fps`; ratios in [0, 1].
 """
 
-import dataclasses
 import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import FramePath, GraphName, LatencySource
+from jejunet_nas.records import FramePath, LatencySource
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"
 FORMAT = 3  # goes up when a reader of the previous format would misunderstand
 
 _FIX = "Export the bundle again."
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # as pydantic calls it
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -82,14 +82,6 @@ class Input(_Section):
     )
     mask_resize: Literal["nearest"] = "nearest"
     thumbnail_stride: Annotated[int, Field(ge=1)]
-
-
-class Calls(_Section):
-    """The graphs that run on a frame of each path; a gated policy runs the gate graph first."""
-
-    key: tuple[GraphName, ...] = ("key",)
-    propagate: tuple[GraphName, ...] = ("propagate",)
-    reuse: tuple[GraphName, ...] = ()
 
 
 class Source(_Section):
@@ -162,10 +154,9 @@ class Manifest(_Section):
     format: Literal[3]
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     palette: tuple[tuple[_Byte, _Byte, _Byte], ...]  # RGB of each class
-    policy: dict[str, Any]  # see `policy_of`
+    policy: Policy
     keyframe_lag: Annotated[int, Field(ge=1)]
     target_fps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    calls: Calls
     input: Input
     graphs: Graphs
     metrics: Metrics
@@ -180,8 +171,8 @@ def manifest_text(plain: dict[str, Any]) -> str:
     return _text({**plain, "sha256": digest})
 
 
-def read_manifest(folder: Path) -> tuple[Manifest, Policy]:
-    """Return the manifest in `folder` and its policy. Raises `SettingError` naming the fault."""
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest in `folder`. Raises `SettingError` naming the fault."""
     file = folder / MANIFEST
     text, plain = _read(file)
     given = plain.get("format") if isinstance(plain, dict) else None
@@ -196,22 +187,11 @@ def read_manifest(folder: Path) -> tuple[Manifest, Policy]:
         )
     plain.pop("sha256")
     try:  # as JSON, since a strict check of Python values would not take a list for a tuple
-        manifest = Manifest.model_validate_json(json.dumps(plain))
-        return manifest, policy_of(manifest.policy)
+        return Manifest.model_validate_json(json.dumps(plain))
     except ValidationError as error:
         raise SettingError(f"{file}: {_first_problem(error)}") from None
     except SettingError as error:
         raise SettingError(f"{file}: policy: {error}") from None
-
-
-def policy_of(plain: dict[str, Any]) -> Policy:
-    """Return the policy. Raises `SettingError` also for unknown keys, which pydantic ignores."""
-    for key in plain.keys() - {field.name for field in dataclasses.fields(Policy)}:
-        raise SettingError(f"{key} is an unknown key. {_FIX}")
-    try:
-        return TypeAdapter(Policy).validate_json(json.dumps(plain), strict=True)
-    except ValidationError as error:
-        raise SettingError(_first_problem(error)) from None
 
 
 def _text(plain: dict[str, Any]) -> str:
@@ -239,9 +219,9 @@ def _read(file: Path) -> tuple[str, Any]:
 
 def _first_problem(error: ValidationError) -> str:
     """Describe one problem: an unknown key first, since it may be a misspelt one."""
-    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    problem = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN_KEY)
     key = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in _UNKNOWN_KEY:
         return f"{key} is an unknown key. {_FIX}"
     if problem["type"].startswith("missing"):
         return f"{key} is missing. {_FIX}"

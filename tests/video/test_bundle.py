@@ -69,7 +69,7 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "one of the policy": (
         set_key("policy", "interval", to=3),
-        "policy: interval is an unknown key",
+        "policy.interval is an unknown key",
     ),
     "a missing key": (
         lambda m: m.pop("keyframe_lag"),
@@ -77,13 +77,13 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "a missing one of the policy": (
         lambda m: m["policy"].pop("keyframe_interval"),
-        "policy: keyframe_interval is missing",
+        "policy.keyframe_interval is missing",
     ),
     "a graph that is not named": (lambda m: m["graphs"].pop("gate"), r"graphs\.gate is missing"),
     "a wrong type": (set_key("target_fps", to="24"), "target_fps is '24'; allowed: number"),
     "a wrong type in the policy": (
         set_key("policy", "keyframe_interval", to="4"),
-        "policy: keyframe_interval is '4'; allowed: integer",
+        "policy.keyframe_interval is '4'; allowed: integer",
     ),
     "a policy that is none": (
         set_key("policy", "keyframe_interval", to=0),
