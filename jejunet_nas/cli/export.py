@@ -62,6 +62,7 @@ def export(
     chosen = _chosen(study, trial, pick, storage, overrides)
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
+    from jejunet_nas.records.words import per_cent
 
     state = state_folder(chosen.file, chosen.settings.name)
     console = console_of_its_own()
@@ -80,7 +81,7 @@ def export(
         write_bundle(graphs, facts, out)
         result = chosen.trial
         sayer(console)(
-            f"exported: {out}, trial {result.number}, {100 * result.score.miou:.1f} mIoU, "
+            f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
             f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
         )
     if as_json:

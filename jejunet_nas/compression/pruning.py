@@ -10,7 +10,7 @@ computes as long as before; only a compressed file is smaller.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ def train_sparse(
     start_naming_anew(material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
-    copy_weights(network, sparse)
+    _set_weights(sparse, network)
     steps_done = iter(range(1, settings.steps + 1))
 
     def count_steps() -> None:
@@ -114,18 +114,19 @@ def train_sparse(
     return unwrapped(sparse)
 
 
-def unwrapped(network: KerasNetwork) -> KerasNetwork:
-    """Return a network of plain Keras layers with the weights of `network`."""
+def unwrapped(network: KerasNetwork, weights: Mapping[str, list[Any]] = {}) -> KerasNetwork:
+    """Return a copy of `network` in plain Keras layers, with its weights or the given ones."""
     plain = build_network(network.network, network.classes, seed=0)
-    copy_weights(network, plain)
+    _set_weights(plain, network, weights)
     return plain
 
 
-def copy_weights(source: KerasNetwork, target: KerasNetwork) -> None:
-    """Set the weights of `target` to those of `source`, layer by layer."""
+def _set_weights(
+    target: KerasNetwork, source: KerasNetwork, weights: Mapping[str, list[Any]] = {}
+) -> None:
     for name, layer in target.layers.items():
         if layer.weights:
-            layer.set_weights(source.layers[name].get_weights())
+            layer.set_weights(weights.get(name) or source.layers[name].get_weights())
 
 
 class _Variances(Taps):

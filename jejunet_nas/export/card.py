@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from jejunet_nas.records.words import escaped, network_words, policy_words
+from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.video.manifest import Manifest
 
@@ -36,7 +36,7 @@ def card_of(manifest: Manifest) -> str:
     )
     environment.filters |= {
         "code": _code,
-        "pct": _per_cent,
+        "pct": per_cent,
         "ms": lambda value: f"{value:.1f}",
         "short": lambda value: f"{value:g}",
     }
@@ -58,10 +58,6 @@ def _code(value: object) -> _Code:
     text = str(value)
     assert _PLAIN.fullmatch(text), text
     return _Code(text)
-
-
-def _per_cent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _tensor_words(tensor: Any) -> str:

@@ -18,29 +18,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
-from jejunet_nas.progress import Clock, Tell
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import (
     NetworkRecord,
-    Record,
     TrainingRecord,
     TrialResult,
-    from_json,
     to_json,
 )
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.trial.run import (
-    score_network,
-    trained_network,
-    write_graphs,
-)
-from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.judge import judge_network
+from jejunet_nas.trial.run import compress_trained, evaluate_policy
+from jejunet_nas.trial.setup import NetworkJob, TrialSetup
+from jejunet_nas.trial.store import read_record, trained_network
 
 EXPORTS = "exports"  # in a study's folder
 CHECKPOINTS = "checkpoints"
@@ -61,11 +56,17 @@ def retrain(
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
     name = _key(trial, network, setup, steps)
-    with _alone(exports / name):
-        record = _read(NetworkRecord, exports / name / _RECORD)
-        if record is None:
-            record = _make(name, trial, network, setup, exports, steps, tell)
-    scored = score_network(
+    job = NetworkJob(
+        network_id=name,
+        network=network,
+        setup=setup,
+        folder=exports / name,
+        tell=tell,
+        checkpoints=exports / name / CHECKPOINTS,
+    )
+    with _alone(job.folder):
+        record = read_record(NetworkRecord, job.folder / _RECORD) or _make(trial, job, steps)
+    scored = evaluate_policy(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
         record,
@@ -102,32 +103,23 @@ def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) ->
     return hashlib.sha256(" ".join(decisive).encode()).hexdigest()[:12]
 
 
-def _make(
-    name: str,
-    trial: TrialResult,
-    network: Network,
-    setup: TrialSetup,
-    exports: Path,
-    steps: int,
-    tell: Tell,
-) -> NetworkRecord:
-    folder, clock = exports / name, Clock()
-    keras, training = trained_network(trial.network, setup), trial.network.training
+def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
+    keras, training = trained_network(trial.network, job.setup), trial.network.training
     if steps:
-        with clock.stage("train"):
-            keras, training = _trained_on(trial, keras, setup, folder, steps, tell)
-    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
-    record = write_graphs(name, keras, network, setup, folder, training, material, tell, clock)
-    _write(folder / _RECORD, record)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        with job.clock.stage("train"):
+            keras, training = _trained_on(trial, keras, job, steps)
+    record = judge_network(compress_trained(keras, job), training, job)
+    _write(job.folder / _RECORD, record)
+    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
     return record
 
 
 def _trained_on(
-    trial: TrialResult, keras: KerasNetwork, setup: TrialSetup, folder: Path, steps: int, tell: Tell
+    trial: TrialResult, keras: KerasNetwork, job: NetworkJob, steps: int
 ) -> tuple[KerasNetwork, TrainingRecord]:
     """Return the fine-tuned network; resumes an interrupted run."""
-    kept = _read(TrainingRecord, folder / _TRAINING)
+    setup, folder, tell = job.setup, job.folder, job.tell
+    kept = read_record(TrainingRecord, folder / _TRAINING)
     if kept is not None:
         keras.load_weights(folder / _TRAINED)
         return keras, kept
@@ -136,7 +128,7 @@ def _trained_on(
             "training.pretrained_rate is 0; allowed with --steps: more than 0. At 0, fine-tuning "
             "changes nothing: raise it in the study, or export without --steps."
         )
-    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
+    material = job.material
     loop = material.train(
         keras,
         material.pictures(keras.network, tell),
@@ -161,14 +153,6 @@ def _trained_on(
     # Written last: if it exists, the weights are complete.
     _write(folder / _TRAINING, training)
     return keras, training
-
-
-def _read(kind: type[Record], file: Path) -> Record | None:
-    """Return the record in `file`, or None if it is missing or cannot be read."""
-    try:
-        return from_json(kind, file.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def _write(file: Path, record: NetworkRecord | TrainingRecord) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
-from jejunet_nas.records.words import architecture_words
+from jejunet_nas.records.words import architecture_words, per_cent
 from jejunet_nas.scoring.ranking import front_of
 
 
@@ -100,7 +100,7 @@ def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 1
             kind,
             f"{len(by_kind[kind])}",
             f"{sum(each.avg_ms for each in by_kind[kind]):.2f}",
-            f"{100 * sum(each.share for each in by_kind[kind]):.1f}",
+            per_cent(sum(each.share for each in by_kind[kind])),
         )
     return table
 
@@ -119,13 +119,13 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
         rates = (
             f"{stream.sustained_fps:.1f}",
             f"{stream.worst_ms:.1f}",
-            f"{100 * stream.dropped_frames:.1f}",
+            per_cent(stream.dropped_frames),
         )
         table.add_row(
             f"{ranks.get(each.trial.number, 'off')}",
             f"{each.rank or '-'}",
             f"{each.trial.number}",
-            f"{100 * each.trial.score.miou:.1f}",
+            per_cent(each.trial.score.miou),
             f"{stream.mean_ms:.1f} ({stream.source}{', unstable' if stream.doubts else ''})",
             f"{predicted_ms:.1f}",
             f"{stream.mean_ms / predicted_ms:.2f}",

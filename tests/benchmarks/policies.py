@@ -5,7 +5,8 @@
 
 takes five minutes for a network of 224 px on 2 cores. A plain pass is the policy with a keyframe
 on every frame, scored by an evaluation that knows nothing yet; the hundred are scored by another
-one, mIoU alone in both. They should cost less than three plain passes.
+one. They should cost less than three plain passes. Both passes compute the temporal scores too;
+reports/policies.txt was made before, with mIoU alone.
 
 The graphs are copied to a folder of their own first: what the study knows of them is not used.
 """
@@ -141,7 +142,7 @@ def _pass_s(
             for graph, file in files.items()
         }
         began = time.perf_counter()
-        Evaluation(val, copies).score(policies, lag=lag, temporal=False)
+        Evaluation(val, copies).score(policies, lag=lag)
         return time.perf_counter() - began
 
 

@@ -147,7 +147,7 @@ def test_weights_that_are_gone_are_named(
 
     line = refusal(capfd, "compress", study)
 
-    assert "weights.npz does not exist; allowed: the weights that the search left there." in line
+    assert "weights.npz, the weights that the search left, is missing. Copy the study's" in line
     assert not (tmp_path / "reports").exists()
 
 

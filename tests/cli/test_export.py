@@ -12,7 +12,7 @@ import pytest
 from jejunet_nas.records import TrialResult
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.trial.run import WEIGHTS
+from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import PROCEDURAL, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import EVERY_THIRD, described_graphs, tiny_trial, write_tiny

@@ -16,8 +16,9 @@ from jejunet_nas.records import GRAPH_NAMES, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.trial.run import WEIGHTS, run_trial
+from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
 from tests.training.scalars import read
 
@@ -214,7 +215,7 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
 def test_weights_that_are_gone_are_named(ran: Ran, tmp_path: Path) -> None:
     setup = dataclasses.replace(ran.setup, folder=tmp_path / "elsewhere")
 
-    with pytest.raises(SettingError, match=r"weights\.npz does not exist; allowed: the weights"):
+    with pytest.raises(SettingError, match=r"weights\.npz, the weights that the search left, is"):
         retrain(ran.trial, setup, tmp_path, steps=1, qat=False, tell=silence)
 
 
