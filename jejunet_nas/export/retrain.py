@@ -24,12 +24,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import (
-    NetworkRecord,
-    TrainingRecord,
-    TrialResult,
-    to_json,
-)
+from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.trial.judge import judge_network
@@ -109,7 +104,7 @@ def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
         with job.clock.stage("train"):
             keras, training = _trained_on(trial, keras, job, steps)
     record = judge_network(compress_trained(keras, job), training, job)
-    _write(job.folder / _RECORD, record)
+    write_text_whole(job.folder / _RECORD, to_json(record, indent=2))
     shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
     return record
 
@@ -151,9 +146,5 @@ def _trained_on(
     )
     write_whole(folder / _TRAINED, keras.save_weights)
     # Written last: if it exists, the weights are complete.
-    _write(folder / _TRAINING, training)
+    write_text_whole(folder / _TRAINING, to_json(training, indent=2))
     return keras, training
-
-
-def _write(file: Path, record: NetworkRecord | TrainingRecord) -> None:
-    write_text_whole(file, to_json(record, indent=2))

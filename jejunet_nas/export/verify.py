@@ -10,8 +10,7 @@ from pathlib import Path
 
 from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.errors import SettingError
-from jejunet_nas.export.contract import contract_of
-from jejunet_nas.export.write import CARD, EXAMPLE
+from jejunet_nas.export.write import CARD, EXAMPLE, graph_file
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Architecture, Network
@@ -108,7 +107,7 @@ def _graphs(folder: Path, manifest: Manifest) -> str:
 
 
 def _require_tensors(file: Path, stated: GraphFile) -> None:
-    found = contract_of(file)
+    found = graph_file(file)
     wanted, present = (*stated.inputs, *stated.outputs), (*found.inputs, *found.outputs)
     for one, other in zip(wanted, present, strict=False):
         if one != other:

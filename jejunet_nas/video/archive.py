@@ -15,6 +15,9 @@ from jejunet_nas.errors import SettingError
 MOST_FILES = 64
 MOST_BYTES = 1 << 30  # of all files, unpacked: about a thousand times a usual bundle
 _BLOCK = 1 << 20
+_FAILURES = (  # of a damaged or encrypted .zip, and of a full disk
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError),
+)
 _FIX = "Export the bundle again: jejunet-nas export STUDY --out FILE.zip."
 
 
@@ -30,13 +33,9 @@ def unpack(archive: Path, folder: Path) -> None:
             left = MOST_BYTES
             for member in members:
                 left = _write(opened, member, folder / member.filename, left, archive)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+    except _FAILURES as error:
         raise SettingError(
-            f"{archive} is no .zip, or is damaged ({error}). Copy the bundle again."
-        ) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SettingError(
-            f"{archive} cannot be unpacked ({error}). Copy it again, or free disk space."
+            f"{archive} cannot be unpacked ({error}). Copy the bundle again, or free disk space."
         ) from error
 
 

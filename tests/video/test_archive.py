@@ -97,7 +97,7 @@ def test_what_is_no_whole_zip_is_refused_in_one_line(
     (tmp_path / "to").mkdir()
 
     with pytest.raises(
-        SettingError, match=r"b\.zip is no \.zip, or is damaged \(.*\. Copy the bundle"
+        SettingError, match=r"b\.zip cannot be unpacked \(.*\. Copy the bundle again"
     ) as e:
         unpack(file, tmp_path / "to")
     assert "\n" not in str(e.value)

@@ -147,7 +147,7 @@ def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SettingError, match=r"nowhere/manifest\.json does not exist\. Give"):
         read_bundle(tmp_path / "nowhere")
-    with pytest.raises(SettingError, match=r"file is no \.zip, or is damaged .*\. Copy the"):
+    with pytest.raises(SettingError, match=r"file cannot be unpacked .*\. Copy the bundle again"):
         read_bundle(tmp_path / "file")
     with pytest.raises(SettingError, match=r"manifest\.json does not exist\. Give a bundle"):
         read_bundle(tmp_path)

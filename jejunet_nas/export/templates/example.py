@@ -206,8 +206,6 @@ def main() -> None:
     )
     parser.add_argument("frames", type=Path, help="folder of images, or a GIF, WebP, APNG or TIFF")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    here = Path(__file__).parent
-    parser.add_argument("--bundle", type=Path, default=here, help="folder of another bundle")
     parser.add_argument("--threads", type=int, default=1, help="threads per graph [default: 1]")
     parser.add_argument(
         "--graph-size",
@@ -217,7 +215,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.frames.exists():
         sys.exit(f"{given.frames} does not exist. Give a folder of images, or an animated image.")
-    segmenter = Segmenter(given.bundle, given.threads)
+    segmenter = Segmenter(Path(__file__).parent, given.threads)
     palette = np.array(segmenter.manifest["palette"], np.uint8)
     counts: dict[str, int] = {}
     for number, frame in enumerate(frames_of(given.frames)):
