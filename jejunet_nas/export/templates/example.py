@@ -202,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Segment a folder of frames, or an animated image, with this bundle's graphs. "
         "Needs ai-edge-litert, numpy and pillow. Does not decode videos: convert a video to a "
-        "folder of frames first, with ffmpeg -i VIDEO frames/%%05d.png."
+        "folder of frames first, with ffmpeg -i VIDEO frames/%05d.png."
     )
     parser.add_argument("frames", type=Path, help="folder of images, or a GIF, WebP, APNG or TIFF")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
