@@ -6,7 +6,7 @@ The key hashes everything that decides the result, so that the same export resum
 interrupted: from the last checkpoint, from the fine-tuned weights, or from the graphs.
 
 The learning rate is a tenth of `pretrained_rate` times the trial's rate, for all layers: all of
-them start with trained weights that fit each other. See CONTRIBUTING, "Decisions", 2026-11-25. The
+them start with trained weights that fit each other. See reports/decisions.md, 2026-11-25. The
 cosine schedule starts again over the steps.
 """
 

@@ -1,4 +1,4 @@
-"""The commands `export` and `verify`, on a study of trials that were made up, and on a real one."""
+"""The commands `export` and `verify`, on a study of made-up trials, and on a real one."""
 
 import dataclasses
 import json
@@ -102,7 +102,7 @@ def test_what_the_search_noted_of_the_data_is_in_the_manifest(
     assert manifest(tmp_path / "b")["source"]["fingerprints"] == {"train": "12", "val": "34"}
 
 
-def test_a_trial_is_trained_on_scored_anew_and_passes(
+def test_a_trial_is_fine_tuned_scored_again_and_passes(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     plain, said = answer(capfd, "export", study, "--out", tmp_path / "b", "--steps", 2)

@@ -1,4 +1,4 @@
-"""A trial that is trained on goes on where it was interrupted, and is scored anew."""
+"""An interrupted export resumes, and the fine-tuned trial is scored again."""
 
 import dataclasses
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def graphs_in(folder: Path) -> dict[str, bytes]:
     return {name: (folder / f"{name}.tflite").read_bytes() for name in GRAPH_NAMES}
 
 
-def test_it_begins_with_the_trials_weights_and_is_scored_anew(
+def test_it_begins_with_the_trials_weights_and_is_scored_again(
     ran: Ran, undisturbed: tuple[TrialResult, Path]
 ) -> None:
     result, folder = undisturbed
@@ -123,7 +123,7 @@ def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
     ("stage", "step", "trained_again"),
     [("fine-tune", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
 )
-def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
+def test_an_interrupted_export_resumes_and_ends_with_the_same_graphs(
     stage: str,
     step: int,
     trained_again: int,
