@@ -40,8 +40,8 @@ def find_program(given: Path | None) -> Path:
         return given
     if not cached_program().is_file():
         raise DeviceError(
-            f"there is no benchmark program at {cached_program()}. Get TensorFlow Lite's "
-            f"benchmark_model: {how_to_get_it()} (or give one: --benchmark-binary FILE)"
+            f"there is no benchmark program at {cached_program()}. Give one, --benchmark-binary "
+            f"FILE, or get TensorFlow Lite's benchmark_model: {how_to_get_it()}"
         )
     return cached_program()
 

@@ -256,7 +256,7 @@ def test_without_adb_it_is_named_with_what_installs_it(
 def test_without_a_program_it_is_said_where_to_get_it(graph: Path, capfd: Capfd) -> None:
     line = refusal(capfd, "measure", graph, code=4)
 
-    assert re.match(r"there is no benchmark program at .* Get .*: curl -L ", line)
+    assert re.match(r"there is no benchmark program at .* get .*: curl -L ", line)
 
 
 @needs_adb

@@ -127,7 +127,7 @@ def test_a_phone_that_does_not_trust_this_computer_is_to_be_unlocked(
 @pytest.mark.parametrize(
     ("state", "cure"),
     [
-        ("offline", "Plug it in again, or run `adb reconnect`"),
+        ("offline", "Replug it, or run `adb reconnect`"),
         ("authorizing", "Unlock it and allow USB debugging"),
         (
             "no permissions (user in plugdev group; are your udev rules wrong?); see [http://x]",

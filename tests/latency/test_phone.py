@@ -476,7 +476,7 @@ def test_a_turn_is_waited_for_and_the_one_who_waits_is_told(
     waits.join(DEADLINE_S)
 
     assert events == ["first", "second"]
-    assert said == ["another process measures on Google Pixel 2: waiting for its turn to end"]
+    assert said == ["another process measures on Google Pixel 2: waiting for it to finish"]
 
 
 @needs_adb

@@ -97,7 +97,7 @@ def test_a_measurement_is_in_the_bundle_and_in_the_studys_report(study: Path, bu
 def test_a_measurement_off_the_predictions_interval_is_remarked_on(bundle: Path) -> None:
     lines = save(bundle, key_ms=60.0)
 
-    words = r"network \w+, key: measured 60\.00 ms, predicted 20\.00"
+    words = r"network \w+, key: measured 60\.00 ms, 3\.00 of the predicted 20\.00"
     assert any(re.match(words, line) for line in lines)
 
 

@@ -322,7 +322,7 @@ def test_a_graph_off_its_interval_and_one_that_is_unstable_are_told(
     finish(measuring)
 
     assert through(measuring) == [("a", True)]
-    assert len(lines.with_words("network a, key: measured 30.00 ms, predicted 20.00")) == 1
+    assert len(lines.with_words("network a, key: measured 30.00 ms, 1.50 of the")) == 1
     assert lines.with_words("unstable")[0] == "network a is unstable: key: the screen went off"
     assert len(lines.lines) == 2 * len(GRAPH_NAMES)
 
