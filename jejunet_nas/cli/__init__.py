@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from jejunet_nas.cli import (
+    calibrate,
     compress,
     dashboard,
     data,
+    doctor,
     export,
     measure,
     policies,
@@ -47,8 +49,8 @@ for command in (
     export.export,
     verify.verify,
     measure.measure,
-    measure.calibrate,
-    measure.doctor,
+    calibrate.calibrate,
+    doctor.doctor,
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")

@@ -1,8 +1,7 @@
-"""How far a device profile can be trusted, worked out anew from the points that it keeps.
+"""How far a device profile can be trusted, computed from its points.
 
-`trust` fits the profile's points again, leaving each out in turn, and says by group how far the
-predictions are off; `trust_lines` prints that for people. Nothing is taken from the figures that
-the file states of itself.
+`trust` fits the profile's points again, leaving each out in turn, and gives the prediction errors
+by group; `trust_lines` is a table of them. The errors stated in the file are not used.
 
 Units: milliseconds; errors are predicted / known - 1.
 """
@@ -42,14 +41,14 @@ NAMES = {
 MEASURED = "measured networks"
 STRESS = "measured, one kind of work each"
 NAME_WIDTH = 42
-LEGEND = "Error: predicted / known - 1, by a fit on the other points; *: by all, after the factor."
+LEGEND = "Error: predicted / known - 1, by a fit on the other points; *: on all, with the factor."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRow:
-    """One point: what is known of it, and what the profile predicts.
+    """One point: its known and its predicted latency.
 
-    size: of the published network; "" for a graph that was measured.
+    size: of a published network; "" for a measured graph.
     """
 
     group: str
@@ -67,7 +66,7 @@ class TrustRow:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustGroup:
-    """Points that are predicted alike: by the costs alone, or after one `factor`."""
+    """Points that are predicted in the same way: by the costs alone, or with one `factor`."""
 
     name: str
     points: int
@@ -80,8 +79,8 @@ class TrustGroup:
 class Trust:
     """How far the profile of `device` can be trusted, by groups and point by point.
 
-    left_out: all networks with one thread together; its errors are those of the fit.
-    not_fitted: how many measurements were not stable.
+    left_out: all networks with one thread; its errors are those of the fit. not_fitted: the number
+    of unstable measurements.
     """
 
     device: str
@@ -95,13 +94,13 @@ class Trust:
 def trust(profile_file: Path) -> Trust:
     """Return how far the profile in `profile_file` can be trusted.
 
-    Raise `SettingError` where it is no profile, or holds too few points.
+    Raises `SettingError` if it is no profile, or has too few points.
     """
     points = read_points(profile_file)
     fitted = one_thread_points(points)
     if len(fitted) < LEAST_POINTS:
         raise SettingError(
-            f"{profile_file} holds {len(fitted)} points with one thread; allowed: at least "
+            f"{profile_file} has {len(fitted)} points with one thread; allowed: at least "
             f"{LEAST_POINTS}. Measure {LEAST_POINTS - len(fitted)} more."
         )
     pairs, _ = read_float_pairs(profile_file)
@@ -123,7 +122,7 @@ def trust(profile_file: Path) -> Trust:
 
 
 def trust_lines(trust: Trust) -> list[str]:
-    """Return `trust` as a table for people, at most 100 columns wide."""
+    """Return `trust` as a table of at most 100 columns."""
     factors = {group.name: group.factor for group in trust.groups}
     lines = [
         *textwrap.wrap(
@@ -150,7 +149,7 @@ def trust_lines(trust: Trust) -> list[str]:
             f"{row.predicted_ms:>11.1f}{row.error:>+9.1%}{note}"
         )
     if trust.not_fitted:
-        lines += ["", f"{trust.not_fitted} measurements were not stable, and are not fitted."]
+        lines += ["", f"{trust.not_fitted} measurements are unstable, and not fitted."]
     return [line.rstrip() for line in (*lines, "", LEGEND)]
 
 
@@ -165,7 +164,7 @@ def _left_out_rows(fitted: Sequence[AnyPoint]) -> list[TrustRow]:
 def _factor_rows(
     points: Sequence[AnyPoint], fitted: Sequence[AnyPoint], pairs: Sequence[FloatPair]
 ) -> tuple[dict[str, float], list[TrustRow]]:
-    """Return the factor of each group, and its points, each predicted by all that were fitted."""
+    """Return the factor of each group, and its points, predicted by a fit on all fitted points."""
     costs, rows = fit_costs(fitted), []
     factors: dict[str, float] = {}
     other = runtime_factor(costs, points)

@@ -1,10 +1,10 @@
-"""Probes: the graphs that a calibration may time, each known by its operators before it is built.
+"""Probes: the graphs that can be timed for a profile, with operators known before they are built.
 
-Graphs of networks from the search space are what a profile has to predict; but in them MACs, bytes
-and resizes grow together, so that no fit can tell their costs apart. Stacks of one kind of
-operator can: each stresses one kind of work and has little of the others.
+A profile has to predict graphs of networks from the search space. In these, MACs, bytes and resizes
+grow together, so a fit cannot separate their costs. Stacks of one kind of operator can: each has
+much of one kind of work and little of the others.
 
-Nothing here imports TensorFlow before a probe is written.
+TensorFlow is imported only when a probe is written.
 """
 
 import dataclasses
@@ -27,13 +27,13 @@ from jejunet_nas.space.search_space import Choice, SearchSpace
 Shape = tuple[int, int, int]
 Wire = Callable[[Layers[Any], Any], Any]
 
-REFERENCE = "pixel2"  # the profile that says beforehand how long a probe may take
+REFERENCE = "pixel2"  # the profile that predicts the time of a probe
 NETWORKS = 16
 SEED = 0
-# Of a synthetic probe's error in the fit. No device charges by six kinds of work alone; networks
-# must not pay for what only a stack of one operator is. On one core of an x86 server (LiteRT, its
-# default delegate), with 20 probes fitted, the 21 other graphs of networks were 9 % off on average
-# at weight 1, 6 % at a third and 7 % at a fifth; without the delegate 5 to 6 % at each.
+# Of a synthetic probe's error in the fit. Six kinds of work describe no device exactly, and the
+# special case of a one-operator stack must not distort the costs of networks. On one core of an x86
+# server (LiteRT, its default delegate), with 20 probes fitted, the 21 other graphs of networks were
+# 9 % off on average at weight 1, 6 % at a third and 7 % at a fifth; without the delegate 5 to 6 %.
 STRESS_WEIGHT = 0.33
 CLASSES = (2, 21)  # of a network's masks, in turn: foreground or not, and Pascal VOC's
 
@@ -57,8 +57,8 @@ SPACE = SearchSpace(
 class Probe:
     """One graph that can be built and timed.
 
-    kind: `key`, `propagate` or `gate` of a network, else the kind of work that it stresses. write:
-    writes the int8 graph, with random weights, into a file.
+    kind: `key`, `propagate` or `gate` of a network, else the kind of work of a stack. write: writes
+    the int8 graph, with random weights, to a file.
     """
 
     name: str
@@ -74,24 +74,24 @@ class Probe:
 
     @property
     def of_network(self) -> bool:
-        """Whether it is a graph that the search may meet."""
+        """Whether it is a graph of a network."""
         return self.kind in GRAPH_NAMES
 
     @property
     def weight(self) -> float:
-        """How much its error counts in the fit."""
+        """The weight of its error in the fit."""
         return 1.0 if self.of_network else STRESS_WEIGHT
 
     @property
     def file_name(self) -> str:
-        """Its file's name, which changes when its operators do."""
+        """The name of its file, which changes with its operators."""
         digest = hashlib.sha256(repr(self.operators).encode()).hexdigest()[:8]
         return f"{self.name.replace(' ', '_').replace(',', '')}-{digest}.tflite"
 
 
 @functools.cache
 def candidates() -> tuple[Probe, ...]:
-    """Return all probes, always the same in the same order."""
+    """Return all probes, always in the same order."""
     return (*_network_probes(), *_synthetic_probes())
 
 
@@ -118,7 +118,7 @@ def stack_of_depthwise(*, depth: int) -> Wire:
 
 
 def resizes(*, factors: Sequence[int]) -> Wire:
-    """Return a wiring that enlarges by each of `factors` in turn."""
+    """Return a wiring that upsamples by each of `factors` in turn."""
 
     def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
         for number, factor in enumerate(factors):
@@ -129,7 +129,7 @@ def resizes(*, factors: Sequence[int]) -> Wire:
 
 
 def stack_of_additions(*, depth: int) -> Wire:
-    """Return a wiring that adds its input to itself, and to each sum again."""
+    """Return a wiring that adds its input, again and again, to a depthwise convolution of it."""
 
     def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
         total = layers.depthwise(x, "start_depthwise")
@@ -141,7 +141,7 @@ def stack_of_additions(*, depth: int) -> Wire:
 
 
 def stack_of_concatenations(*, depth: int) -> Wire:
-    """Return a wiring that joins its input to all that it has, `depth` times."""
+    """Return a wiring that concatenates its input to the result, `depth` times."""
 
     def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
         joined = x
@@ -152,8 +152,8 @@ def stack_of_concatenations(*, depth: int) -> Wire:
     return wire
 
 
-# Kind, what it is made of, and the feature map that goes in. Two sizes or more of each, so that the
-# others can predict the one that is left out.
+# Kind, layers, and shape of the input. Two sizes or more of each, so that the others can predict
+# the one that is left out.
 SYNTHETIC: tuple[tuple[str, Wire, Shape], ...] = (
     ("pointwise", stack_of_convolutions(channels=256, depth=6), (16, 16, 256)),
     ("pointwise", stack_of_convolutions(channels=512, depth=4), (16, 16, 512)),
@@ -183,9 +183,8 @@ def _synthetic_probes() -> Iterator[Probe]:
         layers = OperatorList()
         wire(layers, shape)
         name = f"{kind} {shape[0]}x{shape[1]}x{shape[2]} {len(layers.operators)} operators"
-        yield _probe(
-            name, kind, layers.operators, functools.partial(_write_wired, wire=wire, shape=shape)
-        )
+        write = functools.partial(_write_wired, wire=wire, shape=shape)
+        yield _probe(name, kind, layers.operators, write)
 
 
 def _network_probes() -> Iterator[Probe]:

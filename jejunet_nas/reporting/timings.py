@@ -1,4 +1,4 @@
-"""Timings: what a meter said of graphs and of a front, as JSON and as tables for people.
+"""Timings of graphs and of a front, as JSON and as tables.
 
 Units: ms a run of a graph, ms a frame of a stream.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jejunet_nas.latency.benchmark_model import OperatorTime
+from jejunet_nas.latency.operator_profile import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
 from jejunet_nas.records.words import architecture_words, per_cent
@@ -67,7 +67,7 @@ def files_table(timed: Sequence[tuple[Path, Latency]]) -> Table:
 
 
 def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
-    """Return a row a graph of the front's networks, with the ratio to what was predicted."""
+    """Return a row a graph of the front's networks, with its ratio to the prediction."""
     table = _table("network", "graph", "ms", "from", "to", "source", "predicted", "ratio")
     for each in graphs:
         latency, predicted = each.latency, each.predicted
@@ -87,7 +87,7 @@ def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
 
 
 def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 12) -> Table:
-    """Return the `most` expensive kinds of operators of a graph, by the phone's own profile."""
+    """Return the `most` expensive kinds of operators of a graph, by the phone's profile."""
     table = _table("graph", "operator", "count", "ms", "share %")
     by_kind: dict[str, list[OperatorTime]] = {}
     inside = [each for each in operators if each.inside_delegate]
@@ -106,9 +106,9 @@ def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 1
 
 
 def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
-    """Return a row a trial, ranked as `history` ranks them now, with the rank before.
+    """Return a row a trial, in the new order of `history`, with the earlier rank.
 
-    Host timings say nothing of a phone's frames: no rate stands beside them.
+    Host timings have no frame rates: those are a phone's.
     """
     table = _table("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps")
     for name in ("worst ms", "dropped %", "architecture"):
@@ -137,7 +137,7 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
 
 def _trial_json(each: TrialTiming) -> dict[str, Any]:
     stream = each.stream
-    host = stream.source == "host"  # never held against a phone's frames
+    host = stream.source == "host"  # never compared with a phone's deadline
     return {
         "trial": each.trial.number,
         "network_id": each.trial.network_id,
@@ -157,6 +157,6 @@ def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     left = ("graph", "network", "source", "operator")
     for name in names:
-        # Folded, not cut: the ends of files' names are what tells them apart.
+        # Folded, not cut: names of files often differ only at their ends.
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")
     return table

@@ -52,7 +52,7 @@ def test_a_row_that_lacks_a_column_is_named(tmp_path: Path) -> None:
 
 
 def test_a_word_where_a_number_belongs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"point 1 of .*'fast'.*allowed: whole numbers"):
+    with pytest.raises(SettingError, match=r"point 1 of .*latency_ms is 'fast'\. .*number"):
         read_points(_table(tmp_path, ROW.replace("4.0", "fast")))
 
 
@@ -68,7 +68,7 @@ def test_a_missing_table_names_the_columns_it_should_have(tmp_path: Path) -> Non
 
 def test_a_json_file_without_points_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text('{"points": 3}')
-    with pytest.raises(SettingError, match=r"empty\.json holds no points"):
+    with pytest.raises(SettingError, match=r"empty\.json has no points"):
         read_points(tmp_path / "empty.json")
 
 

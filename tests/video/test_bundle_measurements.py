@@ -10,7 +10,7 @@ from jejunet_nas.video.bundle_measurements import (
     MEASUREMENTS,
     BundleMeasurements,
     HostTiming,
-    keep_measurement,
+    add_measurement,
     read_measurements,
 )
 from tests.search.measured import OTHER_PHONE, network_measurement
@@ -32,8 +32,8 @@ def test_what_was_never_measured_is_empty(tmp_path: Path) -> None:
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     taken, timed = network_measurement(20.0), host_timing(2.0)
 
-    file = keep_measurement(taken, tmp_path)
-    keep_measurement(timed, tmp_path)
+    file = add_measurement(taken, tmp_path)
+    add_measurement(timed, tmp_path)
 
     assert file == tmp_path / MEASUREMENTS
     assert [each.name for each in tmp_path.iterdir()] == [MEASUREMENTS]
@@ -44,9 +44,9 @@ def test_a_device_keeps_its_newest_figures_and_leaves_the_others_theirs(tmp_path
     other, threads = network_measurement(9.0, phone=OTHER_PHONE), network_measurement(8, threads=4)
     newest = network_measurement(21.0, second=9)
     for taken in (network_measurement(20.0), other, threads, newest):
-        keep_measurement(taken, tmp_path)
+        add_measurement(taken, tmp_path)
     for timed in (host_timing(2.0), host_timing(4.0, processor="arm64"), host_timing(3.0)):
-        keep_measurement(timed, tmp_path)
+        add_measurement(timed, tmp_path)
 
     found = read_measurements(tmp_path)
 
@@ -62,7 +62,7 @@ def test_a_file_that_cannot_be_read_is_neither_believed_nor_overwritten(
 
     for attempt in (
         lambda: read_measurements(tmp_path),
-        lambda: keep_measurement(host_timing(2.0), tmp_path),
+        lambda: add_measurement(host_timing(2.0), tmp_path),
     ):
         with pytest.raises(SettingError, match=r"measurements\.json cannot be read .* Remove it"):
             attempt()
