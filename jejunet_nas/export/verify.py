@@ -108,12 +108,12 @@ def _graphs(folder: Path, manifest: Manifest) -> str:
 
 def _require_tensors(file: Path, stated: GraphFile) -> None:
     found = graph_file(file)
-    wanted, present = (*stated.inputs, *stated.outputs), (*found.inputs, *found.outputs)
-    for one, other in zip(wanted, present, strict=False):
-        if one != other:
-            raise _fault(file, f"has {_words(other)}, but {MANIFEST} says {_words(one)}")
-    if (stated.inputs, stated.outputs) != (found.inputs, found.outputs):
-        raise _fault(file, f"has other tensors than {MANIFEST} says")
+    for wanted, present in ((stated.inputs, found.inputs), (stated.outputs, found.outputs)):
+        if len(wanted) != len(present):
+            raise _fault(file, f"has other tensors than {MANIFEST} says")
+        for one, other in zip(wanted, present, strict=True):
+            if one != other:
+                raise _fault(file, f"has {_words(other)}, but {MANIFEST} says {_words(one)}")
 
 
 def _require_fit(folder: Path, manifest: Manifest) -> None:

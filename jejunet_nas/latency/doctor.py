@@ -9,6 +9,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.latency.adb import find_adb
@@ -21,6 +22,8 @@ from jejunet_nas.latency.program import (
     runtime_words,
 )
 from jejunet_nas.version import __version__
+
+Found = TypeVar("Found")
 
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "optuna")
 
@@ -38,36 +41,36 @@ def examine(device: str, program: Path | None) -> list[Check]:
     """Return the checks in order; one that depends on a failed one is left out."""
     named = Device.parse(device).require_phone()
     checks: list[Check] = []
-    phones: list[Phone] = []
-    files: list[Path] = []
 
-    def check(name: str, words: Callable[[], str]) -> bool:
+    def check(name: str, find: Callable[[], Found], words: Callable[[Found], str]) -> Found | None:
         try:
-            checks.append(Check(name=name, works=True, words=words()))
+            found = find()
+            checks.append(Check(name=name, works=True, words=words(found)))
         except (DeviceError, SettingError) as error:
             checks.append(Check(name=name, works=False, words=str(error)))
-        return checks[-1].works
+            return None
+        return found
 
-    def phone_words() -> str:
-        phones.append(phone := Phone.attached(named.name))
-        state = phone.state()
-        mask = core_mask(state.cores, 1) or "none: its clocks cannot be read"
-        heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
-        return (
-            f"{phone.info.name}, Android {phone.info.android}, {phone.info.abi}; pinned to cores "
-            f"{mask}{heat}"
-        )
-
-    def program_words() -> str:
-        files.append(file := find_program(program))
-        return f"{file} ({runtime_words(file)})"
-
-    check("libraries", _libraries_words)
-    has_phone = check("adb", find_adb) and check("phone", phone_words)
-    has_program = check("benchmark program", program_words)
-    if has_phone and has_program:
-        check("benchmark program on the phone", lambda: _try_program(phones[0], files[0]))
+    check("libraries", _libraries, ", ".join)
+    phone = None
+    if check("adb", find_adb, str):
+        phone = check("phone", lambda: Phone.attached(named.name), _phone_words)
+    file = check(
+        "benchmark program",
+        lambda: find_program(program),
+        lambda found: f"{found} ({runtime_words(found)})",
+    )
+    if phone and file:
+        check("benchmark program on the phone", lambda: _try_program(phone, file), str)
     return checks
+
+
+def _phone_words(phone: Phone) -> str:
+    state = phone.state()
+    mask = core_mask(state.cores, 1) or "none: its clocks cannot be read"
+    heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
+    info = phone.info
+    return f"{info.name}, Android {info.android}, {info.abi}; pinned to cores {mask}{heat}"
 
 
 def _try_program(phone: Phone, program: Path) -> str:
@@ -88,11 +91,11 @@ def _try_program(phone: Phone, program: Path) -> str:
     return "runs"
 
 
-def _libraries_words() -> str:
+def _libraries() -> list[str]:
     versions = [f"Python {platform.python_version()}", f"jejunet_nas {__version__}"]
     for name in LIBRARIES:
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             raise SettingError(f"{name} is not installed. Install it: pip install {name}") from None
-    return ", ".join(versions)
+    return versions

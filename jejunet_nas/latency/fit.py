@@ -144,7 +144,7 @@ def refit(profile: Path, new: Sequence[AnyPoint] = ()) -> dict[str, Any]:
     """Return `profile` fitted again with `new` points added to its own."""
     pairs, source = read_float_pairs(profile)
     points = add_points(read_points(profile), new)
-    device = json.loads(profile.read_text(encoding="utf-8"))["device"]
+    device = json.loads(profile.read_text(encoding="utf-8")).get("device", "")
     return fit_profile(points, device, float_pairs=pairs, float_source=source)
 
 

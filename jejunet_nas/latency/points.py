@@ -105,7 +105,6 @@ class MeasuredPoint:
 AnyPoint: TypeAlias = Point | MeasuredPoint
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
-MEASURED_COLUMNS = tuple(field.name for field in dataclasses.fields(MeasuredPoint)[:-1])
 
 
 def measured_point(
@@ -211,20 +210,12 @@ _PUBLISHED, _MEASURED = TypeAdapter(Point), TypeAdapter(MeasuredPoint)
 
 def _point(file: Path, number: int, row: Mapping[str, Any]) -> AnyPoint:
     measured = "sha256" in row
-    columns = MEASURED_COLUMNS if measured else COLUMNS
-    missing = [column for column in columns if row.get(column) in (None, "")]
-    if missing:
-        raise SettingError(
-            f"point {number} of {file} lacks {', '.join(missing)}; each needs {', '.join(columns)}."
-        )
+    given = {name: value for name, value in row.items() if name and value not in (None, "")}
     try:
-        return (_MEASURED if measured else _PUBLISHED).validate_python(dict(row))
+        return (_MEASURED if measured else _PUBLISHED).validate_python(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        column = ".".join(map(str, first["loc"]))
-        raise SettingError(
-            f"point {number} of {file}: {column} is {first['input']!r}. {first['msg']}."
-        ) from error
+        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise SettingError(f"point {number} of {file}: {'; '.join(lines)}.") from error
 
 
 def _same_measurement(known: AnyPoint, point: AnyPoint) -> bool:

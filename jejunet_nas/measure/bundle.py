@@ -5,8 +5,6 @@ it does for a measured front, so the report shows measured figures. That needs t
 `studies/` of the current folder, and the same graphs in both: fine-tuned ones are others.
 """
 
-import datetime
-import platform
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from jejunet_nas.records import GRAPH_NAMES, NetworkRecord, from_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.study.kept_measurements import NETWORKS, outside_interval, save_measurement
 from jejunet_nas.video.bundle import Bundle, BundleSource, read_bundle
-from jejunet_nas.video.bundle_measurements import HostTiming, add_measurement
+from jejunet_nas.video.bundle_measurements import add_measurement
 from jejunet_nas.video.manifest import MANIFEST
 
 
@@ -32,34 +30,22 @@ def bundle_at(target: Path) -> Bundle | None:
 
 
 def save_timings(bundle: Bundle, place: Path, timed: Sequence[TimedGraph], say: Say) -> None:
-    """Save what was measured of the bundle in `place`: graphs key, propagate and gate.
+    """Save a phone's measurements of the bundle in `place`, of its graphs key, propagate and gate.
 
-    A phone's measurements go into the bundle and its study, this computer's figures into the bundle
-    only, and predictions are not saved. Raises `SettingError` if the bundle's folder cannot be
-    written to.
+    Other figures are not saved. Raises `SettingError` if the bundle's folder cannot be written to.
     """
-    named = dict(zip(GRAPH_NAMES, timed, strict=True))
-    measured = {name: one.measurement for name, one in named.items() if one.measurement}
-    if measured:
-        measurement = NetworkMeasurement(graphs=measured)
-        _save_in_bundle(measurement, place, say)
-        _save_in_study(measurement, bundle, say)
-    elif named["key"].latency.source == "host":
-        timing = HostTiming(
-            graphs={name: one.latency for name, one in named.items()},
-            processor=platform.processor() or platform.machine(),
-            taken_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        )
-        _save_in_bundle(timing, place, say)
-
-
-def _save_in_bundle(taken: NetworkMeasurement | HostTiming, place: Path, say: Say) -> None:
+    named = zip(GRAPH_NAMES, timed, strict=True)
+    measured = {name: one.measurement for name, one in named if one.measurement}
+    if not measured:
+        return
+    measurement = NetworkMeasurement(graphs=measured)
     if place.is_dir():
-        say(f"saved in {add_measurement(taken, place)}")
+        say(f"saved in {add_measurement(measurement, place)}")
     else:
         say(
             f"{place} was not changed. To save measurements in it, unpack it and measure the folder"
         )
+    _save_in_study(measurement, bundle, say)
 
 
 def _save_in_study(measurement: NetworkMeasurement, bundle: Bundle, say: Say) -> None:

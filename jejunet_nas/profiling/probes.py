@@ -8,10 +8,10 @@ TensorFlow is imported only when a probe is written.
 """
 
 import dataclasses
-import functools
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -89,92 +89,69 @@ class Probe:
         return f"{self.name.replace(' ', '_').replace(',', '')}-{digest}.tflite"
 
 
-@functools.cache
+@cache
 def candidates() -> tuple[Probe, ...]:
     """Return all probes, always in the same order."""
     return (*_network_probes(), *_synthetic_probes())
 
 
-def stack_of_convolutions(*, channels: int, depth: int, kernel: int = 1) -> Wire:
-    """Return a wiring of `depth` convolutions, one after the other."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number in range(depth):
-            x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
-        return x
-
-    return wire
+def _convolutions(
+    layers: Layers[Tensor], x: Tensor, *, channels: int, depth: int, kernel: int = 1
+) -> Tensor:
+    for number in range(depth):
+        x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
+    return x
 
 
-def stack_of_depthwise(*, depth: int) -> Wire:
-    """Return a wiring of `depth` depthwise convolutions."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number in range(depth):
-            x = layers.depthwise(x, f"{number}_depthwise")
-        return x
-
-    return wire
+def _depthwise(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    for number in range(depth):
+        x = layers.depthwise(x, f"{number}_depthwise")
+    return x
 
 
-def resizes(*, factors: Sequence[int]) -> Wire:
-    """Return a wiring that upsamples by each of `factors` in turn."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number, factor in enumerate(factors):
-            x = layers.upsample(x, f"resize_{number}", factor)
-        return x
-
-    return wire
+def _resizes(layers: Layers[Tensor], x: Tensor, *, factors: Sequence[int]) -> Tensor:
+    for number, factor in enumerate(factors):
+        x = layers.upsample(x, f"resize_{number}", factor)
+    return x
 
 
-def stack_of_additions(*, depth: int) -> Wire:
-    """Return a wiring that adds its input, again and again, to a depthwise convolution of it."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        total = layers.depthwise(x, "start_depthwise")
-        for number in range(depth):
-            total = layers.add(f"add_{number}", total, x, relu6=True)
-        return total
-
-    return wire
+def _additions(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    total = layers.depthwise(x, "start_depthwise")
+    for number in range(depth):
+        total = layers.add(f"add_{number}", total, x, relu6=True)
+    return total
 
 
-def stack_of_concatenations(*, depth: int) -> Wire:
-    """Return a wiring that concatenates its input to the result, `depth` times."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        joined = x
-        for number in range(depth):
-            joined = layers.concatenate(f"join_{number}", joined, x)
-        return joined
-
-    return wire
+def _concatenations(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    joined = x
+    for number in range(depth):
+        joined = layers.concatenate(f"join_{number}", joined, x)
+    return joined
 
 
 # Kind, layers, and shape of the input. Two sizes or more of each, so that the others can predict
 # the one that is left out.
 SYNTHETIC: tuple[tuple[str, Wire, Shape], ...] = (
-    ("pointwise", stack_of_convolutions(channels=256, depth=6), (16, 16, 256)),
-    ("pointwise", stack_of_convolutions(channels=512, depth=4), (16, 16, 512)),
-    ("pointwise", stack_of_convolutions(channels=512, depth=6), (8, 8, 512)),
-    ("window", stack_of_convolutions(channels=64, depth=6, kernel=3), (16, 16, 64)),
-    ("window", stack_of_convolutions(channels=128, depth=4, kernel=3), (16, 16, 128)),
-    ("window", stack_of_convolutions(channels=64, depth=3, kernel=3), (32, 32, 64)),
-    ("depthwise", stack_of_depthwise(depth=6), (56, 56, 64)),
-    ("depthwise", stack_of_depthwise(depth=4), (112, 112, 32)),
-    ("depthwise", stack_of_depthwise(depth=8), (28, 28, 192)),
-    ("resize", resizes(factors=(8,)), (32, 32, 8)),
-    ("resize", resizes(factors=(8,)), (28, 28, 21)),
-    ("resize", resizes(factors=(4, 4)), (16, 16, 21)),
-    ("resize", resizes(factors=(2,)), (80, 80, 48)),
-    ("addition", stack_of_additions(depth=4), (112, 112, 32)),
-    ("addition", stack_of_additions(depth=6), (56, 56, 64)),
-    ("concatenation", stack_of_concatenations(depth=3), (112, 112, 16)),
-    ("concatenation", stack_of_concatenations(depth=2), (160, 160, 24)),
-    ("tiny", stack_of_convolutions(channels=8, depth=96), (4, 4, 8)),
-    ("tiny", stack_of_convolutions(channels=8, depth=160), (2, 2, 8)),
-    ("tiny-depthwise", stack_of_depthwise(depth=96), (4, 4, 8)),
+    ("pointwise", partial(_convolutions, channels=256, depth=6), (16, 16, 256)),
+    ("pointwise", partial(_convolutions, channels=512, depth=4), (16, 16, 512)),
+    ("pointwise", partial(_convolutions, channels=512, depth=6), (8, 8, 512)),
+    ("window", partial(_convolutions, channels=64, depth=6, kernel=3), (16, 16, 64)),
+    ("window", partial(_convolutions, channels=128, depth=4, kernel=3), (16, 16, 128)),
+    ("window", partial(_convolutions, channels=64, depth=3, kernel=3), (32, 32, 64)),
+    ("depthwise", partial(_depthwise, depth=6), (56, 56, 64)),
+    ("depthwise", partial(_depthwise, depth=4), (112, 112, 32)),
+    ("depthwise", partial(_depthwise, depth=8), (28, 28, 192)),
+    ("resize", partial(_resizes, factors=(8,)), (32, 32, 8)),
+    ("resize", partial(_resizes, factors=(8,)), (28, 28, 21)),
+    ("resize", partial(_resizes, factors=(4, 4)), (16, 16, 21)),
+    ("resize", partial(_resizes, factors=(2,)), (80, 80, 48)),
+    ("addition", partial(_additions, depth=4), (112, 112, 32)),
+    ("addition", partial(_additions, depth=6), (56, 56, 64)),
+    ("concatenation", partial(_concatenations, depth=3), (112, 112, 16)),
+    ("concatenation", partial(_concatenations, depth=2), (160, 160, 24)),
+    ("tiny", partial(_convolutions, channels=8, depth=96), (4, 4, 8)),
+    ("tiny", partial(_convolutions, channels=8, depth=160), (2, 2, 8)),
+    ("tiny-depthwise", partial(_depthwise, depth=96), (4, 4, 8)),
 )
 
 
@@ -183,7 +160,7 @@ def _synthetic_probes() -> Iterator[Probe]:
         layers = OperatorList()
         wire(layers, shape)
         name = f"{kind} {shape[0]}x{shape[1]}x{shape[2]} {len(layers.operators)} operators"
-        write = functools.partial(_write_wired, wire=wire, shape=shape)
+        write = partial(_write_wired, wire=wire, shape=shape)
         yield _probe(name, kind, layers.operators, write)
 
 
@@ -201,9 +178,7 @@ def _network_probes() -> Iterator[Probe]:
             work = work_of(operators[graph])
             if work not in known:  # all gates of one resolution are the same
                 known.add(work)
-                write = functools.partial(
-                    _write_network, network=network, classes=classes, graph=graph
-                )
+                write = partial(_write_network, network=network, classes=classes, graph=graph)
                 yield _probe(_network_name(network, classes, graph), graph, operators[graph], write)
 
 
@@ -219,13 +194,8 @@ def _probe(
     name: str, kind: str, operators: Sequence[Operator], write: Callable[[Path], None]
 ) -> Probe:
     predicted_ms = load_profile(REFERENCE).predict(operators).median_ms
-    return Probe(
-        name=name,
-        kind=kind,
-        operators=tuple(operators),
-        predicted_ms=predicted_ms,
-        write=write,
-    )
+    listed = tuple(operators)
+    return Probe(name=name, kind=kind, operators=listed, predicted_ms=predicted_ms, write=write)
 
 
 def _write_wired(file: Path, *, wire: Wire, shape: Shape) -> None:

@@ -3,6 +3,7 @@
 Units: ms a run of a graph, ms a frame of a stream.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,9 @@ from jejunet_nas.records.words import architecture_words, per_cent
 from jejunet_nas.scoring.ranking import front_of
 
 
-def graph_json(file: Path, latency: Latency) -> dict[str, Any]:
-    """Return one graph's latency, plain JSON values."""
-    return {
-        "file": str(file),
-        "median_ms": latency.median_ms,
-        "low_ms": latency.low_ms,
-        "high_ms": latency.high_ms,
-        "source": latency.source,
-        "threads": latency.threads,
-        "runs": latency.runs,
-    }
-
-
 def files_json(timed: Sequence[tuple[Path, Latency]]) -> dict[str, Any]:
     """Return the latencies of files, plain JSON values."""
-    return {"graphs": [graph_json(file, latency) for file, latency in timed]}
+    return {"graphs": [_graph_json(file, latency) for file, latency in timed]}
 
 
 def front_json(
@@ -41,7 +29,7 @@ def front_json(
     return {
         "study": history.study,
         "graphs": [
-            graph_json(each.file, each.latency)
+            _graph_json(each.file, each.latency)
             | {"network_id": each.network_id, "predicted_ms": each.predicted.median_ms}
             for each in graphs
         ],
@@ -110,9 +98,10 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
 
     Host timings have no frame rates: those are a phone's.
     """
-    table = _table("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps")
-    for name in ("worst ms", "dropped %", "architecture"):
-        table.add_column(name, justify="left" if name == "architecture" else "right")
+    table = _table(
+        *("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps"),
+        *("worst ms", "dropped %", "architecture"),
+    )
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     for each in sorted(trials, key=lambda each: ranks.get(each.trial.number, len(trials) + 1)):
         stream, predicted_ms = each.stream, each.trial.predicted.mean_ms
@@ -135,6 +124,10 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
     return table
 
 
+def _graph_json(file: Path, latency: Latency) -> dict[str, Any]:
+    return {"file": str(file)} | dataclasses.asdict(latency)
+
+
 def _trial_json(each: TrialTiming) -> dict[str, Any]:
     stream = each.stream
     host = stream.source == "host"  # never compared with a phone's deadline
@@ -155,7 +148,7 @@ def _trial_json(each: TrialTiming) -> dict[str, Any]:
 
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    left = ("graph", "network", "source", "operator")
+    left = ("graph", "network", "source", "operator", "architecture")
     for name in names:
         # Folded, not cut: names of files often differ only at their ends.
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")

@@ -1,56 +1,33 @@
-"""Measurements of a bundle's graphs: `measurements.json` in its folder.
-
-    measured   on phones, over adb: the newest for each phone and number of threads
-    host       on computers, for comparing graphs; never compared with a phone's deadline
+"""A phone's measurements of a bundle's graphs: `measurements.json` in its folder.
 
 The manifest has no hash of this file, which changes with every measurement. Each measurement has
 the hash of its graph.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole
-from jejunet_nas.records import GraphName, Latency, from_json, to_json
+from jejunet_nas.records import from_json, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 
 MEASUREMENTS = "measurements.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class HostTiming:
-    """A bundle's graphs timed on a computer; taken_at: UTC, ISO 8601."""
-
-    graphs: Mapping[GraphName, Latency]
-    processor: str
-    taken_at: str
-
-    @property
-    def threads(self) -> int:
-        """The number of threads."""
-        return self.graphs["key"].threads
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleMeasurements:
-    """All measurements of a bundle, the newest last."""
+    """The newest measurement of a bundle for each phone and number of threads, newest last."""
 
     measured: tuple[NetworkMeasurement, ...] = ()
-    host: tuple[HostTiming, ...] = ()
 
-    def with_one(self, taken: NetworkMeasurement | HostTiming) -> "BundleMeasurements":
-        """Return these with `taken`, which replaces one of the same device and threads."""
-        if isinstance(taken, HostTiming):
-            device = (taken.processor, taken.threads)
-            rest = tuple(t for t in self.host if (t.processor, t.threads) != device)
-            return dataclasses.replace(self, host=(*rest, taken))
+    def with_one(self, taken: NetworkMeasurement) -> "BundleMeasurements":
+        """Return these with `taken`, which replaces one of the same phone and threads."""
         phone = (taken.phone.serial_hash, taken.threads)
         others = (m for m in self.measured if (m.phone.serial_hash, m.threads) != phone)
-        return dataclasses.replace(self, measured=(*others, taken))
+        return BundleMeasurements(measured=(*others, taken))
 
 
 def read_measurements(folder: Path) -> BundleMeasurements:
@@ -70,7 +47,7 @@ def read_measurements(folder: Path) -> BundleMeasurements:
         ) from None
 
 
-def add_measurement(taken: NetworkMeasurement | HostTiming, folder: Path) -> Path:
+def add_measurement(taken: NetworkMeasurement, folder: Path) -> Path:
     """Add `taken` to the measurements of the bundle in `folder`; return the file.
 
     Raises `SettingError` if the file cannot be read or written.

@@ -113,4 +113,4 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, capfd: Capfd) -> N
 
     line = refusal(capfd, "doctor", "--profile", tmp_path / "p.json")
 
-    assert "p.json has 0 points with one thread; allowed: at least 8" in line
+    assert "p.json: 0 points with one thread; allowed: at least 8" in line

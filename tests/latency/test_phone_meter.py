@@ -438,7 +438,7 @@ def test_the_programs_and_the_phones_instruction_set_have_to_agree(
     with StandIn(tmp_path / "old", model="Nexus 5", abi="armeabi-v7a") as old:
         adb_server.connect(old)
         with pytest.raises(
-            DeviceError, match=r"built for arm64-v8a, and Nexus 5 runs armeabi-v7a"
+            DeviceError, match=r"built for arm64-v8a, and Google Nexus 5 runs armeabi-v7a"
         ) as e:
             meter_of(old, program)
         adb_server.disconnect(old)
@@ -525,7 +525,7 @@ for _ in $(seq 600); do sleep 0.05; done
 """
     meter = meter_of(phone, write_program(tmp_path, script), round_s=0.2)
 
-    with pytest.raises(DeviceError, match=r"did not end on .* within .* s; .*Restart the phone"):
+    with pytest.raises(DeviceError, match=r"did not end on .* within .* s\. Restart the phone"):
         meter.take(graph)
 
     hung = (phone.conditions / "hanging").read_text().split()

@@ -26,7 +26,6 @@ from tests.latency.build import TODAY, write_program
 from tests.phone.stand_in import StandIn
 from tests.search.measured import network_measurement
 from tests.searched_study import give_graphs, network_folder, searched_study
-from tests.video.test_bundle_measurements import host_timing
 
 KEY_MS = 20.0
 
@@ -138,23 +137,6 @@ def test_a_study_whose_graphs_are_others_learns_nothing(study: Path, bundle: Pat
     assert read_saved(network(study), threads=1) == []
 
 
-def test_this_computers_figures_are_kept_apart_and_rank_nothing(study: Path, bundle: Path) -> None:
-    before = open_study(study).history
-
-    found = bundle_at(bundle)
-    assert found is not None
-    timed = [
-        TimedGraph(file=found.graphs[name], latency=latency, measurement=None)
-        for name, latency in host_timing(2.0).graphs.items()
-    ]
-    save_timings(found, bundle, timed, print)
-
-    saved = read_measurements(bundle)
-    assert (saved.measured, len(saved.host)) == ((), 1)
-    assert {one.source for one in saved.host[0].graphs.values()} == {"host"}
-    assert open_study(study).history == before
-
-
 def test_a_zipped_bundle_stays_as_it_is_and_its_study_learns_of_it(
     study: Path, bundle: Path
 ) -> None:
@@ -199,21 +181,13 @@ def test_the_command_measures_a_bundle_and_the_report_shows_it(
     assert "30.0" in front[1].split(",")  # what was predicted stands beside
 
 
-def test_the_command_keeps_this_computers_figures_in_the_bundle_alone(
-    study: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("device", ["host", "predicted"])
+def test_only_a_phones_figures_are_saved(
+    device: str, study: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--device", "host", "--runs", 3)
+    answer(capfd, "measure", bundle, "--device", device)
 
-    _, said = answer(capfd, "measure", bundle, *options)
-
-    assert "a phone's latencies differ" in said
-    assert len(read_measurements(bundle).host) == 1
     assert read_saved(network(study), threads=1) == []
-
-
-def test_a_prediction_is_kept_nowhere(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    answer(capfd, "measure", bundle, "--device", "predicted")
-
     assert not (bundle / MEASUREMENTS).exists()
 
 
