@@ -7,7 +7,7 @@ from pathlib import Path
 from jejunet_nas.records import GRAPH_NAMES, RefusedTrial
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.study.kept_measurements import NETWORKS, keep
+from jejunet_nas.study.kept_measurements import NETWORKS, save_measurement
 from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.search.build import result, tiny_study
@@ -63,7 +63,7 @@ def measure_network(study: Path, *, key_ms: float) -> None:
     """Have the network of both trials measured."""
     folder = network_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
-    keep(network_measurement(key_ms), folder)
+    save_measurement(network_measurement(key_ms), folder)
 
 
 def network_folder(study: Path) -> Path:

@@ -122,7 +122,7 @@ def test_help_loads_no_heavy_library() -> None:
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
         *("measure.front", "latency.doctor", "latency.device", "cli.measure", "profiling.choose"),
         *("drawing.pictures", "reporting.baseline", "study.importance", "study.tables"),
-        *("drawing.segment", "cli.segment", "cli.export", "export.verify", "export.metadata"),
+        *("drawing.segment", "cli.segment", "cli.export", "export.verify", "compression.metadata"),
         *("study.opened", "dashboard", "measure.bundle", "video.bundle_measurements"),
     ],
 )

@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from jejunet_nas.cli import (
+    calibrate,
     compress,
     dashboard,
     data,
+    doctor,
     export,
     measure,
     policies,
@@ -22,6 +24,7 @@ from jejunet_nas.cli import (
     search,
     segment,
     show,
+    verify,
 )
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.version import __version__
@@ -44,10 +47,10 @@ for command in (
     policies.policies,
     compress.compress,
     export.export,
-    export.verify,
+    verify.verify,
     measure.measure,
-    measure.calibrate,
-    measure.doctor,
+    calibrate.calibrate,
+    doctor.doctor,
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")

@@ -76,12 +76,12 @@ def find_study(target: str) -> Path | None:
 
 def show_front(history: Any, console: Console) -> None:
     """Print a line a trial of the front."""
-    from jejunet_nas.records.words import architecture_words
+    from jejunet_nas.records.words import architecture_words, per_cent
     from jejunet_nas.scoring.ranking import front_of
 
     for trial in front_of(history):
         console.print(
-            f"  trial {trial.number}: {100 * trial.score.miou:.1f} mIoU, "
+            f"  trial {trial.number}: {per_cent(trial.score.miou)} mIoU, "
             f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}): "
             f"{architecture_words(trial.architecture)}",
             markup=False,

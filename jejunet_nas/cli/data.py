@@ -226,6 +226,7 @@ def _facts_table(check: "DataCheck") -> Table:
     """Return what each split holds, a column a split."""
     from jejunet_nas.datasets.camera import FPS
     from jejunet_nas.drawing.contact_sheet import clip_words, fps_words, size_words
+    from jejunet_nas.records.words import per_cent
 
     def rate(split: "SplitCheck") -> str:
         moved = f"photos moved at {FPS:g} fps" if split.photos else ""
@@ -241,7 +242,7 @@ def _facts_table(check: "DataCheck") -> Table:
         ("annotated", lambda split: str(split.annotated_frames)),
         ("size, width x height", size_words),
         ("frame rate", rate),
-        ("void", lambda split: f"{100 * split.void_share:.1f} % of the masks"),
+        ("void", lambda split: f"{per_cent(split.void_share)} % of the masks"),
         ("broken files", lambda split: str(len(split.faults) or "none")),
     )
     for name, words in rows:
@@ -251,13 +252,15 @@ def _facts_table(check: "DataCheck") -> Table:
 
 def _class_table(check: "DataCheck") -> Table:
     """Return each class's share of the pixels that have one, and in how many frames it is."""
+    from jejunet_nas.records.words import per_cent
+
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("class")
     for split in check.splits:
         table.add_column(f"{split.split} % of pixels", justify="right")
         table.add_column("frames", justify="right")
     for row in zip(*(split.classes for split in check.splits), strict=True):
-        cells = [(f"{100 * each.share:.2f}", str(each.frames)) for each in row]
+        cells = [(per_cent(each.share, 2), str(each.frames)) for each in row]
         table.add_row(row[0].name, *(cell for pair in cells for cell in pair))
     return table
 

@@ -1,7 +1,6 @@
-"""The commands of bundles: `export` makes one of a trial, `verify` checks one."""
+"""The command `export`: write a bundle of a trial."""
 
 import dataclasses
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,37 +24,36 @@ if TYPE_CHECKING:
     from jejunet_nas.records import GraphName
 
 Pick = Literal["best", "knee", "fastest"]
-Target = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle: a folder, or a .zip.")]
 
 
 def export(
     study: Study,
-    out: Annotated[Path, typer.Option(help="Folder or .zip to write; a new one.")],
-    trial: Annotated[int | None, typer.Option(help="Trial [default: what --pick says].")] = None,
+    out: Annotated[Path, typer.Option(help="Folder or .zip to write; must not exist.")],
+    trial: Annotated[int | None, typer.Option(help="Trial [default: see --pick].")] = None,
     pick: Annotated[
         Pick | None,
         typer.Option(
-            help="Trial of the front: its best mIoU, its fastest, or the knee, furthest from the "
-            "line between these two [default: best]."
+            help="Trial of the front: best mIoU, fastest, or knee, the trial furthest from the "
+            "line between best and fastest [default: best]."
         ),
     ] = None,
     steps: Annotated[
-        int, typer.Option(min=0, help="Train the trial's weights on for so many steps.")
+        int, typer.Option(min=0, help="Fine-tune the trial's weights for this many steps.")
     ] = 0,
     qat: Annotated[
         bool, typer.Option("--qat", help="Compress with quantisation-aware training.")
     ] = False,
     data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the data set; read where something is trained.")
+        Path | None, typer.Option(help="Folder of the data set, for --steps and --qat.")
     ] = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a bundle of a trial: graphs, manifest, model card, and an example that runs it.
+    """Write a bundle of a trial: graphs, manifest, model card, and an example that runs it.
 
-    As it is, a bundle holds the graphs that the trial was scored with, and its scores. With --steps
-    or --qat the network is trained on, compressed and scored anew; that is kept in
-    studies/NAME/exports, so that the same command goes on where it was interrupted.
+    By default, a bundle has the trial's own graphs and scores. With --steps or --qat the network is
+    fine-tuned, compressed and scored again. The result is kept in studies/NAME/exports: the same
+    command resumes an interrupted export.
     """
     from jejunet_nas.export.write import require_free, write_bundle
 
@@ -64,6 +62,7 @@ def export(
     chosen = _chosen(study, trial, pick, storage, overrides)
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
+    from jejunet_nas.records.words import per_cent
 
     state = state_folder(chosen.file, chosen.settings.name)
     console = console_of_its_own()
@@ -82,26 +81,11 @@ def export(
         write_bundle(graphs, facts, out)
         result = chosen.trial
         sayer(console)(
-            f"exported: {out}, trial {result.number}, {100 * result.score.miou:.1f} mIoU, "
+            f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
             f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
         )
     if as_json:
         print_json({"out": str(out), **facts})
-
-
-def verify(bundle: Target, as_json: AsJson = False) -> None:
-    """Check a bundle: that it is whole, unchanged, and runs as its manifest says."""
-    from jejunet_nas.cli.native_log import native_log
-    from jejunet_nas.export.verify import verify as check
-
-    with native_log(Path(os.devnull)):  # LiteRT tells of its delegate
-        checks = check(Path(bundle))
-    say = sayer(Console(stderr=True))
-    for each in checks:
-        say(f"{each.name}: {each.found}")
-    say(f"{bundle} is whole")
-    if as_json:
-        print_json({"bundle": bundle, "checks": {each.name: each.found for each in checks}})
 
 
 def _chosen(
@@ -112,9 +96,7 @@ def _chosen(
     overrides: dict[str, str],
 ) -> ChosenTrial:
     if number is not None and pick is not None:
-        raise SettingError(
-            f"--trial is {number} and --pick is {pick}; allowed: one of them. Leave one out."
-        )
+        raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")
     chosen = choose_trial(study, number, storage, dict(overrides))
     if pick in (None, "best"):
         return chosen
@@ -129,7 +111,7 @@ def _chosen(
 def _made(
     chosen: ChosenTrial, state: Path, steps: int, qat: bool, console: Console
 ) -> "tuple[ChosenTrial, dict[GraphName, Path], dict[str, str]]":
-    """Train on, compress and score anew; return the trial as it is then, its graphs and data."""
+    """Fine-tune, compress and score again; return the trial, its graphs, and data fingerprints."""
     from jejunet_nas.export.retrain import EXPORTS, retrain
     from jejunet_nas.search.prepare import prepare
     from jejunet_nas.search.view import make_view

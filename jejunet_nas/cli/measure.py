@@ -1,32 +1,25 @@
-"""The commands of a phone: measure on it, calibrate a profile of it, see whether it works."""
+"""The command `measure`: times graphs, a bundle, or the front of a study."""
 
-import dataclasses
 import os
+import shlex
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import (
-    AsJson,
-    Program,
-    Storage,
-    find_study,
-    print_json,
-    sayer,
-    seconds_of,
-)
+from jejunet_nas.cli.arguments import AsJson, Program, Storage, find_study, print_json, sayer
 from jejunet_nas.errors import SettingError
 
-Device = Annotated[
-    str, typer.Option(help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE.")
-]
-Phone = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jejunet_nas.latency.device import Device, HowToMeasure
+
 CoreMask = Annotated[
     str | None, typer.Option(help="Cores to pin to, hexadecimal [default: the fastest].")
 ]
+PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
 
 
 def measure(
@@ -36,7 +29,9 @@ def measure(
             metavar="TARGET", help="A .tflite file, a folder of them, a bundle, or a study's name."
         ),
     ],
-    device: Device = "adb",
+    device: Annotated[
+        str, typer.Option(help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE.")
+    ] = "adb",
     runs: Annotated[int, typer.Option(help="Runs of each graph, at least 50 on a phone.")] = 50,
     threads: Annotated[
         int | None, typer.Option(help="Threads [default: the study's, or 1].")
@@ -44,34 +39,39 @@ def measure(
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Measure what this phone has measured, too.")
+        bool, typer.Option("--again", help="Repeat measurements that this phone has made.")
     ] = False,
     operators: Annotated[
         Path | None,
-        typer.Option(help="Folder for a table of each operator's time (on a phone)."),
+        typer.Option(help="Folder for tables of each operator's time (phone only)."),
     ] = None,
     add_to: Annotated[
-        Path | None, typer.Option(help="A profile of this phone, to be fitted anew with this.")
+        Path | None,
+        typer.Option(help="A profile of this phone: add these graphs and fit it again."),
     ] = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
     """Time graphs, or the front of a study, on a phone, on this computer, or by a profile.
 
-    What a phone took is kept: of a front in the study's record, of a bundle in its folder and in
-    the record of its study, where that lies in studies/ here. `report` then shows it.
+    A phone's measurements are saved: those of a front in its study, those of a bundle in the bundle
+    and in its study if that is in studies/ here. `report` then shows them.
     """
-    from jejunet_nas.cli.measure_targets import measure_files, measure_study
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
-    from jejunet_nas.latency.device import Device as DeviceName
-    from jejunet_nas.latency.device import HowToMeasure
+    from jejunet_nas.latency.device import Device, HowToMeasure
 
-    named = DeviceName.parse(device)
-    phones = (("--operators", operators), ("--add-to", add_to), ("--core-mask", core_mask))
-    for option, given in phones:
-        if given is not None and named.kind != "adb":
+    named = Device.parse(device)
+    study = find_study(target)
+    graphs_only = (("--operators", operators), ("--add-to", add_to))
+    for option, given in (*graphs_only, ("--core-mask", core_mask)):
+        if given is not None and not named.is_phone:
             raise SettingError(
-                f"{option} is given with --device {device}; allowed: a phone, adb. Leave it out."
+                f"{option} works on a phone only, and --device is {device}. Leave it out."
+            )
+    for option, given in graphs_only:
+        if given is not None and study is not None:
+            raise SettingError(
+                f"{option} works with graphs only, and {target} is a study. Name graphs."
             )
     how = HowToMeasure(
         threads=1 if threads is None else threads,
@@ -79,85 +79,76 @@ def measure(
         program=benchmark_binary,
         core_mask=core_mask,
     )
-    study = find_study(target)
-    for option, given in (("--operators", operators), ("--add-to", add_to)):
-        if given is not None and study is not None:
-            raise SettingError(f"{option} is given with a study; allowed: graphs. Name them.")
     console = console_of_its_own()
-    with closing(console.file), native_log(Path(os.devnull)):  # LiteRT tells of its delegate
+    with closing(console.file), native_log(Path(os.devnull)):  # LiteRT reports its delegate
         if study is None:
-            measure_files(Path(target), named, how, operators, add_to, console, as_json)
+            _measure_graphs(Path(target), named, how, operators, add_to, console, as_json)
         else:
-            measure_study(study, named, how, threads, again, storage, console, as_json)
+            _measure_study(study, named, how, threads, again, storage, console, as_json)
 
 
-def calibrate(
-    out: Annotated[Path, typer.Option(help="The profile to write (.json).")],
-    device: Phone = "adb",
-    budget: Annotated[str, typer.Option(help="Phone time at most: 90s, 10m.")] = "10m",
-    core_mask: CoreMask = None,
-    benchmark_binary: Program = None,
-    as_json: AsJson = False,
+def _measure_graphs(
+    target: Path,
+    device: "Device",
+    how: "HowToMeasure",
+    operators: Path | None,
+    add_to: Path | None,
+    console: "Console",
+    as_json: bool,
 ) -> None:
-    """Measure a few well-chosen graphs on the phone and fit a profile that predicts the others."""
-    from jejunet_nas.latency.device import Device as DeviceName
-    from jejunet_nas.latency.device import HowToMeasure
+    from jejunet_nas.latency.device import open_meter
+    from jejunet_nas.measure import bundle as bundles
+    from jejunet_nas.measure import graphs
+    from jejunet_nas.reporting.timings import files_json, files_table, operators_table
 
-    named = DeviceName.parse(device)
-    if named.kind != "adb":
-        raise SettingError(f"--device is {device}; allowed: adb or adb:SERIAL. Attach a phone.")
-    if out.suffix != ".json" or not out.absolute().parent.is_dir():
-        raise SettingError(
-            f"--out is {out}; allowed: a .json file in a folder that exists. Name one."
-        )
-    seconds = seconds_of(budget, "--budget")
-    assert seconds is not None, "it has a default"
-    how = HowToMeasure(program=benchmark_binary, core_mask=core_mask)
-
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
-    from jejunet_nas.latency.trust import trust, trust_lines
-    from jejunet_nas.profiling.phone import calibrate_phone
-
-    console = console_of_its_own()
-    say = sayer(console)
-    with closing(console.file):
-        with native_log(Path(os.devnull)):  # what the converter prints of every graph
-            calibrate_phone(named, how, out, budget_s=seconds, say=say)
-        trusted = trust(out)
-        for line in trust_lines(trusted):
-            say(line)
-        say(f"profile: {out}; use it as --device predicted:{out}, or as latency.device of a study")
+    bundle, say = bundles.bundle_at(target), sayer(console)
+    files = [*bundle.graphs.values()] if bundle else graphs.graphs_at(target)
+    with open_meter(device, how, say) as meter:
+        if add_to is not None:
+            graphs.require_profile_of(meter, add_to)
+        if operators is not None:
+            graphs.require_folder(operators)
+        timed = graphs.time_graphs(files, meter, say)
+        tables = graphs.write_operator_tables(files, meter, operators) if operators else []
+    for file, rows in tables:
+        console.print(operators_table(file, rows))
+    latencies = [(each.file, each.latency) for each in timed]
+    console.print(files_table(latencies))
+    if timed[0].latency.source == "host":
+        say("Timed on this computer; a phone's latencies differ.")
+    if bundle is not None:
+        bundles.save_timings(bundle, target, timed, say)
     if as_json:
-        print_json(dataclasses.asdict(trusted))
+        print_json(files_json(latencies))
+    if add_to is not None:  # last: a graph that fits into no profile was measured all the same
+        say(graphs.add_to_profile(add_to, timed))
 
 
-def doctor(
-    profile: Annotated[
-        str | None, typer.Option(help="Show how far a device profile can be trusted.")
-    ] = None,
-    device: Phone = "adb",
-    benchmark_binary: Program = None,
-    as_json: AsJson = False,
+def _measure_study(
+    file: Path,
+    device: "Device",
+    how: "HowToMeasure",
+    threads: int | None,
+    again: bool,
+    storage: str | None,
+    console: "Console",
+    as_json: bool,
 ) -> None:
-    """See whether all that measuring needs is there, or how far a profile can be trusted."""
-    console = Console(stderr=True)
-    if profile is not None:
-        from jejunet_nas.latency.predicted_meter import profile_file
-        from jejunet_nas.latency.trust import trust, trust_lines
+    from jejunet_nas.measure.front import measure_front
+    from jejunet_nas.reporting.timings import front_json, front_table, graphs_table
+    from jejunet_nas.study.opened import open_study
 
-        trusted = trust(profile_file(profile))
-        if as_json:
-            print_json(dataclasses.asdict(trusted))
-        else:
-            typer.echo("\n".join(trust_lines(trusted)))
-        return
-    from jejunet_nas.latency.doctor import examine
-
-    checks = examine(device, benchmark_binary)
+    say, study = sayer(console), open_study(file, storage=storage)
+    timed = measure_front(study, device, how, threads, again=again, say=say)
+    console.print(graphs_table(timed.graphs))
+    console.print()
+    console.print(front_table(timed.history, timed.trials))
+    source = timed.graphs[0].latency.source
+    if source == "host":
+        say("Timed on this computer: the target is a phone's, so the ranking does not change.")
+    elif source == "measured":
+        by_name = file == Path("studies") / f"{file.stem}.yaml"
+        name = shlex.quote(file.stem if by_name else str(file))
+        say(f"saved in {study.networks}; update the report: jejunet-nas report {name}")
     if as_json:
-        print_json({"checks": [dataclasses.asdict(check) for check in checks]})
-    say = sayer(console)
-    for check in checks:
-        say(f"{'ok' if check.works else 'no':4}{check.name}: {check.words}")
-    if not all(check.works for check in checks):
-        say("Until all is ok, latencies can be predicted, not measured.")
+        print_json(front_json(timed.history, timed.graphs, timed.trials))

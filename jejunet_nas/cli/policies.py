@@ -54,7 +54,7 @@ def policies(
             Evaluation(val, graphs),
             network.latencies,
             target_fps=settings.target_fps,
-            tell=lambda what: status.update(f"comparing policies: {what}"),
+            say=lambda what: status.update(f"comparing policies: {what}"),
         )
     text = policies_page(rows, chosen.trial, study=settings.name, val=val)
     target.write_text(text, encoding="utf-8")

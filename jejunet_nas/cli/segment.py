@@ -121,13 +121,14 @@ def _table(tally: "Tally") -> "Table":
     from rich.table import Table
 
     from jejunet_nas.records import PATHS
+    from jejunet_nas.records.words import per_cent
 
     table = Table("path", *(("frames %", "median ms", "mean ms", "95 % below ms")), box=None)
     for name, figures in tally.host_ms().items():
         if figures is not None:
             cells = (figures["median"], figures["mean"], figures["p95"])
             share = tally.shares[name] if name in PATHS else 1.0
-            table.add_row(name, f"{100 * share:.1f}", *(f"{ms:.2f}" for ms in cells))
+            table.add_row(name, per_cent(share), *(f"{ms:.2f}" for ms in cells))
     for column in table.columns[1:]:
         column.justify = "right"
     return table

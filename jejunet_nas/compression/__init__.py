@@ -1,1 +1,1 @@
-"""From a trained Keras network to checked int8 graphs."""
+"""From a trained Keras network to checked `.tflite` graphs."""

@@ -1,9 +1,8 @@
-"""Bias correction: what rounding shifts on average is given back to the bias.
+"""Bias correction: the mean error of rounding is subtracted from the bias.
 
-Rounded weights add up to a little more or less than the float ones, and so does what they make of
-rounded inputs: each channel's mean moves (Nagel et al., 2019, section 4.2). Run over the
-calibration frames, the rounded network's means are brought back to the float ones, layer by layer
-in one pass, each layer on inputs that are corrected already.
+Rounded weights and inputs shift the mean of each channel (Nagel et al., 2019, section 4.2). The
+rounded network runs over the calibration frames once, layer by layer, and each bias is set so that
+the means are the float ones; each layer sees inputs that are corrected already.
 """
 
 from typing import Any
@@ -18,32 +17,28 @@ from jejunet_nas.networks.folded_layers import Folded, FoldedLayer, FoldedLayers
 
 
 class _Correcting(Rounding):
-    """Rounds, and moves each convolution's channels to the means that the float ones have."""
+    """Rounds, and shifts each convolution's channels to the float means."""
 
     def __init__(self, ranges: Ranges, means: dict[str, Values]) -> None:
         super().__init__(ranges)
         self._means = means
         self.shifts: dict[str, Values] = {}
-        self.logits: Any = None
 
     def linear(self, name: str, x: Any) -> Any:
         if name not in self._means:
             return x  # an addition, which has no bias
         assert name not in self.shifts, f"{name} is corrected once"
         self.shifts[name] = self._means[name] - tf.reduce_mean(x, PIXELS).numpy()
-        x = x + self.shifts[name]
-        if name == "logits":
-            self.logits = x
-        return x
+        return super().linear(name, x + self.shifts[name])
 
 
 def bias_corrected(
     network: FoldedNetwork, ranges: Ranges, means: dict[str, Values], inputs: CalibrationInputs
-) -> tuple[Folded, Any]:
-    """Return the weights of `network` with biases that give the float means, and its logits then.
+) -> tuple[Folded, Values]:
+    """Return the weights of `network` with corrected biases, and its logits with them.
 
-    means: of what the float network's convolutions made of the same inputs, before any ReLU6; all
-    of them are run at once.
+    means: of the float network's convolutions on the same inputs, before any ReLU6. All inputs are
+    run in one batch.
     """
     weights = network.layers.weights
     correcting = _Correcting(ranges, {name: means[name] for name in weights if name in means})
@@ -55,4 +50,4 @@ def bias_corrected(
         name: FoldedLayer(kernel, np.asarray(bias + correcting.shifts.get(name, 0), np.float32))
         for name, (kernel, bias) in weights.items()
     }
-    return corrected, correcting.logits
+    return corrected, np.asarray(correcting.logits)

@@ -1,7 +1,7 @@
-"""Chain: methods of compression in an order that makes sense, and in words.
+"""Chain: compression methods in a valid order, and in words.
 
-A chain is applied from left to right: prune, then cluster, then one of the formats that a graph can
-be written in, int8 after training where none is named.
+A chain is applied from left to right: prune, cluster, then one format of the graphs; the default is
+int8 after training.
 
     (Pruning(kind="channels", share=0.5), QuantizationAware())
 
@@ -9,6 +9,7 @@ In words, as the command line takes them: `prune:share=0.5 + qat`.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any, get_args, get_type_hints
 
@@ -37,11 +38,12 @@ _WORDS: dict[str, type[Any]] = {
     "prune": Pruning,
     "cluster": Clustering,
 }
-_ORDER: tuple[tuple[type[Any], ...], ...] = ((Pruning,), (Clustering,), get_args(Format))
+_FORMATS = [word for word, kind in _WORDS.items() if kind in get_args(Format)]
+_ORDER = ["prune (channels)", "prune (magnitude)", "cluster", *_FORMATS]
 
 
 def chain_of(network: Network, settings: CompressionSettings) -> Chain:
-    """Return how `network` is made of the one that it was trained as."""
+    """Return the chain that makes `network` from its trained base."""
     methods: list[Method] = []
     if network.pruning:
         methods.append(dataclasses.replace(settings.pruning, share=network.pruning))
@@ -52,23 +54,26 @@ def chain_of(network: Network, settings: CompressionSettings) -> Chain:
 
 def checked_chain(methods: Sequence[Method]) -> Chain:
     """Return `methods` with a format at the end. Raises `SettingError` for another order."""
-    places = [_place(method) for method in methods]
-    for before, after, left, right in zip(places, places[1:], methods, methods[1:], strict=False):
-        if before > after or (before == after and not _are_both_prunings(left, right)):
-            fix = "Leave one out" if _kind(left) == _kind(right) else "Exchange them"
-            if before == after == len(_ORDER) - 1:
-                fix = "Give each a --settings of its own"
-            raise SettingError(
-                f"{_kind(left)} stands before {_kind(right)}; allowed: prune (channels, then "
-                f"magnitude), then cluster, then one of {', '.join(_formats())}. {fix}."
-            )
-    clustered = any(isinstance(method, Clustering) for method in methods)
-    if clustered and getattr(methods[-1], "equalize", "auto") == "always":
+    kinds = [_kind(method) for method in methods]
+    for left, right in itertools.pairwise(kinds):
+        if {left, right} <= {*_FORMATS}:
+            fix = "Give each a --settings of its own"
+        elif left == right:
+            fix = "Leave one out"
+        elif _ORDER.index(left) > _ORDER.index(right):
+            fix = "Exchange them"
+        else:
+            continue
         raise SettingError(
-            "equalize is always behind cluster, whose values it would pull apart; allowed: auto, "
+            f"{left} stands before {right}; allowed: prune (channels, then magnitude), then "
+            f"cluster, then one of {', '.join(_FORMATS)}. {fix}."
+        )
+    if "cluster" in kinds and getattr(methods[-1], "equalize", "auto") == "always":
+        raise SettingError(
+            "equalize is always after cluster, whose clusters it would break up; allowed: auto, "
             "never. Leave it out."
         )
-    formatted = bool(places) and places[-1] == len(_ORDER) - 1
+    formatted = bool(kinds) and kinds[-1] in _FORMATS
     return tuple(methods) if formatted else (*methods, PostTrainingInt8())
 
 
@@ -78,18 +83,8 @@ def chain_from_words(words: str) -> Chain:
 
 
 def chain_in_words(chain: Chain) -> str:
-    """Return the words that `chain_from_words` reads, without what is as it would be anyway."""
+    """Return the words that `chain_from_words` reads, without default values."""
     return " + ".join(map(_in_words, chain))
-
-
-def _are_both_prunings(left: Method, right: Method) -> bool:
-    """Return whether channels are pruned first and single weights then."""
-    kinds = [method.kind for method in (left, right) if isinstance(method, Pruning)]
-    return kinds == ["channels", "magnitude"]
-
-
-def _place(method: Method) -> int:
-    return next(place for place, kinds in enumerate(_ORDER) if isinstance(method, kinds))
 
 
 def _name(method: Method) -> str:
@@ -100,17 +95,13 @@ def _kind(method: Method) -> str:
     return f"prune ({method.kind})" if isinstance(method, Pruning) else _name(method)
 
 
-def _formats() -> list[str]:
-    return [word for word, kind in _WORDS.items() if kind in get_args(Format)]
-
-
 def _in_words(method: Method) -> str:
-    told = [
+    changed = [
         f"{field.name}={getattr(method, field.name)}"
         for field in dataclasses.fields(method)
         if getattr(method, field.name) != field.default
     ]
-    return f"{_name(method)}:{','.join(told)}" if told else _name(method)
+    return f"{_name(method)}:{','.join(changed)}" if changed else _name(method)
 
 
 def _method(words: str) -> Method:
@@ -120,20 +111,17 @@ def _method(words: str) -> Method:
             f"--settings names {name or 'nothing'}; allowed: {', '.join(_WORDS)}, joined by +."
             f"{closest(name, list(_WORDS))}"
         )
-    kind = _WORDS[name]
-    values = {}
+    kind, values = _WORDS[name], dict[str, Any]()
+    known = get_type_hints(kind)
     for pair in rest.split(",") if rest else []:
         key, equals, text = (part.strip() for part in pair.partition("="))
-        known = get_type_hints(kind)
         if key in values:
-            raise SettingError(
-                f"--settings says {key} of {name} twice; allowed: once. Remove one of them."
-            )
+            raise SettingError(f"--settings gives {key} of {name} twice. Remove one of them.")
         if not equals or key not in known:
             wanted = ", ".join(f"{each}=VALUE" for each in known) or "nothing"
             raise SettingError(
-                f"--settings says {pair.strip() or 'nothing behind a comma'} of {name}; allowed: "
-                f"{wanted}. {closest(key, list(known)).strip() or 'Remove it, or write one.'}"
+                f"--settings gives {pair.strip() or 'nothing after a comma'} for {name}; allowed: "
+                f"{wanted}.{closest(key, list(known)) or ' Remove it, or write one.'}"
             )
         values[key] = _value(name, key, text, known[key])
     method: Method = kind(**values)
@@ -146,5 +134,5 @@ def _value(name: str, key: str, text: str, kind: Any) -> Any:
     try:
         return kind(text)
     except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
+        wanted = "whole numbers" if kind is int else "numbers"
         raise SettingError(f"{key} of {name} is {text}; allowed: {wanted}. Write one.") from None

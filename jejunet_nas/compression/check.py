@@ -1,8 +1,9 @@
-"""What is true of graphs after their conversion, checked by loading and running them."""
+"""Check: graphs after their conversion, loaded, run, and compared with the float network."""
 
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,16 +25,15 @@ from jejunet_nas.resize import thumbnails
 
 NOISIEST = 3  # layers that a record names
 FRAMES = 4  # on which layers are compared
-SCORE = "score"  # what the gate's graph calls the output of its last layer
 
-Values = npt.NDArray[np.float32]
-Layers = dict[str, Values]  # what each hands on
+Frames = npt.NDArray[np.uint8]
+Layers = dict[str, npt.NDArray[np.float32]]  # the output of each
 
 
 def check_graph(file: Path) -> GraphRecord:
     """Load `file` under LiteRT's default delegate, run it once, and describe it.
 
-    Raises `TrialError` naming the operator that does not load or that the delegate leaves aside.
+    Raises `TrialError` naming the operators that do not load or run outside the delegate.
     """
     record = describe_graph(file)
     unexpected = sorted(set(record.not_delegated) - {*OUTSIDE_DELEGATE})
@@ -73,106 +73,86 @@ def describe_graph(file: Path) -> GraphRecord:
 def check_agreement(
     files: Mapping[GraphName, Path],
     network: FoldedNetwork,
-    frames: npt.NDArray[np.uint8],
+    frames: Frames,
     *,
     equalized: bool = False,
     bias_corrected: bool = False,
 ) -> AgreementRecord:
-    """Return how far the graphs in `files` agree with `network` in float, layer by layer.
+    """Return the agreement of the graphs in `files` with the float `network`, layer by layer.
 
-    frames: uint8 [count, height, width, 3]; a few of them are compared. The propagate path is
-    given the context of the frame before, the gate that frame's thumbnail.
+    frames: uint8 [count, height, width, 3]; a few of them are compared. The propagate graph gets
+    the context of the frame before, the gate graph that frame's thumbnail.
     """
     frames = frames[spread(len(frames), FRAMES)]
-    seen = _Seen()
-    floats = FoldedNetwork(
-        network.network, network.classes, FoldedLayers(network.layers.weights, seen)
-    )
-    runs = _Runs(files, frames)
-    pixels, small = as_input(frames), as_input(thumbnails(frames))
-    class_maps, contexts = floats.key(pixels)
-    of_key = seen.taken()
-    propagated = floats.propagate(pixels, np.roll(contexts, 1, axis=0))
-    of_propagate = seen.taken()
-    scores = floats.gate(small, np.roll(small, 1, axis=0))
-    of_gate = seen.taken()
-    key, propagate, gate = runs.key(), runs.propagate(), runs.gate()
-    compared: dict[GraphName, tuple[Layers, Layers]] = {
-        "key": (of_key, key),
-        "propagate": (of_propagate, propagate),
-        "gate": (of_gate, gate),
-    }
-    noise: dict[str, LayerNoise] = {}  # of each layer, in the graph where it is further off
-    for graph, (wanted, found) in compared.items():
-        for layer in wanted.keys() & found.keys():
-            snr_db = signal_to_noise_db(wanted[layer], found[layer])
+    wanted, outputs = _float_layers(network, frames)
+    found = _graph_layers(files, frames)
+    noise: dict[str, LayerNoise] = {}  # of each layer, in the graph where it is larger
+    for graph, layers in wanted.items():
+        for layer in layers.keys() & found[graph].keys():
+            snr_db = signal_to_noise_db(layers[layer], found[graph][layer])
             if layer not in noise or snr_db < noise[layer].snr_db:
                 noise[layer] = LayerNoise(layer=layer, graph=graph, snr_db=snr_db)
     return AgreementRecord(
         frames=len(frames),
-        key=float(np.mean(key["class_map"] == class_maps.numpy())),
-        propagate=float(np.mean(propagate["class_map"] == propagated.numpy())),
-        gate_error=float(np.mean(np.abs(gate[SCORE] - scores.numpy()))),
-        logits_db=signal_to_noise_db(of_key["logits"], key["logits"]),
+        key=float(np.mean(found["key"]["class_map"] == outputs["key"])),
+        propagate=float(np.mean(found["propagate"]["class_map"] == outputs["propagate"])),
+        gate_error=float(np.mean(np.abs(found["gate"]["score"] - outputs["gate"]))),
+        logits_db=signal_to_noise_db(wanted["key"]["logits"], found["key"]["logits"]),
         noisiest=tuple(sorted(noise.values(), key=lambda each: each.snr_db)[:NOISIEST]),
         equalized=equalized,
         bias_corrected=bias_corrected,
     )
 
 
-class _Seen(Taps):
-    """Keeps what layers hand on."""
+class _Outputs(Taps):
+    """Keeps the output of each layer."""
 
     def __init__(self) -> None:
-        self._values: Layers = {}
+        self.layers: Layers = {}
 
     def output(self, name: str, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        self._values[name] = np.asarray(x)
+        if name != "class_map":  # enlarged logits here, classes in the graphs
+            self.layers[name] = np.asarray(x)
         return x
 
-    def taken(self) -> Layers:
-        """Return what was kept since the last time; `class_map` is called what it is, logits."""
-        values, self._values = self._values, {}
-        values.pop("class_map", None)
-        return values
+
+def _float_layers(
+    network: FoldedNetwork, frames: Frames
+) -> tuple[dict[GraphName, Layers], dict[GraphName, npt.NDArray[np.float32]]]:
+    """Return the layers of each float path, and its class maps or scores."""
+    taps = _Outputs()
+    floats = FoldedNetwork(
+        network.network, network.classes, FoldedLayers(network.layers.weights, taps)
+    )
+    pixels, small = as_input(frames), as_input(thumbnails(frames))
+    layers, outputs = dict[GraphName, Layers](), {}
+
+    def take(graph: GraphName, output: Any) -> None:
+        outputs[graph] = output.numpy()
+        layers[graph], taps.layers = taps.layers, {}
+
+    class_maps, contexts = floats.key(pixels)
+    take("key", class_maps)
+    take("propagate", floats.propagate(pixels, np.roll(contexts, 1, axis=0)))
+    take("gate", floats.gate(small, np.roll(small, 1, axis=0)))
+    return layers, outputs
 
 
-class _Runs:
-    """The graphs, run without a delegate over the same frames; what layers hand on, stacked."""
-
-    def __init__(self, files: Mapping[GraphName, Path], frames: npt.NDArray[np.uint8]) -> None:
-        self._files, self._frames = files, frames
-        self._small = thumbnails(frames)
-        self._contexts: list[npt.NDArray[np.int8]] = []
-
-    def key(self) -> Layers:
-        """Return the layers of the key graph; its contexts are kept as they are stored."""
-        graph = Graph(self._files["key"])
-        self._contexts = [graph.run(image=frame[None])["context"] for frame in self._frames]
-        return self._stacked("key", [{"image": frame[None]} for frame in self._frames])
-
-    def propagate(self) -> Layers:
-        """Return the layers of the propagate graph, each frame with the context before it."""
-        carried = [self._contexts[-1], *self._contexts[:-1]]
-        return self._stacked(
-            "propagate",
-            [
-                {"image": frame[None], "context": context}
-                for frame, context in zip(self._frames, carried, strict=True)
-            ],
-        )
-
-    def gate(self) -> Layers:
-        """Return the layers of the gate graph."""
-        before = np.roll(self._small, 1, axis=0)
-        return self._stacked(
-            "gate",
-            [
-                {"now": now[None], "keyframe": then[None]}
-                for now, then in zip(self._small, before, strict=True)
-            ],
-        )
-
-    def _stacked(self, graph: GraphName, runs: list[dict[str, npt.NDArray[np.int8]]]) -> Layers:
-        made = list(layer_values(self._files[graph], runs))
-        return {layer: np.concatenate([each[layer] for each in made]) for layer in made[0]}
+def _graph_layers(files: Mapping[GraphName, Path], frames: Frames) -> dict[GraphName, Layers]:
+    """Run the graphs without a delegate; return their layers, all frames stacked."""
+    key, small = Graph(files["key"]), thumbnails(frames)
+    contexts = [key.run(image=frame[None])["context"] for frame in frames]
+    inputs: dict[GraphName, dict[str, npt.NDArray[np.uint8 | np.int8]]] = {
+        "key": {"image": frames},
+        "propagate": {"image": frames, "context": np.roll(np.concatenate(contexts), 1, axis=0)},
+        "gate": {"now": small, "keyframe": np.roll(small, 1, axis=0)},
+    }
+    found = {}
+    for graph, stacked in inputs.items():
+        runs = [
+            {name: values[index : index + 1] for name, values in stacked.items()}
+            for index in range(len(frames))
+        ]
+        made = list(layer_values(files[graph], runs))
+        found[graph] = {layer: np.concatenate([each[layer] for each in made]) for layer in made[0]}
+    return found

@@ -1,7 +1,7 @@
-"""Clustering: each kernel holds no more than so many values, which training moves.
+"""Clustering: each kernel has at most so many different values, which training moves.
 
-By tensorflow-model-optimization's wrappers. LiteRT computes as long as before; a compressed file is
-smaller, since it names the same few values over and over.
+It uses tensorflow-model-optimization's wrappers. LiteRT gets no faster; a compressed file gets
+smaller, since the same few values repeat.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,10 @@ def train_clustered(
     *,
     keep_zeros: bool,
 ) -> KerasNetwork:
-    """Return `network` with clustered kernels, trained on; its zeros stay where they are asked to.
+    """Return `network` with clustered kernels, fine-tuned.
 
-    Kernels with fewer weights than clusters, and those of depthwise layers, stay as they are.
+    keep_zeros: whether zeros stay zero. Kernels with fewer weights than clusters, and those of
+    depthwise layers, are left unclustered.
     """
     wrappers: dict[str, Any] = {}
 
@@ -61,20 +62,10 @@ def train_clustered(
         steps=settings.steps,
         learning_rate=settings.learning_rate,
     )
+    weights: dict[str, list[Any]] = {}
     for name, wrapper in wrappers.items():
         wrapper.update_clustered_weights_associations()
         kernel = wrapper.layer.kernel.numpy()
         others = [v.numpy() for v in wrapper.layer.weights if v.shape == (kernel.shape[3],)]
-        clustered.layers[name] = _Stripped(weights=[kernel, *others])
-    return unwrapped(clustered)
-
-
-class _Stripped:
-    """The weights of a layer whose wrapper is gone."""
-
-    def __init__(self, weights: list[Any]) -> None:
-        self.weights = weights
-
-    def get_weights(self) -> list[Any]:
-        """Return kernel and bias."""
-        return self.weights
+        weights[name] = [kernel, *others]
+    return unwrapped(clustered, weights)

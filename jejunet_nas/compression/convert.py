@@ -1,10 +1,10 @@
-"""The only call of the TFLite converter.
+"""The only caller of the TFLite converter.
 
-One concrete function of batch 1, its weights constants, is traced and converted: half a second
-where converting the Keras model takes 13 s, most of them spent on exporting every layer.
+One concrete function of batch 1 with constant weights is traced and converted. That takes half a
+second; converting the Keras model takes 13 s, most of them for exporting every layer.
 
-What is int8 is told by the function itself, in whose graph the ranges stand (`rounding`), or found
-by running it (`convert_int8`), which takes twice as long.
+The int8 ranges are in the function's graph (`rounding`), or the converter finds them by running it
+(`convert_int8`), which takes twice as long.
 """
 
 import logging
@@ -28,13 +28,13 @@ def convert_rounded(
 ) -> bytes:
     """Return `function`, whose tensors are rounded to their ranges, as an int8 `.tflite` graph.
 
-    inputs: each input's shape with batch 1. Inputs are uint8, those in `int8_inputs` int8; outputs
-    are int8, or uint8 where the function casts to it.
+    inputs: shapes with batch 1. Inputs are uint8, or int8 if in `int8_inputs`; outputs are int8, or
+    uint8 if the function casts to it.
     """
     converter, names, _ = _converter(function, inputs)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # What is left to do to such a graph is done in `_finish`; the converter would read it twice and
-    # write it once more to look for constants that are alike, of which there are none worth it.
+    # `_finish` does the rest. The converter would parse the graph twice and write it again to merge
+    # equal constants, which saves nothing here.
     converter._optimize_tflite_model = lambda graph, *_, **__: graph
     return _finish(_quietly(converter.convert), names, int8_inputs, bytes_outside=True)
 
@@ -46,9 +46,9 @@ def convert_int8(
     *,
     int8_inputs: Sequence[str] = (),
 ) -> bytes:
-    """Return `function` in floats as an int8 graph, its ranges found by running it.
+    """Return the float `function` as an int8 graph, with ranges found by running it.
 
-    calibration: float inputs by name, one dictionary a run. The rest is as in `convert_rounded`.
+    calibration: float inputs by name, one dictionary a run. Other arguments: see `convert_rounded`.
     """
     converter, names, order = _converter(function, inputs)
 
@@ -58,7 +58,9 @@ def convert_int8(
 
     converter.representative_dataset = runs
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    _take_bytes(converter)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.int8
     return _finish(_quietly(converter.convert), names, int8_inputs)
 
 
@@ -69,9 +71,9 @@ def convert_float(
     weights: FloatWeights,
     uint8_inputs: Sequence[str] = (),
 ) -> bytes:
-    """Return `function` as a graph that computes in float32, with its `weights` kept so.
+    """Return `function` as a graph that computes in float32 and stores its weights as `weights`.
 
-    With int8 weights the kernels of LiteRT round what they multiply on the fly (dynamic range).
+    With int8 weights, LiteRT quantises activations while it runs (dynamic range).
     """
     types = {name: tf.uint8 for name in uint8_inputs}
     converter, names, _ = _converter(function, inputs, types)
@@ -87,7 +89,7 @@ def _converter(
     inputs: Mapping[str, tuple[int, ...]],
     types: Mapping[str, Any] | None = None,
 ) -> tuple[Any, list[str], list[str]]:
-    """Return a converter, the names of the outputs in their order, and those of the inputs."""
+    """Return a converter, and the names of outputs and of float inputs in their order."""
     types = types or {}
     specs = {
         name: tf.TensorSpec(shape, types.get(name, tf.float32), name=name)
@@ -97,9 +99,8 @@ def _converter(
     names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
     order = [tensor.name.split(":")[0] for tensor in traced.inputs if tensor.dtype == tf.float32]
     converter = _quietly(lambda: tf.lite.TFLiteConverter.from_concrete_functions([traced]))
-    converter.exclude_conversion_metadata = True  # it costs reading and writing the graph once more
-    # The graph holds constants alone: freezing would copy it operator by operator, to the same
-    # bytes in the end, which takes a fifth of the time.
+    converter.exclude_conversion_metadata = True  # costs parsing and writing the graph again
+    # The graph has no variables. Freezing it would take a fifth of the time for the same bytes.
     converter._freeze_concrete_function = lambda: (
         traced.graph.as_graph_def(),
         list(traced.inputs),
@@ -109,12 +110,6 @@ def _converter(
     return converter, names, order
 
 
-def _take_bytes(converter: Any) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.int8
-
-
 def _finish(
     graph: bytes,
     outputs: Sequence[str],
@@ -122,12 +117,11 @@ def _finish(
     *,
     bytes_outside: bool = False,
 ) -> bytes:
-    """Name the outputs, and let `int8_inputs` in as they are.
+    """Name the outputs, and make `int8_inputs` int8.
 
-    The converter has one type for all inputs and puts a QUANTIZE behind each; a context that
-    another graph left as int8 needs none, so its QUANTIZE is taken out again. bytes_outside: inputs
-    and outputs are floats still, and become bytes here; the converter's own way of doing so reads
-    and writes the whole graph once more.
+    The converter has one type for all inputs and adds a QUANTIZE to each. The context comes from
+    another graph as int8, so its QUANTIZE is removed. bytes_outside: inputs and outputs are still
+    floats and become bytes here; the converter would parse and write the whole graph again.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(graph))
     (subgraph,) = model.subgraphs
@@ -149,10 +143,10 @@ def _finish(
 
 
 def _take_bytes_in(subgraph: Any) -> None:
-    """Make each float input uint8: the QUANTIZE behind it then shifts bytes by 128."""
+    """Make each float input uint8: its QUANTIZE then shifts bytes by 128."""
     for tensor in subgraph.inputs:
         readers = [op for op in subgraph.operators if tensor in list(op.inputs)]
-        if not readers:  # the picture, where there is no detail to look at: bytes of any meaning
+        if not readers:  # an unused input: the image, with detail none
             subgraph.tensors[tensor].type = schema_fb.TensorType.UINT8
             continue
         (quantize,) = readers
@@ -165,7 +159,7 @@ def _take_bytes_in(subgraph: Any) -> None:
 
 
 def _hand_bytes_out(subgraph: Any) -> None:
-    """Hand out what the DEQUANTIZE at each float output is given."""
+    """Remove the DEQUANTIZE before each float output."""
     for position, tensor in enumerate(list(subgraph.outputs)):
         if subgraph.tensors[tensor].type != schema_fb.TensorType.FLOAT32:
             continue
@@ -175,7 +169,7 @@ def _hand_bytes_out(subgraph: Any) -> None:
 
 
 def _quietly(do: Callable[[], Any]) -> Any:
-    """Do something without the converter's warnings, which are said of every graph made so."""
+    """Call `do` without the warnings that the converter gives for every such graph."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

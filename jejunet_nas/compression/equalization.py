@@ -1,13 +1,12 @@
-"""Equalisation across layers: channels brought to one size before they are rounded together.
+"""Equalisation across layers: channels are scaled to about one size before rounding.
 
-A channel may be multiplied where it is written if it is divided where it is read (Nagel et al.,
-"Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.1): the
-float network computes what it did. Activations have one step for all channels of a tensor, so a
-channel a hundredth as large as another has no more than two or three steps left; and weights that
-read it are a hundred times those beside them.
+A channel may be multiplied where it is written if it is divided where it is read; the float network
+stays the same (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction", 2019, section 4.1). int8 has one step for all channels of a tensor, so a channel a
+hundredth as large as another has only two or three steps.
 
-ReLU6 stays. It would cut a raised channel off where it did not before, so a channel is raised no
-further than its largest value seen allows, and one that reaches 6 keeps its size.
+ReLU6 stays. A channel is raised only as far as its largest observed value stays below 6, and one
+that reaches 6 keeps its size.
 """
 
 import numpy as np
@@ -20,15 +19,15 @@ from jejunet_nas.networks.wiring import Reader, Stream, Wiring
 Factors = npt.NDArray[np.float32]  # [channels]
 
 SIX = 6.0
-ROOM = 1.5  # of a raised channel under ReLU6, for what calibration did not show
-MOST = 1024.0  # by which a channel is raised or lowered
-ROUNDS = 2  # over all streams: a layer's weights change with both its ends
+ROOM = 1.5  # of a raised channel below 6, for values that calibration did not show
+MOST = 1024.0  # factor by which a channel is raised or lowered
+ROUNDS = 2  # over all streams: a layer's weights change from both ends
 
 
 def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Folded:
-    """Return `weights` with channels of about one size; the network computes what it did.
+    """Return `weights` of the same network with channels of about one size.
 
-    outputs: what the float network's layers hand on over the calibration frames.
+    outputs: of the float network's layers over the calibration frames.
     """
     weights, reach = dict(weights), _reaches(wiring, outputs)
     for _ in range(ROUNDS):
@@ -41,7 +40,7 @@ def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Fol
 
 
 def _reaches(wiring: Wiring, outputs: dict[str, Reach]) -> dict[str, Factors]:
-    """Return the largest absolute value of each stream's channels, whoever hands them on."""
+    """Return the largest absolute value of each stream's channels."""
     return {
         name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
         for name, stream in wiring.streams.items()
@@ -49,10 +48,10 @@ def _reaches(wiring: Wiring, outputs: dict[str, Reach]) -> dict[str, Factors]:
 
 
 def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:
-    """Return by how much each channel is raised (over 1) or lowered.
+    """Return the factor of each channel.
 
-    Where only depthwise layers read it, whose weights are rounded channel by channel, all channels
-    come to one size. Where sums over channels do, their weights' sizes count as much.
+    If only depthwise layers read it, whose weights are rounded per channel, all channels get one
+    size. If layers that sum over channels read it, the sizes of their weights count as much.
     """
     most = float(reach.max())
     if most < 1e-30:  # all are always 0
@@ -61,23 +60,23 @@ def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:
     size = np.where(alive, reach, 1.0) / most
     weight = _reading(stream, weights)
     factors = 1 / size if weight is None else np.sqrt(np.maximum(weight, 1e-6) / size)
-    factors = factors / float((size * factors)[alive].max())  # the tensor's range stays what it was
+    factors = factors / float((size * factors)[alive].max())  # the tensor's range stays the same
     if stream.relu6:
         top = min(SIX / ROOM, most)
         factors = np.minimum(factors * most / top, top / np.where(alive, reach, 1.0))
         factors = np.where(reach > top, 1.0, factors)
     factors = np.where(alive, np.clip(factors, 1 / MOST, MOST), 1.0)
     if weight is not None:
-        # What is always 0 may be raised at will, until what reads it is no larger than the rest.
+        # Channels that are always 0 may be raised until their readers are no larger than others.
         left = float((weight / factors)[alive].max())
         factors = np.where(alive, factors, np.clip(weight / max(left, 1e-30), 1.0, MOST))
     return np.asarray(factors, np.float32)
 
 
 def _reading(stream: Stream, weights: Folded) -> Factors | None:
-    """Return how large the weights that read each channel are, beside those that read the others.
+    """Return the relative size of the weights that read each channel.
 
-    1 where a channel has its layer's largest weight for some output; None where nothing sums.
+    1: its layer's largest weight for some output. None: no reader sums over channels.
     """
     found = None
     for reader in stream.readers:

@@ -4,7 +4,7 @@
     propagate.tflite   image, context -> class_map
     gate.tflite        now, keyframe -> score
 
-Pictures go in as uint8 pixels whatever the graph computes in, and class maps come out as uint8.
+Pictures are uint8 pixels whatever the graph computes in, class maps are uint8.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Int8Network:
-    """A network as int8 holds it: folded weights still in floats, and every output's range."""
+    """A network in int8: folded weights, still in floats, and every output's range."""
 
     network: Network
     classes: int
@@ -39,7 +39,7 @@ class Int8Network:
     ranges: Ranges
 
     def rounded(self) -> FoldedNetwork:
-        """Return the network that computes in floats what the int8 graphs do."""
+        """Return the float network that computes what the int8 graphs do."""
         return self._with(Rounding(self.ranges))
 
     def write(self, folder: Path) -> dict[GraphName, Path]:
@@ -63,7 +63,7 @@ class Int8Network:
 def write_float_graphs(
     network: FoldedNetwork, folder: Path, weights: FloatWeights
 ) -> dict[GraphName, Path]:
-    """Write the graphs of `network` that compute in float32, with `weights` kept so."""
+    """Write float32 graphs of `network` whose weights are stored as `weights`."""
     shapes = graph_shapes(network.network)
     return _write(
         folder,
@@ -80,7 +80,7 @@ def write_float_graphs(
 def functions(
     network: FoldedNetwork, *, pixels: Callable[[Any], Any] = lambda values: values
 ) -> dict[GraphName, Function]:
-    """Return what each graph computes, by names; `pixels` is done to pictures first."""
+    """Return the function of each graph; `pixels` is applied to pictures first."""
     return {
         "key": lambda image: dict(
             zip(("class_map", "context"), network.key(pixels(image)), strict=True)
@@ -93,7 +93,7 @@ def functions(
 
 
 def graph_shapes(network: Network) -> dict[GraphName, Shapes]:
-    """Return each graph's inputs, of batch 1."""
+    """Return the input shapes of each graph, with batch 1."""
     height, width, stride = network.input_height, network.input_width, context_stride(network)
     image = (1, height, width, 3)
     context = (1, height // stride, width // stride, context_channels(network))

@@ -1,8 +1,8 @@
-"""Keeping: zeros stay zero and what is equal stays equal, while a network is trained on.
+"""Keeping: zeros stay zero and clusters stay clusters during fine-tuning.
 
-A pruned or clustered kernel that is trained like any other loses both after one step. So each step
-is followed by the way back: weights that were zero are zero again, and those of one cluster in one
-output channel take their mean. Per channel, since folded batch norm has scaled each by its own.
+One plain step would destroy both. So after each step, weights that were zero are set to zero, and
+the weights of one cluster in one output channel to their mean. Clusters are per channel, since
+folded batch norm has scaled each channel differently.
 """
 
 import dataclasses
@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from jejunet_nas.networks.folded_layers import Folded
 
-Members = npt.NDArray[np.int32]  # of a kernel's shape: which weights are one
+Members = npt.NDArray[np.int32]  # of a kernel's shape: the cluster of each weight
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Keeping:
-    """What stays as it is, by layer.
+    """The zeros and clusters of each layer.
 
-    masks: 0 where a weight is 0, else 1. members: equal numbers where weights are equal.
+    masks: 0 where a weight is 0, else 1. members: equal numbers for equal weights.
     """
 
     masks: Mapping[str, npt.NDArray[np.float32]]
@@ -30,18 +30,13 @@ class Keeping:
 
     @classmethod
     def of(cls, kernels: Folded, *, zeros: bool, clusters: bool) -> "Keeping":
-        """Return what training must keep of `kernels`: their zeros, their clusters, or both."""
-        return cls(
-            masks={name: (layer.kernel != 0).astype(np.float32) for name, layer in kernels.items()}
-            if zeros
-            else {},
-            members={name: _members(layer.kernel) for name, layer in kernels.items()}
-            if clusters
-            else {},
-        )
+        """Keep the zeros of `kernels`, their clusters, or both."""
+        masks = {name: (layer.kernel != 0).astype(np.float32) for name, layer in kernels.items()}
+        members = {name: _members(layer.kernel) for name, layer in kernels.items()}
+        return cls(masks=masks if zeros else {}, members=members if clusters else {})
 
     def restorer(self, layers: Mapping[str, Any]) -> Callable[[], None]:
-        """Return what brings the kernels of Keras `layers` back, called after each step."""
+        """Return a function that restores the kernels of Keras `layers` after each step."""
         kernels = {name: layer.kernel for name, layer in layers.items() if hasattr(layer, "kernel")}
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]

@@ -1,16 +1,15 @@
-"""Pruning: what matters least is taken out, and the rest trained again.
+"""Pruning: the least important channels or weights are removed, and the network is fine-tuned.
 
-Channels (structured): of the decoder, and inside the last blocks. A channel matters as much as it
-varies, weighed by how strongly the layers that sum over it read it. What is left is a network of
-its own, narrower by `Network.pruning`: as many MACs fewer, and as much faster.
+Channels (structured): of the decoder and of the last blocks. Their importance is their variance
+times the squared weights that read them. The network gets narrower, by `Network.pruning`, and
+faster.
 
-Magnitude (unstructured): single weights of convolutions become 0, those of least magnitude in each
-kernel, by tensorflow-model-optimization's wrappers under a schedule that starts with none. LiteRT
-computes as long as before; only a compressed file is smaller.
+Magnitude (unstructured): the smallest weights of each convolution become 0, gradually, with
+tensorflow-model-optimization's wrappers. LiteRT gets no faster; only a compressed file is smaller.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,8 +34,8 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
 from jejunet_nas.training.material import Material
 
-RISING_SHARE = 0.6  # of the steps, in which more and more weights become 0
-UPDATE_EVERY = 5  # steps, after which the weights of least magnitude are found anew
+RISING_SHARE = 0.6  # of the steps, in which the share of zeros rises
+UPDATE_EVERY = 5  # steps, after which the smallest weights are chosen again
 
 Indices = npt.NDArray[np.int64]
 
@@ -44,9 +43,9 @@ Indices = npt.NDArray[np.int64]
 def cut_channels(
     network: KerasNetwork, share: float, frames: npt.NDArray[np.uint8]
 ) -> KerasNetwork:
-    """Return `network` without a `share` of the channels of its decoder and its last blocks.
+    """Return `network` without a `share` of the channels of its decoder and last blocks, untrained.
 
-    frames: uint8 [count, height, width, 3], on which it shows what varies. Nothing is trained.
+    frames: uint8 [count, height, width, 3], on which variances are computed.
     """
     narrow = dataclasses.replace(network.network, pruning=share)
     whole = read_wiring(network.network, network.classes)
@@ -67,7 +66,7 @@ def train_sparse(
     pictures: Sequence[Pictures],
     tell: Tell,
 ) -> KerasNetwork:
-    """Return `network` trained on while more and more of its weights become 0, up to the share."""
+    """Return `network`, fine-tuned while a rising share of its weights becomes 0."""
     wrappers: list[Any] = []
     rising = max(1, round(settings.steps * RISING_SHARE))
     every = UPDATE_EVERY if rising >= UPDATE_EVERY else 1
@@ -75,7 +74,7 @@ def train_sparse(
         initial_sparsity=0.0,
         final_sparsity=settings.share,
         begin_step=0,
-        end_step=rising // every * every,  # or the whole share would never be asked for
+        end_step=rising // every * every,  # else the final share is never reached
         frequency=every,
     )
 
@@ -88,11 +87,11 @@ def train_sparse(
     start_naming_anew(material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
-    copy_weights(network, sparse)
+    _set_weights(sparse, network)
     steps_done = iter(range(1, settings.steps + 1))
 
     def count_steps() -> None:
-        # The wrappers count their calls, and a layer of both paths is called twice a step.
+        # The wrappers count calls, and a layer of both paths is called twice a step.
         done = next(steps_done)
         for wrapper in wrappers:
             wrapper.pruning_step.assign(done)
@@ -110,26 +109,27 @@ def train_sparse(
     )
     for wrapper in wrappers:
         for weight, mask, _ in wrapper.pruning_vars:
-            weight.assign(weight * mask)  # the last step changed them once more
+            weight.assign(weight * mask)  # the last step changed them again
     return unwrapped(sparse)
 
 
-def unwrapped(network: KerasNetwork) -> KerasNetwork:
-    """Return a network of plain Keras layers with the weights of `network`."""
+def unwrapped(network: KerasNetwork, weights: Mapping[str, list[Any]] = {}) -> KerasNetwork:
+    """Return a copy of `network` in plain Keras layers, with its weights or the given ones."""
     plain = build_network(network.network, network.classes, seed=0)
-    copy_weights(network, plain)
+    _set_weights(plain, network, weights)
     return plain
 
 
-def copy_weights(source: KerasNetwork, target: KerasNetwork) -> None:
-    """Set the weights of `target` to those of `source`, layer by layer."""
+def _set_weights(
+    target: KerasNetwork, source: KerasNetwork, weights: Mapping[str, list[Any]] = {}
+) -> None:
     for name, layer in target.layers.items():
         if layer.weights:
-            layer.set_weights(source.layers[name].get_weights())
+            layer.set_weights(weights.get(name) or source.layers[name].get_weights())
 
 
 class _Variances(Taps):
-    """Notes how much each channel varies that a layer hands on."""
+    """Sums up the variance of each output channel."""
 
     def __init__(self) -> None:
         self.of: dict[str, Values] = {}
@@ -143,7 +143,7 @@ class _Variances(Taps):
 def _importance(
     network: KerasNetwork, wiring: Wiring, frames: npt.NDArray[np.uint8]
 ) -> dict[str, Values]:
-    """Return how much each channel of each group adds to what its readers make, as a variance."""
+    """Return the variance that each channel of each group adds to the layers that read it."""
     seen, weights = _Variances(), fold(network.layers)
     folded = FoldedNetwork(network.network, network.classes, FoldedLayers(weights, seen))
     CalibrationInputs.of(frames).run(folded)
@@ -160,12 +160,11 @@ def _importance(
 
 
 def _strongest(importance: Values, count: int) -> Indices:
-    """Return the indices of the `count` largest, in their own order."""
+    """Return the indices of the `count` largest, ascending."""
     return np.sort(np.argsort(-importance, kind="stable")[:count])
 
 
 def _sliced(layer: Any, name: str, wiring: Wiring, kept: dict[str, Indices]) -> list[Any]:
-    """Return the weights of `layer` for the channels that are kept."""
     weights = layer.get_weights()
     convolution = name.removesuffix("_BN")
     read = _places(wiring.inputs[convolution], kept)
@@ -180,7 +179,7 @@ def _sliced(layer: Any, name: str, wiring: Wiring, kept: dict[str, Indices]) -> 
 
 
 def _places(parts: tuple[Part, ...], kept: dict[str, Indices]) -> Indices:
-    """Return the kept channels of a layer's input, which is made of `parts`."""
+    """Return the kept channels of a layer's input, which consists of `parts`."""
     firsts = np.cumsum([0, *(part.channels for part in parts)])
     return np.concatenate(
         [first + kept[part.of] for first, part in zip(firsts, parts, strict=False)]

@@ -1,10 +1,10 @@
-"""Quantisation-aware training: more steps, in which the network feels what int8 makes of it.
+"""Quantisation-aware training: fine-tuning with the rounding of int8.
 
-Batch norm is folded first, so that what is trained are the very numbers that are rounded, and the
-graph that comes out has no operator that int8 after training has not. Key, propagate and gate are
-trained on the same layers: a layer's kernel is rounded once, and outputs that share a range in the
-graphs share one here. Ranges start where calibration found them and follow as moving averages, by
-tensorflow-model-optimization's quantizer; kernels are rounded per channel, as the converter does.
+Batch norm is folded first, so training changes the numbers that are rounded, and the graph has the
+same operators as after post-training int8. Key, propagate and gate share their layers, and outputs
+that share a range in the graphs share one here. Ranges start from calibration and follow as moving
+averages (tensorflow-model-optimization's quantizer); kernels are rounded per channel, as the
+converter does.
 """
 
 import dataclasses
@@ -39,9 +39,9 @@ def train_quantized(
     *,
     keep: Keeping | None = None,
 ) -> Int8Network:
-    """Return `start`, which int8 after training gave, trained on with its rounding.
+    """Return `start`, the result of post-training int8, fine-tuned with rounding.
 
-    keep: zeros and clusters of the kernels, which training must leave as they are.
+    keep: zeros and clusters of the kernels that training must not change.
     """
     network = quantized_network(start, seed=material.training.seed)
     material.train(
@@ -67,7 +67,7 @@ def train_quantized(
 
 
 def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
-    """Return the Keras models that compute what the int8 graphs of `start` do, to be trained."""
+    """Return trainable Keras models that compute what the int8 graphs of `start` do."""
     start_naming_anew(seed)
     wiring = read_wiring(start.network, start.classes)
     layers = _RoundedLayers(start.ranges, wiring)
@@ -87,7 +87,6 @@ class _RoundedConv2D(tf_keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution whose kernel is rounded per output channel."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        """Convolve with the rounded kernel; Keras' own hook."""
         return super().convolution_op(inputs, rounded_kernel(kernel, OUT_AXIS))
 
 
@@ -95,7 +94,6 @@ class _RoundedDepthwiseConv2D(tf_keras.layers.DepthwiseConv2D):  # type: ignore[
     """A depthwise convolution whose kernel is rounded per channel."""
 
     def call(self, inputs: Any) -> Any:
-        """Convolve with the rounded kernel."""
         x = tf.nn.depthwise_conv2d(
             inputs,
             rounded_kernel(self.depthwise_kernel, DEPTHWISE_AXIS),
@@ -107,7 +105,7 @@ class _RoundedDepthwiseConv2D(tf_keras.layers.DepthwiseConv2D):  # type: ignore[
 
 
 class _RoundedOutput(tf_keras.layers.Layer):  # type: ignore[misc]
-    """Rounds to 256 steps of a range that follows what it sees."""
+    """Rounds to 256 steps of a range that follows the values."""
 
     def __init__(self, start: Range, name: str) -> None:
         super().__init__(name=name)
@@ -117,25 +115,23 @@ class _RoundedOutput(tf_keras.layers.Layer):  # type: ignore[misc]
         )
 
     def build(self, shape: Any) -> None:
-        """Make the range's two variables."""
         self._ends = self._quantizer.build(shape, "range", self)
         for end, value in zip(("min_var", "max_var"), self._start, strict=True):
             self._ends[end].assign(value)
         super().build(shape)
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Round, and in training let the range follow."""
         return self._quantizer(x, training, weights=self._ends)
 
     @property
     def range(self) -> Range:
-        """The range now; it holds 0."""
+        """The current range, which includes 0."""
         low, high = (float(self._ends[end].numpy()) for end in ("min_var", "max_var"))
         return min(low, 0.0), max(high, 0.0)
 
 
 class _RoundedLayers:
-    """`Layers` of Keras layers without batch norm that round as int8 does."""
+    """`Layers` of Keras layers without batch norm, rounded as in int8."""
 
     def __init__(self, ranges: Ranges, wiring: Wiring) -> None:
         self.by_name: dict[str, Any] = {}
@@ -143,7 +139,6 @@ class _RoundedLayers:
         self._outputs: dict[str, _RoundedOutput] = {}
 
     def ranges(self) -> Ranges:
-        """Return the range of every output as it is now."""
         return {
             name: self._outputs[self._tied(name)].range if self._follows(name) else start
             for name, start in self._start.items()
@@ -160,14 +155,12 @@ class _RoundedLayers:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Any:
-        """Convolve; see `Layers.conv`."""
         x = self._shared(
             name, lambda: _RoundedConv2D(filters, kernel, stride, padding="same", name=name)
         )(x)
         return self._finish(x, name, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
-        """Convolve each channel; see `Layers.depthwise`."""
         x = self._shared(
             name,
             lambda: _RoundedDepthwiseConv2D(
@@ -177,27 +170,22 @@ class _RoundedLayers:
         return self._finish(x, name, relu6=True)
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
-        """Add; see `Layers.add`."""
         return self._finish(first + second, name, relu6=relu6)
 
     def concatenate(self, name: str, first: Any, second: Any) -> Any:
-        """Join channels; see `Layers.concatenate`."""
         return self._finish(tf.concat([first, second], axis=3), name, relu6=False)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        """Enlarge; see `Layers.upsample`."""
         if factor == 1:
             return x
         larger = tf_keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
         return self._finish(larger, name, relu6=False)
 
     def mean(self, x: Any, name: str) -> Any:
-        """Average; see `Layers.mean`."""
         return self._finish(tf.reduce_mean(x, axis=(1, 2), keepdims=True), name, relu6=False)
 
     def sigmoid(self, x: Any, name: str) -> Any:
-        """Squash; see `Layers.sigmoid`. The score's own 256 steps are left to the graph."""
-        return tf.sigmoid(x)
+        return tf.sigmoid(x)  # the graph rounds the score to 256 steps of its own
 
     def _finish(self, x: Any, name: str, *, relu6: bool) -> Any:
         if relu6:
@@ -207,13 +195,13 @@ class _RoundedLayers:
         tied = self._tied(name)
         if tied not in self._outputs:
             self._outputs[tied] = _RoundedOutput(self._start[name], f"{tied}_range")
-        # Where outputs share a range the last of them holds the others: it alone moves the range.
-        # The class map's enlarged logits are no part of training, and the logits stand for them.
+        # Of outputs that share a range the last one includes the others: it alone moves the range.
+        # The enlarged logits of the class map are not trained; the logits replace them.
         moves = name in (tied, "logits")
         return self._outputs[tied](x) if moves else self._outputs[tied](x, training=False)
 
     def _follows(self, name: str) -> bool:
-        """Whether an output's range is not known for good, as that of pixels is."""
+        """Whether the output's range is trained; that of pixels is fixed."""
         return name not in self._wiring.fixed_ranges and name in self._start
 
     def _tied(self, name: str) -> str:

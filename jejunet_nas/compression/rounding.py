@@ -1,8 +1,8 @@
-"""int8 arithmetic in floats: what the converter turns into int8, and what training can feel.
+"""Rounding: int8 arithmetic in floats, for the converter and for training.
 
-Weights are rounded per output channel, symmetrically, to [-127, 127]; what a layer hands on to 256
-steps of its range (Jacob et al., 2018, section 3). A graph traced so is converted without a run:
-the ranges stand in it.
+Weights are rounded per output channel, symmetrically, to [-127, 127]; outputs to 256 steps of their
+range (Jacob et al., 2018, section 3). A graph traced with it contains the ranges, so the converter
+needs no calibration run.
 """
 
 from collections.abc import Mapping
@@ -18,30 +18,38 @@ from jejunet_nas.networks.wiring import Wiring
 Range = tuple[float, float]
 Ranges = dict[str, Range]
 
-MOST_DB = 150.0  # of signal to noise: what float32 itself rounds away
-LEAST_WIDTH = 1e-4  # of a range: a layer that is always 0 must have a step too
+MOST_DB = 150.0  # signal to noise of float32 itself
+LEAST_WIDTH = 1e-4  # of a range: a layer that is always 0 needs a step too
 
 
 class Ranged(Taps):
-    """Rounds what layers hand on to the `ranges` that are known by their names.
+    """Rounds the outputs of layers to their `ranges`, which are by name.
 
-    The converter asks for no more: it rounds the kernels itself, per channel.
+    The converter needs no more: it rounds the kernels itself, per channel.
     """
 
     def __init__(self, ranges: Mapping[str, Range]) -> None:
         self.ranges = ranges
 
     def output(self, name: str, x: Any) -> Any:
-        """Return `x` as int8 holds it."""
+        """Return `x` rounded to its range."""
         low, high = self.ranges[name]
         return tf.quantization.fake_quant_with_min_max_args(x, low, high)
 
 
 class Rounding(Ranged):
-    """Rounds kernels too: what int8 graphs compute, but for a step of rounding here or there."""
+    """Rounds kernels too, as int8 graphs do except for single steps; keeps the logits."""
+
+    logits: Any = None
+
+    def linear(self, name: str, x: Any) -> Any:
+        """Keep the logits."""
+        if name == "logits":
+            self.logits = x
+        return x
 
     def kernel(self, name: str, kernel: Any, *, channel_axis: int) -> Any:
-        """Return the kernel as int8 holds it."""
+        """Return the rounded kernel."""
         return rounded_kernel(kernel, channel_axis)
 
 
@@ -58,23 +66,22 @@ def rounded_kernel(kernel: Any, channel_axis: int) -> Any:
 
 
 def ranges_of(outputs: Mapping[str, Reach], wiring: Wiring) -> Ranges:
-    """Return the range of every output: what it was seen to hold, shared where it has to be."""
+    """Return the observed range of every output; tied outputs share one."""
     shared: Ranges = {}
     for name, reach in outputs.items():
         low, high = wiring.fixed_ranges.get(name, (float(reach.low.min()), float(reach.high.max())))
         tied = wiring.ties.get(name, name)
         before = shared.get(tied, (0.0, 0.0))
         shared[tied] = (min(before[0], low), max(before[1], high))
-    ranges = {name: shared[wiring.ties.get(name, name)] for name in outputs}
-    return {name: _wide_enough(*found) for name, found in ranges.items()}
-
-
-def _wide_enough(low: float, high: float) -> Range:
-    return (low, high) if high - low >= LEAST_WIDTH else (low, low + LEAST_WIDTH)
+    wide = {
+        name: (low, high) if high - low >= LEAST_WIDTH else (low, low + LEAST_WIDTH)
+        for name, (low, high) in shared.items()
+    }
+    return {name: wide[wiring.ties.get(name, name)] for name in outputs}
 
 
 def signal_to_noise_db(signal: Any, other: Any) -> float:
-    """Return how far `other` is from `signal`, in decibels, at most `MOST_DB`."""
+    """Return the signal-to-noise ratio of `other` against `signal`, in dB, at most `MOST_DB`."""
     signal, other = np.asarray(signal, np.float64), np.asarray(other, np.float64)
     noise = float(np.sum((signal - other) ** 2))
     power = float(np.sum(signal**2))

@@ -1,7 +1,6 @@
-"""How a trained network is compressed: one frozen settings class a method.
+"""Settings of compression: one frozen class a method.
 
-Methods are applied one after the other (`chain`): what makes a network smaller, then one of the
-formats that its graphs can be written in.
+A chain applies methods that make a network smaller, then writes its graphs in one format.
 """
 
 import dataclasses
@@ -17,7 +16,7 @@ PruningKind = Literal["channels", "magnitude"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Float32:
-    """No compression: the graphs as they were trained."""
+    """No compression: float32 graphs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +26,16 @@ class Float16:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DynamicRange:
-    """Weights in int8; activations are rounded on the fly, each time by their own range."""
+    """Weights in int8; activations are rounded at run time, by their current range."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PostTrainingInt8:
     """Full integer quantisation after training: int8 activations, int8 weights per channel.
 
-    `calibration_frames` training frames are run in float to find the range of each activation:
-    evenly spread over the clips, drawn at `random`, or as `varied` as can be found. equalize,
-    correct_bias: `auto` keeps what brings the rounded network nearer to the float one.
+    `calibration_frames` training frames give the range of each activation: evenly spread over the
+    clips, drawn at `random`, or as `varied` as possible. equalize, correct_bias: `auto` keeps the
+    correction if it brings the int8 network nearer to the float one.
     """
 
     calibration_frames: int = 8
@@ -55,9 +54,9 @@ class PostTrainingInt8:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationAware:
-    """int8 whose rounding the network was trained with: `steps` more, from the trained weights.
+    """int8, after fine-tuning with rounding for `steps` from the trained weights.
 
-    At five times the rate the widest networks forget what they knew (CONTRIBUTING, "Decisions").
+    At five times the default rate the widest networks get worse (CONTRIBUTING, "Decisions").
     """
 
     steps: int = 100
@@ -72,11 +71,10 @@ class QuantizationAware:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
-    """Takes out the `share` of the weights that matters least, and trains what is left.
+    """Removes the least important `share` of the weights and fine-tunes the rest.
 
-    kind: `channels` of the decoder and of the last blocks, which leaves a smaller network; or the
-    single weights of least `magnitude`, which leaves zeros, that only a compressed file is smaller
-    for.
+    kind: `channels` of the decoder and of the last blocks, for a smaller and faster network; or
+    `magnitude`: the smallest single weights become zeros, for a smaller compressed file only.
     """
 
     kind: PruningKind = "channels"
@@ -93,7 +91,7 @@ class Pruning:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Clustering:
-    """Leaves each kernel no more than `clusters` values, which a compressed file is smaller for."""
+    """Gives each kernel at most `clusters` different values, for a smaller compressed file."""
 
     clusters: int = 16
     steps: int = 150
@@ -112,9 +110,9 @@ Chain: TypeAlias = tuple[Method, ...]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionSettings:
-    """What a study's trials are compressed by: each method as it is used where one asks for it.
+    """A study's settings of the methods that its trials can use.
 
-    A trial's own `pruning` overrides the share.
+    A trial's own `pruning` replaces the share.
     """
 
     post_training: PostTrainingInt8 = PostTrainingInt8()
@@ -124,7 +122,6 @@ class CompressionSettings:
     def __post_init__(self) -> None:
         if self.pruning.kind != "channels":
             raise SettingError(
-                f"pruning.kind is {self.pruning.kind}; allowed in a search: channels, which leaves "
-                "a smaller network to time. Leave kind out; `jejunet-nas compress` prunes by "
-                "magnitude."
+                f"pruning.kind is {self.pruning.kind}; allowed in a search: channels. Leave kind "
+                "out; `jejunet-nas compress` prunes by magnitude."
             )

@@ -1,4 +1,4 @@
-"""What the channels of a float network hold, over the frames that it is calibrated on.
+"""Statistics: ranges and means of a float network's channels, over the calibration frames.
 
 Units: values of the network's own tensors; statistics are [channels].
 """
@@ -16,14 +16,14 @@ from jejunet_nas.resize import thumbnails
 
 Values = npt.NDArray[np.float32]
 
-BATCH = 8  # frames that are run at once
+BATCH = 8  # frames of one run
 PIXELS = (0, 1, 2)  # the axes of a tensor that are not its channels
-MOST_SHIFTS = 8  # of the calibration frames against themselves, for the gate
+MOST_SHIFTS = 8  # pairs of each thumbnail, for the gate
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CalibrationInputs:
-    """What the three graphs are run on, in [-1, 1].
+    """Inputs of the three graphs, in [-1, 1].
 
     frames: [count, height, width, 3]. now, keyframe: thumbnails [pairs, height / 8, width / 8, 3].
     """
@@ -34,11 +34,11 @@ class CalibrationInputs:
 
     @classmethod
     def of(cls, frames: npt.NDArray[np.uint8]) -> "CalibrationInputs":
-        """Return the inputs made of `frames`, uint8 [count, height, width, 3].
+        """Return the inputs for `frames`, uint8 [count, height, width, 3].
 
         Each thumbnail is paired with itself, with others up to `MOST_SHIFTS` in all, and with its
-        negative: from unchanged pictures to changes larger than any, or the gate's scores would end
-        at the largest that was seen here.
+        negative. The negative is a larger change than any real one; without it, the gate's scores
+        would be clipped at the largest change in these frames.
         """
         small = as_input(thumbnails(frames)).numpy()
         shifts = range(0, len(small), -(-len(small) // MOST_SHIFTS))
@@ -50,10 +50,9 @@ class CalibrationInputs:
         )
 
     def run(self, network: FoldedNetwork, *, at_once: int = BATCH) -> None:
-        """Run the key path and the gate; the network's taps see what there is to see.
+        """Run the key path and the gate, so that the network's taps see all layers.
 
-        A frame that is propagated with its own context is what the key path makes of it: the
-        propagate path has nothing of its own to show.
+        The propagate path adds nothing: with a frame's own context it computes what key does.
         """
         for first in range(0, len(self.frames), at_once):
             network.key(tf.constant(self.frames[first : first + at_once]))
@@ -62,7 +61,7 @@ class CalibrationInputs:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Reach:
-    """Least and largest value of each channel; 0 lies between, as int8 always holds it."""
+    """Least and largest value of each channel; both include 0, as int8 ranges do."""
 
     low: Values
     high: Values
@@ -74,14 +73,14 @@ class Reach:
 
 
 def spread(count: int, most: int) -> npt.NDArray[np.int64]:
-    """Return up to `most` indices below `count`, evenly spread: frames come clip by clip."""
+    """Return up to `most` indices below `count`, evenly spread over the clips."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 class Observer(Taps):
-    """Notes what passes, channel by channel.
+    """Records each layer's output by channel.
 
-    outputs: how far reaches what each layer hands on. means: of each convolution before any ReLU6.
+    outputs: the reach of each. means: of each convolution, before any ReLU6.
     """
 
     def __init__(self) -> None:
@@ -100,7 +99,7 @@ class Observer(Taps):
         return {name: total / count for name, (total, count) in self._sums.items()}
 
     def linear(self, name: str, x: Any) -> Any:
-        """Note the sums of `x`."""
+        """Record the sums of `x`, and the logits."""
         if name == "logits":
             self._logits.append(x.numpy())
         total, count = self._sums.get(name, (0.0, 0))
@@ -109,7 +108,7 @@ class Observer(Taps):
         return x
 
     def output(self, name: str, x: Any) -> Any:
-        """Note the reach of `x`."""
+        """Record the reach of `x`."""
         zeros = np.zeros(int(x.shape[3]), np.float32)
         before = self.outputs.get(name, Reach(low=zeros, high=zeros))
         self.outputs[name] = Reach(

@@ -19,7 +19,7 @@ from jejunet_nas.drawing.axes import INK
 from jejunet_nas.drawing.overlay import PATH_COLOURS, Colour, Picture, class_colours, overlay
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records.rows import FilmFrame
-from jejunet_nas.records.words import architecture_words, one_line, source_words
+from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 
 IN_A_ROW = 4
 TILE_WIDTH_PX = 330
@@ -61,7 +61,7 @@ def draw_film(
     latency = trial.latency
     figure.suptitle(
         f"{one_line(clip)}, trial {trial.number}: {architecture_words(trial.architecture)}\n"
-        f"{100 * trial.score.miou:.1f} mIoU over all clips, {latency.mean_ms:.1f} ms a frame "
+        f"{per_cent(trial.score.miou)} mIoU over all clips, {latency.mean_ms:.1f} ms a frame "
         f"({source_words(trial)})",
         fontsize=9,
         color=INK,
@@ -81,7 +81,7 @@ def draw_film(
 
 def _words(each: FilmFrame) -> str:
     path = f"{each.path}{', gate' if each.gated else ''}"
-    return path if each.miou is None else f"{path}: {100 * each.miou:.0f} mIoU"
+    return path if each.miou is None else f"{path}: {per_cent(each.miou, 0)} mIoU"
 
 
 def _show(

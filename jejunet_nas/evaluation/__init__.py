@@ -1,1 +1,1 @@
-"""What a trained network is worth on the validation clips: its policies, its gate."""
+"""A trained network on whole validation clips: its policies, its gate, a film of one clip."""

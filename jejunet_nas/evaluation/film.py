@@ -1,6 +1,7 @@
-"""Shows what a trial makes of a validation clip: the int8 graphs, walked again under its policy."""
+"""Film: frames of a validation clip with the masks of a trial's int8 graphs under its policy."""
 
-from pathlib import Path as File
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -34,29 +35,28 @@ def choose_clip(split: DataSplit, name: str | None) -> Clip:
 
 
 def film_frames(
-    trial: TrialResult, clip: Clip, networks: File, times: list[int], classes: int
+    trial: TrialResult, clip: Clip, networks: Path, times: list[int], classes: int
 ) -> list[FilmFrame]:
     """Return the frames of `clip` at `times`, segmented as in the trial.
 
-    The whole clip is walked up to the last of them: what a frame gets depends on those before it.
+    networks: the folder of the study's networks. The clip is walked from its first frame, since
+    each path depends on earlier frames.
     """
-    files = graph_files(trial.network, networks)
     last = max(times) + 1
-    part = Clip(
-        name=clip.name,
+    part = dataclasses.replace(
+        clip,
         frames=clip.frames[:last],
         masks=clip.masks[:last],
         annotated=clip.annotated[:last],
-        fps=clip.fps,
     )
-    results = ClipResults(part, NetworkGraphs(files))
+    results = ClipResults(part, NetworkGraphs(graph_files(trial.network, networks)))
     taken = walk(last, trial.architecture.policy, results.gate, lag=trial.walks[0].lag)
-    found = []
+    height, width = part.masks.shape[1:3]
+    film = []
     for time in times:
         annotation = np.asarray(part.masks[time]) if part.annotated[time] else None
-        height, width = part.masks.shape[1:3]
         mask = resize_mask(results.mask(taken.shown[time]), height, width)
-        found.append(
+        film.append(
             FilmFrame(
                 time=time,
                 frame=np.asarray(part.frames[time]),
@@ -67,11 +67,11 @@ def film_frames(
                 miou=None if annotation is None else _miou(annotation, mask, classes),
             )
         )
-    return found
+    return film
 
 
 def _miou(annotation: np.ndarray, mask: np.ndarray, classes: int) -> float:
     matrix = confusion_matrix(annotation, mask, classes)
     intersection, union = intersection_and_union(matrix)
-    there = matrix.sum(axis=1) > 0
-    return mean_iou(class_iou(intersection.tolist(), np.where(there, union, 0).tolist()))
+    annotated = matrix.sum(axis=1) > 0
+    return mean_iou(class_iou(intersection.tolist(), np.where(annotated, union, 0).tolist()))

@@ -1,7 +1,6 @@
-"""How far the scores of a network's int8 gate can be believed, on frames that it never learnt from.
+"""Gate: how accurate the scores of an int8 gate are, on validation frames.
 
-Of each pair of frames of a validation clip the gate says how far their masks will disagree; the
-masks themselves say how far they do.
+For pairs of frames of a clip, the gate's score is compared with the disagreement of the two masks.
 """
 
 import itertools
@@ -13,9 +12,9 @@ from jejunet_nas.records import GateBin, GateRecord
 from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.video.results import ClipResults, Shown
 
-GROUPS = 24  # of frames of one clip each; every two of them make a pair: at most 144 in all
+GROUPS = 24  # of frames of one clip each; every two of them are a pair: at most 144 in all
 FRAMES_PER_GROUP = 4
-# Scores crowd near 0, where thresholds lie: the bins widen from there on.
+# Most scores are near 0, where thresholds are too: the bins get wider from there on.
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
 
 Figures = npt.NDArray[np.float64]
@@ -24,7 +23,7 @@ Figures = npt.NDArray[np.float64]
 def judge_gate(
     clips: list[ClipResults], classes: int, *, longest_age: int, seed: int = 0
 ) -> GateRecord:
-    """Return how the gate's scores compare with the truth, over pairs up to `longest_age` apart."""
+    """Return the errors of the gate's scores, on pairs of frames up to `longest_age` apart."""
     rng = np.random.default_rng([seed, 3])
     lengths = np.array([len(clip) for clip in clips])
     scores, truths = [], []
@@ -33,17 +32,16 @@ def judge_gate(
         reach = min(longest_age, len(clip) - 1)
         first = int(rng.integers(0, len(clip) - reach))
         times = np.unique(first + rng.integers(0, reach + 1, FRAMES_PER_GROUP)).tolist()
-        for position, stale in enumerate(times):
-            for fresh in times[position + 1 :]:
-                scores.append(clip.gate(fresh, stale))
-                old, new = clip.mask(Shown(stale, stale)), clip.mask(Shown(fresh, fresh))
-                truths.append(disagreement(old, new, classes))
+        for stale, fresh in itertools.combinations(times, 2):
+            scores.append(clip.gate(fresh, stale))
+            old, new = clip.mask(Shown(stale, stale)), clip.mask(Shown(fresh, fresh))
+            truths.append(disagreement(old, new, classes))
         clip.forget_frames()
     return _record(np.array(scores), np.array(truths))
 
 
 def _record(scores: Figures, truths: Figures) -> GateRecord:
-    from scipy.stats import spearmanr  # takes a second, which no report is to pay
+    from scipy.stats import spearmanr  # takes a second to import; reports do without
 
     bins = []
     for low, high in itertools.pairwise(EDGES):

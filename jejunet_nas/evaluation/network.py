@@ -1,16 +1,18 @@
-"""Scores any policy of a trained network, running its graphs only for what no policy needed before.
+"""Evaluation: the scores of any policy of a trained network, on whole validation clips.
 
-What a network makes of the validation frames does not depend on the policy that shows it (see
-`video.results`), nor does what one mask is worth. Both are kept, masks and gate scores also in a
-file beside the graphs: so the second policy of a network costs a fraction of the first one.
+Neither the masks of a network (`video.results`) nor their scores depend on the policy that shows
+them. Both are cached, masks and gate scores also in a file beside the graphs, so that the second
+policy of a network costs a fraction of the first.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jejunet_nas.evaluation.gate import judge_gate
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Clip, DataSplit, FramePath, FramePaths, GateRecord, GraphName
 from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, TemporalScore
 from jejunet_nas.resize import resize_mask
@@ -29,19 +31,21 @@ from jejunet_nas.video.results import ClipResults, Shown
 from jejunet_nas.video.store import read_results, write_results
 from jejunet_nas.video.walk import Gate, Walk, walk
 
-Tell = Callable[[int, int], None]  # frames done, of how many
+GateOf = Callable[[ClipResults], Gate]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyScore:
-    """What one policy of a network is worth on all validation clips.
-
-    temporal: None where it was not asked for. walks: which path each frame took.
-    """
+    """The scores of one policy on all validation clips, and the path of each frame."""
 
     score: Score
-    temporal: TemporalScore | None
+    temporal: TemporalScore
     walks: tuple[FramePaths, ...]
+
+
+def own_gate(results: ClipResults) -> Gate:
+    """Return the score of the network's own gate."""
+    return results.gate
 
 
 class Evaluation:
@@ -50,7 +54,7 @@ class Evaluation:
     def __init__(
         self, val: DataSplit, files: Mapping[GraphName, Path], *, threads: int = 1
     ) -> None:
-        """Take up what an earlier evaluation of the same clips has left beside the graphs."""
+        """Open the graphs; read the masks and gate scores that an earlier evaluation kept."""
         graphs = NetworkGraphs(files, threads=threads)
         self._val = val
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
@@ -62,7 +66,7 @@ class Evaluation:
         ]
 
     def judge_gate(self, *, longest_age: int) -> GateRecord:
-        """Return how far the gate's scores can be believed."""
+        """Return how accurate the gate's scores are."""
         results = [clip.results for clip in self._clips]
         judged = judge_gate(results, len(self._val.class_names), longest_age=longest_age)
         self._keep()
@@ -73,63 +77,52 @@ class Evaluation:
         policies: Sequence[Policy],
         *,
         lag: int,
-        temporal: bool = True,
-        gates: Callable[[ClipResults], Gate] = lambda results: results.gate,
-        tell: Tell = lambda done, total: None,
+        gate_of: GateOf = own_gate,
+        tell: Tell = lambda what, done, total: None,
     ) -> list[PolicyScore]:
-        """Return what each of `policies` is worth, clip by clip.
+        """Return the scores of each of `policies`.
 
-        lag: frames that a keyframe takes where it runs in the background. temporal: whether the
-        temporal scores are wanted, which take several times as long as mIoU. gates: another score
-        in the gate's place.
+        lag: frames that a keyframe takes in the background. gate_of: replaces the gate's score.
+        tell: receives the number of frames done.
         """
         scores: list[list[ClipScore]] = [[] for _ in policies]
-        behaviours: list[list[ClipTemporal]] = [[] for _ in policies]
+        temporal: list[list[ClipTemporal]] = [[] for _ in policies]
         walks: list[list[FramePaths]] = [[] for _ in policies]
         done = 0
         for clip in self._clips:
-            tell(done, self._val.frame_count)
+            tell("evaluate", done, self._val.frame_count)
             for number, policy in enumerate(policies):
-                taken, paths = clip.walk(policy, lag, gates)
+                taken, paths = clip.walk(policy, lag, gate_of)
                 walks[number].append(paths)
                 scores[number].append(clip.score(taken))
-                if temporal:
-                    behaviours[number].append(clip.temporal(taken))
+                temporal[number].append(clip.temporal(taken))
             clip.results.forget_frames()
             done += len(clip)
         self._keep()
         return [
-            PolicyScore(
-                score=combine(scores[number]),
-                temporal=combine_temporal(behaviours[number]) if temporal else None,
-                walks=tuple(walks[number]),
-            )
-            for number in range(len(policies))
+            PolicyScore(score=combine(s), temporal=combine_temporal(t), walks=tuple(w))
+            for s, t, w in zip(scores, temporal, walks, strict=True)
         ]
 
     def walks(
-        self,
-        policy: Policy,
-        *,
-        lag: int,
-        gates: Callable[[ClipResults], Gate] = lambda results: results.gate,
+        self, policy: Policy, *, lag: int, gate_of: GateOf = own_gate
     ) -> tuple[FramePaths, ...]:
-        """Return which path each frame takes under `policy`; no mask is made for it."""
+        """Return the path of each frame under `policy`, without computing masks."""
         found = []
         for clip in self._clips:
-            found.append(clip.walk(policy, lag, gates)[1])
+            found.append(clip.walk(policy, lag, gate_of)[1])
             clip.results.forget_frames()
         return tuple(found)
 
     def masks(
         self, clip: str, times: Sequence[int], policy: Policy, *, lag: int
     ) -> list[tuple[Mask, FramePath]]:
-        """Return what is shown on the frames `times` of the clip named `clip`, and their paths.
+        """Return the masks shown on the frames `times` of the clip named `clip`, and their paths.
 
         Masks are uint8 [height, width], class indices at the graphs' own resolution.
         """
         (found,) = (each for each in self._clips if each.name == clip)
-        taken, paths = found.walk(policy, lag, lambda results: results.gate)
+        taken, paths = found.walk(policy, lag, own_gate)
         shown = [(found.results.mask(taken.shown[t]), paths.paths[t]) for t in times]
         found.results.forget_frames()
         return shown
@@ -143,38 +136,31 @@ class Evaluation:
 
 
 class _ClipEvaluation:
-    """One clip, and what each mask shown on it is worth."""
+    """One clip, and the scores of each mask that was shown on it."""
 
     def __init__(self, clip: Clip, results: ClipResults, class_names: Sequence[str]) -> None:
         self.name, self.results = clip.name, results
         self._clip, self._classes = clip, len(class_names)
         self._objects = object_classes(class_names)
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
-        self._counts: dict[tuple[int, Shown], Counts] = {}
-        self._accuracies: dict[tuple[int, Shown], FrameAccuracy] = {}
-        self._flickers: dict[tuple[int, Shown, int, Shown], tuple[int, int]] = {}
+        # Policies show many masks in common: each is scored once.
+        self._counts = functools.cache(self._new_counts)
+        self._accuracy = functools.cache(self._new_accuracy)
+        self._flicker = functools.cache(self._new_flicker)
 
     def __len__(self) -> int:
         return len(self._clip)
 
-    def walk(
-        self, policy: Policy, lag: int, gates: Callable[[ClipResults], Gate]
-    ) -> tuple[Walk, FramePaths]:
-        """Return the walk of a policy over the clip, and as a trial keeps it."""
+    def walk(self, policy: Policy, lag: int, gate_of: GateOf) -> tuple[Walk, FramePaths]:
+        """Return the walk of a policy over the clip, and the part of it that a trial keeps."""
         in_background = lag if policy.asynchronous else None
-        taken = walk(len(self), policy, gates(self.results), lag=in_background)
+        taken = walk(len(self), policy, gate_of(self.results), lag=in_background)
         gated = [score is not None for score in taken.gate_scores]
         return taken, FramePaths.of(self.name, taken.paths, gated, lag=in_background)
 
     def score(self, taken: Walk) -> ClipScore:
         """Return intersections and unions over the annotated frames."""
-        counts = []
-        for t in self._annotated:
-            at = t, taken.shown[t]
-            if at not in self._counts:
-                mask = self.results.mask(taken.shown[t])
-                self._counts[at] = frame_counts(self._clip, t, mask, self._classes)
-            counts.append(self._counts[at])
+        counts = [self._counts(t, taken.shown[t]) for t in self._annotated]
         return clip_score(self._clip, counts, self._classes)
 
     def temporal(self, taken: Walk) -> ClipTemporal:
@@ -183,26 +169,20 @@ class _ClipEvaluation:
         return clip_temporal(
             self._clip.name,
             [self._accuracy(*each) for each in at],
-            [self._flicker(*a, *b) for a, b in itertools.pairwise(at)],
+            [self._flicker(*pair) for pair in itertools.pairwise(at)],
             taken.ages,
             len(self._objects),
         )
 
-    def _accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
-        if (t, shown) not in self._accuracies:
-            annotation, mask = self._both(t, shown)
-            self._accuracies[t, shown] = region_and_boundary(annotation, mask, self._objects)
-        return self._accuracies[t, shown]
+    def _new_counts(self, t: int, shown: Shown) -> Counts:
+        return frame_counts(self._clip, t, self.results.mask(shown), self._classes)
 
-    def _flicker(self, before: int, shown_before: Shown, t: int, shown: Shown) -> tuple[int, int]:
-        pair = before, shown_before, t, shown
-        if pair not in self._flickers:
-            (first, first_mask), (second, mask) = (
-                self._both(before, shown_before),
-                self._both(t, shown),
-            )
-            self._flickers[pair] = flicker(first, second, first_mask, mask)
-        return self._flickers[pair]
+    def _new_accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
+        return region_and_boundary(*self._both(t, shown), self._objects)
+
+    def _new_flicker(self, before: tuple[int, Shown], now: tuple[int, Shown]) -> tuple[int, int]:
+        (first, first_mask), (second, mask) = self._both(*before), self._both(*now)
+        return flicker(first, second, first_mask, mask)
 
     def _both(self, t: int, shown: Shown) -> tuple[ClassMap, ClassMap]:
         annotation = self._clip.masks[t]

@@ -1,8 +1,8 @@
-"""Compares ways of choosing keyframes for one trained network, each at the same mean latency.
+"""Policies: ways of choosing keyframes for one trained network, compared at equal mean latency.
 
-A fixed interval costs what it costs. A rule that looks at the frames (the gate, or plainly how much
-their brightness differs) spends the same mean latency where it thinks it is needed: its threshold
-is set to be as dear as the interval, not to score well, so nothing is tuned on the score.
+A rule that looks at the frames (the gate, or the difference in brightness) gets the mean latency
+of a fixed interval and places its keyframes freely. Its threshold is set by latency alone, so
+nothing is tuned on the score.
 
 Units: milliseconds a frame, on the device of the given latencies; ratios in [0, 1].
 """
@@ -10,12 +10,13 @@ Units: milliseconds a frame, on the device of the given latencies; ratios in [0,
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.evaluation.network import Evaluation, GateOf, own_gate
 from jejunet_nas.latency.stream import background_lag, stream_latency
+from jejunet_nas.progress import Say
 from jejunet_nas.records import FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
@@ -23,8 +24,7 @@ from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
 
 INTERVALS = (2, 4, 8)
-# Of its fixed interval, how long a rule that looks may go without a keyframe: a little longer, or
-# twice as long.
+# The longest wait for a keyframe under a rule, in fixed intervals: a little longer, or twice.
 LONGEST_OVER_FIXED = (1.25, 2.0)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HALVINGS = 14  # of the threshold's range: finer than scores are stored
@@ -32,10 +32,10 @@ _HALVINGS = 14  # of the threshold's range: finer than scores are stored
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Rule:
-    """A score of frames; `free` where its latency is not known, and counts as none."""
+    """A score of frames; the latency of a `free` one is unknown and counts as zero."""
 
     name: str
-    gates: Callable[[ClipResults], Gate]
+    gate_of: GateOf
     free: bool = False
     reuse_below: float | None = None
 
@@ -47,11 +47,11 @@ def luma_gate(results: ClipResults) -> Gate:
     return lambda frame, keyframe: float(np.abs(lumas[frame] - lumas[keyframe]).mean())
 
 
-_FIXED = _Rule("fixed interval", lambda results: results.gate)
+_FIXED = _Rule("fixed interval", own_gate)
 _BETWEEN: tuple[BetweenKeyframes, ...] = ("propagate", "reuse")
 _RULES = (
-    _Rule("gate", lambda results: results.gate),
-    _Rule("gate, reuse below 0.1", lambda results: results.gate, reuse_below=0.1),
+    _Rule("gate", own_gate),
+    _Rule("gate, reuse below 0.1", own_gate, reuse_below=0.1),
     _Rule("luma difference", luma_gate, free=True),
 )
 
@@ -62,21 +62,20 @@ def compare_policies(
     *,
     target_fps: float,
     intervals: Sequence[int] = INTERVALS,
-    tell: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> list[PolicyRow]:
     """Return a row for each interval, kind of frames between, and rule; the fixed interval first.
 
-    Before them stands the whole network on every frame, behind them keyframes in the background,
-    one after the other. The luma difference is taken to cost nothing, which is more than a phone
-    grants it.
+    The first row has every frame a keyframe; the last has keyframes in the background, one after
+    the other. The luma difference counts as free, which favours it: a phone takes time for it.
     """
     comparison = _Comparison(evaluation, latencies, target_fps)
     rows = [comparison.row(_FIXED, Policy(keyframe_interval=1), 1)]
     for interval in intervals:
-        for rule, policy in comparison.contenders(interval):
-            tell(f"{rule.name}, as interval {interval}")
+        for rule, policy in comparison.candidates(interval):
+            say(f"{rule.name}, at the latency of interval {interval}")
             rows.append(comparison.row(rule, policy, interval))
-    tell("keyframes in the background")
+    say("keyframes in the background")
     background = Policy(keyframe_interval=1, asynchronous=True)
     return [*rows, comparison.row(_FIXED, background, 1)]
 
@@ -87,8 +86,8 @@ class _Comparison:
     latencies: PathLatencies
     target_fps: float
 
-    def contenders(self, interval: int) -> Iterator[tuple[_Rule, Policy]]:
-        """Yield each rule with its policy that is no dearer than the fixed interval."""
+    def candidates(self, interval: int) -> Iterator[tuple[_Rule, Policy]]:
+        """Yield each rule with its policy that costs no more than the fixed interval."""
         for between in _BETWEEN:
             fixed = Policy(keyframe_interval=interval, between_keyframes=between)
             yield _FIXED, fixed
@@ -104,10 +103,10 @@ class _Comparison:
                     yield rule, policy
 
     def _within(self, allowed_ms: float, rule: _Rule, latest: Policy) -> Policy | None:
-        """Return `latest` with a threshold just high enough to be allowed; None where none is.
+        """Return `latest` with the lowest threshold that bisection allows; None if all cost more.
 
-        The lower the threshold, the more keyframes, as a rule: where one comes sooner, the next
-        may be spared. So a far lower threshold may be allowed again, which is not sought.
+        A lower threshold usually means more keyframes, but an early keyframe can save the next. A
+        much lower threshold may therefore be allowed too; it is not searched for.
         """
 
         def at(threshold: float) -> Policy:
@@ -127,9 +126,8 @@ class _Comparison:
         return at(high)
 
     def row(self, rule: _Rule, policy: Policy, interval: int) -> PolicyRow:
-        """Return what `policy` under `rule` costs and is worth."""
-        (scored,) = self.evaluation.score([policy], lag=self.lag, gates=rule.gates)
-        assert scored.temporal is not None, "asked for"
+        """Return the scores and the latency of `policy` under `rule`."""
+        (scored,) = self.evaluation.score([policy], lag=self.lag, gate_of=rule.gate_of)
         keyframes = sum(walk.paths.count("key") for walk in scored.walks)
         frames = sum(len(walk.letters) for walk in scored.walks)
         stream = self.stream(rule, scored.walks)
@@ -148,11 +146,9 @@ class _Comparison:
         )
 
     def walks(self, rule: _Rule, policy: Policy) -> tuple[FramePaths, ...]:
-        """Return which path each frame takes."""
-        return self.evaluation.walks(policy, lag=self.lag, gates=rule.gates)
+        return self.evaluation.walks(policy, lag=self.lag, gate_of=rule.gate_of)
 
     def stream(self, rule: _Rule, walks: Sequence[FramePaths]) -> StreamLatency:
-        """Return the latency of a frame."""
         costs = self.latencies
         if rule.free:
             nothing = dataclasses.replace(costs.gate, median_ms=0.0, low_ms=0.0, high_ms=0.0)
@@ -161,7 +157,6 @@ class _Comparison:
 
     @property
     def lag(self) -> int:
-        """Frames that a keyframe takes in the background."""
         return background_lag(self.latencies, target_fps=self.target_fps)
 
 

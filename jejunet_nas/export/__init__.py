@@ -1,1 +1,1 @@
-"""Export: a trial, trained on if asked for, as a bundle that others can run and check."""
+"""Export: a trial, fine-tuned on request, as a bundle that others can run and check."""

@@ -1,9 +1,8 @@
 """The model card: a bundle's README.md, written from its manifest alone.
 
-All that comes from a study or a data set is escaped, whoever named it; what a template puts into a
-code block is checked to be a plain word before.
+All text from a study or a data set is escaped. Text inside code is not escaped, and must be plain.
 
-Units: per cent and ms in the page; ratios in [0, 1] in the manifest.
+Units: per cent and ms on the page; ratios in [0, 1] in the manifest.
 """
 
 import re
@@ -12,18 +11,16 @@ from typing import Any
 
 import jinja2
 
-from jejunet_nas.records.words import escaped, network_words, policy_words
+from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.video.manifest import Manifest, policy_of
+from jejunet_nas.video.manifest import Manifest
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PLAIN = re.compile(r"[\w.:/ -]*")
 
 
 class _Code(str):
-    """A word that stands in code, where nothing is escaped and nothing needs to be."""
-
-    __slots__ = ()
+    """Plain text inside code, which is not escaped."""
 
 
 def card_of(manifest: Manifest) -> str:
@@ -35,11 +32,11 @@ def card_of(manifest: Manifest) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # it would write HTML's escapes into Markdown
+        autoescape=False,  # HTML escapes would be wrong in Markdown
     )
     environment.filters |= {
         "code": _code,
-        "pct": _per_cent,
+        "pct": per_cent,
         "ms": lambda value: f"{value:.1f}",
         "short": lambda value: f"{value:g}",
     }
@@ -50,9 +47,9 @@ def card_of(manifest: Manifest) -> str:
         latency=manifest.metrics.latency,
         classes=list(zip(manifest.class_names, accuracy.class_iou, manifest.palette, strict=True)),
         graphs=[manifest.graphs.key, manifest.graphs.propagate, manifest.graphs.gate],
-        policy=policy_of(manifest.policy),
+        policy=manifest.policy,
         network_words=network_words(Network(**manifest.source.network)),
-        policy_words=policy_words(policy_of(manifest.policy)),
+        policy_words=policy_words(manifest.policy),
         tensor_words=_tensor_words,
     )
 
@@ -63,12 +60,8 @@ def _code(value: object) -> _Code:
     return _Code(text)
 
 
-def _per_cent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
 def _tensor_words(tensor: Any) -> str:
-    """Return, say, `image uint8 1 x 192 x 192 x 3`."""
+    """Return, for example, `image uint8 1 x 192 x 192 x 3`."""
     shape = " x ".join(map(str, tensor.shape))
     scale = f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}" if tensor.scale else ""
     return f"{tensor.name} {tensor.type} {shape}{scale}"

@@ -1,6 +1,6 @@
-"""Facts: what is known of an exported trial, as its bundle's manifest tells it.
+"""Facts: the part of a bundle's manifest that comes from the trial's record.
 
-Nothing is measured here: every figure is one that the trial's record holds, with its source.
+Nothing is measured here: every figure is in the record, with its source.
 """
 
 import dataclasses
@@ -13,13 +13,13 @@ from typing import Any
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.files import read_mapping
-from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
 from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.version import __version__
-from jejunet_nas.video.manifest import FORMAT, Accuracy, Calls, Input, LatencyFigures, Source
+from jejunet_nas.video.manifest import FORMAT, Accuracy, Input, LatencyFigures, Metrics, Source
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "pillow")
 
@@ -32,63 +32,48 @@ def facts_of(
     fingerprints: Mapping[str, str],
     export_steps: int,
 ) -> dict[str, Any]:
-    """Return all of the manifest that can be said before the bundle's files are there.
+    """Return the manifest, without the graphs and the hashes of files, as plain JSON values.
 
-    fingerprints: of the data's files, by split. export_steps: that the trial was trained on for.
+    fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial.
     """
     network = trial.architecture.network
-    scored = trial.walks[0].lag
-    lag = background_lag(trial.network.latencies, target_fps=history.target_fps)
     colours = class_colours(trial.network.class_names)
+    size = Input(
+        height=network.input_height, width=network.input_width, thumbnail_stride=THUMBNAIL_STRIDE
+    )
+    metrics = Metrics(accuracy=_accuracy(trial), latency=_latency(trial, history))
+    source = Source(
+        study=history.study,
+        trial=trial.number,
+        network_id=trial.network_id,
+        network=dataclasses.asdict(network),
+        dataset=history.dataset,
+        fingerprints=dict(fingerprints),
+        training_steps=settings.training.steps,
+        export_steps=export_steps,
+        compression=chain_in_words(chain_of(network, settings.compression)),
+        seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},
+    )
     return {
         "format": FORMAT,
         "class_names": list(map(one_line, trial.network.class_names)),
         "palette": [list(colour or (0, 0, 0)) for colour in colours],
         "policy": dataclasses.asdict(trial.architecture.policy),
-        "keyframe_lag": lag if scored is None else scored,
+        "keyframe_lag": bundle_of(trial, history, Path()).keyframe_lag,
         "target_fps": history.target_fps,
-        "calls": Calls().model_dump(mode="json"),
-        "input": Input(
-            height=network.input_height,
-            width=network.input_width,
-            thumbnail_stride=THUMBNAIL_STRIDE,
-        ).model_dump(mode="json"),
-        "metrics": {
-            "accuracy": _accuracy(trial).model_dump(mode="json"),
-            "latency": _latency(trial, history).model_dump(mode="json"),
-        },
-        "source": Source(
-            study=history.study,
-            trial=trial.number,
-            network_id=trial.network_id,
-            network=dataclasses.asdict(network),
-            dataset=history.dataset,
-            fingerprints=dict(fingerprints),
-            training_steps=settings.training.steps,
-            export_steps=export_steps,
-            compression=chain_in_words(chain_of(network, settings.compression)),
-            seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},
-        ).model_dump(mode="json"),
-        "versions": versions(),
+        "input": size.model_dump(mode="json"),
+        "metrics": metrics.model_dump(mode="json"),
+        "source": source.model_dump(mode="json"),
+        "versions": _versions(),
     }
 
 
 def known_fingerprints(state: Path) -> dict[str, str]:
-    """Return what the search noted in `state` of the data's files; nothing where that is gone."""
+    """Return the fingerprints of the data that the search noted in `state`; empty if missing."""
     file = state / "study.yaml"
     made_from = read_mapping(file).get("made_from", {}) if file.is_file() else {}
     kept = {split: made_from.get(f"{split}_fingerprint") for split in ("train", "val")}
     return {split: f"{digest}" for split, digest in kept.items() if digest}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what made the bundle."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {
-        "jejunet-nas": __version__,
-        "python": platform.python_version(),
-        **found,
-    }
 
 
 def _accuracy(trial: TrialResult) -> Accuracy:
@@ -105,12 +90,11 @@ def _accuracy(trial: TrialResult) -> Accuracy:
 
 
 def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
-    stream = trial.latency
-    graphs = trial.graph_latencies
-    measured = trial.measured is not None
+    stream, graphs = trial.latency, trial.graph_latencies
+    phone = history.phone if trial.measured is not None else None
     return LatencyFigures(
         source=stream.source,
-        device=(history.phone or history.device) if measured else history.device,
+        device=phone or history.device,
         threads=history.threads,
         graphs_source=graphs.source,
         key_ms=graphs.key.median_ms,
@@ -121,3 +105,8 @@ def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
         sustained_fps=stream.sustained_fps if stream.mean_ms else None,
         dropped_frames=stream.dropped_frames,
     )
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"jejunet-nas": __version__, "python": platform.python_version(), **found}

@@ -1,14 +1,13 @@
-"""Retrain: a trial's network trained on for longer, compressed and scored anew.
+"""Retrain: fine-tunes a trial's network, compresses it and scores it again.
 
     studies/NAME/exports/<key>/    checkpoints/  trained.npz  trained.json  record.json  graphs
 
-What takes long is kept in a folder that is named by all that decides it, so that the same export
-goes on where it was interrupted: within the training, from the last checkpoint; after it, from the
-trained weights; after compression, from the graphs.
+The key hashes everything that decides the result, so that the same export resumes where it was
+interrupted: from the last checkpoint, from the fine-tuned weights, or from the graphs.
 
-The highest learning rate is a tenth of what layers that came with weights took in the trial
-(`pretrained_rate`), for all layers: they all come with weights now, and fit each other. See
-CONTRIBUTING, "Decisions", 2026-11-25. The cosine is a fresh one over the steps.
+The learning rate is a tenth of `pretrained_rate` times the trial's rate, for all layers: all of
+them start with trained weights that fit each other. See reports/decisions.md, 2026-11-25. The
+cosine schedule starts again over the steps.
 """
 
 import dataclasses
@@ -19,31 +18,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
-from jejunet_nas.progress import Clock, Tell
-from jejunet_nas.records import (
-    NetworkRecord,
-    Record,
-    TrainingRecord,
-    TrialResult,
-    from_json,
-    to_json,
-)
+from jejunet_nas.progress import Tell
+from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.trial.run import (
-    score_network,
-    trained_network,
-    write_graphs,
-)
-from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.judge import judge_network
+from jejunet_nas.trial.run import compress_trained, evaluate_policy
+from jejunet_nas.trial.setup import NetworkJob, TrialSetup
+from jejunet_nas.trial.store import read_record, trained_network
 
-EXPORTS = "exports"  # the folder of what exports made, in a study's own
+EXPORTS = "exports"  # in a study's folder
 CHECKPOINTS = "checkpoints"
 RATE = 0.1  # of the learning rate that the trial was trained at
 _TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
@@ -52,21 +41,27 @@ _TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
 def retrain(
     trial: TrialResult, setup: TrialSetup, exports: Path, *, steps: int, qat: bool, tell: Tell
 ) -> tuple[TrialResult, Path]:
-    """Return `trial` as it is after `steps` more, and the folder of its graphs, in `exports`.
+    """Return `trial` after `steps` of fine-tuning, and the folder of its graphs, in `exports`.
 
-    steps: 0 compresses the trial's own weights. qat: compresses with quantisation-aware training,
-    whatever the trial did. Raises `SettingError` where the trial's weights are gone, or another
-    process makes the same export, `TrialError` where training breaks.
+    steps: 0 compresses the trial's weights without fine-tuning. qat: compresses with
+    quantisation-aware training, whatever the trial did. Raises `SettingError` if the trial's
+    weights are missing or another process makes the same export, `TrialError` if training fails.
     """
     network = trial.architecture.network
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
     name = _key(trial, network, setup, steps)
-    with _alone(exports / name):
-        record = _read(NetworkRecord, exports / name / _RECORD)
-        if record is None:
-            record = _make(name, trial, network, setup, exports, steps, tell)
-    scored = score_network(
+    job = NetworkJob(
+        network_id=name,
+        network=network,
+        setup=setup,
+        folder=exports / name,
+        tell=tell,
+        checkpoints=exports / name / CHECKPOINTS,
+    )
+    with _alone(job.folder):
+        record = read_record(NetworkRecord, job.folder / _RECORD) or _make(trial, job, steps)
+    scored = evaluate_policy(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
         record,
@@ -79,21 +74,20 @@ def retrain(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let nobody else make the export of `folder` meanwhile. Raises `SettingError` where one is."""
+    """Lock `folder`. Raises `SettingError` if another process has locked it."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock").acquire(timeout=0):
             yield
     except Timeout:
         raise SettingError(
-            f"{folder} is being made by another process; allowed: one at a time. Wait for it, or "
-            "stop it."
+            f"Another process is writing {folder}. Wait for it, or stop it."
         ) from None
 
 
 def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) -> str:
-    """Return what an export's folder is called: by all that decides its graphs and scores."""
-    told = [
+    """Return the name of an export's folder, a hash of all that decides its graphs and scores."""
+    decisive = [
         trial.network_id,
         canonical_json(network),
         canonical_json(setup.recipe),
@@ -101,49 +95,40 @@ def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) ->
         setup.val.fingerprint,
         f"{steps} {RATE}",
     ]
-    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:12]
+    return hashlib.sha256(" ".join(decisive).encode()).hexdigest()[:12]
 
 
-def _make(
-    name: str,
-    trial: TrialResult,
-    network: Network,
-    setup: TrialSetup,
-    exports: Path,
-    steps: int,
-    tell: Tell,
-) -> NetworkRecord:
-    folder, clock = exports / name, Clock()
-    keras, training = trained_network(trial.network, setup), trial.network.training
+def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
+    keras, training = trained_network(trial.network, job.setup), trial.network.training
     if steps:
-        with clock.stage("train"):
-            keras, training = _trained_on(trial, keras, setup, folder, steps, tell)
-    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
-    record = write_graphs(name, keras, network, setup, folder, training, material, tell, clock)
-    _write(folder / _RECORD, record)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        with job.clock.stage("train"):
+            keras, training = _trained_on(trial, keras, job, steps)
+    record = judge_network(compress_trained(keras, job), training, job)
+    write_text_whole(job.folder / _RECORD, to_json(record, indent=2))
+    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
     return record
 
 
 def _trained_on(
-    trial: TrialResult, keras: KerasNetwork, setup: TrialSetup, folder: Path, steps: int, tell: Tell
+    trial: TrialResult, keras: KerasNetwork, job: NetworkJob, steps: int
 ) -> tuple[KerasNetwork, TrainingRecord]:
-    """Return the network trained on, from where an earlier run has come to."""
-    kept = _read(TrainingRecord, folder / _TRAINING)
+    """Return the fine-tuned network; resumes an interrupted run."""
+    setup, folder, tell = job.setup, job.folder, job.tell
+    kept = read_record(TrainingRecord, folder / _TRAINING)
     if kept is not None:
         keras.load_weights(folder / _TRAINED)
         return keras, kept
     if setup.training.pretrained_rate == 0:
         raise SettingError(
-            "training.pretrained_rate is 0, at which an export's steps would change nothing; "
-            "allowed with --steps: more than 0. Export with --steps 0, or raise it."
+            "training.pretrained_rate is 0; allowed with --steps: more than 0. At 0, fine-tuning "
+            "changes nothing: raise it in the study, or export without --steps."
         )
-    material = dataclasses.replace(setup.material_in(folder), checkpoints=folder / CHECKPOINTS)
+    material = job.material
     loop = material.train(
         keras,
         material.pictures(keras.network, tell),
         tell,
-        what="train on",
+        what="fine-tune",
         pretrained=keras.layers.keys(),
         steps=steps,
         learning_rate=RATE * setup.training.learning_rate,
@@ -160,18 +145,6 @@ def _trained_on(
         input_wait_share=loop.input_wait_share,
     )
     write_whole(folder / _TRAINED, keras.save_weights)
-    # Written last: where it is, the weights are whole.
-    _write(folder / _TRAINING, training)
+    # Written last: if it exists, the weights are complete.
+    write_text_whole(folder / _TRAINING, to_json(training, indent=2))
     return keras, training
-
-
-def _read(kind: type[Record], file: Path) -> Record | None:
-    """Return the record in `file`; None where there is none, or none that can be read."""
-    try:
-        return from_json(kind, file.read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def _write(file: Path, record: NetworkRecord | TrainingRecord) -> None:
-    write_text_whole(file, to_json(record, indent=2))

@@ -1,97 +1,83 @@
-"""Verify: whether a bundle is whole, unchanged, and what its manifest says it is.
+"""Verify: whether a bundle is complete, unchanged, and matches its manifest.
 
-Each check either says what it found, or raises what is wrong; they go from the outside in, so that
-the first fault told is the one to mend.
+Each check says what it found, or raises the fault. The checks go from the files to what is in
+them, so that the first fault is the one to fix.
 """
 
-import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.errors import SettingError
-from jejunet_nas.export.contract import contract_of, note_of
-from jejunet_nas.export.metadata import GraphNote, read_metadata
-from jejunet_nas.export.write import CARD, EXAMPLE
+from jejunet_nas.export.write import CARD, EXAMPLE, graph_file
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
-from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import require_hash
 from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
-from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, read_manifest
+from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, read_manifest
 
 _FIX = "Copy the whole bundle again, or export it again."
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """What was checked, and what was found, in a few words."""
-
-    name: str
-    found: str
-
-
-def verify(place: Path) -> list[Check]:
-    """Return what was checked of the bundle `place`, a folder or a `.zip`.
+def verify(place: Path) -> dict[str, str]:
+    """Check the bundle at `place`, a folder or a `.zip`; return what each check found.
 
     Raises `SettingError` naming the first fault.
     """
     with tempfile.TemporaryDirectory(prefix="jejunet-verify-") as unpacked:
         try:
-            return list(_checks(place, Path(unpacked)))
-        except SettingError as error:  # nobody knows the folder that a .zip is unpacked to
+            return dict(_checks(place, Path(unpacked)))
+        except SettingError as error:  # name the .zip, not the folder that it was unpacked into
             raise SettingError(str(error).replace(unpacked, str(place))) from None
 
 
-def _checks(place: Path, unpacked: Path) -> Iterator[Check]:
+def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
     folder = place
     if place.is_file():
         unpack(place, unpacked)
         folder = unpacked
-        yield Check(name="archive", found="plain files, none of which leaves it")
-    manifest, policy = read_manifest(folder)
-    yield Check(name="manifest", found=f"format {manifest.format}, unchanged")
-    yield Check(name="files", found=_files(folder, manifest))
-    yield Check(name="hashes", found=_hashes(folder, manifest))
-    yield Check(name="policy", found=_policy(folder, manifest, policy))
-    yield Check(name="classes", found=_classes(folder, manifest))
-    yield Check(name="graphs", found=_graphs(folder, manifest))
-    yield Check(name="metadata", found=_metadata(folder, manifest))
+        yield "archive", "plain files only"
+    manifest = read_manifest(folder)
+    yield "manifest", f"format {manifest.format}, unchanged"
+    yield "files", _files(folder, manifest)
+    yield "hashes", _hashes(folder, manifest)
+    yield "policy", _policy(folder, manifest)
+    yield "classes", _classes(folder, manifest)
+    yield "graphs", _graphs(folder, manifest)
+    yield "metadata", _metadata(folder, manifest)
 
 
 def _files(folder: Path, manifest: Manifest) -> str:
-    """Check that just the files are there that the manifest names, and all that a bundle has."""
-    graphs = {getattr(manifest.graphs, name).file for name in GRAPH_NAMES}
+    """Check that the folder holds the files that the manifest names, and no others."""
+    graphs = {graph.file for graph in _graph_files(manifest)}
     for name in sorted({CARD, EXAMPLE, *graphs} - {*manifest.files}):
-        raise _fault(folder / MANIFEST, f"names no hash of {name}", "one of each file")
+        raise _fault(folder / MANIFEST, f"has no hash of {name}")
     for name in sorted(manifest.files):
         file = folder / name
         if file.is_symlink() or not file.is_file():
-            raise _fault(folder, f"holds no file {name}", f"all that its {MANIFEST} names")
-    read_measurements(folder)  # written by `measure` once the bundle was there; no hash holds it
+            raise _fault(file, "is missing or is no plain file")
+    read_measurements(folder)  # `measure` writes it later; the manifest has no hash of it
     for file in sorted(folder.iterdir()):
         if file.name not in (*manifest.files, MANIFEST, MEASUREMENTS):
-            raise SettingError(
-                f"{folder} holds {file.name}, which its {MANIFEST} does not name; allowed: the "
-                "bundle's own files. Move it elsewhere."
-            )
-    return f"{len(manifest.files) + 1}, none missing, none besides"
+            raise SettingError(f"{file} is not a file of this bundle. Move it elsewhere.")
+    return f"{len(manifest.files) + 1}, none missing, no others"
 
 
 def _hashes(folder: Path, manifest: Manifest) -> str:
     for name in sorted(manifest.files):
         require_hash(folder / name, manifest.files)
-    return f"{len(manifest.files)} files have the SHA-256 that they had"
+    return f"the SHA-256 of {len(manifest.files)} files match"
 
 
-def _policy(folder: Path, manifest: Manifest, policy: Policy) -> str:
+def _policy(folder: Path, manifest: Manifest) -> str:
     try:
-        Architecture(network=Network(**manifest.source.network), policy=policy)
+        Architecture(network=Network(**manifest.source.network), policy=manifest.policy)
     except (SettingError, TypeError) as error:
         raise SettingError(f"{folder / MANIFEST}: {error}") from None
-    return f"valid for this network: keyframe_interval {policy.keyframe_interval}"
+    return f"valid for this network: keyframe_interval {manifest.policy.keyframe_interval}"
 
 
 def _classes(folder: Path, manifest: Manifest) -> str:
@@ -101,93 +87,83 @@ def _classes(folder: Path, manifest: Manifest) -> str:
         ("metrics.accuracy.class_iou", manifest.metrics.accuracy.class_iou),
     ):
         if len(values) != count:
-            raise _fault(
-                folder / MANIFEST, f"{what} has {len(values)} entries", f"{count}, one a class"
-            )
+            raise _fault(folder / MANIFEST, f"has {count} classes, but {len(values)} in {what}")
     return f"{count}, each with a colour"
 
 
 def _graphs(folder: Path, manifest: Manifest) -> str:
-    for name in GRAPH_NAMES:
-        told: GraphFile = getattr(manifest.graphs, name)
-        file = folder / told.file
-        found = contract_of(file)
-        for wanted, has in zip(
-            (*told.inputs, *told.outputs), (*found.inputs, *found.outputs), strict=False
-        ):
-            if wanted != has:
-                raise _fault(file, f"has {_words(has)}", f"{_words(wanted)}, as {MANIFEST} says")
-        if (told.inputs, told.outputs) != (found.inputs, found.outputs):
-            raise _fault(file, "has other tensors", f"those that its {MANIFEST} names")
+    classes = len(manifest.class_names)
+    for stated in _graph_files(manifest):
+        file = folder / stated.file
+        _require_tensors(file, stated)
         graph = Graph(file)
         graph.fill_inputs(seed=0)
         graph.invoke()
-        highest = graph.run().get("class_map")
-        if highest is not None and highest.max() >= len(manifest.class_names):
-            raise _fault(
-                file, f"shows class {highest.max()}", f"0 to {len(manifest.class_names) - 1}"
-            )
-    _fit(folder, manifest)
-    return "3, which load, run, and take and give what the manifest says"
+        class_map = graph.run().get("class_map")
+        if class_map is not None and class_map.max() >= classes:
+            raise _fault(file, f"returns class {class_map.max()}; allowed: 0 to {classes - 1}")
+    _require_fit(folder, manifest)
+    return "3 load and run, with the tensors in the manifest"
 
 
-def _fit(folder: Path, manifest: Manifest) -> None:
-    """Check that what one graph hands out is what the other takes, in the sizes of the input."""
+def _require_tensors(file: Path, stated: GraphFile) -> None:
+    found = graph_file(file)
+    for wanted, present in ((stated.inputs, found.inputs), (stated.outputs, found.outputs)):
+        if len(wanted) != len(present):
+            raise _fault(file, f"has other tensors than {MANIFEST} says")
+        for one, other in zip(wanted, present, strict=True):
+            if one != other:
+                raise _fault(file, f"has {_words(other)}, but {MANIFEST} says {_words(one)}")
+
+
+def _require_fit(folder: Path, manifest: Manifest) -> None:
+    """Check that the graphs fit each other and the input size."""
     graphs, size = manifest.graphs, manifest.input
     context, taken = _tensor(graphs.key, "context"), _tensor(graphs.propagate, "context")
+    image = (1, size.height, size.width, 3)
     step = size.thumbnail_stride
+    thumbnail = (1, size.height // step, size.width // step, 3)
     for what, found, wanted in (
-        ("key's image", _tensor(graphs.key, "image").shape, (1, size.height, size.width, 3)),
-        (
-            "propagate's image",
-            _tensor(graphs.propagate, "image").shape,
-            (1, size.height, size.width, 3),
-        ),
-        (
-            "gate's now",
-            _tensor(graphs.gate, "now").shape,
-            (1, size.height // step, size.width // step, 3),
-        ),
+        ("key's image", _tensor(graphs.key, "image").shape, image),
+        ("propagate's image", _tensor(graphs.propagate, "image").shape, image),
+        ("gate's now", _tensor(graphs.gate, "now").shape, thumbnail),
         ("propagate's context", (taken.shape, taken.type), (context.shape, context.type)),
     ):
         if found != wanted:
-            raise _fault(folder / MANIFEST, f"{what} is {found}", f"{wanted}")
-
-
-def _tensor(graph: GraphFile, name: str) -> Any:
-    for each in (*graph.inputs, *graph.outputs):
-        if each.name == name:
-            return each
-    raise _fault(Path(graph.file), f"has no tensor {name}", "the tensors of its kind of graph")
+            raise _fault(folder / MANIFEST, f"says that {what} is {found}; it must be {wanted}")
 
 
 def _metadata(folder: Path, manifest: Manifest) -> str:
-    for name in GRAPH_NAMES:
-        told: GraphFile = getattr(manifest.graphs, name)
-        file = folder / told.file
+    for stated in _graph_files(manifest):
+        if not stated.metadata:
+            return "none: an earlier version wrote the graphs"
+        file = folder / stated.file
         try:
-            found, labels = read_metadata(file.read_bytes())
+            labels = labels_of(file.read_bytes())
         except SettingError as error:
-            raise SettingError(f"{file}: {error}") from None
-        wanted = note_of(name, told, title="", version="")
-        if _names(found) != _names(wanted):
-            raise _fault(file, f"describes {_names(found)}", f"{_names(wanted)}")
-        if labels not in ((), manifest.class_names) or (name != "gate" and not labels):
-            raise _fault(file, f"has the labels {', '.join(labels)}", "the manifest's class_names")
+            raise SettingError(f"{file}: {error} {_FIX}") from None
+        if labels != (() if stated == manifest.graphs.gate else manifest.class_names):
+            raise _fault(file, f"has the labels {', '.join(labels)}, which are not the classes")
     return "in each graph; labels are the classes"
 
 
-def _names(note: GraphNote) -> list[tuple[str, bool, bool]]:
-    """Return what programs read of a note: which tensors, which are pictures, which are classes."""
-    return [(each.name, each.picture, each.labels) for each in (*note.inputs, *note.outputs)]
+def _graph_files(manifest: Manifest) -> list[GraphFile]:
+    return [getattr(manifest.graphs, name) for name in GRAPH_NAMES]
 
 
-def _words(tensor: Any) -> str:
+def _tensor(graph: GraphFile, name: str) -> Tensor:
+    for each in (*graph.inputs, *graph.outputs):
+        if each.name == name:
+            return each
+    raise _fault(Path(graph.file), f"has no tensor {name}")
+
+
+def _words(tensor: Tensor) -> str:
     return (
         f"{tensor.name} {tensor.type} {list(tensor.shape)} of scale {tensor.scale:g} and zero "
         f"point {tensor.zero_point}"
     )
 
 
-def _fault(where: Path, what: str, allowed: str) -> SettingError:
-    return SettingError(f"{where} {what}; allowed: {allowed}. {_FIX}")
+def _fault(where: Path, what: str) -> SettingError:
+    return SettingError(f"{where} {what}. {_FIX}")

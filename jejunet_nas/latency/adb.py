@@ -1,7 +1,6 @@
-"""The adb program, run for one phone: its exit codes and its standard error are the real ones.
+"""The adb program, run for one phone, with its real exit codes and standard error.
 
-Finds the phone that is meant and says what to do where there is none. Nothing here knows what is
-measured.
+Finds the phone, and says what to do if it is missing. Knows nothing of what is measured.
 
 Units: timeouts in seconds.
 """
@@ -14,21 +13,23 @@ from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, closest
 
-ANSWER_S = 20.0  # what adb needs at most for a short answer, its server's start included
+ANSWER_S = 20.0  # adb's longest time for a short answer, the start of its server included
 PUSH_S = 300.0
 _ADDRESS = re.compile(r"[^\s/]+:\d+")  # of a phone on the network
+_END = "@end of the command: "
 
+_UNLOCK = "Unlock it and allow USB debugging from this computer when it asks"
 _CURES = {
-    "unauthorized": "Unlock it and allow USB debugging from this computer when it asks",
-    "authorizing": "Unlock it and allow USB debugging from this computer when it asks",
-    "offline": "Plug it in again, or run `adb reconnect`",
+    "unauthorized": _UNLOCK,
+    "authorizing": _UNLOCK,
+    "offline": "Replug it, or run `adb reconnect`",
     "no permissions": "Add a udev rule for it, or see `adb devices`",
 }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a command on the phone wrote, and its exit code."""
+    """The output of a command on the phone, and its exit code."""
 
     code: int
     stdout: str
@@ -37,18 +38,18 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Adb:
-    """adb for the phone `serial`. Raises `DeviceAwayError` where the phone is not there (any more).
+    """adb for the phone `serial`. Every method raises `DeviceAwayError` if it is disconnected.
 
-    A command on the phone that fails is no error here: its answer says so.
+    A command that fails on the phone raises nothing: its answer has the exit code.
     """
 
     program: str
     serial: str
 
     def shell(self, command: str, *, timeout_s: float = ANSWER_S) -> Answer:
-        """Return what `command`, a line for the phone's shell, came to.
+        """Run `command`, a line for the phone's shell.
 
-        Raises `DeviceError` where it has not ended after `timeout_s`; it may then still be running.
+        Raises `DeviceError` after `timeout_s`; the command may then still be running.
         """
         try:
             # The marker tells the command's own end from a connection that broke in the middle.
@@ -57,12 +58,16 @@ class Adb:
             self.require()
             words = command if len(command) <= 80 else command[:77] + "..."
             raise DeviceError(
-                f"`{words}` did not end on {self.serial} within {expired.timeout:.0f} s; allowed: "
-                "to end. Restart the phone, or give it more time."
+                f"`{words}` did not end on {self.serial} within {expired.timeout:.0f} s. Restart "
+                "the phone, or allow more time."
             ) from None
         stdout, marker, code = done.stdout.rpartition(_END)
         if not marker or not code.strip().isdigit():
-            raise self.lost(done.stderr)
+            self.require()
+            raise DeviceAwayError(
+                f"the connection to {self.serial} broke during a command "
+                f"({done.stderr.strip() or 'no reason given'}). Check the cable."
+            )
         return Answer(code=int(code), stdout=stdout, stderr=done.stderr)
 
     def push(self, file: Path, target: str) -> None:
@@ -83,19 +88,10 @@ class Adb:
             raise DeviceError(f"{source} cannot be copied from {self.serial}: {_reason(done)}.")
 
     def require(self) -> None:
-        """Raise `DeviceAwayError` where the phone is not ready."""
+        """Raise `DeviceAwayError` if the phone is not ready."""
         state = _states(self.program).get(self.serial, "not connected")
         if state != "device":
-            raise DeviceAwayError(_not_ready(self.serial, state))
-
-    def lost(self, words: str) -> DeviceError:
-        """Return what to raise where a command's end never came; raise where the phone is away."""
-        self.require()
-        return DeviceAwayError(
-            f"the connection to {self.serial} broke in the middle of a command "
-            f"({words.strip() or 'no reason given'}); allowed: a connection that holds. Check the "
-            "cable."
-        )
+            raise _not_ready(self.serial, state)
 
     def _transfer(self, *words: str) -> "subprocess.CompletedProcess[str]":
         try:
@@ -104,14 +100,11 @@ class Adb:
             self.require()
             raise DeviceError(
                 f"adb {words[0]} of {Path(words[1]).name} did not end within {PUSH_S:.0f} s on "
-                f"{self.serial}; allowed: to end. Plug the phone in again."
+                f"{self.serial}. Replug the phone."
             ) from None
 
     def _run(self, *words: str, timeout_s: float) -> "subprocess.CompletedProcess[str]":
         return _adb(self.program, "-s", self.serial, *words, timeout_s=timeout_s)
-
-
-_END = "@end of the command: "
 
 
 def find_adb() -> str:
@@ -119,40 +112,39 @@ def find_adb() -> str:
     program = shutil.which("adb")
     if program is None:
         raise DeviceError(
-            "adb is not installed; allowed: Android's adb on the PATH. Install it: "
-            "`apt install adb`, `brew install android-platform-tools`, or Android's SDK "
-            "platform tools."
+            "adb is not installed, or not on the PATH. Install it: `apt install adb`, `brew "
+            "install android-platform-tools`, or Android's SDK platform tools."
         )
     return program
 
 
 def find_phone(serial: str | None = None) -> Adb:
-    """Return adb for the phone `serial`, or for the only one there is.
+    """Return adb for the phone `serial`, or for the only one that is attached.
 
-    Raises `DeviceAwayError` where it is not there or not ready, `DeviceError` where adb is missing
-    or several phones are attached and none is named.
+    Raises `DeviceAwayError` if it is not attached or not ready, `DeviceError` if adb is missing, or
+    if several phones are attached and `serial` is None.
     """
     program = find_adb()
     states = _states(program)
     if serial is not None and _ADDRESS.fullmatch(serial):
-        states = _found_again(program, serial, states)
+        states = _reconnected(program, serial, states)
     if serial is None:
         serial = _only(states)
     if serial not in states:
+        attached = f" Attached: {', '.join(states)}." if states else ""
         raise DeviceAwayError(
-            f"device is adb:{serial}, which is not attached; allowed: "
-            f"{', '.join(states) or 'a phone that `adb devices` lists'}. Plug it in."
-            f"{closest(serial, states)}"
+            f"device is adb:{serial}, which is not attached.{attached} Plug it in, and look at "
+            f"`adb devices`.{closest(serial, states)}"
         )
     if states[serial] != "device":
-        raise DeviceAwayError(_not_ready(serial, states[serial]))
+        raise _not_ready(serial, states[serial])
     return Adb(program=program, serial=serial)
 
 
-def _found_again(program: str, serial: str, states: dict[str, str]) -> dict[str, str]:
-    """Return the states once adb has looked for a phone on the network that left.
+def _reconnected(program: str, serial: str, states: dict[str, str]) -> dict[str, str]:
+    """Return the states after reconnecting to a phone on the network that left.
 
-    adb forgets it, or takes it for offline for ten seconds after it is back.
+    adb forgets such a phone, or lists it as offline for ten seconds after it is back.
     """
     if states.get(serial, "offline") != "offline":
         return states
@@ -162,17 +154,15 @@ def _found_again(program: str, serial: str, states: dict[str, str]) -> dict[str,
 
 
 def _only(states: dict[str, str]) -> str:
-    """Return the serial of the phone to use where none was named."""
     ready = [serial for serial, state in states.items() if state == "device"]
     if len(ready) > 1:
         raise DeviceError(
-            f"{len(ready)} phones are attached: {', '.join(ready)}; allowed: one, or one by name. "
-            f"Use --device adb:{ready[0]}"
+            f"{len(ready)} phones are attached: {', '.join(ready)}. Choose one: "
+            f"--device adb:{ready[0]}"
         )
     if not states:
         raise DeviceAwayError(
-            "no phone is attached; allowed: one with USB debugging on. Plug it in, and look at "
-            "`adb devices`."
+            "no phone is attached. Plug one in with USB debugging on, and look at `adb devices`."
         )
     return ready[0] if ready else next(iter(states))
 
@@ -184,21 +174,18 @@ def _states(program: str) -> dict[str, str]:
     return {serial: state.strip() for serial, state in pairs}
 
 
-def _not_ready(serial: str, state: str) -> str:
-    cure = next((words for known, words in _CURES.items() if state.startswith(known)), None)
-    return (
-        f"the phone {serial} is {state}; allowed: attached and authorised. {cure or 'Plug it in'}."
-    )
+def _not_ready(serial: str, state: str) -> DeviceAwayError:
+    cure = next((words for known, words in _CURES.items() if state.startswith(known)), "Plug it in")
+    return DeviceAwayError(f"the phone {serial} is {state}. {cure}.")
 
 
 def _answer(program: str, *words: str) -> str:
-    """Return what adb says; where it fails or hangs, its server is at fault."""
+    """Return adb's answer; if it fails or hangs, its server is at fault."""
     try:
         done = _adb(program, *words, timeout_s=ANSWER_S)
     except subprocess.TimeoutExpired:
         raise DeviceError(
-            f"`adb {words[0]}` did not answer within {ANSWER_S:.0f} s; allowed: an adb server that "
-            "answers. Run `adb kill-server`."
+            f"`adb {words[0]}` did not answer within {ANSWER_S:.0f} s. Run `adb kill-server`."
         ) from None
     if done.returncode and words[0] not in ("connect", "disconnect"):
         raise DeviceError(f"`adb {words[0]}` failed: {_reason(done)}. Run `adb kill-server`.")
@@ -217,12 +204,12 @@ def _adb(program: str, *words: str, timeout_s: float) -> "subprocess.CompletedPr
         )
     except OSError as error:
         raise DeviceError(
-            f"{program} cannot be run ({error.strerror}); allowed: Android's adb. Install it anew."
+            f"{program} cannot be run ({error.strerror}). Install Android's adb again."
         ) from None
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    """Return the last line that tells of an error: after it, `adb push` counts files."""
+    """Return the last line that names an error: `adb push` prints other lines after it."""
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line or "fail" in line]
     return [f"exit code {done.returncode}", *lines, *errors][-1].rstrip(".")

@@ -1,18 +1,18 @@
 """Devices by name: `adb`, `adb:SERIAL`, `host`, `predicted` or `predicted:PROFILE`, as a meter."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.latency.host_meter import HostMeter
-from jejunet_nas.latency.measuring_plan import FEWEST_RUNS, Protocol
+from jejunet_nas.latency.measuring_plan import FEWEST_RUNS, MeasuringPlan
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.latency.program import find_program
+from jejunet_nas.progress import Say
 
 Kind = Literal["adb", "host", "predicted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -22,14 +22,14 @@ DEFAULT_PROFILE = "pixel2"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device by name: a phone's serial, or a profile's name or file; None: the usual one."""
+    """A device by name: a phone's serial, or a profile's name or file; None: the default one."""
 
     kind: Kind
     name: str | None = None
 
     @classmethod
     def parse(cls, words: str) -> "Device":
-        """Return the device that `words` name. Raises `SettingError`."""
+        """Return the device named by `words`. Raises `SettingError`."""
         kind, colon, name = words.partition(":")
         if kind not in KINDS or (colon and not name) or (name and kind == "host"):
             raise SettingError(
@@ -37,10 +37,22 @@ class Device:
             )
         return cls(kind=kind, name=name or None)
 
+    @property
+    def is_phone(self) -> bool:
+        """Whether it is an attached phone."""
+        return self.kind == "adb"
+
+    def require_phone(self) -> "Device":
+        """Return this device. Raises `SettingError` if it is no attached phone."""
+        if not self.is_phone:
+            words = self.kind if self.name is None else f"{self.kind}:{self.name}"
+            raise SettingError(f"--device is {words}; allowed: adb or adb:SERIAL. Attach a phone.")
+        return self
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HowToMeasure:
-    """What a person may ask of a meter, whichever it is; a prediction takes the threads alone."""
+    """Options of every meter; a prediction uses the threads only."""
 
     threads: int = 1
     runs: int = FEWEST_RUNS
@@ -48,19 +60,13 @@ class HowToMeasure:
     core_mask: str | None = None
 
 
-def open_phone(device: Device, how: HowToMeasure, say: Callable[[str], None]) -> PhoneMeter:
-    """Return the meter of an attached phone. Raises `DeviceError` or `SettingError`."""
-    assert device.kind == "adb", device
-    protocol = Protocol(threads=how.threads, runs=how.runs, core_mask=how.core_mask)
-    program = find_program(how.program)
-    return PhoneMeter(Phone.attached(device.name), program, protocol, say)
-
-
-def open_meter(device: Device, how: HowToMeasure, say: Callable[[str], None]) -> LatencyMeter:
+def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
     """Return the meter of `device`. Raises `DeviceError` or `SettingError`."""
     match device.kind:
         case "adb":
-            return open_phone(device, how, say)
+            plan = MeasuringPlan(threads=how.threads, runs=how.runs, core_mask=how.core_mask)
+            program = find_program(how.program)
+            return PhoneMeter(Phone.attached(device.name), program, plan, say)
         case "host":
             return HostMeter(threads=how.threads, runs=how.runs, say=say)
         case "predicted":

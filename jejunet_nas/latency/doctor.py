@@ -1,29 +1,36 @@
-"""Examines what measuring needs: libraries, adb, a phone, and a benchmark program that runs there.
+"""Checks what measuring needs: libraries, adb, a phone, and a benchmark program that runs on it.
 
-Nothing of it is needed to search with predicted latencies.
+A search with predicted latencies needs none of it.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.latency.adb import find_adb
 from jejunet_nas.latency.device import Device
-from jejunet_nas.latency.measuring_plan import Protocol
-from jejunet_nas.latency.phone import Phone, core_mask
-from jejunet_nas.latency.phone_meter import PhoneMeter
-from jejunet_nas.latency.program import find_program, runtime_words
+from jejunet_nas.latency.phone import START_S, Phone, core_mask, last_line
+from jejunet_nas.latency.program import (
+    find_program,
+    how_to_get_it,
+    require_abi,
+    runtime_words,
+)
 from jejunet_nas.version import __version__
+
+Found = TypeVar("Found")
 
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "optuna")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at: whether it works, and what is to be said of it."""
+    """One thing that was checked: whether it works, and its details or what is wrong."""
 
     name: str
     works: bool
@@ -31,60 +38,64 @@ class Check:
 
 
 def examine(device: str, program: Path | None) -> list[Check]:
-    """Return what was found, each thing only where those it needs work."""
-    named = Device.parse(device)
-    if named.kind != "adb":
-        raise SettingError(f"--device is {device}; allowed: adb or adb:SERIAL. Attach a phone.")
+    """Return the checks in order; one that depends on a failed one is left out."""
+    named = Device.parse(device).require_phone()
     checks: list[Check] = []
-    found: dict[str, Path | Phone] = {}
 
-    def look(name: str, at: Callable[[], str]) -> bool:
+    def check(name: str, find: Callable[[], Found], words: Callable[[Found], str]) -> Found | None:
         try:
-            checks.append(Check(name=name, works=True, words=at()))
+            found = find()
+            checks.append(Check(name=name, works=True, words=words(found)))
         except (DeviceError, SettingError) as error:
             checks.append(Check(name=name, works=False, words=str(error)))
-        return checks[-1].works
+            return None
+        return found
 
-    def see_phone() -> str:
-        phone = found["phone"] = Phone.attached(named.name)
-        state = phone.state()
-        mask = core_mask(state.cores, 1) or "none: its clocks cannot be read"
-        heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
-        return (
-            f"{phone.info.name}, Android {phone.info.android}, {phone.info.abi}; pinned to cores "
-            f"{mask}{heat}"
-        )
-
-    def see_program() -> str:
-        file = found["program"] = find_program(program)
-        return f"{file} ({runtime_words(file)})"
-
-    def run_program() -> str:
-        phone, file = found["phone"], found["program"]
-        assert isinstance(phone, Phone), "looked at before"
-        assert isinstance(file, Path), "looked at before"
-        meter = PhoneMeter(phone, file, Protocol(), lambda _: None)
-        try:
-            return meter.try_program()
-        finally:
-            meter.close()
-
-    look("libraries", _see_libraries)
-    has_phone = look("adb", find_adb) and look("phone", see_phone)
-    has_program = look("benchmark program", see_program)
-    if has_phone and has_program:
-        look("benchmark program on the phone", run_program)
+    check("libraries", _libraries, ", ".join)
+    phone = None
+    if check("adb", find_adb, str):
+        phone = check("phone", lambda: Phone.attached(named.name), _phone_words)
+    file = check(
+        "benchmark program",
+        lambda: find_program(program),
+        lambda found: f"{found} ({runtime_words(found)})",
+    )
+    if phone and file:
+        check("benchmark program on the phone", lambda: _try_program(phone, file), str)
     return checks
 
 
-def _see_libraries() -> str:
+def _phone_words(phone: Phone) -> str:
+    state = phone.state()
+    mask = core_mask(state.cores, 1) or "none: its clocks cannot be read"
+    heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
+    info = phone.info
+    return f"{info.name}, Android {info.android}, {info.abi}; pinned to cores {mask}{heat}"
+
+
+def _try_program(phone: Phone, program: Path) -> str:
+    require_abi(program, phone.info.abi, phone.info.name)
+    with phone.turn(lambda _: None):
+        try:
+            target = phone.install(program, executable=True)
+            answer = phone.run(f"{target} --help", timeout_s=START_S)
+        finally:
+            with contextlib.suppress(DeviceError):
+                phone.clean()
+    text = f"{answer.stdout}\n{answer.stderr}"
+    if "--num_threads" not in text:
+        raise DeviceError(
+            f"{program.name} does not run on {phone.info.name} ({last_line(text)}). Get TensorFlow "
+            f"Lite's benchmark_model for {phone.info.abi}: {how_to_get_it()}"
+        )
+    return "runs"
+
+
+def _libraries() -> list[str]:
     versions = [f"Python {platform.python_version()}", f"jejunet_nas {__version__}"]
     for name in LIBRARIES:
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            raise SettingError(
-                f"{name} is not installed; allowed: {', '.join(LIBRARIES)}. Install it: "
-                f"pip install {name}"
-            ) from None
-    return ", ".join(versions)
+            raise SettingError(f"{name} is not installed. Install it: pip install {name}") from None
+    return versions

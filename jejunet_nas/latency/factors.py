@@ -1,7 +1,7 @@
-"""Factors: what one number makes of a prediction, where the costs themselves do not tell.
+"""Factors on a prediction for what the costs do not cover.
 
-One for each number of threads, one for points of another runtime, and one for float32 graphs.
-Each is a mean of ratios, and comes with the errors that it leaves.
+One for each number of threads, one for points of another runtime, and one for float32 graphs. Each
+is a mean of ratios, with the errors that remain.
 """
 
 import dataclasses
@@ -31,25 +31,25 @@ class FloatPair:
 
 
 def of_other_runtime(point: AnyPoint) -> bool:
-    """Return whether `point` was timed with another runtime, and only checks the fit."""
+    """Whether `point` was timed with another runtime: it only checks the fit."""
     return isinstance(point, Point) and point.network == OTHER_RUNTIME
 
 
 def one_thread_points(points: Iterable[AnyPoint]) -> list[AnyPoint]:
-    """Return those of `points` that costs are fitted to."""
+    """Return the points that costs are fitted to."""
     return [p for p in points if p.threads == 1 and is_stable(p) and not of_other_runtime(p)]
 
 
 def several_thread_points(points: Iterable[AnyPoint]) -> list[AnyPoint]:
-    """Return those of `points` that tell what more threads than one make of a latency."""
+    """Return the points that the thread factors come from."""
     return [p for p in points if p.threads > 1 and is_stable(p) and not of_other_runtime(p)]
 
 
 def thread_factors(costs: Costs, points: Sequence[AnyPoint]) -> dict[str, dict[str, float]]:
-    """Return what each number of threads makes of one thread's latency, with its errors.
+    """Return the factor of each number of threads, with its errors.
 
-    The factor is the mean of measured / one thread's, which is measured where the same graph was
-    timed with one thread too, and predicted where not. One thread's is 1; its error is the fit's.
+    The factor is the mean of measured / one thread's latency; the latter is measured if the same
+    graph was timed with one thread too, else predicted. One thread has 1, and the error of the fit.
     """
     factors = {"1": {"factor": 1.0, **errors([0.0])}}
     one_thread_ms = {p.graph_id: p.latency_ms for p in one_thread_points(points)}
@@ -62,7 +62,7 @@ def thread_factors(costs: Costs, points: Sequence[AnyPoint]) -> dict[str, dict[s
 
 
 def runtime_factor(costs: Costs, points: Sequence[AnyPoint]) -> dict[str, float] | None:
-    """Return measured / predicted of the other runtime's points, with its errors; None of none."""
+    """Return the mean measured / predicted of the other runtime's points, with errors, or None."""
     others = [point for point in points if of_other_runtime(point)]
     if not others:
         return None
@@ -71,24 +71,24 @@ def runtime_factor(costs: Costs, points: Sequence[AnyPoint]) -> dict[str, float]
 
 
 def float_factor(pairs: Sequence[FloatPair], costs: Costs | None) -> dict[str, float]:
-    """Return what float32 makes of int8's latency, with its errors.
+    """Return the mean float32 / int8 latency of `pairs`, with its errors.
 
-    int8's latency is what `costs` predict of the pairs' networks. Without costs it is what was
-    published beside the float one: so the factor can be lent to another phone or runtime.
+    The int8 latency is predicted by `costs`. Without costs it is the published one, which makes the
+    factor fit for another phone or runtime.
     """
     float_ms = np.array([pair.float_ms for pair in pairs])
     return _mean_factor(float_ms, np.array([int8_ms(pair, costs) for pair in pairs]))
 
 
 def int8_ms(pair: FloatPair, costs: Costs | None) -> float:
-    """Return what `costs` predict of the network in int8, or without costs what was published."""
+    """Return the int8 latency of the network by `costs`, or the published one without costs."""
     if costs is None:
         return pair.int8_ms
     return costs.of(work_of(operators_of(pair.network, pair.depth_multiplier, pair.input_size_px)))
 
 
 def errors(relative: Vector | Sequence[float]) -> dict[str, float]:
-    """Return mean, worst and root mean square of the sizes of `relative` errors."""
+    """Return mean, maximum and root mean square of the absolute `relative` errors."""
     sizes = np.abs(np.asarray(relative, dtype=np.float64))
     return {
         "mean_error": round(float(sizes.mean()), 4),

@@ -1,14 +1,14 @@
-"""Fit a device profile to known latencies, and say how far it can be trusted.
+"""Fits a device profile to known latencies, with its leave-one-out error.
 
     python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json
 
-takes a second. `--points` may be a profile too: it keeps its points. On the Pixel 2's it should
+takes a second. `--points` may also be a profile, which keeps its points. On the Pixel 2's it should
 reach a leave-one-out error of 2.1 % on average and 5.7 % at worst.
 
 Rows with one thread give the `costs`; rows with several threads give a factor for each number of
-threads; rows of MobileNetV1, which were timed with another runtime, only check the fit: after one
-factor for that runtime they should agree. Networks published in float32 and in int8 give a factor
-for float graphs. What was measured on a clock that would not hold still is kept, and not fitted.
+threads. Rows of MobileNetV1, timed with another runtime, only check the fit: after one factor for
+that runtime they should agree. Networks published in float32 and in int8 give a factor for float
+graphs. Unstable measurements are kept, not fitted.
 """
 
 import argparse
@@ -82,8 +82,9 @@ ASSUMED_OF_PUBLISHED = (
     "the RESIZE_BILINEAR before it, with which it grows",
     "several threads speed up every graph as they do DeepLabv3; small graphs may gain less",
 )
-# With points of the pairs' own phone and years the factor leads to the published float times.
-# Over the int8 rows of their table, whose runtime was slower, predictions would be 20 % too low.
+# With points of the pairs' own phone and years this factor gives the published float latencies.
+# The int8 rows of the pairs' table are of a slower runtime: over them, predictions would be 20 %
+# too low.
 OVER_PREDICTION = "float_ms over this profile's prediction of the network in int8"
 OVER_PAIR = (
     "float_ms over int8_ms of the same table, taken on another phone or with an older runtime"
@@ -99,8 +100,8 @@ def fit_profile(
 ) -> dict[str, Any]:
     """Return the profile of `device` as the plain values of its JSON file.
 
-    float_pairs: what is known of float32 graphs, according to `float_source`. Raise `SettingError`
-    where the points with one thread are too few.
+    float_pairs: latencies in float32 and int8, from `float_source`. Raises `SettingError` if there
+    are too few points with one thread.
     """
     fitted = one_thread_points(points)
     if len(fitted) < LEAST_POINTS:
@@ -140,15 +141,15 @@ def fit_profile(
 
 
 def refit(profile: Path, new: Sequence[AnyPoint] = ()) -> dict[str, Any]:
-    """Return what `profile` becomes when `new` points are added to its own."""
+    """Return `profile` fitted again with `new` points added to its own."""
     pairs, source = read_float_pairs(profile)
     points = add_points(read_points(profile), new)
-    device = json.loads(profile.read_text(encoding="utf-8"))["device"]
+    device = json.loads(profile.read_text(encoding="utf-8")).get("device", "")
     return fit_profile(points, device, float_pairs=pairs, float_source=source)
 
 
 def read_float_pairs(file: Path) -> tuple[tuple[FloatPair, ...], str]:
-    """Return the float and int8 latencies that a profile holds, and their source; none of a CSV."""
+    """Return the float and int8 latencies in a profile, and their source; a CSV has none."""
     if file.suffix != ".json":
         return (), ""
     try:
@@ -158,13 +159,13 @@ def read_float_pairs(file: Path) -> tuple[tuple[FloatPair, ...], str]:
         return tuple(FloatPair(**pair) for pair in known["pairs"]), str(known["source"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingError(
-            f"float_factor of {file} cannot be read ({error!r}); allowed: a device profile that "
-            "`fit` wrote. Take the entry out, or make the profile again."
+            f"float_factor of {file} cannot be read ({error!r}). Remove the entry, or make the "
+            "profile again."
         ) from error
 
 
 def write_profile(profile: dict[str, Any], out: Path) -> None:
-    """Write `profile` as JSON, whole or not at all."""
+    """Write `profile` as JSON, completely or not at all."""
     write_text_whole(out, json.dumps(profile, indent=2) + "\n")
 
 

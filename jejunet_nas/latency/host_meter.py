@@ -1,8 +1,8 @@
-"""A graph's latency on this computer, where there is no phone: for comparing graphs, no more.
+"""A graph's latency on this computer: for comparing graphs without a phone.
 
-The graph runs in LiteRT as in an app, with a stated number of threads on as many processors. Its
-figures say which of two graphs is the slower one, not how long either takes on a phone: they are
-marked `host` and never meet a phone's target.
+The graph runs in LiteRT as in an app, with a given number of threads pinned to as many processors.
+The figures say which of two graphs is slower, not how long either takes on a phone: they are marked
+`host` and never compared with a phone's deadline.
 
 Units: milliseconds; `warmup_s` in seconds.
 """
@@ -12,13 +12,15 @@ import dataclasses
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.litert import Graph
+from jejunet_nas.progress import Say
 from jejunet_nas.records import Latency
 
 ROUNDS = 5
@@ -26,17 +28,16 @@ SEED = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class HostMeter:
-    """A `LatencyMeter` on this computer: LiteRT with stated threads, pinned, medians.
+class HostMeter(LatencyMeter):
+    """A `LatencyMeter` on this computer.
 
-    Its figures never meet a phone's target. `say` is told what a person should know, in one line:
-    that the default delegate refused the graph, or that threads cannot be pinned here.
+    `say` gets a line if the default delegate refuses the graph, or threads cannot be pinned.
     """
 
     threads: int = 1
     runs: int = 50
     warmup_s: float = 0.3
-    say: Callable[[str], None] = print
+    say: Say = print
 
     def __post_init__(self) -> None:
         most = len(_processors())
@@ -53,10 +54,10 @@ class HostMeter:
     def measure(self, graph: Path) -> Latency:
         """Return the median of `runs` runs of `graph` on noise, after a warm-up.
 
-        The interval spans the medians of five consecutive rounds of those runs. Raise
-        `SettingError` where the graph runs neither with LiteRT's default delegate nor without.
+        The interval spans the medians of five consecutive rounds of those runs. Raises
+        `SettingError` if the graph runs neither with LiteRT's default delegate nor without.
         """
-        with self._pinned():  # around the interpreter's birth: its threads inherit the processors
+        with self._pinned():  # before the interpreter is made: its threads inherit the processors
             times_ms = self._time(self._open(graph))
         median_ms = statistics.median(times_ms)
         rounds = np.array_split(np.array(times_ms), min(ROUNDS, self.runs))
@@ -76,8 +77,7 @@ class HostMeter:
         except SettingError:
             graph = Graph(file, threads=self.threads, delegate=False)
         self.say(
-            f"{file.name} is timed without LiteRT's default delegate, which refuses it: slower "
-            "than a graph that it takes"
+            f"{file.name} is timed without LiteRT's default delegate, which refuses it: slower"
         )
         return graph
 
@@ -96,7 +96,7 @@ class HostMeter:
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
-        """Keep this thread, and those it makes, on the first `threads` processors it may use."""
+        """Pin this thread, and those it makes, to the first `threads` processors it may use."""
         if not hasattr(os, "sched_setaffinity"):
             self.say("this system cannot pin threads to processors: latencies will scatter more")
             yield

@@ -1,6 +1,6 @@
-"""Protocol: how a graph is measured on a phone, and what makes a figure doubtful.
+"""How a graph is measured on a phone, and what makes a measurement unstable.
 
-Units: milliseconds and, of waiting, seconds; temperatures in degrees Celsius; spreads are ratios.
+Units: milliseconds; waits in seconds; temperatures in degrees Celsius; spreads are ratios.
 """
 
 import dataclasses
@@ -15,20 +15,20 @@ from jejunet_nas.latency.phone import in_mask
 from jejunet_nas.records import Latency
 from jejunet_nas.records.measurements import PhoneState
 
-FEWEST_RUNS = 50  # below, a median says little on a phone
-# The program prints whole microseconds, and no stream of frames notices fifty of them: a gate
-# of 0.1 ms need not be measured to 5 %.
+FEWEST_RUNS = 50  # with fewer, a median says little on a phone
+# The program prints whole microseconds, and 50 of them do not matter for a video: a gate of 0.1 ms
+# need not be measured to 5 %.
 SMALLEST_SPREAD_MS = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
-    """How a graph is measured, and when a figure is trusted.
+class MeasuringPlan:
+    """How a graph is measured, and when a figure is stable.
 
-    runs: in all, spread over `rounds`. round_s: when a round ends at the latest. spread: of the
-    rounds' medians, as a share of their median, where it is more than `SMALLEST_SPREAD_MS`. hot_c:
-    of the battery; each graph waits `cool_wait_s` at most until it is less. core_mask: hexadecimal;
-    None takes the fastest cores.
+    runs: in total, split over `rounds`. round_s: the timeout of a round. spread: the largest spread
+    of the rounds' medians, as a share of their median; a spread under `SMALLEST_SPREAD_MS` always
+    passes. hot_c: battery temperature from which the phone is hot; a graph waits up to
+    `cool_wait_s` for it to cool. core_mask: hexadecimal; None pins to the fastest cores.
     """
 
     threads: int = 1
@@ -53,7 +53,7 @@ class Protocol:
                 f"{FEWEST_RUNS}."
             )
         if self.core_mask is not None:
-            bare = re.fullmatch("[0-9a-fA-F]+", self.core_mask)  # `taskset` knows no 0x
+            bare = re.fullmatch("[0-9a-fA-F]+", self.core_mask)  # `taskset` accepts no 0x
             if bare is None or int(self.core_mask, 16) == 0:
                 raise SettingError(
                     f"core mask is {self.core_mask}; allowed: a hexadecimal number without 0x. Use "
@@ -62,17 +62,17 @@ class Protocol:
 
 
 def doubts(
-    latency: Latency, before: PhoneState, after: PhoneState, mask: str, protocol: Protocol
+    latency: Latency, before: PhoneState, after: PhoneState, mask: str, plan: MeasuringPlan
 ) -> tuple[str, ...]:
-    """Return why a measurement is not to be trusted; nothing where it is."""
+    """Return the reasons why a measurement is unstable; empty if it is stable."""
     found = []
     spread_ms = latency.high_ms - latency.low_ms
     spread = spread_ms / latency.median_ms
-    if spread > protocol.spread and spread_ms > SMALLEST_SPREAD_MS:
-        found.append(f"spread {spread:.1%} of the median, over {protocol.spread:.0%}")
+    if spread > plan.spread and spread_ms > SMALLEST_SPREAD_MS:
+        found.append(f"spread {spread:.1%} of the median, over {plan.spread:.0%}")
     if latency.runs < FEWEST_RUNS:
-        found.append(f"{latency.runs} runs in {protocol.rounds} rounds of {protocol.round_s:g} s")
-    if heat := hot(before, protocol.hot_c) or hot(after, protocol.hot_c):
+        found.append(f"{latency.runs} runs in {plan.rounds} rounds of {plan.round_s:g} s")
+    if heat := hot(before, plan.hot_c) or hot(after, plan.hot_c):
         found.append(f"the phone is hot ({heat})")
     if limited := throttled(after, mask) or throttled(before, mask):
         found.append(limited)
@@ -82,7 +82,7 @@ def doubts(
 
 
 def hot(state: PhoneState, hot_c: float) -> str | None:
-    """Return what says that the phone is hot, or None."""
+    """Return the sign that the phone is hot, or None."""
     if state.thermal_status:
         return f"Android's thermal status is {state.thermal_status}"
     if state.battery_c is not None and state.battery_c >= hot_c:
@@ -91,11 +91,11 @@ def hot(state: PhoneState, hot_c: float) -> str | None:
 
 
 def throttled(state: PhoneState, mask: str) -> str | None:
-    """Return which core of `mask` may not go as fast as it was built to, or None."""
+    """Return the first core of `mask` whose clock is limited, with its clocks, or None."""
     for core in in_mask(state.cores, mask):
         if core.limit_khz < core.max_khz:
             return (
-                f"core {core.number} is held at {core.limit_khz / 1e6:.2f} of "
+                f"core {core.number} is limited to {core.limit_khz / 1e6:.2f} of "
                 f"{core.max_khz / 1e6:.2f} GHz"
             )
     return None
@@ -104,8 +104,7 @@ def throttled(state: PhoneState, mask: str) -> str | None:
 def pooled_quantile_us(rounds: Sequence[RunStatistics], share: float) -> float:
     """Return the quantile `share` of the runs of all rounds together.
 
-    Each round's runs are estimated from its statistics (`RunStatistics.quantile_us`), for the
-    program prints no single run.
+    The program prints no single runs: each round's are estimated by `RunStatistics.quantile_us`.
     """
     levels = (np.arange(100) + 0.5) / 100
     runs = [one.quantile_us(float(level)) for one in rounds for level in levels]

@@ -1,10 +1,10 @@
-"""The phone: who it is, how it feels, what lies in our folder on it, and whose turn it is.
+"""The phone: which one it is, its state, the files in our folder on it, and a lock on it.
 
-A layer over `adb`: it knows Android's commands and nothing of graphs or benchmarks. All that is
-put on the phone lies in one folder, under names made of checksums, so that what is there already
-is found again and no file's name ever reaches the phone's shell.
+A layer over `adb`: it knows Android's commands and nothing of graphs or benchmarks. All files on
+the phone are in one folder and named by their checksums: a file that is there already is not copied
+again, and no file's name reaches the phone's shell.
 
-Units: see `measurement`.
+Units: see `records.measurements`; timeouts in seconds.
 """
 
 import contextlib
@@ -18,15 +18,16 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-from jejunet_nas.errors import DeviceError
+from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.adb import Adb, Answer, find_phone
 from jejunet_nas.progress import Say
 from jejunet_nas.records.measurements import Core, PhoneInfo, PhoneState
 
 FOLDER = "/data/local/tmp/jejunet_nas"
-WAKE_UP = "input keyevent 224"  # KEYCODE_WAKEUP: does nothing where the screen is on
+WAKE_UP = "input keyevent 224"  # KEYCODE_WAKEUP: does nothing if the screen is on
 LOCK_POLL_S = 1.0
+START_S = 30.0  # to start a program and load a graph, at most
 
 _PROPERTIES = {
     "serial": "ro.serialno",
@@ -48,7 +49,7 @@ _PLUGS = ("AC", "USB", "Wireless", "Dock")
 
 
 class Phone:
-    """An attached phone. Raises `DeviceAwayError` wherever it has gone away."""
+    """An attached phone. Every method raises `DeviceAwayError` if it is disconnected."""
 
     def __init__(self, adb: Adb) -> None:
         self._adb = adb
@@ -62,14 +63,14 @@ class Phone:
 
     @contextlib.contextmanager
     def turn(self, say: Say) -> Iterator[None]:
-        """Keep the phone to this process inside the block; wait until others have done."""
+        """Lock the phone for this process inside the block; wait while another one holds it."""
         file = platformdirs.user_cache_path("jejunet_nas") / "phones" / self.info.serial_hash
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file.with_suffix(".lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"another process measures on {self.info.name}: waiting for its turn to end")
+            say(f"another process measures on {self.info.name}: waiting for it to finish")
             lock.acquire(poll_interval=LOCK_POLL_S)
         try:
             yield
@@ -77,7 +78,7 @@ class Phone:
             lock.release()
 
     def state(self) -> PhoneState:
-        """Return how the phone feels now."""
+        """Return the phone's current state."""
         return parse_state(self._adb.shell(_STATE).stdout)
 
     def wake(self) -> None:
@@ -85,7 +86,7 @@ class Phone:
         self._adb.shell(WAKE_UP)
 
     def install(self, file: Path, *, executable: bool = False) -> str:
-        """Return the path on the phone of a copy of `file`; it is copied where it is not there."""
+        """Copy `file` to the phone unless it is there already; return its path on the phone."""
         checksum = sha256_of(file)
         target = f"{FOLDER}/{checksum[:16]}{'' if executable else '.tflite'}"
         if self._checksum(target) != checksum:
@@ -93,17 +94,17 @@ class Phone:
             self._adb.push(file, target)
             if self._checksum(target) != checksum:
                 raise DeviceError(
-                    f"{file.name} arrived damaged on {self.serial}; allowed: a whole copy. Check "
-                    "the cable and the phone's free space."
+                    f"{file.name} was damaged while it was copied to {self.serial}. Check the "
+                    "cable and the phone's free space."
                 )
         if executable:
             self._done(f"chmod 755 {target}", "make the program executable")
         return target
 
     def run(self, command: str, *, timeout_s: float) -> Answer:
-        """Return what `command` came to; one that does not end in time is killed on the phone.
+        """Run `command` on the phone. After the timeout it is killed and `DeviceError` is raised.
 
-        So is the last one, where it goes on since the phone was unplugged.
+        An earlier command that still runs, since the phone was unplugged meanwhile, is killed too.
         """
         pid = f"{FOLDER}/pid"
         ours = f"grep -qs {FOLDER} /proc/$(cat {pid} 2>/dev/null)/cmdline"
@@ -118,7 +119,7 @@ class Phone:
             raise
 
     def fetch(self, path: str, file: Path) -> None:
-        """Copy `path` on the phone, a file in our folder, to `file`."""
+        """Copy `path` on the phone to `file`."""
         self._adb.pull(path, file)
 
     def remove(self, path: str) -> None:
@@ -126,7 +127,7 @@ class Phone:
         self._adb.shell(f"rm -f {shlex.quote(path)}")
 
     def clean(self) -> None:
-        """Remove our folder and all that is in it."""
+        """Remove our folder and everything in it."""
         self._adb.shell(f"rm -rf {FOLDER}")
 
     def _checksum(self, path: str) -> str:
@@ -137,13 +138,13 @@ class Phone:
         if answer.code:
             words = (answer.stderr or answer.stdout).strip() or f"exit code {answer.code}"
             raise DeviceError(
-                f"the phone {self.serial} did not {what} ({words}); allowed: a {FOLDER} that can "
-                f"be written to. Try: adb -s {shlex.quote(self.serial)} shell {command}"
+                f"the phone {self.serial} did not {what} ({words}). Try: "
+                f"adb -s {shlex.quote(self.serial)} shell {command}"
             )
 
 
 def parse_state(text: str) -> PhoneState:
-    """Return the state in what the phone's own reports say; None for what they leave out."""
+    """Return the state in the phone's reports; what they leave out is None."""
     level, tenths_c = _number(r"^\s*level: (\d+)", text), _number(r"^\s*temperature: (-?\d+)", text)
     plugs = re.findall(rf"^\s*(?:{'|'.join(_PLUGS)}) powered: (true|false)", text, re.MULTILINE)
     wakefulness = re.search(r"mWakefulness=(\w+)", text)
@@ -158,9 +159,9 @@ def parse_state(text: str) -> PhoneState:
 
 
 def core_mask(cores: tuple[Core, ...], threads: int) -> str:
-    """Return the mask, hexadecimal, of the fastest cores, in whole clusters, enough for `threads`.
+    """Return the hexadecimal mask of the fastest cores, in whole clusters, enough for `threads`.
 
-    On a Pixel 2 that is f0, its four big cores. "" where the phone tells no clocks.
+    On a Pixel 2 that is f0, its four big cores. "" if the phone's clocks cannot be read.
     """
     chosen: list[Core] = []
     for max_khz in sorted({core.max_khz for core in cores}, reverse=True):
@@ -169,14 +170,41 @@ def core_mask(cores: tuple[Core, ...], threads: int) -> str:
     return f"{sum(1 << core.number for core in chosen):x}" if len(chosen) >= threads else ""
 
 
+def choose_mask(cores: tuple[Core, ...], threads: int, given: str | None, phone: str) -> str:
+    """Return the mask to pin to: `given`, or the fastest cores.
+
+    Raises `SettingError` if `phone` has too few cores for `threads`, or none of `given`.
+    """
+    if cores and threads > len(cores):
+        raise SettingError(
+            f"threads is {threads}; allowed on {phone}: at most {len(cores)}, the number of its "
+            "cores. Use 1, 2 or 4."
+        )
+    if given is None:
+        return core_mask(cores, threads)
+    if cores and not in_mask(cores, given):
+        numbers = ", ".join(str(core.number) for core in cores)
+        raise SettingError(
+            f"core mask is {given}, which has no core of {phone}; allowed: some of {numbers}. Use "
+            f"{core_mask(cores, threads) or 'ff'}."
+        )
+    return given
+
+
 def in_mask(cores: tuple[Core, ...], mask: str) -> tuple[Core, ...]:
-    """Return the cores of a hexadecimal mask; all of them where it is empty."""
+    """Return the cores of a hexadecimal mask; all of them if it is empty."""
     return tuple(core for core in cores if not mask or int(mask, 16) >> core.number & 1)
 
 
 def wait(seconds: float) -> None:
-    """Let the phone be; tests put their own in its place."""
+    """Sleep; tests replace it."""
     time.sleep(seconds)
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a command's output, for a message."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no reason given"
 
 
 def _identify(adb: Adb) -> PhoneInfo:

@@ -1,54 +1,55 @@
-"""Latency measured on the phone, with its noise under control.
+"""Latency measured on a phone, with its noise under control.
 
-A graph is run in rounds, each a fresh process of the benchmark program with a warm-up of its own,
-pinned to the fast cores. The median of the rounds' medians is the figure, their extremes are its
-interval. A round that Android disturbed so shows as spread; a measurement whose spread is over the
-bound, or in which the phone slowed its cores down, is taken again after a rest, and is kept as
-unstable where it stays so.
+A graph is run in rounds. Each round is a new process of the benchmark program with its own warm-up,
+pinned to the fast cores. The figure is the median of the rounds' medians; their extremes are its
+interval. If Android disturbs a round, the spread grows. A measurement with too large a spread, or
+during which the phone throttled its cores, is repeated after a rest; if it stays so, it is saved as
+unstable.
 
-Units: milliseconds and, of waiting, seconds; temperatures in degrees Celsius.
+Units: milliseconds; waits in seconds; temperatures in degrees Celsius.
 """
 
 import contextlib
 import datetime
 import math
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of
-from jejunet_nas.latency.benchmark_model import (
-    BenchmarkOutput,
-    OperatorTime,
-    arguments,
-    parse_operator_profile,
-    parse_output,
-)
-from jejunet_nas.latency.measuring_plan import Protocol, doubts, hot, pooled_quantile_us
-from jejunet_nas.latency.phone import FOLDER, Phone, core_mask, in_mask, wait
-from jejunet_nas.latency.program import how_to_get_it, require_abi, runtime_words
+from jejunet_nas.latency.benchmark_model import RunStatistics, arguments, parse_output
+from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot, pooled_quantile_us
+from jejunet_nas.latency.meter import LatencyMeter
+from jejunet_nas.latency.operator_profile import OperatorTime, parse_operator_profile
+from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line, wait
+from jejunet_nas.latency.program import require_abi, runtime_words
 from jejunet_nas.litert import list_operators
 from jejunet_nas.progress import Say
 from jejunet_nas.records import Latency
-from jejunet_nas.records.measurements import Core, Measurement, PhoneState
+from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo, PhoneState
 
-START_S = 30.0  # to start the program and load a graph, at most
-COOL_POLL_S = 1.0  # between two looks at a hot phone, at least
-FOUND_NO_COMMAND, NOT_EXECUTABLE = 127, 126
+COOL_POLL_S = 1.0  # between two checks of a hot phone, at least
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of the phone's shell
 
 
-class PhoneMeter:
+class PhoneMeter(LatencyMeter):
     """A `LatencyMeter` that runs graphs on an attached phone."""
 
-    def __init__(self, phone: Phone, program: Path, protocol: Protocol, say: Say) -> None:
+    def __init__(self, phone: Phone, program: Path, plan: MeasuringPlan, say: Say) -> None:
         require_abi(program, phone.info.abi, phone.info.name)
-        self.phone, self.protocol = phone, protocol
+        self.phone, self.plan = phone, plan
         self._program, self._say = program, say
         self._waited_s = 0.0  # for the phone to cool, before this graph
 
     @property
+    def phone_info(self) -> PhoneInfo:
+        """The phone."""
+        return self.phone.info
+
+    @property
     def runtime(self) -> str:
-        """The benchmark program by its checksum."""
+        """The name of the benchmark program with its checksum."""
         return runtime_words(self._program)
 
     def measure(self, graph: Path) -> Latency:
@@ -56,131 +57,126 @@ class PhoneMeter:
         return self.take(graph).latency
 
     def take(self, graph: Path) -> Measurement:
-        """Return the measurement of `graph`, the steadiest of all attempts.
+        """Return the measurement of `graph` with the least spread of all attempts.
 
-        Raises `SettingError` where there is no such file, `DeviceAwayError` where the phone goes
-        away, and `DeviceError` where it cannot run the graph.
+        Raises `SettingError` if `graph` is no graph, `DeviceAwayError` if the phone disconnects,
+        and `DeviceError` if it cannot run the graph.
         """
-        _require_graph(graph)
         self._waited_s = 0.0
         best: Measurement | None = None
-        with self.phone.turn(self._say):
-            program = self.phone.install(self._program, executable=True)
-            target = self.phone.install(graph)
+        with self._on_phone(graph) as (program, target):
             delegate = self._takes_delegate(graph, program, target)
-            for attempt in range(1, self.protocol.attempts + 1):
+            for attempt in range(1, self.plan.attempts + 1):
                 taken = self._attempt(graph, program, target, delegate)
                 if best is None or _badness(taken) < _badness(best):
                     best = taken
                 if not best.unstable:
                     break
-                if attempt < self.protocol.attempts:
+                if attempt < self.plan.attempts:
                     self._say(f"{graph.name}: {'; '.join(taken.unstable)}: measuring again")
-                    wait(self.protocol.rest_s)
-            self.phone.remove(target)
+                    wait(self.plan.rest_s)
         assert best is not None, "at least one attempt"
         return best
 
-    def profile_operators(self, graph: Path, csv_file: Path) -> tuple[OperatorTime, ...]:
-        """Return how long each operator of `graph` takes; the program's own table goes to a file.
+    def repeats(self, earlier: NetworkMeasurement) -> bool:
+        """Whether `earlier` is stable and from this phone, program, cores and threads."""
+        graphs, mask = earlier.graphs.values(), self.plan.core_mask
+        return (
+            not earlier.unstable
+            and earlier.phone.serial_hash == self.phone_info.serial_hash
+            and earlier.threads == self.plan.threads
+            and all(one.runtime.startswith(self.runtime) for one in graphs)
+            and (mask is None or {one.core_mask for one in graphs} == {mask})
+        )
 
-        Profiling slows a graph down: its operators' times add up to more than its latency. Raises
-        as `take` does.
+    def profile_operators(self, graph: Path, csv_file: Path) -> tuple[OperatorTime, ...]:
+        """Return the time of each operator of `graph`; write the program's table to `csv_file`.
+
+        Profiling slows a graph down: the operators' times sum to more than its latency. Raises as
+        `take` does.
         """
-        _require_graph(graph)
-        with self.phone.turn(self._say):
-            program = self.phone.install(self._program, executable=True)
-            target = self.phone.install(graph)
+        table = f"{FOLDER}/operators.csv"
+        with self._on_phone(graph) as (program, target):
             delegate = self._takes_delegate(graph, program, target)
-            table = f"{FOLDER}/operators.csv"
-            self.phone.remove(table)  # of a profile that broke off
+            self.phone.remove(table)  # of an interrupted profile
             self.phone.wake()
-            cores = self.phone.state().cores
-            mask = self._mask(cores)
+            mask = self._mask(self.phone.state())
             self._round(program, target, mask, delegate=delegate, operator_profile=table)
             self.phone.fetch(table, csv_file)
             self.phone.remove(table)
-            self.phone.remove(target)
         return parse_operator_profile(csv_file.read_text(encoding="utf-8", errors="replace"))
 
-    def try_program(self) -> str:
-        """Return what the program does on the phone; `DeviceError` where it cannot run."""
-        with self.phone.turn(self._say):
-            program = self.phone.install(self._program, executable=True)
-            answer = self.phone.run(f"{program} --help", timeout_s=START_S)
-        text = f"{answer.stdout}\n{answer.stderr}"
-        if "--num_threads" not in text:
-            raise DeviceError(
-                f"{self._program.name} does not run on {self.phone.info.name} "
-                f"({_last_line(text)}); allowed: TensorFlow Lite's benchmark_model for "
-                f"{self.phone.info.abi}. Get it: {how_to_get_it()}"
-            )
-        return "runs"
-
     def close(self) -> None:
-        """Remove what was put on the phone, where it is still there."""
+        """Remove what was copied to the phone, if it is still attached."""
         with contextlib.suppress(DeviceError), self.phone.turn(self._say):
             self.phone.clean()
 
+    @contextlib.contextmanager
+    def _on_phone(self, graph: Path) -> Iterator[tuple[str, str]]:
+        """Keep the phone to this process; yield the program's and the graph's path on it."""
+        if not graph.is_file():  # checked here, so that the phone is not blamed for it
+            raise SettingError(f"{graph} is not a file. Check the path of the .tflite graph.")
+        list_operators(graph)
+        with self.phone.turn(self._say):
+            program = self.phone.install(self._program, executable=True)
+            target = self.phone.install(graph)
+            yield program, target
+            self.phone.remove(target)
+
     def _attempt(self, graph: Path, program: str, target: str, delegate: bool) -> Measurement:
-        protocol = self.protocol
+        plan = self.plan
         self.phone.wake()
         before = self._when_cool()
-        mask = self._mask(before.cores)
-        outputs = [
-            self._round(program, target, mask, delegate=delegate) for _ in range(protocol.rounds)
-        ]
+        mask = self._mask(before)
+        rounds = [self._round(program, target, mask, delegate=delegate) for _ in range(plan.rounds)]
         after = self.phone.state()
-        medians = [output.runs.quantile_us(0.5) / 1000 for output in outputs]
+        medians = [runs.quantile_us(0.5) / 1000 for runs in rounds]
         if not statistics.median(medians):
             raise DeviceError(
-                f"{self._program.name} says that {graph.name} takes 0 us on "
-                f"{self.phone.info.name}; allowed: more. Give another one: --benchmark-binary FILE"
+                f"{self._program.name} printed 0 us for {graph.name} on {self.phone.info.name}. "
+                "Use another program: --benchmark-binary FILE"
             )
         latency = Latency(
             median_ms=statistics.median(medians),
             low_ms=min(medians),
             high_ms=max(medians),
             source="measured",
-            threads=protocol.threads,
-            runs=sum(output.runs.count for output in outputs),
+            threads=plan.threads,
+            runs=sum(runs.count for runs in rounds),
         )
         return Measurement(
             graph_sha256=sha256_of(graph),
             latency=latency,
-            p90_ms=pooled_quantile_us([output.runs for output in outputs], 0.9) / 1000,
+            p90_ms=pooled_quantile_us(rounds, 0.9) / 1000,
             spread=(latency.high_ms - latency.low_ms) / latency.median_ms,
-            rounds=protocol.rounds,
+            rounds=plan.rounds,
             core_mask=mask,
             runtime=self.runtime if delegate else f"{self.runtime}, no delegate",
             phone=self.phone.info,
             before=before,
             after=after,
-            unstable=doubts(latency, before, after, mask, protocol),
+            unstable=doubts(latency, before, after, mask, plan),
             taken_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 
     def _takes_delegate(self, graph: Path, program: str, target: str) -> bool:
-        """Run `graph` once; return whether the program's default delegate takes it.
+        """Whether `graph` runs with the program's default delegate; some old ones run only without.
 
-        Some graphs of older converters run only without it. What is wrong with one that runs in
-        neither way is what the delegate says.
+        A graph that runs in neither way raises the delegate's error.
         """
         try:
             self._round(program, target, "", runs=1)
         except DeviceAwayError:
             raise
-        except DeviceError:
+        except DeviceError as with_delegate:
             try:
                 self._round(program, target, "", runs=1, delegate=False)
             except DeviceAwayError:
                 raise
             except DeviceError:
-                pass
-            else:
-                self._say(f"{graph.name} runs only without the default delegate: measured so")
-                return False
-            raise
+                raise with_delegate from None
+            self._say(f"{graph.name} runs only without the default delegate: measured without it")
+            return False
         return True
 
     def _round(
@@ -192,65 +188,48 @@ class PhoneMeter:
         runs: int | None = None,
         delegate: bool = True,
         operator_profile: str | None = None,
-    ) -> BenchmarkOutput:
-        protocol = self.protocol
+    ) -> RunStatistics:
+        plan, name = self.plan, self._program.name
         flags = arguments(
             target,
-            threads=protocol.threads,
-            runs=runs or math.ceil(protocol.runs / protocol.rounds),
-            warmup_s=protocol.warmup_s,
-            max_s=protocol.round_s,
+            threads=plan.threads,
+            runs=runs or math.ceil(plan.runs / plan.rounds),
+            warmup_s=plan.warmup_s,
+            max_s=plan.round_s,
             operator_profile=operator_profile,
             delegate=delegate,
         )
         pinned = f"taskset {mask} " if mask else ""
         answer = self.phone.run(
             f"{pinned}{program} {' '.join(flags)}",
-            timeout_s=protocol.round_s + protocol.warmup_s + START_S,
+            timeout_s=plan.round_s + plan.warmup_s + START_S,
         )
-        if answer.code in (NOT_EXECUTABLE, FOUND_NO_COMMAND):
+        if answer.code in (NOT_EXECUTABLE, NOT_FOUND):
             raise DeviceError(
-                f"{self.phone.info.name} cannot run {self._program.name} "
-                f"({_last_line(answer.stderr or answer.stdout)}); allowed: a program built for "
-                f"{self.phone.info.abi}. Give another one: --benchmark-binary FILE"
+                f"{self.phone.info.name} cannot run {name} "
+                f"({last_line(answer.stderr or answer.stdout)}). Use a program built for "
+                f"{self.phone.info.abi}: --benchmark-binary FILE"
             )
-        # A program that failed says why in its output, which tells more than its exit code.
+        # A program that failed gives its reason in its output; the exit code says less.
         output = parse_output(f"{answer.stdout}\n{answer.stderr}")
         if answer.code:
             raise DeviceError(
-                f"{self._program.name} ended with exit code {answer.code} on "
-                f"{self.phone.info.name} ({_last_line(answer.stderr)}); allowed: 0. Try the graph "
-                "on this computer: --device host"
+                f"{name} ended with exit code {answer.code} on {self.phone.info.name} "
+                f"({last_line(answer.stderr)}). Try the graph on this computer: --device host"
             )
         return output
 
-    def _mask(self, cores: tuple[Core, ...]) -> str:
-        """Return the cores to pin to. Raises `SettingError` where they cannot be had."""
-        if cores and self.protocol.threads > len(cores):
-            raise SettingError(
-                f"threads is {self.protocol.threads}; allowed on {self.phone.info.name}: at most "
-                f"{len(cores)}, the number of its cores. Use 1, 2 or 4."
-            )
-        given = self.protocol.core_mask
-        if given is not None:
-            if cores and not in_mask(cores, given):
-                numbers = ", ".join(str(core.number) for core in cores)
-                raise SettingError(
-                    f"core mask is {given}, which holds no core of {self.phone.info.name}; "
-                    f"allowed: some of {numbers}. Use "
-                    f"{core_mask(cores, self.protocol.threads) or 'ff'}."
-                )
-            return given
-        return core_mask(cores, self.protocol.threads)
+    def _mask(self, state: PhoneState) -> str:
+        name = self.phone.info.name
+        return choose_mask(state.cores, self.plan.threads, self.plan.core_mask, name)
 
     def _when_cool(self) -> PhoneState:
         """Return the phone's state once it is cool, or after the longest wait for one graph."""
-        protocol = self.protocol
-        rest_s = max(protocol.rest_s, COOL_POLL_S)
+        rest_s = max(self.plan.rest_s, COOL_POLL_S)
         while True:
             state = self.phone.state()
-            heat = hot(state, protocol.hot_c)
-            if heat is None or self._waited_s >= protocol.cool_wait_s:
+            heat = hot(state, self.plan.hot_c)
+            if heat is None or self._waited_s >= self.plan.cool_wait_s:
                 return state
             if not self._waited_s:
                 self._say(f"{self.phone.info.name} is hot ({heat}): waiting until it has cooled")
@@ -258,17 +237,5 @@ class PhoneMeter:
             self._waited_s += rest_s
 
 
-def _require_graph(graph: Path) -> None:
-    """Raise `SettingError` where `graph` is none, so that no phone is blamed for it."""
-    if not graph.is_file():
-        raise SettingError(f"{graph} is no file; allowed: a .tflite graph. Check the path.")
-    list_operators(graph)
-
-
 def _badness(measurement: Measurement) -> tuple[bool, float]:
     return bool(measurement.unstable), measurement.spread
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no reason given"

@@ -1,9 +1,9 @@
-"""Points: latencies that are known of one device, each with where it comes from.
+"""Points: known latencies of one device, each with its source.
 
-`fit` turns them into a device profile. A `Point` was published for a network by name; a
-`MeasuredPoint` was taken from a graph's file, whose work it keeps, so that the fit needs the file
-no more. They are read from a table (CSV, published ones only) or from a profile, which keeps the
-points it was fitted on, so that it can be fitted again.
+`fit` turns them into a device profile. A `Point` was published for a network by name. A
+`MeasuredPoint` was measured on a graph's file and keeps the graph's work, so the fit does not need
+the file. Points are read from a table (CSV, published ones only) or from a profile, which keeps the
+points it was fitted to.
 
 Units: latency in milliseconds; input size in pixels; MACs in millions, as the source rounds them.
 """
@@ -11,9 +11,11 @@ Units: latency in milliseconds; input size in pixels; MACs in millions, as the s
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
@@ -24,7 +26,7 @@ from jejunet_nas.records import Latency, Operator
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One published latency: which network at which size, how it was run, and who says so."""
+    """One published latency: which network at which size, how it was run, and the source."""
 
     network: str
     depth_multiplier: float
@@ -39,22 +41,22 @@ class Point:
         _check_positive(self, self.network, ("latency_ms", "input_size_px", "threads"))
 
     def operators(self) -> list[Operator]:
-        """Return the operators of the network that was timed."""
+        """Return the operators of the network."""
         return operators_of(self.network, self.depth_multiplier, self.input_size_px)
 
     @property
     def weight(self) -> float:
-        """How much its error counts in a fit."""
+        """The weight of its error in a fit."""
         return 1.0
 
     @property
     def graph_id(self) -> str:
-        """What tells its graph from all others."""
+        """An identifier of its graph."""
         return f"{self.network} {self.depth_multiplier} {self.input_size_px}"
 
     @property
     def work(self) -> Work:
-        """The work of the network that was timed."""
+        """The work of the network."""
         return work_of(self.operators())
 
     @property
@@ -65,11 +67,11 @@ class Point:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredPoint:
-    """One latency that was measured, and all that a fit asks of the graph.
+    """One measured latency, and what a fit needs of the graph.
 
-    graph: its name, for people. sha256: of its file. stable: whether clock and heat let the
-    measurement count; one that is not is kept, and not fitted. weight: how much its error
-    counts in a fit: 1 for a network, less for a graph that only helps to tell costs apart.
+    graph: its name, for people. sha256: of its file. stable: an unstable measurement is kept but
+    not fitted. weight: of its error in a fit: 1 for a network, less for a graph that only helps to
+    separate the costs.
     """
 
     graph: str
@@ -96,14 +98,13 @@ class MeasuredPoint:
 
     @property
     def graph_id(self) -> str:
-        """What tells its graph from all others."""
+        """An identifier of its graph."""
         return self.sha256
 
 
 AnyPoint: TypeAlias = Point | MeasuredPoint
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
-MEASURED_COLUMNS = tuple(field.name for field in dataclasses.fields(MeasuredPoint)[:-1])
 
 
 def measured_point(
@@ -119,9 +120,8 @@ def measured_point(
 ) -> MeasuredPoint:
     """Return `latency`, measured on the graph in `file`, as a point.
 
-    graph: a name for people, the file's where none is given. operators: those of the graph where
-    they are known already. Raise `SettingError` where the graph computes in float32: a profile's
-    costs are those of int8.
+    graph: a name for people; default: the file's. operators: those of the graph, if known. Raises
+    `SettingError` if the graph computes in float32: a profile's costs are those of int8.
     """
     if operators is None:
         # Imported here because points from a table need no interpreter.
@@ -151,10 +151,10 @@ def measured_point(
 
 
 def add_points(points: Sequence[AnyPoint], new: Sequence[AnyPoint]) -> tuple[AnyPoint, ...]:
-    """Return `points` with `new` ones behind them.
+    """Return `points` with `new` ones added.
 
-    Of two measurements of the same graph with as many threads the newer one stays, in the older
-    one's place; but one that was not stable never drives out one that was.
+    A new measurement of the same graph with as many threads replaces the old one; but an unstable
+    one never replaces a stable one.
     """
     merged = list(points)
     for point in new:
@@ -167,12 +167,12 @@ def add_points(points: Sequence[AnyPoint], new: Sequence[AnyPoint]) -> tuple[Any
 
 
 def is_stable(point: AnyPoint) -> bool:
-    """Return whether `point` may be fitted: all that was published, and what was measured well."""
+    """Whether `point` may be fitted: it was published, or its measurement is stable."""
     return isinstance(point, Point) or point.stable
 
 
 def point_row(point: AnyPoint) -> dict[str, Any]:
-    """Return `point` as plain JSON values, which `read_points` reads back."""
+    """Return `point` as plain JSON values, which `read_points` reads."""
     row = dataclasses.asdict(point)
     if isinstance(point, MeasuredPoint):
         row |= {"work": point.work._asdict(), "kinds": sorted(point.kinds)}
@@ -182,13 +182,13 @@ def point_row(point: AnyPoint) -> dict[str, Any]:
 def read_points(file: Path) -> tuple[AnyPoint, ...]:
     """Return the points of a CSV table or of a profile (`.json`), in the order of the file.
 
-    Raise `SettingError` where the file is missing, or a column or a number in it.
+    Raises `SettingError` if the file, or a column or a number in it, is missing or wrong.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingError(
-            f"the points {file} cannot be read ({error.strerror}); allowed: a CSV table with the "
+            f"the points {file} cannot be read ({error.strerror}). Give a CSV table with the "
             f"columns {', '.join(COLUMNS)}, or a device profile."
         ) from error
     profile = file.suffix == ".json"
@@ -201,58 +201,21 @@ def _profile_rows(file: Path, text: str) -> list[dict[str, Any]]:
         return [dict(row) for row in json.loads(text)["points"]]
     except (ValueError, KeyError, TypeError) as error:
         raise SettingError(
-            f"{file} holds no points ({error!r}); allowed: a device profile that `fit` wrote."
+            f"{file} has no points ({error!r}). Give a device profile that `fit` wrote."
         ) from error
+
+
+_PUBLISHED, _MEASURED = TypeAdapter(Point), TypeAdapter(MeasuredPoint)
 
 
 def _point(file: Path, number: int, row: Mapping[str, Any]) -> AnyPoint:
     measured = "sha256" in row
-    columns = MEASURED_COLUMNS if measured else COLUMNS
-    missing = [column for column in columns if row.get(column) in (None, "")]
-    if missing:
-        raise SettingError(
-            f"point {number} of {file} lacks {', '.join(missing)}; each needs {', '.join(columns)}."
-        )
-    make: Callable[[Mapping[str, Any]], AnyPoint] = _measured if measured else _published
+    given = {name: value for name, value in row.items() if name and value not in (None, "")}
     try:
-        return make(row)
-    except (ValueError, TypeError) as error:
-        raise SettingError(
-            f"point {number} of {file} holds a word where a number belongs ({error}); allowed: "
-            f"whole numbers for {'runs' if measured else 'input_size_px'} and threads, decimals "
-            "for the others."
-        ) from error
-
-
-def _published(row: Mapping[str, Any]) -> Point:
-    return Point(
-        network=str(row["network"]),
-        depth_multiplier=float(row["depth_multiplier"]),
-        input_size_px=int(row["input_size_px"]),
-        threads=int(row["threads"]),
-        latency_ms=float(row["latency_ms"]),
-        million_macs=float(row["million_macs"]),
-        runtime=str(row["runtime"]),
-        source=str(row["source"]),
-    )
-
-
-def _measured(row: Mapping[str, Any]) -> MeasuredPoint:
-    return MeasuredPoint(
-        graph=str(row["graph"]),
-        sha256=str(row["sha256"]),
-        work=Work(**{name: float(figure) for name, figure in dict(row["work"]).items()}),
-        kinds=frozenset(map(str, row["kinds"])),
-        threads=int(row["threads"]),
-        latency_ms=float(row["latency_ms"]),
-        low_ms=float(row["low_ms"]),
-        high_ms=float(row["high_ms"]),
-        runs=int(row["runs"]),
-        runtime=str(row["runtime"]),
-        source=str(row["source"]),
-        stable=bool(row["stable"]),
-        weight=float(row.get("weight", 1.0)),
-    )
+        return (_MEASURED if measured else _PUBLISHED).validate_python(given)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise SettingError(f"point {number} of {file}: {'; '.join(lines)}.") from error
 
 
 def _same_measurement(known: AnyPoint, point: AnyPoint) -> bool:

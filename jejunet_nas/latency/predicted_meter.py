@@ -1,8 +1,8 @@
-"""A graph's latency on a phone that is not at hand, from the list of its operators.
+"""A graph's latency on a phone, predicted from the list of its operators.
 
-A device profile holds what the device charges for six kinds of work; a prediction adds up the work
-of all operators and multiplies. `fit` makes profiles from published or measured latencies, and
-`profiles/` holds those that ship. Nothing is run, so thousands of networks can be judged a second.
+A device profile holds what a device charges for six kinds of work; a prediction adds up the work of
+all operators and multiplies. `fit` makes profiles from published or measured latencies; `profiles/`
+holds those that ship. Nothing is run, so thousands of networks a second can be predicted.
 
 Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one (`work`).
 """
@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
 PROFILES = Path(__file__).parent / "profiles"
 
-# About 95 in 100 errors lie within two root mean squares. Of the Pixel 2's 18 fitted rows, each
-# predicted by a fit on the other 17, 17 do.
+# About 95 % of the errors are within two root mean squares. Of the Pixel 2's 18 fitted rows, each
+# predicted by a fit on the other 17, 17 are.
 ERRORS_IN_INTERVAL = 2.0
-# What an operator costs that no fitted network holds is a guess from its bytes: half or half more.
+# The cost of an operator of which no fitted network has one is guessed from its bytes, within half.
 UNSEEN_SPREAD = 0.5
 
 
@@ -45,7 +46,7 @@ class Costs:
                 raise SettingError(f"{field.name} is {cost}; allowed: 0 or more.")
 
     def of(self, work: Work) -> float:
-        """Return the milliseconds that `work` takes."""
+        """Return the milliseconds of `work`."""
         return (
             self.ms_per_million_pointwise_macs * work.million_pointwise_macs
             + self.ms_per_million_window_macs * work.million_window_macs
@@ -58,23 +59,23 @@ class Costs:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """What several threads, or float32, make of a latency, and the relative error of saying so."""
+    """The effect of several threads, or of float32, on a latency, and its relative error."""
 
     factor: float
     rms_error: float
 
 
-# A profile that knows no float graph says only that one is hardly faster, maybe twice as slow.
+# For a profile without float graphs: a float graph is hardly faster, and at most twice as slow.
 UNKNOWN_FLOAT = Factor(factor=1.0, rms_error=0.5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
-    """All that a prediction needs to know of one device.
+    """What a prediction needs to know of one device.
 
     rms_error: root mean square of the relative errors of the fitted points, each predicted by a fit
-    on the others. fitted_kinds: the operators that the fitted networks hold. float_factor: what a
-    float32 graph takes, over the same graph in int8.
+    on the others. fitted_kinds: the operators of the fitted networks. float_factor: latency of a
+    float32 graph / of the same graph in int8.
     """
 
     device: str
@@ -86,13 +87,12 @@ class DeviceProfile:
     float_factor: Factor = UNKNOWN_FLOAT
 
     def predict(self, operators: Iterable[Operator], *, threads: int = 1) -> Latency:
-        """Return the latency of one run of a graph that holds `operators`.
+        """Return the latency of one run of a graph of `operators`.
 
-        Operators that compute in float32 are charged as int8 ones, times `float_factor`. The
-        interval is the median, two root mean square errors to either side (those of the fit, of
-        the thread factor and of the float factor added in quadrature), and half of what the
-        operators cost that no fitted network holds. Raise `SettingError` where the profile knows
-        nothing of `threads`.
+        Operators in float32 are charged as int8 ones, times `float_factor`. The interval is the
+        median plus and minus two root mean square errors (of the fit, the thread factor and the
+        float factor, added in quadrature) and half of the cost of operators that no fitted network
+        has. Raises `SettingError` if the profile has no factor for `threads`.
         """
         if threads not in self.thread_factors:
             known = ", ".join(map(str, sorted(self.thread_factors)))
@@ -120,7 +120,7 @@ class DeviceProfile:
         )
 
     def _one_thread_ms(self, operators: Sequence[Operator]) -> tuple[float, float]:
-        """Return what the operators in float32 take, and what the others do."""
+        """Return the latency of the operators in float32, and that of the others."""
         float32 = [operator for operator in operators if operator.float32]
         int8 = [o for o in operators if not o.float32] if float32 else operators
         float_ms = self.float_factor.factor * self.costs.of(work_of(float32)) if float32 else 0.0
@@ -128,8 +128,8 @@ class DeviceProfile:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PredictedMeter:
-    """A `LatencyMeter` that opens the graph, lists its operators and runs nothing."""
+class PredictedMeter(LatencyMeter):
+    """A `LatencyMeter` that lists the graph's operators and runs nothing."""
 
     profile: DeviceProfile
     threads: int = 1
@@ -143,9 +143,9 @@ class PredictedMeter:
 
 
 def profile_file(name_or_path: str | Path) -> Path:
-    """Return the file of the profile that ships as `name_or_path`, or lies in that `.json` file.
+    """Return the file of the profile that ships as `name_or_path`, or that `.json` file.
 
-    Raise `SettingError` where there is none.
+    Raises `SettingError` if it is missing.
     """
     file = Path(name_or_path)
     if file.suffix != ".json":
@@ -160,32 +160,28 @@ def profile_file(name_or_path: str | Path) -> Path:
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:
-    """Return the profile that ships as `name_or_path`, or lies in that `.json` file.
+    """Return the profile that ships as `name_or_path`, or that of a `.json` file.
 
-    Raise `SettingError` where there is none, or the file is no profile.
+    Raises `SettingError` if it is missing or is no profile.
     """
     file = profile_file(name_or_path)
     try:
-        return _profile(json.loads(file.read_text(encoding="utf-8")))
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        known = plain.get("float_factor")
+        return DeviceProfile(
+            device=plain["device"],
+            runtime=plain["runtime"],
+            costs=Costs(**plain["costs"]),
+            thread_factors={int(n): _factor(each) for n, each in plain["threads"].items()},
+            rms_error=plain["leave_one_out"]["rms_error"],
+            fitted_kinds=frozenset(plain["fitted_kinds"]),
+            float_factor=_factor(known) if known else UNKNOWN_FLOAT,
+        )
     except (SettingError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingError(
-            f"device profile {file} cannot be read ({error!r}); allowed: a file that `fit` wrote. "
-            "Make it again: python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json"
+            f"device profile {file} cannot be read ({error!r}). Make it again: "
+            "python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json"
         ) from error
-
-
-def _profile(plain: Mapping[str, Any]) -> DeviceProfile:
-    return DeviceProfile(
-        device=plain["device"],
-        runtime=plain["runtime"],
-        costs=Costs(**plain["costs"]),
-        thread_factors={
-            int(threads): _factor(known) for threads, known in plain["threads"].items()
-        },
-        rms_error=plain["leave_one_out"]["rms_error"],
-        fitted_kinds=frozenset(plain["fitted_kinds"]),
-        float_factor=_factor(plain["float_factor"]) if "float_factor" in plain else UNKNOWN_FLOAT,
-    )
 
 
 def _factor(plain: Mapping[str, Any]) -> Factor:

@@ -1,10 +1,10 @@
-"""The operator lists of the networks whose latency on the Pixel 2 was published, without a file.
+"""The operator lists of the networks whose latencies on the Pixel 2 were published.
 
-`fit` sets these lists against the published milliseconds. They are arithmetic alone: the layers of
+`fit` needs them with the published milliseconds. They are computed without files: the layers of
 TF-slim's MobileNetV1 and MobileNetV2, and of the DeepLabv3 that JejuNet shipped, as TFLite runs
 them in uint8 (batch norm and activations folded into the convolutions, SAME padding).
 
-Units: sizes in pixels; bytes are elements, but for ARG_MAX and the RESHAPE after it (int64).
+Units: sizes in pixels; bytes equal elements, except for ARG_MAX and the RESHAPE after it (int64).
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ def mobilenet_v2(depth_multiplier: float, input_px: int) -> list[Operator]:
 def jejunet_deeplabv3(input_px: int) -> list[Operator]:
     """Return the operators of JejuNet's DeepLabv3: MobileNetV2 1.0, output stride 16, no decoder.
 
-    Its 71 operators are those of `jejunet_mobilenet_v2_deeplab_v3_256_myquant.tflite`, at any size.
+    At any size they are the 71 of `jejunet_mobilenet_v2_deeplab_v3_256_myquant.tflite`.
     """
     graph = _Graph(input_px, 3)
     graph.mobilenet_v2(1.0, output_stride=16)
@@ -75,7 +75,7 @@ def jejunet_deeplabv3(input_px: int) -> list[Operator]:
 
 
 def operators_of(network: str, depth_multiplier: float, input_px: int) -> list[Operator]:
-    """Return the operators of `network`, named as in the table of published latencies."""
+    """Return the operators of `network`, one of `PUBLISHED`. Raises `SettingError`."""
     match network:
         case "mobilenet_v1":
             return mobilenet_v1(depth_multiplier, input_px)
@@ -91,14 +91,14 @@ def operators_of(network: str, depth_multiplier: float, input_px: int) -> list[O
 
 
 def slim_channels(channels: float) -> int:
-    """Return `channels` on TF-slim's grid: a multiple of 8, never over a tenth fewer."""
+    """Return `channels` rounded as TF-slim does: a multiple of 8, at least 0.9 of them."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 @dataclasses.dataclass(slots=True)
 class _Graph:
-    """A square feature map on its way through the operators, which it gathers."""
+    """A square feature map, and the operators that made it so far."""
 
     size: int
     channels: int
@@ -106,7 +106,7 @@ class _Graph:
 
     @property
     def elements(self) -> int:
-        """Elements of the feature map, one byte each."""
+        """Elements of the feature map."""
         return self.size * self.size * self.channels
 
     def convolve(self, channels: int, *, kernel: int = 1, stride: int = 1) -> None:
@@ -126,7 +126,7 @@ class _Graph:
         reached = 2
         for expansion, base_channels, repeats, stage_stride in V2_STAGES:
             for repeat in range(repeats):
-                # At output stride 16 the last stride is left out; JejuNet's does not dilate either.
+                # At output stride 16 the last stride is left out, without dilation, as in JejuNet.
                 stride = stage_stride if repeat == 0 and reached < output_stride else 1
                 reached *= stride
                 self.bottleneck(expansion, slim_channels(base_channels * depth_multiplier), stride)

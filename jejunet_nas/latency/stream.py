@@ -1,8 +1,8 @@
-"""What the graphs' latencies mean for a stream of frames, each on the path its policy gave it.
+"""The latency of a stream of frames, each on the path that its policy chose.
 
-Comes after inference: `video` says which path every frame took and where the gate ran, a meter
-says what each graph takes. `floor_ms` needs no inference, so that an architecture which cannot
-meet the target is refused before it is trained.
+Comes after inference: `video` gives the path of every frame and where the gate ran, a meter the
+latency of each graph. `floor_ms` needs no inference, so an architecture that cannot meet the target
+is refused before it is trained.
 
 Units: milliseconds; `target_fps` in frames a second of the camera.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from jejunet_nas.records import FramePath, FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.space.architecture import Policy
 
-REUSE_MS = 0.0  # the last mask is shown again: no graph runs
+REUSE_MS = 0.0  # no graph runs
 
 
 def stream_latency(
@@ -26,9 +26,9 @@ def stream_latency(
 ) -> StreamLatency:
     """Return the latency over all frames of all clips.
 
-    The mean weighs every frame alike; the share of dropped frames is over the camera frames of all
-    clips, each clip starting with an idle processor (see `count_frames`). Where keyframes run in
-    the background, the first frame of each clip is left out: it is the one that waits.
+    Every frame has the same weight in the mean. The share of dropped frames is over the camera
+    frames of all clips, each clip starting with an idle processor (see `count_frames`). If
+    keyframes run in the background, the first frame of each clip, which waits, is left out.
     """
     in_background = walks[0].lag is not None
     clips = [_clip_ms(walk, latencies) for walk in walks]
@@ -56,10 +56,10 @@ def stream_latency(
 
 
 def background_lag(latencies: PathLatencies, *, target_fps: float) -> int:
-    """Return how many frames of the camera a keyframe takes where it runs in the background.
+    """Return how many camera frames a keyframe takes in the background.
 
-    It begins when its frame comes, so it is there for the first frame that comes once it is done.
-    That it has a core for itself, as the frames have, is taken for granted.
+    It starts when its frame arrives, and serves the first frame that arrives after it is done. It
+    is assumed to have a core for itself, as the frames have.
     """
     return max(1, math.ceil(latencies.key.median_ms * target_fps / 1000.0))
 
@@ -72,7 +72,7 @@ def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
 
 
 def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float:
-    """Return the milliseconds of one frame: its path's graph, and the gate where it ran."""
+    """Return the milliseconds of one frame: the graph of its path, and the gate if it ran."""
     path_ms = {
         "key": latencies.key.median_ms,
         "propagate": latencies.propagate.median_ms,
@@ -84,14 +84,14 @@ def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float
 def count_frames(durations_ms: Sequence[float], period_ms: float) -> tuple[int, int]:
     """Return how many camera frames arrive while the sequence is processed, and how many drop.
 
-    The camera delivers frame i at i * period_ms into a buffer for one frame. An idle processor
-    takes the frame that waits, or the next to come; a frame that arrives while another one waits
-    replaces it, and the replaced frame is dropped. One that arrives just as the processor falls
-    idle comes after it has taken the frame that waits.
+    The camera delivers frame i at i * period_ms into a one-frame buffer. An idle processor takes
+    the waiting frame, or the next to arrive; a frame that arrives while another one waits replaces
+    it, and the replaced frame is dropped. A frame that arrives just as the processor becomes idle
+    comes after the processor has taken the waiting frame.
 
-    `durations_ms` are those of the frames that are really processed, in their order: the camera
-    goes on until all of them have been, so that each path counts once, however many camera frames
-    go by. That the policy would see other frames, further apart, is left out.
+    `durations_ms` are those of the processed frames, in order: the camera runs until all are
+    processed, so each path counts once, however many camera frames arrive. That the policy would
+    see other frames, further apart, is neglected.
     """
     taken = newest = 0
     idle_ms, dropped = 0.0, 0
@@ -104,18 +104,18 @@ def count_frames(durations_ms: Sequence[float], period_ms: float) -> tuple[int, 
 
 
 def floor_ms(policy: Policy, latencies: PathLatencies) -> float:
-    """Return the least mean milliseconds a frame that `policy` can reach on an endless clip.
+    """Return the least mean milliseconds a frame of `policy` on an endless clip.
 
-    Exact without a gate. With one, every frame between keyframes pays for the gate and takes the
-    cheapest path that the thresholds allow, which no real clip may do. The keyframe that the
-    interval forces pays for no gate.
+    Exact without a gate. With a gate it is a lower bound: every frame between keyframes pays for
+    the gate and takes the cheapest path that the thresholds allow. A keyframe forced by the
+    interval pays for no gate.
     """
     allowed: set[FramePath] = {policy.between_keyframes}
     if policy.reuse_below is not None:
         allowed.add("reuse")
     if policy.refresh_above is not None:
         allowed.add("key")
-    if policy.asynchronous:  # no frame waits for a keyframe; the gate may have nothing to say
+    if policy.asynchronous:  # no frame waits for a keyframe
         gate_runs = policy.reuse_below is not None
         return min(frame_ms(path, gate_runs, latencies) for path in allowed - {"key"})
     between_ms = min(frame_ms(path, policy.gated, latencies) for path in allowed)

@@ -1,38 +1,22 @@
-"""How far a device profile can be trusted, worked out anew from the points that it keeps.
+"""How far a device profile can be trusted, computed from its points.
 
-`trust` fits the profile's points again, leaving each out in turn, and says by group how far the
-predictions are off; `trust_lines` prints that for people. Nothing is taken from the figures that
-the file states of itself.
+`trust` fits the profile again, leaving each point out in turn, and gives the prediction errors by
+group; `trust_lines` is a table of them. The errors stated in the file are not used.
 
 Units: milliseconds; errors are predicted / known - 1.
 """
 
 import dataclasses
-import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.costs import (
-    LEAST_POINTS,
-    fit_costs,
-    leave_one_out_errors,
-    of_networks,
-    predict_ms,
-)
-from jejunet_nas.latency.factors import (
-    FloatPair,
-    float_factor,
-    int8_ms,
-    of_other_runtime,
-    one_thread_points,
-    runtime_factor,
-    several_thread_points,
-    thread_factors,
-)
-from jejunet_nas.latency.fit import read_float_pairs
+from jejunet_nas.latency.factors import FloatPair, int8_ms
+from jejunet_nas.latency.fit import OVER_PREDICTION, refit
 from jejunet_nas.latency.points import AnyPoint, Point, is_stable, read_points
+from jejunet_nas.latency.predicted_meter import Costs
 
 NAMES = {
     "mobilenet_v1": "MobileNetV1",
@@ -41,15 +25,16 @@ NAMES = {
 }
 MEASURED = "measured networks"
 STRESS = "measured, one kind of work each"
+FLOAT = "float32"
 NAME_WIDTH = 42
-LEGEND = "Error: predicted / known - 1, by a fit on the other points; *: by all, after the factor."
+LEGEND = "Error: predicted / known - 1, by a fit on the other points; *: on all, with the factor."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRow:
-    """One point: what is known of it, and what the profile predicts.
+    """One point: its known and its predicted latency.
 
-    size: of the published network; "" for a graph that was measured.
+    size: of a published network; "" for a measured graph. factor: that of its group, if any.
     """
 
     group: str
@@ -58,6 +43,7 @@ class TrustRow:
     threads: int
     known_ms: float
     predicted_ms: float
+    factor: float | None
 
     @property
     def error(self) -> float:
@@ -67,7 +53,7 @@ class TrustRow:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustGroup:
-    """Points that are predicted alike: by the costs alone, or after one `factor`."""
+    """Points that are predicted in the same way: by the costs alone, or with one `factor`."""
 
     name: str
     points: int
@@ -80,8 +66,8 @@ class TrustGroup:
 class Trust:
     """How far the profile of `device` can be trusted, by groups and point by point.
 
-    left_out: all networks with one thread together; its errors are those of the fit.
-    not_fitted: how many measurements were not stable.
+    left_out: all networks with one thread; its errors are those of the fit. not_fitted: the number
+    of unstable measurements.
     """
 
     device: str
@@ -95,40 +81,43 @@ class Trust:
 def trust(profile_file: Path) -> Trust:
     """Return how far the profile in `profile_file` can be trusted.
 
-    Raise `SettingError` where it is no profile, or holds too few points.
+    Raises `SettingError` if it is no profile, or has too few points.
     """
     points = read_points(profile_file)
-    fitted = one_thread_points(points)
-    if len(fitted) < LEAST_POINTS:
-        raise SettingError(
-            f"{profile_file} holds {len(fitted)} points with one thread; allowed: at least "
-            f"{LEAST_POINTS}. Measure {LEAST_POINTS - len(fitted)} more."
-        )
-    pairs, _ = read_float_pairs(profile_file)
-    one_thread = _left_out_rows(fitted)
-    networks = [row for row, one in zip(one_thread, of_networks(fitted), strict=True) if one]
-    factors, rows = _factor_rows(points, fitted, pairs)
-    by_name = dict.fromkeys(row.group for row in (*one_thread, *rows))
+    try:
+        profile = refit(profile_file)
+    except SettingError as error:
+        raise SettingError(f"{profile_file}: {error}") from None
+    pairs = zip(points, profile["points"], strict=True)
+    rows = [_row(point, plain, profile) for point, plain in pairs if is_stable(point)]
+    # Fitted points first, then those of another runtime, of several threads, and in float32.
+    rows.sort(key=lambda row: (row.factor is not None, row.threads))
+    rows += _float_rows(profile)
+    fitted = profile["leave_one_out"]
     return Trust(
-        device=json.loads(profile_file.read_text(encoding="utf-8")).get("device", ""),
-        runtime="; ".join(sorted({point.runtime for point in fitted})),
-        left_out=_group("1 thread, networks", networks, None),
-        groups=tuple(
-            _group(name, [r for r in (*one_thread, *rows) if r.group == name], factors.get(name))
-            for name in by_name
+        device=profile["device"],
+        runtime=profile["runtime"],
+        left_out=TrustGroup(
+            name="1 thread, networks",
+            points=fitted["points"],
+            factor=None,
+            mean_error=fitted["mean_error"],
+            worst_error=fitted["worst_error"],
         ),
-        rows=(*one_thread, *rows),
+        groups=tuple(
+            _group(name, [row for row in rows if row.group == name])
+            for name in dict.fromkeys(row.group for row in rows)
+        ),
+        rows=tuple(rows),
         not_fitted=sum(not is_stable(point) for point in points),
     )
 
 
 def trust_lines(trust: Trust) -> list[str]:
-    """Return `trust` as a table for people, at most 100 columns wide."""
-    factors = {group.name: group.factor for group in trust.groups}
+    """Return `trust` as a table of at most 100 columns."""
+    fitted = f"{trust.device}, {trust.runtime}: {trust.left_out.points} networks fitted"
     lines = [
-        *textwrap.wrap(
-            f"{trust.device}, {trust.runtime}: {trust.left_out.points} networks fitted", 100
-        ),
+        *textwrap.wrap(fitted, 100),
         "",
         f"{'group':{NAME_WIDTH}}{'points':>8}{'factor':>10}{'mean error':>12}{'worst':>10}",
     ]
@@ -144,91 +133,65 @@ def trust_lines(trust: Trust) -> list[str]:
         f"{'error':>9}  ",
     ]
     for row in trust.rows:
-        note = "  *" if factors[row.group] is not None else ""
+        name = row.graph if len(row.graph) < NAME_WIDTH else f"{row.graph[: NAME_WIDTH - 4]}..."
         lines.append(
-            f"{_cut(row.graph):{NAME_WIDTH}}{row.size:>6}{row.threads:>9}{row.known_ms:>11.1f}"
-            f"{row.predicted_ms:>11.1f}{row.error:>+9.1%}{note}"
+            f"{name:{NAME_WIDTH}}{row.size:>6}{row.threads:>9}{row.known_ms:>11.1f}"
+            f"{row.predicted_ms:>11.1f}{row.error:>+9.1%}"
+            f"{'' if row.factor is None else '  *'}"
         )
     if trust.not_fitted:
-        lines += ["", f"{trust.not_fitted} measurements were not stable, and are not fitted."]
+        lines += ["", f"{trust.not_fitted} measurements are unstable, and not fitted."]
     return [line.rstrip() for line in (*lines, "", LEGEND)]
 
 
-def _left_out_rows(fitted: Sequence[AnyPoint]) -> list[TrustRow]:
-    left_out = leave_one_out_errors(fitted)
-    return [
-        _row(_network(point), point, point.latency_ms * (1.0 + float(error)))
-        for point, error in zip(fitted, left_out, strict=True)
-    ]
-
-
-def _factor_rows(
-    points: Sequence[AnyPoint], fitted: Sequence[AnyPoint], pairs: Sequence[FloatPair]
-) -> tuple[dict[str, float], list[TrustRow]]:
-    """Return the factor of each group, and its points, each predicted by all that were fitted."""
-    costs, rows = fit_costs(fitted), []
-    factors: dict[str, float] = {}
-    other = runtime_factor(costs, points)
-    if other:
-        for point in filter(of_other_runtime, points):
-            group = f"{_network(point)}, another runtime"
-            factors[group] = other["factor"]
-            rows.append(_row(group, point, other["factor"] * predict_ms(costs, point)))
-    for threads, known in thread_factors(costs, points).items():
-        for point in several_thread_points(points):
-            if str(point.threads) == threads:
-                group = f"{threads} threads"
-                factors[group] = known["factor"]
-                rows.append(_row(group, point, known["factor"] * predict_ms(costs, point)))
-    if pairs:
-        over = costs if any(isinstance(point, Point) for point in fitted) else None
-        factors["float32"] = float_factor(pairs, over)["factor"]
-        rows += [_float_row(pair, factors["float32"] * int8_ms(pair, over)) for pair in pairs]
-    return factors, rows
-
-
-def _group(name: str, rows: Sequence[TrustRow], factor: float | None) -> TrustGroup:
-    sizes = [abs(row.error) for row in rows]
-    return TrustGroup(
-        name=name,
-        points=len(rows),
-        factor=factor,
-        mean_error=sum(sizes) / len(sizes),
-        worst_error=max(sizes),
-    )
-
-
-def _network(point: AnyPoint) -> str:
+def _row(point: AnyPoint, plain: dict[str, Any], profile: dict[str, Any]) -> TrustRow:
     if isinstance(point, Point):
-        return NAMES.get(point.network, point.network)
-    return MEASURED if point.weight >= 1.0 else STRESS
-
-
-def _row(group: str, point: AnyPoint, predicted_ms: float) -> TrustRow:
-    if isinstance(point, Point):
-        graph, size = f"{_network(point)} {point.depth_multiplier:g}", str(point.input_size_px)
+        group = NAMES.get(point.network, point.network)
+        graph, size = f"{group} {point.depth_multiplier:g}", str(point.input_size_px)
     else:
-        graph, size = point.graph, ""
+        group, graph, size = MEASURED if point.weight >= 1.0 else STRESS, point.graph, ""
+    error, factor = plain.get("left_out_error"), None
+    if error is None:
+        error, factor = plain["error"], profile["threads"][str(point.threads)]["factor"]
+        group = f"{point.threads} threads"
+        if plain["role"].startswith("check"):
+            group, factor = (
+                f"{graph.split()[0]}, another runtime",
+                profile["other_runtime"]["factor"],
+            )
     return TrustRow(
         group=group,
         graph=graph,
         size=size,
         threads=point.threads,
         known_ms=point.latency_ms,
-        predicted_ms=predicted_ms,
+        predicted_ms=point.latency_ms * (1.0 + error),
+        factor=factor,
     )
 
 
-def _float_row(pair: FloatPair, predicted_ms: float) -> TrustRow:
-    return TrustRow(
-        group="float32",
-        graph=f"{NAMES.get(pair.network, pair.network)} {pair.depth_multiplier:g}, float32",
-        size=str(pair.input_size_px),
-        threads=1,
-        known_ms=pair.float_ms,
-        predicted_ms=predicted_ms,
+def _float_rows(profile: dict[str, Any]) -> Iterator[TrustRow]:
+    if not (known := profile.get("float_factor")):
+        return
+    costs = Costs(**profile["costs"]) if known["over"] == OVER_PREDICTION else None
+    for pair in (FloatPair(**each) for each in known["pairs"]):
+        yield TrustRow(
+            group=FLOAT,
+            graph=f"{NAMES.get(pair.network, pair.network)} {pair.depth_multiplier:g}, {FLOAT}",
+            size=str(pair.input_size_px),
+            threads=1,
+            known_ms=pair.float_ms,
+            predicted_ms=known["factor"] * int8_ms(pair, costs),
+            factor=known["factor"],
+        )
+
+
+def _group(name: str, rows: Sequence[TrustRow]) -> TrustGroup:
+    sizes = [abs(row.error) for row in rows]
+    return TrustGroup(
+        name=name,
+        points=len(rows),
+        factor=rows[0].factor,
+        mean_error=sum(sizes) / len(sizes),
+        worst_error=max(sizes),
     )
-
-
-def _cut(name: str) -> str:
-    return name if len(name) < NAME_WIDTH else f"{name[: NAME_WIDTH - 4]}..."

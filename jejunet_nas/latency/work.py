@@ -1,4 +1,4 @@
-"""Work: what a graph asks of a device, in the six figures that a device profile charges for.
+"""Work: the six figures of a graph that a device profile charges for.
 
 Units: millions of MACs, bytes and elements; operators one by one.
 """
@@ -12,7 +12,7 @@ FLOAT_BYTES = 4  # of an element of a float32 graph
 
 
 class Work(NamedTuple):
-    """The work of a graph, in the order of the fields of `predicted.Costs`."""
+    """The work of a graph, in the order of the fields of `predicted_meter.Costs`."""
 
     million_pointwise_macs: float
     million_window_macs: float
@@ -25,9 +25,8 @@ class Work(NamedTuple):
 def work_of(operators: Iterable[Operator]) -> Work:
     """Return the work of `operators`, counted as if all were int8.
 
-    MACs count as depthwise, as pointwise (a 1x1 window: a plain matrix product) or as those of a
-    larger window; bytes are activations, in and out, one an element where the operator computes in
-    float32 (a factor tells float from int8). Operators without MACs are their bytes.
+    MACs are depthwise, pointwise (a 1x1 window: a plain matrix product) or of a larger window.
+    Bytes are activations in and out, one an element also for float32 (which has a factor).
     """
     pointwise = window = depthwise = count = resized = 0
     moved = 0.0

@@ -1,1 +1,1 @@
-"""Measures again what was found: graphs, the front of a study, a bundle."""
+"""Measures graphs, the front of a study, or a bundle, and saves what a phone measured."""

@@ -1,99 +1,78 @@
-"""What was measured of a bundle goes back to where it came from: the bundle and its study's record.
+"""Saves measurements of a bundle in the bundle and, if possible, in the record of its study.
 
-A bundle keeps it in `measurements.json`. The study that it was made of keeps it beside the network,
-as a measured front does, so that its report shows measured beside predicted; provided that it lies
-in `studies/` here, and that the bundle's graphs are its own, not ones that were trained on.
+A bundle keeps them in `measurements.json`. Its study keeps those of a phone beside the network, as
+it does for a measured front, so the report shows measured figures. That needs the study in
+`studies/` of the current folder, and the same graphs in both: fine-tuned ones are others.
 """
 
-import dataclasses
-import datetime
-import platform
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from jejunet_nas.files import STUDIES, sha256_of
+from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.progress import Say
-from jejunet_nas.records import GRAPH_NAMES, GraphName, Latency, NetworkRecord, from_json
-from jejunet_nas.records.measurements import Measurement, NetworkMeasurement
-from jejunet_nas.study.kept_measurements import NETWORKS, keep, off_the_interval
+from jejunet_nas.records import GRAPH_NAMES, NetworkRecord, from_json
+from jejunet_nas.records.measurements import NetworkMeasurement
+from jejunet_nas.study.kept_measurements import NETWORKS, outside_interval, save_measurement
 from jejunet_nas.video.bundle import Bundle, BundleSource, read_bundle
-from jejunet_nas.video.bundle_measurements import HostTiming, keep_measurement
-from jejunet_nas.video.manifest import MANIFEST, read_manifest
+from jejunet_nas.video.bundle_measurements import add_measurement
+from jejunet_nas.video.manifest import MANIFEST
 
 
 def bundle_at(target: Path) -> Bundle | None:
-    """Return the bundle that `target` is, a folder or a `.zip`; None where it is none.
+    """Return the bundle at `target`, a folder or a `.zip`; None for any other target.
 
-    Raises `SettingError` where it is a bundle that is not whole.
+    Raises `SettingError` if a bundle is incomplete.
     """
     zipped = target.suffix.lower() == ".zip" and target.is_file()
     return read_bundle(target) if zipped or (target / MANIFEST).is_file() else None
 
 
-def keep_measured(bundle: Bundle, place: Path, taken: Sequence[Measurement], say: Say) -> None:
-    """Keep what a phone took for the bundle's graphs, key, propagate and gate, with it in `place`.
+def save_timings(bundle: Bundle, place: Path, timed: Sequence[TimedGraph], say: Say) -> None:
+    """Save a phone's measurements of the bundle in `place`, of its graphs key, propagate and gate.
 
-    `say` is told where, and why it is not in the study's record where it cannot be. Raises
-    `SettingError` where the bundle's folder cannot be written to.
+    Other figures are not saved. Raises `SettingError` if the bundle's folder cannot be written to.
     """
-    measurement = NetworkMeasurement(graphs=dict(zip(GRAPH_NAMES, taken, strict=True)))
-    _keep_in_bundle(measurement, place, say)
+    named = zip(GRAPH_NAMES, timed, strict=True)
+    measured = {name: one.measurement for name, one in named if one.measurement}
+    if not measured:
+        return
+    measurement = NetworkMeasurement(graphs=measured)
+    if place.is_dir():
+        say(f"saved in {add_measurement(measurement, place)}")
+    else:
+        say(
+            f"{place} was not changed. To save measurements in it, unpack it and measure the folder"
+        )
+    _save_in_study(measurement, bundle, say)
+
+
+def _save_in_study(measurement: NetworkMeasurement, bundle: Bundle, say: Say) -> None:
     source = bundle.source
     network = _network_here(source)
     if network is None:
-        say(f"study {source.study} does not lie in {STUDIES}/ here, and learns nothing of it")
+        say(f"study {source.study} is not in {STUDIES}/ here; it was not updated")
         return
-    hashes = _hashes_in_study(bundle)
-    if any(hashes[name] != _hash(network / f"{name}.tflite") for name in GRAPH_NAMES):
-        say(f"{network} holds other graphs than the bundle, so that the study learns nothing of it")
+    hashes = {name: _hash(network / f"{name}.tflite") for name in measurement.graphs}
+    if hashes != {name: one.graph_sha256 for name, one in measurement.graphs.items()}:
+        say(f"the bundle's graphs differ from those in {network}; the study was not updated")
         return
-    graphs = {
-        name: dataclasses.replace(one, graph_sha256=hashes[name])
-        for name, one in measurement.graphs.items()
-    }
-    keep(NetworkMeasurement(graphs=graphs), network)
+    save_measurement(measurement, network)
     for line in _remarks(measurement, network):
         say(f"network {source.network_id}, {line}")
     study = Path(STUDIES) / f"{source.study}.yaml"
     report = shlex.quote(source.study) if study.is_file() else "STUDY.yaml"
-    say(f"kept in {network}; write the report anew: jejunet-nas report {report}")
-
-
-def keep_host(place: Path, latencies: Sequence[Latency], say: Say) -> None:
-    """Keep what this computer took for the graphs of the bundle in `place`, apart from the rest.
-
-    No study learns of it: these are no phone's figures. Raises `SettingError` where the bundle's
-    folder cannot be written to.
-    """
-    timing = HostTiming(
-        graphs=dict(zip(GRAPH_NAMES, latencies, strict=True)),
-        processor=platform.processor() or platform.machine(),
-        taken_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-    _keep_in_bundle(timing, place, say)
-
-
-def _keep_in_bundle(taken: NetworkMeasurement | HostTiming, place: Path, say: Say) -> None:
-    if place.is_dir():
-        say(f"kept in {keep_measurement(taken, place)}")
-    else:
-        say(f"{place} stays as it is; unpack it, and measure the folder, to keep this with it")
+    say(f"saved in {network}; update the report: jejunet-nas report {report}")
 
 
 def _network_here(source: BundleSource) -> Path | None:
-    """Return the folder of a bundle's network in its study, where that lies in studies/ here."""
+    """Return the folder of a bundle's network in its study, if the study is in studies/ here."""
     for name in (source.study, source.network_id):
         if Path(name).name != name or name == "..":
-            return None  # a bundle may be anybody's: no name in it leads out of studies/
+            return None  # a bundle may come from anyone: no name in it leads out of studies/
     folder = Path(STUDIES) / source.study / NETWORKS / source.network_id
     return folder if folder.is_dir() else None
-
-
-def _hashes_in_study(bundle: Bundle) -> dict[GraphName, str]:
-    """Return the hashes of the graphs as the study keeps them, without a bundle's metadata."""
-    manifest, _ = read_manifest(bundle.graphs["key"].parent)
-    return {name: getattr(manifest.graphs, name).study_sha256 for name in GRAPH_NAMES}
 
 
 def _hash(file: Path) -> str | None:
@@ -101,12 +80,14 @@ def _hash(file: Path) -> str | None:
 
 
 def _remarks(measurement: NetworkMeasurement, network: Path) -> list[str]:
-    """Return a line a graph that is off its prediction, or one on threads that do not count."""
     record = network / "record.json"
     if not record.is_file():
         return []
     known = from_json(NetworkRecord, record.read_bytes())
-    ranked = known.latencies.key.threads
-    if ranked != measurement.threads:
-        return [f"measured with {measurement.threads} threads: its report ranks by {ranked}"]
-    return off_the_interval(known, measurement)
+    threads = known.latencies.key.threads
+    if threads != measurement.threads:
+        return [
+            f"measured with {measurement.threads} threads: its study is ranked by figures with "
+            f"{threads}"
+        ]
+    return outside_interval(known, measurement)

@@ -1,1 +1,1 @@
-"""Measures a few well-chosen graphs on a phone, and fits a device profile to them."""
+"""Profiles a phone: measures a few well-chosen graphs on it and fits a device profile to them."""

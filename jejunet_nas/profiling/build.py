@@ -1,4 +1,4 @@
-"""Writes the int8 graphs that are timed, with random weights; the part that needs TensorFlow."""
+"""Writes the int8 graphs of probes with random weights. Needs TensorFlow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +15,11 @@ from jejunet_nas.records import GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
 
-CONTEXT_REACH = 6.0  # of a ReLU6
+CONTEXT_REACH = 6.0  # a ReLU6 ends there
 
 
 def write_network_graph(network: Network, classes: int, graph: GraphName, file: Path) -> None:
-    """Write the `graph` of `network` into `file`."""
+    """Write the `graph` of `network` to `file`."""
     folded = FoldedNetwork(network, classes, RandomLayers())
     height, width = network.input_height, network.input_width
     if graph == "key":
@@ -47,7 +47,7 @@ def write_network_graph(network: Network, classes: int, graph: GraphName, file: 
 def write_wired(
     wire: Callable[[Layers[Any], Any], Any], shape: tuple[int, int, int], file: Path
 ) -> None:
-    """Write what `wire` makes of one int8 feature map of `shape` into `file`."""
+    """Write the layers of `wire` over an int8 feature map of `shape` to `file`."""
     made = _convert(
         lambda features: {"out": wire(RandomLayers(), features)},
         {"features": (1, *shape)},
@@ -62,7 +62,7 @@ def _convert(
     *,
     int8_inputs: tuple[str, ...] = (),
 ) -> bytes:
-    # One run over noise: ranges need to be possible, not right.
+    # One run over noise: the ranges need not be right for a graph that is only timed.
     rng = np.random.default_rng(0)
     reach = {name: CONTEXT_REACH if name in int8_inputs else 1.0 for name in inputs}
     run = {n: rng.uniform(-reach[n], reach[n], shape) for n, shape in inputs.items()}

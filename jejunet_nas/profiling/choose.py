@@ -1,8 +1,8 @@
-"""Chooses the probes from which the costs of a device can best be told apart in the time there is.
+"""Chooses the probes that best separate the costs of a device within a budget of phone time.
 
 The design is D-optimal, found greedily: each next probe is the one that most enlarges the
-determinant of the information matrix of the relative errors. With it the fit's rows are no longer
-nearly parallel, as those of networks alone are (`condition_number`).
+determinant of the information matrix of the relative errors. The rows of the fit are then not
+nearly parallel, as those of networks alone are.
 
 Units: seconds of phone time; latencies in milliseconds.
 """
@@ -19,14 +19,14 @@ from jejunet_nas.profiling.probes import Probe
 Rows = npt.NDArray[np.float64]  # [points, kinds of work]
 
 MOST_PROBES = 20
-KEY_GRAPHS = 2  # whole networks, which are always in
-NETWORK_EVERY = 2  # of that many probes one is a network's: what is predicted has to be held to
-LEAST_MS = 1.0  # what is shorter is timed badly
-THREADED = 4  # networks that are timed with several threads too
+KEY_GRAPHS = 2  # whole networks, always chosen
+NETWORK_EVERY = 2  # every second probe is a network's: these are what a profile has to predict
+LEAST_MS = 1.0  # shorter graphs are timed badly
+THREADED = 4  # networks that are also timed with several threads
 THREADS_SHARE = 0.3  # of the budget, for these
 
-# What timing one graph takes by `latency.measured.Protocol`, where nothing has to be repeated; a
-# phone may be that many times slower than the reference.
+# The time of one graph by `MeasuringPlan` without repetitions; a phone may be this many times
+# slower than the reference.
 SLOWER = 3.0
 ROUNDS = 5
 RUNS = 50  # over all rounds
@@ -35,7 +35,7 @@ WARM_UP_S = 0.5
 TRY_S = 1.0  # one run beforehand, to see whether the graph runs
 PUSH_S = 1.0
 
-# Information before the first probe: far less than any probe's, so that it decides nothing.
+# Information before the first probe: far less than any probe's, so it decides nothing.
 _PRIOR = 1e-9
 
 
@@ -49,16 +49,16 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Phone time at most, on a phone that is `SLOWER`."""
+        """The phone time on a phone that is `SLOWER`."""
         return sum(map(seconds, self.probes)) + len(self.threads) * sum(map(seconds, self.threaded))
 
 
 def choose(candidates: Sequence[Probe], *, threads: Sequence[int], budget_s: float) -> Plan:
     """Return the probes to time within `budget_s` seconds of phone time.
 
-    Key graphs of networks come first, then what tells most, every second of a network. Where
-    `threads` holds more than 1, a few of the networks, from the fastest to the slowest, are timed
-    so too.
+    Key graphs of networks come first, then the most informative probes; every second one is a
+    network's. If `threads` has more than 1, a few networks, from the fastest to the slowest, are
+    also timed with these.
     """
     several = tuple(sorted({count for count in threads if count > 1}))
     timed = [probe for probe in candidates if probe.predicted_ms >= LEAST_MS]
@@ -69,7 +69,7 @@ def choose(candidates: Sequence[Probe], *, threads: Sequence[int], budget_s: flo
         allowed = _wanted(allowed, len(chosen))
         if not allowed:
             break
-        chosen.append(_most_telling(allowed, chosen))
+        chosen.append(_most_informative(allowed, chosen))
         left_s -= seconds(chosen[-1])
     threaded = _spread([p for p in chosen if p.of_network]) if several else ()
     while len(several) * sum(map(seconds, threaded)) > budget_s * THREADS_SHARE:
@@ -78,19 +78,14 @@ def choose(candidates: Sequence[Probe], *, threads: Sequence[int], budget_s: flo
 
 
 def seconds(probe: Probe, *, slower: float = SLOWER) -> float:
-    """Return the phone time of timing `probe` once, on a phone that is `slower` by that factor."""
+    """Return the phone time of timing `probe` once on a phone that is `slower` by that factor."""
     runs_s = RUNS * slower * probe.predicted_ms / 1000.0
     return PUSH_S + TRY_S + ROUNDS * (START_UP_S + WARM_UP_S) + runs_s
 
 
 def relative_rows(work_and_ms: Iterable[tuple[Work, float]]) -> Rows:
-    """Return the rows that a fit solves for: work / latency."""
+    """Return the rows of the fit: work / latency."""
     return np.array([np.array(work) / ms for work, ms in work_and_ms])
-
-
-def condition_number(rows: Rows) -> float:
-    """Return how nearly parallel the columns of `rows` are, each at length 1: 1 is not at all."""
-    return float(np.linalg.cond(rows / np.linalg.norm(rows, axis=0)))
 
 
 def _wanted(allowed: Sequence[Probe], chosen: int) -> list[Probe]:
@@ -101,8 +96,7 @@ def _wanted(allowed: Sequence[Probe], chosen: int) -> list[Probe]:
     return list(allowed)
 
 
-def _most_telling(allowed: Sequence[Probe], chosen: Sequence[Probe]) -> Probe:
-    """Return the probe that most enlarges the determinant; the first among equals."""
+def _most_informative(allowed: Sequence[Probe], chosen: Sequence[Probe]) -> Probe:
     # Each kind of work is scaled to the most that a probe here has of it.
     rows = relative_rows((p.work, p.predicted_ms) for p in (*allowed, *chosen))
     rows /= np.maximum(rows.max(axis=0), 1e-12)

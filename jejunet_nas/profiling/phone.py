@@ -1,56 +1,58 @@
-"""Calibrates a profile on an attached phone: the probes, timed by the phone's own meter."""
+"""Makes the profile of an attached phone: the probes, timed by the phone's meter."""
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from jejunet_nas.latency.device import Device, HowToMeasure
 from jejunet_nas.latency.fit import write_profile
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program, runtime_words
-from jejunet_nas.profiling.calibrate import POINTS_FILE, calibrate
+from jejunet_nas.profiling.profile import POINTS_FILE, make_profile
+from jejunet_nas.progress import Say
 from jejunet_nas.records import Latency
 
 
-def calibrate_phone(
+def profile_phone(
     device: Device,
     how: HowToMeasure,
     out: Path,
     *,
     budget_s: float,
-    say: Callable[[str], None],
-    protocol: Protocol | None = None,
+    say: Say,
+    plan: MeasuringPlan | None = None,
 ) -> None:
-    """Measure probes on the phone for `budget_s` seconds at most, and write its profile to `out`.
+    """Measure probes on the phone for at most `budget_s` seconds, and write its profile to `out`.
 
-    What was measured is kept in the user's cache until the profile is written: interrupted, the
-    same command goes on from there; with other cores it begins anew. Raises `DeviceError`.
+    Measurements are kept in the user's cache until the profile is written: after an interruption
+    the same command resumes; with other cores it starts again. Raises `DeviceError`.
     """
     program = find_program(how.program)
     phone = Phone.attached(device.name)
-    protocol = protocol or Protocol(core_mask=how.core_mask)
+    plan = plan or MeasuringPlan(core_mask=how.core_mask)
     runtime = runtime_words(program)
-    of = (phone.info.serial_hash, runtime.split()[-1], protocol.core_mask)
+    names = (phone.info.serial_hash, runtime.split()[-1], plan.core_mask)
     folder = (
-        platformdirs.user_cache_path("jejunet_nas") / "calibration" / "-".join(filter(None, of))
+        platformdirs.user_cache_path("jejunet_nas") / "calibration" / "-".join(filter(None, names))
     )
-    meters: dict[int, PhoneMeter] = {}
-
-    def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
-        if threads not in meters:
-            asked = dataclasses.replace(protocol, threads=threads)
-            meters[threads] = PhoneMeter(phone, program, asked, say)
-        taken = meters[threads].take(graph)
-        return taken.latency, not taken.unstable
-
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    try:
-        profile = calibrate(
+    with contextlib.ExitStack() as opened:
+        meters: dict[int, PhoneMeter] = {}
+
+        def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
+            if threads not in meters:
+                asked = dataclasses.replace(plan, threads=threads)
+                meter = PhoneMeter(phone, program, asked, say)
+                meters[threads] = opened.enter_context(meter)
+            taken = meters[threads].take(graph)
+            return taken.latency, not taken.unstable
+
+        profile = make_profile(
             time_graph,
             folder,
             device=phone.info.name,
@@ -59,8 +61,5 @@ def calibrate_phone(
             budget_s=budget_s,
             say=say,
         )
-    finally:
-        for meter in meters.values():
-            meter.close()
     write_profile(profile, out)
     (folder / POINTS_FILE).unlink(missing_ok=True)

@@ -1,17 +1,17 @@
-"""Probes: the graphs that a calibration may time, each known by its operators before it is built.
+"""Probes: the graphs that can be timed for a profile, with operators known before they are built.
 
-Graphs of networks from the search space are what a profile has to predict; but in them MACs, bytes
-and resizes grow together, so that no fit can tell their costs apart. Stacks of one kind of
-operator can: each stresses one kind of work and has little of the others.
+A profile has to predict graphs of networks from the search space. In these, MACs, bytes and resizes
+grow together, so a fit cannot separate their costs. Stacks of one kind of operator can: each has
+much of one kind of work and little of the others.
 
-Nothing here imports TensorFlow before a probe is written.
+TensorFlow is imported only when a probe is written.
 """
 
 import dataclasses
-import functools
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,13 @@ from jejunet_nas.space.search_space import Choice, SearchSpace
 Shape = tuple[int, int, int]
 Wire = Callable[[Layers[Any], Any], Any]
 
-REFERENCE = "pixel2"  # the profile that says beforehand how long a probe may take
+REFERENCE = "pixel2"  # the profile that predicts the time of a probe
 NETWORKS = 16
 SEED = 0
-# Of a synthetic probe's error in the fit. No device charges by six kinds of work alone; networks
-# must not pay for what only a stack of one operator is. On one core of an x86 server (LiteRT, its
-# default delegate), with 20 probes fitted, the 21 other graphs of networks were 9 % off on average
-# at weight 1, 6 % at a third and 7 % at a fifth; without the delegate 5 to 6 % at each.
+# Of a synthetic probe's error in the fit. Six kinds of work describe no device exactly, and the
+# special case of a one-operator stack must not distort the costs of networks. On one core of an x86
+# server (LiteRT, its default delegate), with 20 probes fitted, the 21 other graphs of networks were
+# 9 % off on average at weight 1, 6 % at a third and 7 % at a fifth; without the delegate 5 to 6 %.
 STRESS_WEIGHT = 0.33
 CLASSES = (2, 21)  # of a network's masks, in turn: foreground or not, and Pascal VOC's
 
@@ -57,8 +57,8 @@ SPACE = SearchSpace(
 class Probe:
     """One graph that can be built and timed.
 
-    kind: `key`, `propagate` or `gate` of a network, else the kind of work that it stresses. write:
-    writes the int8 graph, with random weights, into a file.
+    kind: `key`, `propagate` or `gate` of a network, else the kind of work of a stack. write: writes
+    the int8 graph, with random weights, to a file.
     """
 
     name: str
@@ -74,107 +74,84 @@ class Probe:
 
     @property
     def of_network(self) -> bool:
-        """Whether it is a graph that the search may meet."""
+        """Whether it is a graph of a network."""
         return self.kind in GRAPH_NAMES
 
     @property
     def weight(self) -> float:
-        """How much its error counts in the fit."""
+        """The weight of its error in the fit."""
         return 1.0 if self.of_network else STRESS_WEIGHT
 
     @property
     def file_name(self) -> str:
-        """Its file's name, which changes when its operators do."""
+        """The name of its file, which changes with its operators."""
         digest = hashlib.sha256(repr(self.operators).encode()).hexdigest()[:8]
         return f"{self.name.replace(' ', '_').replace(',', '')}-{digest}.tflite"
 
 
-@functools.cache
+@cache
 def candidates() -> tuple[Probe, ...]:
-    """Return all probes, always the same in the same order."""
+    """Return all probes, always in the same order."""
     return (*_network_probes(), *_synthetic_probes())
 
 
-def stack_of_convolutions(*, channels: int, depth: int, kernel: int = 1) -> Wire:
-    """Return a wiring of `depth` convolutions, one after the other."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number in range(depth):
-            x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
-        return x
-
-    return wire
+def _convolutions(
+    layers: Layers[Tensor], x: Tensor, *, channels: int, depth: int, kernel: int = 1
+) -> Tensor:
+    for number in range(depth):
+        x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
+    return x
 
 
-def stack_of_depthwise(*, depth: int) -> Wire:
-    """Return a wiring of `depth` depthwise convolutions."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number in range(depth):
-            x = layers.depthwise(x, f"{number}_depthwise")
-        return x
-
-    return wire
+def _depthwise(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    for number in range(depth):
+        x = layers.depthwise(x, f"{number}_depthwise")
+    return x
 
 
-def resizes(*, factors: Sequence[int]) -> Wire:
-    """Return a wiring that enlarges by each of `factors` in turn."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        for number, factor in enumerate(factors):
-            x = layers.upsample(x, f"resize_{number}", factor)
-        return x
-
-    return wire
+def _resizes(layers: Layers[Tensor], x: Tensor, *, factors: Sequence[int]) -> Tensor:
+    for number, factor in enumerate(factors):
+        x = layers.upsample(x, f"resize_{number}", factor)
+    return x
 
 
-def stack_of_additions(*, depth: int) -> Wire:
-    """Return a wiring that adds its input to itself, and to each sum again."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        total = layers.depthwise(x, "start_depthwise")
-        for number in range(depth):
-            total = layers.add(f"add_{number}", total, x, relu6=True)
-        return total
-
-    return wire
+def _additions(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    total = layers.depthwise(x, "start_depthwise")
+    for number in range(depth):
+        total = layers.add(f"add_{number}", total, x, relu6=True)
+    return total
 
 
-def stack_of_concatenations(*, depth: int) -> Wire:
-    """Return a wiring that joins its input to all that it has, `depth` times."""
-
-    def wire(layers: Layers[Tensor], x: Tensor) -> Tensor:
-        joined = x
-        for number in range(depth):
-            joined = layers.concatenate(f"join_{number}", joined, x)
-        return joined
-
-    return wire
+def _concatenations(layers: Layers[Tensor], x: Tensor, *, depth: int) -> Tensor:
+    joined = x
+    for number in range(depth):
+        joined = layers.concatenate(f"join_{number}", joined, x)
+    return joined
 
 
-# Kind, what it is made of, and the feature map that goes in. Two sizes or more of each, so that the
-# others can predict the one that is left out.
+# Kind, layers, and shape of the input. Two sizes or more of each, so that the others can predict
+# the one that is left out.
 SYNTHETIC: tuple[tuple[str, Wire, Shape], ...] = (
-    ("pointwise", stack_of_convolutions(channels=256, depth=6), (16, 16, 256)),
-    ("pointwise", stack_of_convolutions(channels=512, depth=4), (16, 16, 512)),
-    ("pointwise", stack_of_convolutions(channels=512, depth=6), (8, 8, 512)),
-    ("window", stack_of_convolutions(channels=64, depth=6, kernel=3), (16, 16, 64)),
-    ("window", stack_of_convolutions(channels=128, depth=4, kernel=3), (16, 16, 128)),
-    ("window", stack_of_convolutions(channels=64, depth=3, kernel=3), (32, 32, 64)),
-    ("depthwise", stack_of_depthwise(depth=6), (56, 56, 64)),
-    ("depthwise", stack_of_depthwise(depth=4), (112, 112, 32)),
-    ("depthwise", stack_of_depthwise(depth=8), (28, 28, 192)),
-    ("resize", resizes(factors=(8,)), (32, 32, 8)),
-    ("resize", resizes(factors=(8,)), (28, 28, 21)),
-    ("resize", resizes(factors=(4, 4)), (16, 16, 21)),
-    ("resize", resizes(factors=(2,)), (80, 80, 48)),
-    ("addition", stack_of_additions(depth=4), (112, 112, 32)),
-    ("addition", stack_of_additions(depth=6), (56, 56, 64)),
-    ("concatenation", stack_of_concatenations(depth=3), (112, 112, 16)),
-    ("concatenation", stack_of_concatenations(depth=2), (160, 160, 24)),
-    ("tiny", stack_of_convolutions(channels=8, depth=96), (4, 4, 8)),
-    ("tiny", stack_of_convolutions(channels=8, depth=160), (2, 2, 8)),
-    ("tiny-depthwise", stack_of_depthwise(depth=96), (4, 4, 8)),
+    ("pointwise", partial(_convolutions, channels=256, depth=6), (16, 16, 256)),
+    ("pointwise", partial(_convolutions, channels=512, depth=4), (16, 16, 512)),
+    ("pointwise", partial(_convolutions, channels=512, depth=6), (8, 8, 512)),
+    ("window", partial(_convolutions, channels=64, depth=6, kernel=3), (16, 16, 64)),
+    ("window", partial(_convolutions, channels=128, depth=4, kernel=3), (16, 16, 128)),
+    ("window", partial(_convolutions, channels=64, depth=3, kernel=3), (32, 32, 64)),
+    ("depthwise", partial(_depthwise, depth=6), (56, 56, 64)),
+    ("depthwise", partial(_depthwise, depth=4), (112, 112, 32)),
+    ("depthwise", partial(_depthwise, depth=8), (28, 28, 192)),
+    ("resize", partial(_resizes, factors=(8,)), (32, 32, 8)),
+    ("resize", partial(_resizes, factors=(8,)), (28, 28, 21)),
+    ("resize", partial(_resizes, factors=(4, 4)), (16, 16, 21)),
+    ("resize", partial(_resizes, factors=(2,)), (80, 80, 48)),
+    ("addition", partial(_additions, depth=4), (112, 112, 32)),
+    ("addition", partial(_additions, depth=6), (56, 56, 64)),
+    ("concatenation", partial(_concatenations, depth=3), (112, 112, 16)),
+    ("concatenation", partial(_concatenations, depth=2), (160, 160, 24)),
+    ("tiny", partial(_convolutions, channels=8, depth=96), (4, 4, 8)),
+    ("tiny", partial(_convolutions, channels=8, depth=160), (2, 2, 8)),
+    ("tiny-depthwise", partial(_depthwise, depth=96), (4, 4, 8)),
 )
 
 
@@ -183,9 +160,8 @@ def _synthetic_probes() -> Iterator[Probe]:
         layers = OperatorList()
         wire(layers, shape)
         name = f"{kind} {shape[0]}x{shape[1]}x{shape[2]} {len(layers.operators)} operators"
-        yield _probe(
-            name, kind, layers.operators, functools.partial(_write_wired, wire=wire, shape=shape)
-        )
+        write = partial(_write_wired, wire=wire, shape=shape)
+        yield _probe(name, kind, layers.operators, write)
 
 
 def _network_probes() -> Iterator[Probe]:
@@ -202,9 +178,7 @@ def _network_probes() -> Iterator[Probe]:
             work = work_of(operators[graph])
             if work not in known:  # all gates of one resolution are the same
                 known.add(work)
-                write = functools.partial(
-                    _write_network, network=network, classes=classes, graph=graph
-                )
+                write = partial(_write_network, network=network, classes=classes, graph=graph)
                 yield _probe(_network_name(network, classes, graph), graph, operators[graph], write)
 
 
@@ -220,13 +194,8 @@ def _probe(
     name: str, kind: str, operators: Sequence[Operator], write: Callable[[Path], None]
 ) -> Probe:
     predicted_ms = load_profile(REFERENCE).predict(operators).median_ms
-    return Probe(
-        name=name,
-        kind=kind,
-        operators=tuple(operators),
-        predicted_ms=predicted_ms,
-        write=write,
-    )
+    listed = tuple(operators)
+    return Probe(name=name, kind=kind, operators=listed, predicted_ms=predicted_ms, write=write)
 
 
 def _write_wired(file: Path, *, wire: Wire, shape: Shape) -> None:

@@ -1,7 +1,7 @@
-"""The wiring read into TensorFlow operators over random weights: a graph that is only timed.
+"""Layers with random weights, for graphs that are only timed.
 
-How long an int8 graph takes does not depend on its weights; so none are trained, and no Keras
-layer is made.
+The latency of an int8 graph does not depend on its weights: none are trained, and no Keras layer is
+made.
 """
 
 import zlib
@@ -16,7 +16,7 @@ Weights = npt.NDArray[np.float32]
 
 
 class RandomLayers(FoldedLayers):
-    """`FoldedLayers` that draws a layer's weights when it is first named, always the same."""
+    """`FoldedLayers` that draws the weights of a layer from its name."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -46,13 +46,12 @@ class RandomLayers(FoldedLayers):
         return super().depthwise(x, name, stride=stride, dilation=dilation)
 
     def _draw(self, name: str, shape: tuple[int, ...], channels: int, shift: float) -> None:
-        """Draw weights that have the right size already; `shift` is what batch norm would leave."""
         bias = np.full(channels, shift, np.float32)
         self.weights[name] = FoldedLayer(_drawn(name, shape), bias)
 
 
 def _drawn(name: str, shape: tuple[int, ...]) -> Weights:
-    """Return weights of He's spread, so that features keep their size from layer to layer."""
+    """Return weights with He's deviation: features keep their size from layer to layer."""
     fan_in = shape[0] * shape[1] * (1 if shape[3] == 1 else shape[2])
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return rng.normal(0.0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)

@@ -1,6 +1,6 @@
 """Latencies: of a graph, of a network's graphs, and of a stream of frames on their paths.
 
-Every one says where it comes from: measured on a phone, predicted for one, or taken on this host.
+Each names its source: measured on a phone, predicted for one, or timed on this computer.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ OUTSIDE_DELEGATE = ("ARG_MAX", "CAST", "QUANTIZE")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One operator of a graph, as far as its latency depends on it.
+    """The properties of one operator of a graph that its latency depends on.
 
     kind: the operator's name in the TFLite schema (`CONV_2D`, `RESIZE_BILINEAR`, ...). kernel:
-    (height, width) of a convolution's or pooling window, (1, 1) otherwise. Bytes count activations
-    in and out, and constant weights apart. float32: whether it reads or writes float activations.
+    (height, width) of a convolution's or pooling window, (1, 1) otherwise. Bytes are activations in
+    and out; constant weights are separate. float32: whether it reads or writes float activations.
     """
 
     kind: str
@@ -42,10 +42,10 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long one run of one graph takes, and how we know.
+    """The latency of one run of one graph, and its source.
 
-    `low_ms` to `high_ms` is the interval in which the median is expected: the spread of a
-    measurement, the error of a prediction. `runs` is 0 for a prediction.
+    `low_ms` to `high_ms` is the interval of the median: the spread of a measurement, or the error
+    of a prediction. `runs` is 0 for a prediction.
     """
 
     median_ms: float
@@ -73,16 +73,16 @@ class PathLatencies:
 
     @property
     def source(self) -> LatencySource:
-        """Where the figures come from."""
+        """The source of the figures."""
         return self.key.source
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FramePaths:
-    """Which path each frame of one clip took.
+    """The path of each frame of one clip.
 
-    letters: one a frame: k (key), p (propagate) or r (reuse); a capital where the gate ran. lag:
-    the frames that a keyframe takes in the background; None where frames wait for it.
+    letters: one a frame: k (key), p (propagate) or r (reuse); a capital if the gate ran. lag: the
+    frames that a keyframe takes in the background; None if frames wait for it.
     """
 
     clip: str
@@ -93,7 +93,7 @@ class FramePaths:
     def of(
         cls, clip: str, paths: Sequence[FramePath], gated: Sequence[bool], *, lag: int | None = None
     ) -> "FramePaths":
-        """Return the paths of `clip`, and on which frames the gate ran, in short."""
+        """Return the record of `paths` and of the frames on which the gate ran."""
         pairs = zip(paths, gated, strict=True)
         letters = "".join(p[0].upper() if gate else p[0] for p, gate in pairs)
         return cls(clip=clip, letters=letters, lag=lag)
@@ -111,13 +111,13 @@ class FramePaths:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLatency:
-    """Latency over a whole stream of frames, each on the path that the policy gave it.
+    """Latency over a stream of frames, each on the path chosen by the policy.
 
-    `dropped_frames` is the share of camera frames that are overwritten in a one-frame buffer before
-    they are read; `every_frame` tells whether no frame takes longer than the camera's period.
-    `doubts` say why a measurement is unstable; none where it is stable, or nothing was measured.
-    startup_ms: what the first frame of a stream waits for its keyframe where all others run in the
-    background; it counts in no other figure. None where each keyframe is waited for.
+    dropped_frames: share of camera frames that are overwritten in a one-frame buffer before they
+    are read. every_frame: whether no frame takes longer than the camera's period. doubts: why a
+    measurement is unstable. startup_ms: how long the first frame waits for its keyframe if the
+    other keyframes run in the background; it counts in no other figure. None if frames wait for
+    every keyframe.
     """
 
     mean_ms: float
@@ -130,5 +130,5 @@ class StreamLatency:
 
     @property
     def sustained_fps(self) -> float:
-        """1000 / mean latency of a frame in ms; infinite where no frame runs a graph."""
+        """1000 / mean latency of a frame in ms; infinite if no frame runs a graph."""
         return 1000.0 / self.mean_ms if self.mean_ms else math.inf

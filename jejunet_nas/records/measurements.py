@@ -1,7 +1,7 @@
-"""The nouns of a measurement on a phone: which phone, in what state, and what it took.
+"""Records of a measurement on a phone: the phone, its state, and the latency.
 
-Kept as JSON beside the graphs that were measured, so that a figure can be doubted years later: a
-latency without its core mask, clock and temperature says little.
+Saved as JSON beside the measured graphs, with the core mask, clocks and temperatures, without which
+a latency cannot be judged later.
 
 Units: `_ms`, `_khz`, `_c` (degrees Celsius); `battery` and `spread` are ratios.
 """
@@ -10,20 +10,15 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from jejunet_nas.records import (
-    GraphName,
-    Latency,
-    PathLatencies,
-    StreamLatency,
-    TrialResult,
-)
+from jejunet_nas.records import GraphName, Latency, PathLatencies, StreamLatency, TrialResult
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneInfo:
-    """Which phone it is. `serial_hash`: 12 hex digits of SHA-256, so that no serial is published.
+    """Which phone it is.
 
-    build: Android's build fingerprint. abi: the instruction set that it prefers.
+    serial_hash: 12 hex digits of the serial's SHA-256; the serial itself is never published. build:
+    Android's build fingerprint. abi: its preferred instruction set.
     """
 
     serial_hash: str
@@ -35,13 +30,13 @@ class PhoneInfo:
 
     @property
     def name(self) -> str:
-        """Manufacturer and model, as people say it."""
+        """Manufacturer and model."""
         return f"{self.manufacturer} {self.model}".strip()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """One CPU core: its clock, how high it may go now, and how high it was built to go."""
+    """One CPU core: its clock now, the current limit, and the highest clock of the hardware."""
 
     number: int
     now_khz: int
@@ -51,10 +46,10 @@ class Core:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneState:
-    """What the phone says of itself; None where it does not say.
+    """The phone's state; None for what it does not report.
 
-    battery: share of its charge. thermal_status: Android's, 0 (none) to 6 (shutdown). cores: those
-    that are online and whose clock can be read.
+    battery: share of its charge. thermal_status: Android's, 0 (none) to 6 (shutdown). cores: the
+    online ones whose clocks can be read.
     """
 
     screen_on: bool | None
@@ -69,10 +64,10 @@ class PhoneState:
 class Measurement:
     """One graph measured on a phone.
 
-    The latency's median is that of the rounds' medians, and its interval their least and greatest;
-    `spread` is that interval's width as a share of the median. p90_ms: of single runs, over all
-    rounds. core_mask: hexadecimal, "" where nothing was pinned. unstable: why the figure is not to
-    be trusted; empty where it is. taken_at: UTC, ISO 8601.
+    The latency is the median of the rounds' medians, its interval their extremes; `spread` is the
+    width of the interval / median. p90_ms: of single runs, over all rounds. core_mask: hexadecimal,
+    "" if not pinned. unstable: why the figure is unstable; empty if it is stable. taken_at: UTC,
+    ISO 8601.
     """
 
     graph_sha256: str
@@ -91,7 +86,7 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkMeasurement:
-    """All graphs of one network, measured on one phone with as many threads."""
+    """All graphs of one network, measured on one phone with one number of threads."""
 
     graphs: Mapping[GraphName, Measurement]
 
@@ -117,13 +112,13 @@ class NetworkMeasurement:
 
     @property
     def unstable(self) -> tuple[str, ...]:
-        """Why a figure is not to be trusted, graph by graph."""
+        """Why figures are unstable, graph by graph."""
         return tuple(f"{g}: {why}" for g, one in self.graphs.items() for why in one.unstable)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GraphTiming:
-    """The latency of one graph of a network, beside what was predicted for it."""
+    """The latency of one graph of a network, and its prediction."""
 
     network_id: str
     graph: GraphName
@@ -134,9 +129,9 @@ class GraphTiming:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialTiming:
-    """A trial and its stream's latency by the meter that was asked.
+    """A trial and the latency of its stream by a meter.
 
-    rank: on the front before anything was timed, 1 for the best mIoU; None: it came in since.
+    rank: on the front before timing, 1 for the best mIoU; None for a trial that entered later.
     """
 
     trial: TrialResult

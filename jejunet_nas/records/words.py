@@ -20,6 +20,16 @@ _SOURCES: dict[LatencySource, str] = {
 }
 
 
+def per_cent(share: float | None, digits: int = 1) -> str:
+    """Return a share of [0, 1] in per cent, say `71.3`; `-` for None."""
+    return "-" if share is None else f"{100 * share:.{digits}f}"
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """Return a difference of two shares in percentage points with its sign, say `+0.6`."""
+    return f"{100 * difference:+.{digits}f}"
+
+
 def network_words(network: Network) -> str:
     """Return, say, `0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px`."""
     height, width = network.input_height, network.input_width

@@ -16,7 +16,7 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words
+from jejunet_nas.records.words import latency_words, per_cent
 from jejunet_nas.reporting.attainment import require_comparable
 from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import front_of
@@ -147,7 +147,7 @@ def _sentence(against: Against) -> str:
     if as_good:
         words.append(
             f"The fastest front trial at least as good is {as_good.trial}, with "
-            f"{100 * as_good.miou:.1f} % in {as_good.mean_ms:.1f} ms ({as_good.source})"
+            f"{per_cent(as_good.miou)} % in {as_good.mean_ms:.1f} ms ({as_good.source})"
             f"{_times_as_fast(as_good, against.baseline)}."
         )
     if surely and as_good and surely.trial == as_good.trial:
@@ -155,7 +155,7 @@ def _sentence(against: Against) -> str:
     elif surely:
         words.append(
             f"The fastest that is surely better is {surely.trial}, with "
-            f"{100 * surely.miou:.1f} % in {surely.mean_ms:.1f} ms ({surely.source})."
+            f"{per_cent(surely.miou)} % in {surely.mean_ms:.1f} ms ({surely.source})."
         )
     elif as_good:
         words.append("None is surely better.")
@@ -177,9 +177,9 @@ def _words(standing: Standing) -> str:
     interval = ""
     if standing.interval:
         low, high = standing.interval.low, standing.interval.high
-        interval = f" (95 %: {100 * low:.1f} to {100 * high:.1f})"
+        interval = f" (95 %: {per_cent(low)} to {per_cent(high)})"
     return (
-        f"trial {standing.trial} with {100 * standing.miou:.1f} % mIoU{interval} in "
+        f"trial {standing.trial} with {per_cent(standing.miou)} % mIoU{interval} in "
         f"{standing.mean_ms:.1f} ms a frame, {standing.sustained_fps:.1f} fps ({standing.source})"
     )
 

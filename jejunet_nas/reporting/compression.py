@@ -11,7 +11,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.rows import CompressionRow
-from jejunet_nas.records.words import escaped, network_words, one_line
+from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
 from jejunet_nas.space.architecture import Quantization
 
 _QUANTIZATIONS: dict[Quantization, str] = {
@@ -35,9 +35,9 @@ def compression_page(
             f"# Compression of {escaped(study)}, trial {trial.number}",
             "",
             f"{escaped(network_words(trial.network.network.as_trained))}, on {escaped(data)}. "
-            f"As trained, in float32: {100 * first.trained_miou:.2f} mIoU over {first.frames} val "
-            f"frames, each a keyframe. Latencies are {first.latencies.source} for one run of the "
-            f"graph on {escaped(history.device)} with {_threads(first)}.",
+            f"As trained, in float32: {per_cent(first.trained_miou, 2)} mIoU over {first.frames} "
+            f"val frames, each a keyframe. Latencies are {first.latencies.source} for one run of "
+            f"the graph on {escaped(history.device)} with {_threads(first)}.",
             "",
             compression_markdown(rows),
             "",
@@ -69,14 +69,14 @@ def compression_markdown(rows: Sequence[CompressionRow]) -> str:
         key = row.graphs["key"]
         cells = (
             escaped(row.settings),
-            f"{100 * row.miou:.2f}",
-            f"{100 * (row.miou - row.trained_miou):+.2f}",
+            per_cent(row.miou, 2),
+            points(row.miou - row.trained_miou, 2),
             f"{row.latencies.key.median_ms:.1f}",
             f"{row.latencies.propagate.median_ms:.1f}",
             f"{key.macs / 1e6:.0f}",
             f"{row.size_bytes / 1000:.0f}",
             f"{row.deflated_bytes / 1000:.0f}",
-            f"{100 * key.zero_weights:.1f}",
+            per_cent(key.zero_weights),
             f"{key.values_a_channel:.0f}",
             ", ".join(row.left_aside) or "nothing",
             f"{row.train_s:.0f}",
@@ -98,9 +98,9 @@ def agreement_markdown(rows: Sequence[CompressionRow]) -> str:
         noisiest = (f"{each.layer} {each.snr_db:.0f} dB" for each in agreement.noisiest)
         cells = (
             escaped(row.settings),
-            f"{100 * row.float_miou:.2f}",
-            f"{100 * agreement.key:.2f}",
-            f"{100 * agreement.propagate:.2f}",
+            per_cent(row.float_miou, 2),
+            per_cent(agreement.key, 2),
+            per_cent(agreement.propagate, 2),
             f"{agreement.gate_error:.4f}",
             f"{agreement.logits_db:.1f}",
             escaped(", ".join(noisiest)),
@@ -124,11 +124,11 @@ def front_compression_markdown(trials: Sequence[TrialResult]) -> str:
             f"{trial.number}",
             f"{100 * network.pruning:g}",
             _QUANTIZATIONS[network.quantization],
-            f"{100 * trial.float_miou:.2f}",
-            f"{100 * trial.int8_miou:.2f}",
-            f"{100 * (trial.int8_miou - trial.float_miou):+.2f}",
-            f"{100 * agreement.key:.2f}",
-            f"{100 * agreement.propagate:.2f}",
+            per_cent(trial.float_miou, 2),
+            per_cent(trial.int8_miou, 2),
+            points(trial.int8_miou - trial.float_miou, 2),
+            per_cent(agreement.key, 2),
+            per_cent(agreement.propagate, 2),
             escaped(f"{worst.layer} {worst.snr_db:.0f} dB") if worst else "-",
         )
         lines.append(f"| {' | '.join(cells)} |")

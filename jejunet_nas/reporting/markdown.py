@@ -11,7 +11,7 @@ import shlex
 from collections import defaultdict
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import escaped, latency_words, one_line
+from jejunet_nas.records.words import escaped, latency_words, one_line, per_cent
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.tables import class_notes, front_markdown, temporal_markdown
@@ -79,7 +79,7 @@ def _best(trial: TrialResult | None) -> str:
     if trial is None:
         return "none that meets the target"
     return (
-        f"trial {trial.number} with {100 * trial.score.miou:.1f} % in "
+        f"trial {trial.number} with {per_cent(trial.score.miou)} % in "
         f"{trial.latency.mean_ms:.1f} ms"
     )
 
@@ -89,7 +89,7 @@ def _ious(history: StudyHistory) -> str | None:
     if not front:
         return None
     ious = zip(history.class_names, front[0].score.class_iou, strict=True)
-    words = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in ious if iou is not None]
+    words = [f"{escaped(name)} {per_cent(iou)}" for name, iou in ious if iou is not None]
     return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
 
 

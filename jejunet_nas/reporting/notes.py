@@ -19,6 +19,7 @@ from jejunet_nas.records.words import (
     escaped,
     latency_words,
     network_words,
+    per_cent,
     policy_words,
     source_words,
 )
@@ -93,15 +94,15 @@ def _complete_note(trial: TrialResult, state: State, history: StudyHistory) -> s
 
 
 def _score_rows(trial: TrialResult) -> list[tuple[str, str]]:
-    shares = [f"{path} {100 * share:.0f} %" for path, share in trial.paths.items() if share]
+    shares = [f"{path} {per_cent(share, 0)} %" for path, share in trial.paths.items() if share]
     consistency = trial.temporal.consistency
     return [
-        ("mIoU", f"{100 * trial.score.miou:.1f} %, int8 graphs over whole validation clips"),
+        ("mIoU", f"{per_cent(trial.score.miou)} %, int8 graphs over whole validation clips"),
         (
             "mIoU, each frame a keyframe",
-            f"{100 * trial.float_miou:.1f} % float, {100 * trial.int8_miou:.1f} % int8",
+            f"{per_cent(trial.float_miou)} % float, {per_cent(trial.int8_miou)} % int8",
         ),
-        ("consistent over time", "-" if consistency is None else f"{100 * consistency:.1f} %"),
+        ("consistent over time", "-" if consistency is None else f"{per_cent(consistency)} %"),
         ("frames by path", ", ".join(shares)),
     ]
 
@@ -118,7 +119,7 @@ def _latency_rows(trial: TrialResult, history: StudyHistory) -> list[tuple[str, 
         ("ms a frame", f"{latency.mean_ms:.1f}, {source}"),
         ("sustained fps", f"{latency.sustained_fps:.1f}"),
         ("worst frame", f"{latency.worst_ms:.1f} ms"),
-        ("dropped frames", f"{100 * latency.dropped_frames:.1f} %"),
+        ("dropped frames", f"{per_cent(latency.dropped_frames)} %"),
         ("graphs", f"{_graph_ms(trial.graph_latencies)} ({trial.graph_latencies.source})"),
     ]
     doubts = [("unstable", escaped("; ".join(latency.doubts)))] if latency.doubts else []
@@ -137,7 +138,7 @@ def _network_rows(trial: TrialResult) -> list[tuple[str, str]]:
 
 def _ious(trial: TrialResult) -> str:
     pairs = zip(trial.network.class_names, trial.score.class_iou, strict=False)
-    words = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in pairs if iou is not None]
+    words = [f"{escaped(name)} {per_cent(iou)}" for name, iou in pairs if iou is not None]
     return ", ".join(words) or "none is annotated"
 
 

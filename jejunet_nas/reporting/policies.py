@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
-from jejunet_nas.records.words import escaped, network_words, one_line
+from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
 
 
 def policies_page(
@@ -57,9 +57,9 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
             f"{row.mean_ms:.1f}",
             f"{row.worst_ms:.1f}",
             f"{row.mean_interval:.1f}",
-            f"{100 * row.miou:.2f}",
-            "" if row.threshold is None else f"{100 * (row.miou - fixed):+.2f}",
-            "-" if row.consistency is None else f"{100 * row.consistency:.2f}",
+            per_cent(row.miou, 2),
+            "" if row.threshold is None else points(row.miou - fixed, 2),
+            per_cent(row.consistency, 2),
             "" if row.threshold is None else f"{row.threshold:.4f}",
         )
         yield f"| {' | '.join(cells)} |"

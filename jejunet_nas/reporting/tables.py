@@ -8,12 +8,7 @@ frame, stages in s; hypervolume in mIoU x ms.
 """
 
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import (
-    escaped,
-    network_words,
-    policy_words,
-    source_words,
-)
+from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words, source_words
 from jejunet_nas.scoring.ranking import front_of
 
 # A table with a failed trial has holes, which pandas' own whole numbers cannot hold.
@@ -27,11 +22,11 @@ def front_markdown(history: StudyHistory) -> str:
         latency = trial.latency
         cells = (
             f"{trial.number}",
-            f"{100 * trial.score.miou:.1f}",
+            per_cent(trial.score.miou),
             f"{latency.mean_ms:.1f}",
             f"{latency.sustained_fps:.1f}",
             f"{latency.worst_ms:.1f}",
-            f"{100 * latency.dropped_frames:.1f}",
+            per_cent(latency.dropped_frames),
             escaped(network_words(trial.architecture.network)),
             escaped(policy_words(trial.architecture.policy)),
             source_words(trial),
@@ -51,7 +46,7 @@ def temporal_markdown(history: StudyHistory) -> str:
         temporal, gate = trial.temporal, trial.network.gate
         cells = (
             f"{trial.number}",
-            *map(_per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
+            *map(per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
             f"{temporal.mean_age_frames:.1f}",
             f"{temporal.longest_stale_frames}",
             "-" if gate.mean_error is None else f"{gate.mean_error:.3f}",
@@ -59,10 +54,6 @@ def temporal_markdown(history: StudyHistory) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _per_cent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def class_notes(history: StudyHistory) -> str | None:

@@ -1,37 +1,25 @@
-"""Timings: what a meter said of graphs and of a front, as JSON and as tables for people.
+"""Timings of graphs and of a front, as JSON and as tables.
 
 Units: ms a run of a graph, ms a frame of a stream.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from jejunet_nas.latency.benchmark_model import OperatorTime
+from jejunet_nas.latency.operator_profile import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
-from jejunet_nas.records.words import architecture_words
+from jejunet_nas.records.words import architecture_words, per_cent
 from jejunet_nas.scoring.ranking import front_of
-
-
-def graph_json(file: Path, latency: Latency) -> dict[str, Any]:
-    """Return one graph's latency, plain JSON values."""
-    return {
-        "file": str(file),
-        "median_ms": latency.median_ms,
-        "low_ms": latency.low_ms,
-        "high_ms": latency.high_ms,
-        "source": latency.source,
-        "threads": latency.threads,
-        "runs": latency.runs,
-    }
 
 
 def files_json(timed: Sequence[tuple[Path, Latency]]) -> dict[str, Any]:
     """Return the latencies of files, plain JSON values."""
-    return {"graphs": [graph_json(file, latency) for file, latency in timed]}
+    return {"graphs": [_graph_json(file, latency) for file, latency in timed]}
 
 
 def front_json(
@@ -41,7 +29,7 @@ def front_json(
     return {
         "study": history.study,
         "graphs": [
-            graph_json(each.file, each.latency)
+            _graph_json(each.file, each.latency)
             | {"network_id": each.network_id, "predicted_ms": each.predicted.median_ms}
             for each in graphs
         ],
@@ -67,7 +55,7 @@ def files_table(timed: Sequence[tuple[Path, Latency]]) -> Table:
 
 
 def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
-    """Return a row a graph of the front's networks, with the ratio to what was predicted."""
+    """Return a row a graph of the front's networks, with its ratio to the prediction."""
     table = _table("network", "graph", "ms", "from", "to", "source", "predicted", "ratio")
     for each in graphs:
         latency, predicted = each.latency, each.predicted
@@ -87,7 +75,7 @@ def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
 
 
 def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 12) -> Table:
-    """Return the `most` expensive kinds of operators of a graph, by the phone's own profile."""
+    """Return the `most` expensive kinds of operators of a graph, by the phone's profile."""
     table = _table("graph", "operator", "count", "ms", "share %")
     by_kind: dict[str, list[OperatorTime]] = {}
     inside = [each for each in operators if each.inside_delegate]
@@ -100,32 +88,33 @@ def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 1
             kind,
             f"{len(by_kind[kind])}",
             f"{sum(each.avg_ms for each in by_kind[kind]):.2f}",
-            f"{100 * sum(each.share for each in by_kind[kind]):.1f}",
+            per_cent(sum(each.share for each in by_kind[kind])),
         )
     return table
 
 
 def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
-    """Return a row a trial, ranked as `history` ranks them now, with the rank before.
+    """Return a row a trial, in the new order of `history`, with the earlier rank.
 
-    Host timings say nothing of a phone's frames: no rate stands beside them.
+    Host timings have no frame rates: those are a phone's.
     """
-    table = _table("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps")
-    for name in ("worst ms", "dropped %", "architecture"):
-        table.add_column(name, justify="left" if name == "architecture" else "right")
+    table = _table(
+        *("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps"),
+        *("worst ms", "dropped %", "architecture"),
+    )
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     for each in sorted(trials, key=lambda each: ranks.get(each.trial.number, len(trials) + 1)):
         stream, predicted_ms = each.stream, each.trial.predicted.mean_ms
         rates = (
             f"{stream.sustained_fps:.1f}",
             f"{stream.worst_ms:.1f}",
-            f"{100 * stream.dropped_frames:.1f}",
+            per_cent(stream.dropped_frames),
         )
         table.add_row(
             f"{ranks.get(each.trial.number, 'off')}",
             f"{each.rank or '-'}",
             f"{each.trial.number}",
-            f"{100 * each.trial.score.miou:.1f}",
+            per_cent(each.trial.score.miou),
             f"{stream.mean_ms:.1f} ({stream.source}{', unstable' if stream.doubts else ''})",
             f"{predicted_ms:.1f}",
             f"{stream.mean_ms / predicted_ms:.2f}",
@@ -135,9 +124,13 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
     return table
 
 
+def _graph_json(file: Path, latency: Latency) -> dict[str, Any]:
+    return {"file": str(file)} | dataclasses.asdict(latency)
+
+
 def _trial_json(each: TrialTiming) -> dict[str, Any]:
     stream = each.stream
-    host = stream.source == "host"  # never held against a phone's frames
+    host = stream.source == "host"  # never compared with a phone's deadline
     return {
         "trial": each.trial.number,
         "network_id": each.trial.network_id,
@@ -155,8 +148,8 @@ def _trial_json(each: TrialTiming) -> dict[str, Any]:
 
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    left = ("graph", "network", "source", "operator")
+    left = ("graph", "network", "source", "operator", "architecture")
     for name in names:
-        # Folded, not cut: the ends of files' names are what tells them apart.
+        # Folded, not cut: names of files often differ only at their ends.
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")
     return table

@@ -1,8 +1,8 @@
-"""Closes trials: at once where latencies are predicted, when they come where a phone measures.
+"""Closes trials: immediately with predicted latencies, later where a phone measures.
 
-A trial waits, held open in the ledger, while its network is measured in the background; then the
-sampler learns the measured latency. While the phone is away trials are closed as predicted, and
-what is measured later is laid over the study when it is read.
+A trial is held open in the ledger while its network is measured in the background; then the sampler
+learns the measured latency. While the phone is away, trials are closed as predicted; a later
+measurement replaces the prediction when the study is read.
 """
 
 import contextlib
@@ -11,27 +11,32 @@ from pathlib import Path
 
 import optuna
 
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
-from jejunet_nas.search.phone_queue import Measuring
+from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
-from jejunet_nas.study.kept_measurements import kept, measured_trial, unmeasured, with_measured
+from jejunet_nas.study.kept_measurements import (
+    measured_trial,
+    read_measurements,
+    unmeasured,
+    with_measured,
+)
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
 
 
 class Closing:
-    """The complete trials of a study, those included that still wait to be measured."""
+    """The complete trials of a study, including those that wait for their measurement."""
 
     def __init__(
         self,
         settings: StudySettings,
         ledger: Ledger,
-        phone: Measuring | None,
+        phone: PhoneQueue | None,
         networks: Path,
         view: View,
     ) -> None:
@@ -45,9 +50,9 @@ class Closing:
                 phone.submit(network)
 
     def close(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Close `trial`, or have it wait until its network is measured."""
+        """Close `trial`, or hold it until its network is measured."""
         if self._phone is not None:
-            result = self._known(result)
+            result = newest_measured(result, self._networks, self._settings, self._phone.phone)
         self.results.append(result)
         if self._phone is None or result.measured is not None:
             self._ledger.complete(trial, result)
@@ -58,20 +63,19 @@ class Closing:
         self.collect()
 
     def collect(self) -> None:
-        """Close what was measured since the last time, and all that waits for a phone gone away."""
+        """Close the trials measured since the last call; if the phone is away, all of them."""
         if self._phone is None:
             return
-        away = self._phone.away  # asked first: what was measured before it went is among the done
-        for through in self._phone.done():
+        away = self._phone.away  # first: what was measured before it went is among the done
+        for finished in self._phone.done():
             for index, result in enumerate(self.results):
-                if result.network_id == through.network_id and result.measured is None:
-                    self.results[index] = self._measured(result, through.measurement)
+                if result.network_id == finished.network_id and result.measured is None:
+                    self.results[index] = self._measured(result, finished.measurement)
         if away:
-            for result in self.results:
-                self._close_waiting(result)
+            self._close_all()
 
     def settle(self) -> None:
-        """Wait for the last measurements; close what stays predicted."""
+        """Wait for the last measurements, then close the trials that stay predicted."""
         if self._phone is None:
             return
         total = self._phone.left()
@@ -79,12 +83,11 @@ class Closing:
             lambda left: self._view.stage("measure on the phone", total - left, total)
         )
         self.collect()
-        for result in self.results:
-            self._close_waiting(result)
+        self._close_all()
         if left:
             self._view.say(
-                f"{left} network(s) stay predicted, since the phone is away; the same command "
-                "measures them when it is back"
+                f"{left} network(s) stay predicted, since the phone is away. To measure them, run "
+                "the same command when it is back"
             )
 
     def _measured(self, result: TrialResult, measurement: NetworkMeasurement | None) -> TrialResult:
@@ -94,18 +97,18 @@ class Closing:
         self._close_waiting(result)
         return result
 
+    def _close_all(self) -> None:
+        for result in self.results:
+            self._close_waiting(result)
+
     def _close_waiting(self, result: TrialResult) -> None:
         trial = self._waiting.pop(result.number, None)
         if trial is not None:
             self._ledger.complete(trial, result)
 
-    def _known(self, result: TrialResult) -> TrialResult:
-        assert self._phone is not None, "asked only where a phone measures"
-        return newest_measured(result, self._networks, self._settings, self._phone.phone)
-
 
 def measured_words(result: TrialResult, deadline_ms: float) -> str:
-    """Return one line about what the phone said of a trial."""
+    """Return a line that compares a trial's measured latency with the prediction."""
     mean_ms, predicted_ms = result.latency.mean_ms, result.predicted.mean_ms
     doubts = f"; unstable: {'; '.join(result.latency.doubts)}" if result.latency.doubts else ""
     return (
@@ -121,35 +124,37 @@ def newest_measured(
     """Return `result` with the latest measurement of its network, on `phone` or on any."""
     found = [
         each
-        for each in kept(networks / result.network_id, threads=settings.latency.threads)
+        for each in read_measurements(
+            networks / result.network_id, threads=settings.latency.threads
+        )
         if phone is None or each.phone.serial_hash == phone.serial_hash
     ]
     return measured_trial(result, found[-1] if found else None, settings.target_fps)
 
 
 def still_to_measure(settings: StudySettings, history: StudyHistory) -> bool:
-    """Return whether a study that measures holds trials that are only predicted."""
+    """Whether a study that measures has trials that are only predicted."""
     return settings.latency.backend == "adb" and bool(unmeasured(history.complete))
 
 
 @contextlib.contextmanager
-def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[Measuring | None]:
-    """Open the study's phone for measuring in the background; None where it only predicts.
+def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[PhoneQueue | None]:
+    """Open the study's phone for measuring in the background; None if the study only predicts.
 
-    Raises `DeviceError` or `SettingError` where the phone or the benchmark program is missing.
+    Raises `DeviceError` or `SettingError` if the phone or the benchmark program is missing.
     """
     latency = settings.latency
     if latency.backend != "adb":
         yield None
         return
     program = find_program(Path(latency.benchmark_binary) if latency.benchmark_binary else None)
-    serial = Phone.attached(latency.serial).serial  # which it is from now on, whatever else comes
+    serial = Phone.attached(latency.serial).serial  # the same phone to the end of the search
 
     def open_meter() -> PhoneMeter:
-        protocol = Protocol(threads=latency.threads)
-        return PhoneMeter(Phone.attached(serial), program, protocol, view.say)
+        plan = MeasuringPlan(threads=latency.threads)
+        return PhoneMeter(Phone.attached(serial), program, plan, view.say)
 
-    phone = Measuring(open_meter, networks, view.say)
+    phone = PhoneQueue(open_meter, networks, view.say)
     try:
         yield phone
     except BaseException:

@@ -21,6 +21,7 @@ from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.latency.stream import floor_ms
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult
+from jejunet_nas.records.words import per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.search.closing import (
     Closing,
@@ -275,7 +276,7 @@ def trial_words(result: TrialResult, deadline_ms: float) -> str:
         trained = "trained before"
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
     return (
-        f"trial {result.number}: {100 * result.score.miou:.1f} mIoU, {result.latency.mean_ms:.1f} "
+        f"trial {result.number}: {per_cent(result.score.miou)} mIoU, {result.latency.mean_ms:.1f} "
         f"ms a frame ({result.latency.source}), {verdict} the target; network {result.network_id} "
         f"({trained}); seconds: {stages}"
     )

@@ -1,8 +1,8 @@
 """Measures trained networks on the phone in the background, while the search trains the next one.
 
-The phone may go away at any time. Then measuring pauses, the search goes on with predictions, and
-what was left unmeasured is measured when the phone is back. Nothing that goes wrong with the phone
-stops a search.
+The phone may disconnect at any time. Measuring then pauses, the search continues with predictions,
+and the remaining networks are measured when the phone is back. No fault of the phone stops a
+search.
 """
 
 import contextlib
@@ -17,52 +17,49 @@ from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.progress import Say
 from jejunet_nas.records import NetworkRecord
 from jejunet_nas.records.measurements import NetworkMeasurement
-from jejunet_nas.study.kept_measurements import keep, off_the_interval
+from jejunet_nas.study.kept_measurements import outside_interval, save_measurement
 from jejunet_nas.video.graphs import graph_files
 
-LOOK_AGAIN_S = 20.0  # how often a phone that went away is looked for
+LOOK_AGAIN_S = 20.0  # between two attempts to find a disconnected phone
 TRIES = 2  # of a network that the phone cannot run
 
 OpenMeter = Callable[[], PhoneMeter]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A network that is through: measured, or not and why."""
+class FinishedNetwork:
+    """A network that left the queue; measurement: None if it could not be measured."""
 
     network_id: str
     measurement: NetworkMeasurement | None
 
 
-class Measuring:
-    """A queue of networks to measure, and the thread that works on it.
+class PhoneQueue:
+    """A queue of networks to measure, and the thread that measures them.
 
     `submit`, `done` and `finish` are called by the search's own thread.
     """
 
     def __init__(self, open_meter: OpenMeter, networks: Path, say: Say) -> None:
-        """Open the phone. Raises `DeviceError` where that fails: it was there to be found."""
+        """Open the phone. Raises `DeviceError` if that fails."""
         self._open, self._networks, self._say = open_meter, networks, say
         self._meter: PhoneMeter | None = open_meter()
         self.phone = self._meter.phone.info
         self._waiting: list[NetworkRecord] = []  # guarded by _changed, as are the next four
         self._working: str | None = None
-        self._through: dict[str, Measured] = {}
+        self._finished: dict[str, FinishedNetwork] = {}
         self._away = self._ending = False
         self._changed = threading.Condition()
         self._failures: dict[str, int] = {}
-        self._done: queue.SimpleQueue[Measured] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[FinishedNetwork] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="measuring", daemon=True)
         self._thread.start()
 
     def submit(self, network: NetworkRecord) -> None:
-        """Have `network` measured; it is `done` some time later.
-
-        One that is through already is `done` again, with what came of it.
-        """
+        """Add `network` to the queue. One that has finished already is `done` again."""
         with self._changed:
-            if through := self._through.get(network.network_id):
-                self._done.put(through)
+            if finished := self._finished.get(network.network_id):
+                self._done.put(finished)
                 return
             known = {self._working, *(each.network_id for each in self._waiting)}
             if network.network_id not in known:
@@ -71,12 +68,12 @@ class Measuring:
 
     @property
     def away(self) -> bool:
-        """Whether the phone was not there when it was last looked for."""
+        """Whether the phone was missing at the last attempt to use it."""
         with self._changed:
             return self._away
 
-    def done(self) -> list[Measured]:
-        """Return the networks that are through since the last call."""
+    def done(self) -> list[FinishedNetwork]:
+        """Return the networks that have finished since the last call."""
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -89,9 +86,9 @@ class Measuring:
             return len(self._waiting) + (self._working is not None)
 
     def finish(self, tell: Callable[[int], None]) -> int:
-        """Wait until all is measured or the phone is away; return how many networks are left.
+        """Wait until all are measured or the phone is away; return how many are left.
 
-        `tell` is called now and then with the number of those that wait.
+        `tell` is called about once a second with the number that is left.
         """
         while (left := self.left()) and not self.away:
             tell(left)
@@ -100,17 +97,15 @@ class Measuring:
         return left
 
     def close(self) -> None:
-        """Stop after the graph that is being measured, and tidy the phone up."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
+        """Stop after the current graph, and remove our files from the phone."""
+        self.abandon()
         self._thread.join()
         if self._meter is not None:
-            with contextlib.suppress(Exception):  # no reason to lose what was found
+            with contextlib.suppress(Exception):  # no reason to lose the results
                 self._meter.close()
 
     def abandon(self) -> None:
-        """Stop without waiting: the search was interrupted. What was measured is kept."""
+        """Stop without waiting: the search was interrupted. Measurements are kept."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -120,16 +115,16 @@ class Measuring:
             try:
                 measurement = self._measure(network)
                 if measurement is not None:
-                    self._keep(network, measurement)
+                    self._save(network, measurement)
             except DeviceAwayError as error:
                 self._pause(network, str(error))
-            except Exception as error:  # the phone is never worth a search
+            except Exception as error:  # no fault of the phone stops a search
                 self._failed(
                     network, str(error) if isinstance(error, JejunetError) else repr(error)
                 )
 
     def _next(self) -> NetworkRecord | None:
-        """Wait for a network to measure, and for the phone; return None at the end."""
+        """Wait for a network to measure, and for the phone; None at the end."""
         with self._changed:
             while not self._ending:
                 if self._away:
@@ -144,16 +139,15 @@ class Measuring:
         return None
 
     def _measure(self, network: NetworkRecord) -> NetworkMeasurement | None:
-        """Return the measurement of `network`, or None where the search ends before it is taken."""
+        """Return the measurement of `network`, or None if the search ends first."""
         if self._meter is None:
             self._meter = self._reopen()
             with self._changed:
                 back, self._away = self._away, False
             if back:
-                self._say("the phone is back: measuring goes on")
-        files = graph_files(network, self._networks)
+                self._say("the phone is back: measuring continues")
         taken = {}
-        for name, file in files.items():
+        for name, file in graph_files(network, self._networks).items():
             if self._ending:
                 return None
             taken[name] = self._meter.take(file)
@@ -162,15 +156,15 @@ class Measuring:
     def _reopen(self) -> PhoneMeter:
         try:
             meter = self._open()
-        except Exception as error:  # whatever it is, it is no network's fault
+        except Exception as error:  # not the network's fault, whatever it is
             raise DeviceAwayError(str(error)) from None
         if meter.phone.info.serial_hash != self.phone.serial_hash:
-            raise DeviceAwayError(f"in its place there is another phone, {meter.phone.info.name}")
+            raise DeviceAwayError(f"another phone is attached, {meter.phone.info.name}")
         return meter
 
-    def _keep(self, network: NetworkRecord, measurement: NetworkMeasurement) -> None:
-        keep(measurement, self._networks / network.network_id)
-        for line in off_the_interval(network, measurement):
+    def _save(self, network: NetworkRecord, measurement: NetworkMeasurement) -> None:
+        save_measurement(measurement, self._networks / network.network_id)
+        for line in outside_interval(network, measurement):
             self._say(f"network {network.network_id}, {line}")
         for line in measurement.unstable:
             self._say(f"network {network.network_id} is unstable: {line}")
@@ -190,15 +184,15 @@ class Measuring:
         self._meter = None
         with self._changed:
             before, self._away, self._working = self._away, True, None
-            self._waiting.append(network)  # last: it may be what makes the phone go away
+            self._waiting.append(network)  # last: it may be what makes the phone disconnect
             self._changed.notify_all()
         if not before and not self._ending:
-            self._say(f"measuring pauses, predictions stand in: {reason}")
+            self._say(f"measuring pauses, and predictions are used meanwhile: {reason}")
 
     def _release(self, network: NetworkRecord, measurement: NetworkMeasurement | None) -> None:
-        through = Measured(network_id=network.network_id, measurement=measurement)
+        finished = FinishedNetwork(network_id=network.network_id, measurement=measurement)
         with self._changed:
-            self._through[network.network_id] = through
-            self._done.put(through)
+            self._finished[network.network_id] = finished
+            self._done.put(finished)
             self._working = None
             self._changed.notify_all()

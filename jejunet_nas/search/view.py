@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jejunet_nas.records.words import per_cent
+
 LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
 
@@ -30,7 +32,7 @@ class Standing:
 
     def words(self) -> str:
         """Return the standing in one line."""
-        best = "none yet" if self.best_miou is None else f"{100 * self.best_miou:.1f} mIoU"
+        best = "none yet" if self.best_miou is None else f"{per_cent(self.best_miou)} mIoU"
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         return (
             f"{self.complete} of {self.wanted} trials, {self.refused} refused, {self.failed} "

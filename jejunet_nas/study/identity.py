@@ -5,7 +5,7 @@ from typing import Any
 
 from jejunet_nas.errors import SettingError
 
-FORMAT = 4  # of what a trial leaves behind; a study of another format cannot be gone on with
+FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 
 
 def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

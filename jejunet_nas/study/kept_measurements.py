@@ -1,10 +1,10 @@
-"""Measurements of a study's networks: files beside their graphs, laid over what was predicted.
+"""Saved measurements of a study's networks: files beside their graphs.
 
     networks/<id>/measured/<phone>-<threads>.json
 
-One file a phone and number of threads, the newest measurement; the prediction in `record.json`
-stays as it is. Whoever reads a study lays the measurements over it, so that a front that was
-measured after the search is ranked by what was measured.
+There is one file for each phone and number of threads, with the newest measurement; the prediction
+in `record.json` stays. A study is read with its measurements in place of the predictions, so a
+front that was measured after the search is ranked by the measurements.
 """
 
 import dataclasses
@@ -26,23 +26,22 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 
-NETWORKS = "networks"  # the folder of a study's networks, in its own
+NETWORKS = "networks"  # the folder of a study's networks
 FOLDER = "measured"
 
 
-def keep(measurement: NetworkMeasurement, network_folder: Path) -> Path:
-    """Write `measurement` beside the graphs it was taken of; return its file."""
+def save_measurement(measurement: NetworkMeasurement, network_folder: Path) -> Path:
+    """Write `measurement` beside its graphs; return its file."""
     folder = network_folder / FOLDER
     folder.mkdir(exist_ok=True)
     file = folder / f"{measurement.phone.serial_hash}-{measurement.threads}.json"
-    text = to_json(measurement, indent=2)
-    return write_text_whole(file, text)
+    return write_text_whole(file, to_json(measurement, indent=2))
 
 
-def kept(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:
+def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:
     """Return the measurements of one network with `threads`, one a phone, oldest first.
 
-    A file that cannot be read is as good as none: what it held can be measured again.
+    A file that cannot be read is ignored: it can be measured again.
     """
     folder = network_folder / FOLDER
     if not folder.is_dir():  # as for most networks; looking for files takes ten times as long
@@ -61,13 +60,13 @@ def kept(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:
 def with_measured(
     history: StudyHistory, networks: Path, *, phone: PhoneInfo | None = None
 ) -> StudyHistory:
-    """Return `history` with each trial's latency as measured, where its network was.
+    """Return `history` with measured latencies in place of predicted ones.
 
-    Figures of different phones are never ranked against each other: those of `phone` count, or of
-    the one that was used last, and what was not measured on it stays predicted.
+    Trials are never ranked by figures of different phones: only those of `phone` count, or of the
+    phone that was used last. Networks that were not measured on it stay predicted.
     """
     ids = {trial.network_id for trial in history.complete}
-    found = {name: kept(networks / name, threads=history.threads) for name in ids}
+    found = {name: read_measurements(networks / name, threads=history.threads) for name in ids}
     if phone is None and any(found.values()):
         phone = max(itertools.chain(*found.values()), key=lambda each: each.taken_at).phone
     on_phone = {
@@ -87,7 +86,7 @@ def with_measured(
 def measured_trial(
     trial: TrialResult, measurement: NetworkMeasurement | None, target_fps: float
 ) -> TrialResult:
-    """Return `trial` with the latency that `measurement` of its network makes, or with none."""
+    """Return `trial` with the latency by `measurement` of its network, or without one."""
     if measurement is None:
         if trial.measured is None:
             return trial
@@ -97,21 +96,21 @@ def measured_trial(
     return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
 
 
-def off_the_interval(network: NetworkRecord, measurement: NetworkMeasurement) -> list[str]:
-    """Return a line about each graph that takes longer or shorter than was thought possible."""
+def outside_interval(network: NetworkRecord, measurement: NetworkMeasurement) -> list[str]:
+    """Return a line for each graph whose measurement is outside the prediction's interval."""
     lines = []
     for name, one in measurement.graphs.items():
         predicted, ms = getattr(network.latencies, name), one.latency.median_ms
         if not predicted.low_ms <= ms <= predicted.high_ms:
             lines.append(
-                f"{name}: measured {ms:.2f} ms, predicted {predicted.median_ms:.2f} "
-                f"({predicted.low_ms:.2f} to {predicted.high_ms:.2f}): off by a factor of "
-                f"{ms / predicted.median_ms:.2f}, more than its interval allows"
+                f"{name}: measured {ms:.2f} ms, {ms / predicted.median_ms:.2f} of the predicted "
+                f"{predicted.median_ms:.2f} ms; outside the interval {predicted.low_ms:.2f} to "
+                f"{predicted.high_ms:.2f}"
             )
     return lines
 
 
 def unmeasured(trials: Iterable[TrialResult]) -> list[NetworkRecord]:
-    """Return the networks of `trials` that have no measurement yet, each once, in their order."""
+    """Return the networks of `trials` without a measurement, each once, in their order."""
     waiting = {t.network_id: t.network for t in trials if t.measured is None}
     return list(waiting.values())

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
-from jejunet_nas.records.words import architecture_words, one_line, source_words
+from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
@@ -231,6 +231,6 @@ def _in_short(history: StudyHistory) -> str:
 
 def _figures(trial: TrialResult) -> str:
     return (
-        f"{100 * trial.score.miou:.1f} mIoU in {trial.latency.mean_ms:.1f} ms a frame "
+        f"{per_cent(trial.score.miou)} mIoU in {trial.latency.mean_ms:.1f} ms a frame "
         f"({source_words(trial)})"
     )

@@ -1,1 +1,1 @@
-"""One trial, from an architecture to its record: set up, train or find, compress, judge, score."""
+"""One trial: find or make its network (build, train, compress, judge), then evaluate its policy."""

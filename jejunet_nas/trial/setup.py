@@ -1,4 +1,4 @@
-"""Setup: what the trials of one study have in common, and what follows from it for a network."""
+"""Setup: what the trials of a study share, and what making one of their networks needs."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,9 @@ from typing import Any
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.sampling import Taught
 from jejunet_nas.latency.meter import LatencyMeter
+from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import DataSplit
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.events import EVENTS
 from jejunet_nas.training.inherit import Source
 from jejunet_nas.training.material import Material
@@ -17,11 +19,11 @@ from jejunet_nas.training.settings import TrainingSettings
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrialSetup:
-    """All that the trials of one study have in common.
+    """What all trials of a study share.
 
-    recipe: plain JSON values that, beside the network, decide its weights. longest_age: of a
-    context, in frames. source: backbone weights to begin with, of one width or several. taught:
-    what a teacher says of the training frames. folder: where networks are kept.
+    recipe: plain JSON values that decide a network's weights, beside the network itself.
+    longest_age: of a context, in frames. source: backbone weights to start from, of one or more
+    widths. taught: a teacher's labels of the training frames. folder: of all networks.
     """
 
     train: DataSplit
@@ -38,7 +40,7 @@ class TrialSetup:
 
     @property
     def material(self) -> Material:
-        """What networks are trained on."""
+        """The training clips and settings."""
         return Material(
             split=self.train,
             training=self.training,
@@ -46,7 +48,25 @@ class TrialSetup:
             taught=self.taught,
         )
 
-    def material_in(self, folder: Path) -> Material:
-        """Return the material of a network whose files lie in `folder`, and its events, if any."""
-        events = folder / EVENTS if self.training.tensorboard else None
-        return dataclasses.replace(self.material, events=events)
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkJob:
+    """One network while it is made.
+
+    folder: for its weights, graphs and TensorBoard events. tell: receives progress. clock: times
+    each stage. checkpoints: a folder from which interrupted training resumes; None restarts it.
+    """
+
+    network_id: str
+    network: Network
+    setup: TrialSetup
+    folder: Path
+    tell: Tell
+    clock: Clock = dataclasses.field(default_factory=Clock)
+    checkpoints: Path | None = None
+
+    @property
+    def material(self) -> Material:
+        """The setup's material, with this job's checkpoints and events."""
+        events = self.folder / EVENTS if self.setup.training.tensorboard else None
+        return dataclasses.replace(self.setup.material, checkpoints=self.checkpoints, events=events)

@@ -1,10 +1,10 @@
-"""A bundle: what whoever runs a trial's network needs, a phone or this computer.
+"""A bundle: the graphs of one trial, and what it takes to run them on a phone or this computer.
 
     key.tflite  propagate.tflite  gate.tflite  manifest.json  README.md  example.py
 
-A folder, or the same files in a `.zip`. The manifest says how the graphs are run and holds the hash
-of each file, so that a bundle that was copied in part, or whose graphs were swapped, is found out
-before a mask is believed. `export` writes bundles.
+A folder, or a `.zip` of the same files. The manifest says how to run the graphs and contains the
+hash of each file, so that an incomplete copy or a replaced graph is detected. `export` writes
+bundles.
 
 Units: input in pixels; `keyframe_lag` in frames; `target_fps` in frames a second of the camera.
 """
@@ -21,13 +21,12 @@ from jejunet_nas.files import sha256_of
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.manifest import MANIFEST as MANIFEST
-from jejunet_nas.video.manifest import GraphFile, read_manifest
+from jejunet_nas.video.manifest import MANIFEST, read_manifest
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSource:
-    """Which trial a bundle was made of."""
+    """The trial that a bundle was exported from."""
 
     study: str
     trial: int
@@ -36,10 +35,10 @@ class BundleSource:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Graphs, and how they are run.
+    """Graphs, and how to run them.
 
-    keyframe_lag: the frames that a keyframe takes in the background by the figures that the trial
-    was scored with, at `target_fps`; a policy without a background does not look at it.
+    keyframe_lag: frames that a keyframe in the background takes, at `target_fps` and with the
+    latencies that the trial was scored with; only asynchronous policies use it.
     """
 
     graphs: Mapping[GraphName, Path]
@@ -53,24 +52,24 @@ class Bundle:
 
 
 def read_bundle(place: Path) -> Bundle:
-    """Return the bundle in the folder or `.zip` that `place` is.
+    """Return the bundle in the folder or `.zip` at `place`.
 
-    A `.zip` is unpacked into a folder that lasts until this program ends. Raises `SettingError`
-    where `place` is no bundle, or not whole.
+    A `.zip` is unpacked into a folder that is deleted when this program ends. Raises `SettingError`
+    if `place` is no bundle, or its manifest or a graph is damaged.
     """
     folder = place
     if place.is_file():
         folder = Path(tempfile.mkdtemp(prefix="jejunet-bundle-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         unpack(place, folder)
-    manifest, policy = read_manifest(folder)
+    manifest = read_manifest(folder)
+    files = {name: folder / getattr(manifest.graphs, name).file for name in GRAPH_NAMES}
+    for file in files.values():
+        require_hash(file, manifest.files)
     return Bundle(
-        graphs={
-            name: _checked(folder, name, getattr(manifest.graphs, name), manifest.files)
-            for name in GRAPH_NAMES
-        },
+        graphs=files,
         class_names=manifest.class_names,
-        policy=policy,
+        policy=manifest.policy,
         input_height=manifest.input.height,
         input_width=manifest.input.width,
         keyframe_lag=manifest.keyframe_lag,
@@ -84,21 +83,11 @@ def read_bundle(place: Path) -> Bundle:
 
 
 def require_hash(file: Path, files: Mapping[str, str]) -> None:
-    """Raise `SettingError` where `file` is not the one whose SHA-256 is in `files`."""
-    found, wanted = sha256_of(file), files.get(file.name)
-    if found != wanted:
-        raise SettingError(
-            f"{file} has the SHA-256 {found[:12]}...; allowed: {(wanted or 'none')[:12]}..., as "
-            f"its {MANIFEST} says. Copy the whole bundle again."
-        )
-
-
-def _checked(folder: Path, name: GraphName, graph: GraphFile, files: Mapping[str, str]) -> Path:
-    file = folder / graph.file
+    """Raise `SettingError` if `file` is missing or its SHA-256 is not the one in `files`."""
     if not file.is_file():
+        raise SettingError(f"{file} is missing. Copy the whole bundle again.")
+    if sha256_of(file) != files.get(file.name):
         raise SettingError(
-            f"{folder} holds no {graph.file}; allowed: the {name} graph of its {MANIFEST}. Copy "
-            "the whole bundle again."
+            f"{file} was changed: its SHA-256 is not the one in {MANIFEST}. Copy the whole bundle "
+            "again."
         )
-    require_hash(file, files)
-    return file

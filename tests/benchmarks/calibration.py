@@ -18,8 +18,8 @@ from jejunet_nas.latency.fit import write_profile
 from jejunet_nas.latency.host_meter import HostMeter
 from jejunet_nas.latency.points import read_points
 from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
-from jejunet_nas.profiling.calibrate import POINTS_FILE, calibrate
 from jejunet_nas.profiling.probes import Probe, candidates
+from jejunet_nas.profiling.profile import POINTS_FILE, make_profile
 from jejunet_nas.records import Latency
 
 LEAST_MS = 0.2  # shorter graphs cannot be timed reliably on a busy computer
@@ -36,7 +36,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plain = calibrate(
+        plain = make_profile(
             time_graph,
             folder,
             device=f"this computer ({platform.machine()})",

@@ -8,7 +8,7 @@ from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.records.scores import Score
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import draw
-from jejunet_nas.study.kept_measurements import NETWORKS, keep, kept
+from jejunet_nas.study.kept_measurements import NETWORKS, read_measurements, save_measurement
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.video.graphs import graph_files
 from tests.cli.commands import takes
@@ -74,7 +74,11 @@ class MeasuredStudy:
 
     def measurements(self) -> list[NetworkMeasurement]:
         """Return what was measured, of all networks."""
-        return [one for folder in self.networks.iterdir() for one in kept(folder, threads=1)]
+        return [
+            one
+            for folder in self.networks.iterdir()
+            for one in read_measurements(folder, threads=1)
+        ]
 
     def measured_elsewhere(self, trial: int, *, key_ms: float) -> None:
         """Have the network of `trial` measured on another phone, later than anything else."""
@@ -84,7 +88,7 @@ class MeasuredStudy:
             for name, one in taken.graphs.items()
         }
         name = self.history().complete[trial].network_id
-        keep(dataclasses.replace(taken, graphs=late), self.networks / name)
+        save_measurement(dataclasses.replace(taken, graphs=late), self.networks / name)
 
     def written(self) -> dict[Path, bytes]:
         """Return all files of its state with what they hold."""

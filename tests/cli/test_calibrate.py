@@ -7,39 +7,41 @@ import pytest
 
 from jejunet_nas.latency import device
 from jejunet_nas.latency.fit import write_profile
-from jejunet_nas.latency.measuring_plan import Protocol
-from jejunet_nas.profiling import phone as calibration_phone
-from jejunet_nas.profiling.calibrate import calibrate
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.profiling import phone as profiling_phone
+from jejunet_nas.profiling.profile import make_profile
 from tests.cli.commands import answer, exit_code, program, refusal, takes
 from tests.contracts.test_meters import write_float
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn
+from tests.profiling.fake_phone import FakePhone, random_costs, unbuilt
 from tests.profiling.few_probes import Takes, install_few_probes
-from tests.profiling.made_up_phone import MadeUpPhone, random_costs, unbuilt
 
 Capfd = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
 def on_phone(phone: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The options of a measurement on the stand-in, in one round."""
-    for module in (device, calibration_phone):
-        monkeypatch.setattr(module, "Protocol", functools.partial(Protocol, rounds=1, rest_s=0))
+    """The options of a measurement on the fake phone, in one round."""
+    for module in (device, profiling_phone):
+        monkeypatch.setattr(
+            module, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1, rest_s=0)
+        )
     return ["--device", f"adb:{phone.serial}", "--benchmark-binary", program(tmp_path)]
 
 
 def profile_of(name: str, folder: Path) -> Path:
-    """Write the profile of a phone of that name, which nobody has."""
-    made_up = calibrate(
-        MadeUpPhone(random_costs(0)),
+    """Write the profile of a fake phone of that name."""
+    profile = make_profile(
+        FakePhone(random_costs(0)),
         folder / "probes",
         device=name,
         runtime="LiteRT",
-        source="made up",
+        source="fake",
         say=lambda line: None,
         probes=unbuilt(),
     )
-    write_profile(made_up, folder / "p.json")
+    write_profile(profile, folder / "p.json")
     return folder / "p.json"
 
 
@@ -59,7 +61,7 @@ def test_a_phone_is_calibrated_though_it_leaves_in_the_middle(
     assert exit_code("calibrate", *on_phone, "--out", out, "--json") == 4
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert re.match(r"jejunet-nas: .*; allowed: ", shown.err.splitlines()[-1])
+    assert re.match(r"jejunet-nas: the phone .* is ", shown.err.splitlines()[-1])
     assert not out.exists()
 
     phone.replug()
@@ -103,7 +105,7 @@ def test_a_profile_of_another_phone_is_refused_before_anything_is_measured(
     line = refusal(capfd, "measure", graph, *on_phone, "--add-to", profile)
 
     assert re.match(
-        "--add-to is a profile of Google Pixel 6; allowed: one of Google Pixel 2, .* Calibrate",
+        "--add-to is a profile of Google Pixel 6, and Google Pixel 2 is measured. Make a profile",
         line,
     )
     assert phone.pushed == []

@@ -129,7 +129,10 @@ def test_what_was_left_half_made_is_made_anew(
             "int8 stands before prune (channels); allowed: prune (channels, ",
         ),
         ("prune:share=2", "pruning.share is 2.0; allowed: 0.01 to 0.9. The nearest is 0.9."),
-        ("qat:step=9", "--settings says step=9 of qat; allowed: steps=VALUE, learning_rate=VALUE"),
+        (
+            "qat:step=9",
+            "--settings gives step=9 for qat; allowed: steps=VALUE, learning_rate=VALUE",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_answered_with_those_that_can(
@@ -147,7 +150,7 @@ def test_weights_that_are_gone_are_named(
 
     line = refusal(capfd, "compress", study)
 
-    assert "weights.npz does not exist; allowed: the weights that the search left there." in line
+    assert "weights.npz, the weights that the search left, is missing. Copy the study's" in line
     assert not (tmp_path / "reports").exists()
 
 

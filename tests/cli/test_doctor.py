@@ -36,8 +36,8 @@ def test_with_nothing_attached_it_says_what_is_missing_and_how_to_get_it(
     assert [line[:2] for line in told] == ["ok", "no", "no"]
     assert [*lines] == ["libraries", "adb", "benchmark program"]
     assert "Install it: `apt install adb`" in lines["adb"]
-    assert "Get it: curl -L " in lines["benchmark program"]
-    assert last == "Until all is ok, latencies can be predicted, not measured."
+    assert "benchmark_model: curl -L " in lines["benchmark program"]
+    assert last == "Until every check is ok, latencies can be predicted but not measured."
 
 
 @pytest.mark.adb
@@ -47,7 +47,7 @@ def test_a_phone_that_is_away_is_missing(phone: StandIn, tmp_path: Path, capfd: 
     )
 
     assert [check["name"] for check in shown["checks"] if not check["works"]] == ["phone"]
-    assert "no  phone: device is adb:HT7, which is not attached; allowed: " in said
+    assert "no  phone: device is adb:HT7, which is not attached. Attached: " in said
 
 
 @pytest.mark.adb
@@ -74,7 +74,9 @@ def test_a_program_that_does_not_run_on_the_phone_is_said_so(
     shown, said = answer(capfd, "doctor", "--benchmark-binary", broken)
 
     assert not {c["name"]: c["works"] for c in shown["checks"]}["benchmark program on the phone"]
-    assert "does not run on Google Pixel 2 (not executable: 64-bit ELF file); allowed: " in said
+    assert (
+        "does not run on Google Pixel 2 (not executable: 64-bit ELF file). Get TensorFlow" in said
+    )
 
 
 def test_the_pixel_2s_table_keeps_to_the_errors_that_were_published(capfd: Capfd) -> None:
@@ -111,4 +113,4 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, capfd: Capfd) -> N
 
     line = refusal(capfd, "doctor", "--profile", tmp_path / "p.json")
 
-    assert "p.json holds 0 points with one thread; allowed: at least 8" in line
+    assert "p.json: 0 points with one thread; allowed: at least 8" in line

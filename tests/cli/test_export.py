@@ -1,7 +1,8 @@
-"""The commands `export` and `verify`, on a study of trials that were made up, and on a real one."""
+"""The commands `export` and `verify`, on a study of made-up trials, and on a real one."""
 
 import dataclasses
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from jejunet_nas.records import TrialResult
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.trial.run import WEIGHTS
+from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import PROCEDURAL, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
-from tests.export.bundles import EVERY_THIRD, tiny_trial, write_tiny
+from tests.export.bundles import EVERY_THIRD, described_graphs, tiny_trial, write_tiny
 from tests.search.build import tiny_study
 
 BRIEFLY = f"""\
@@ -43,8 +44,8 @@ def study(tmp_path: Path) -> Path:
         ledger.complete(ledger.ask(), made)
     folder = state / NETWORKS / made.network_id
     folder.mkdir(parents=True)
-    for name, file in tiny_run().graphs.items():
-        (folder / f"{name}.tflite").write_bytes(file.read_bytes())
+    for file in described_graphs().values():
+        shutil.copy(file, folder)
     tiny_run().network.save_weights(folder / WEIGHTS)
     return tmp_path / "tiny.yaml"
 
@@ -86,8 +87,8 @@ def test_a_zip_is_made_where_the_name_says_so_and_passes(
 
     assert zipfile.is_zipfile(tmp_path / "b.zip")
     assert next(iter(plain["checks"])) == "archive"
-    assert f"{tmp_path / 'b.zip'} is whole" in said
-    assert "hashes: 5 files have the SHA-256 that they had" in said
+    assert f"{tmp_path / 'b.zip'} passed all checks" in said
+    assert "hashes: the SHA-256 of 5 files match" in said
 
 
 def test_what_the_search_noted_of_the_data_is_in_the_manifest(
@@ -101,7 +102,7 @@ def test_what_the_search_noted_of_the_data_is_in_the_manifest(
     assert manifest(tmp_path / "b")["source"]["fingerprints"] == {"train": "12", "val": "34"}
 
 
-def test_a_trial_is_trained_on_scored_anew_and_passes(
+def test_a_trial_is_fine_tuned_scored_again_and_passes(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     plain, said = answer(capfd, "export", study, "--out", tmp_path / "b", "--steps", 2)
@@ -113,8 +114,7 @@ def test_a_trial_is_trained_on_scored_anew_and_passes(
     accuracy = plain["metrics"]["accuracy"]
     assert (accuracy["clips"], accuracy["frames"]) == (2, 16)
     assert 0.3 < accuracy["miou"] < 0.9  # that of the graphs, not the 0.9 that was made up
-    assert "trained on" in (tmp_path / "b" / "README.md").read_text()
-    assert "2 more for this bundle" in (tmp_path / "b" / "README.md").read_text()
+    assert "then fine-tuned for 2 steps" in (tmp_path / "b" / "README.md").read_text()
     assert "trial 0" in said
     answer(capfd, "verify", tmp_path / "b")
 
@@ -124,7 +124,7 @@ def test_two_ways_to_choose_are_one_too_many(
 ) -> None:
     line = refusal(capfd, "export", study, "--out", tmp_path / "b", "--trial", 1, "--pick", "knee")
 
-    assert line == "--trial is 1 and --pick is knee; allowed: one of them. Leave one out."
+    assert line == "--trial is 1 and --pick is knee. Give only one of them."
 
 
 def test_an_output_that_is_there_is_refused_at_once(
@@ -134,7 +134,7 @@ def test_an_output_that_is_there_is_refused_at_once(
 
     line = refusal(capfd, "export", tmp_path / "no.yaml", "--out", tmp_path / "b.zip")
 
-    assert line.startswith(f"{tmp_path / 'b.zip'} is there already; allowed: a new folder")
+    assert line.startswith(f"{tmp_path / 'b.zip'} already exists. Remove it")
 
 
 def test_graphs_that_are_gone_are_named(
@@ -157,7 +157,7 @@ def test_verify_names_the_first_fault_in_one_line_and_exits_with_2(
 
     line = refusal(capfd, "verify", bundle)
 
-    assert line.startswith(f"{bundle} holds stray, which its manifest.json does not name")
+    assert line.startswith(f"{bundle / 'stray'} is not a file of this bundle")
 
 
 def test_a_bundle_and_its_zip_are_segmented_alike(

@@ -29,6 +29,8 @@ Means = dict[str, npt.NDArray[np.float32]]
 class Rounded(Rounding, Observer):
     """Rounds, and notes the means of what each convolution made."""
 
+    logits = Observer.logits  # of all frames
+
     def __init__(self, ranges: Ranges) -> None:
         Observer.__init__(self)
         self.ranges = ranges

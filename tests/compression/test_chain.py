@@ -136,8 +136,8 @@ def test_an_order_that_makes_no_sense_is_refused(methods: tuple[Method, ...], to
         checked_chain(methods)
 
 
-def test_behind_clusters_equalising_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"equalize is always behind cluster.*Leave it out"):
+def test_after_clusters_equalising_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"equalize is always after cluster.*Leave it out"):
         chain_from_words("cluster + int8:equalize=always")
 
 
@@ -147,14 +147,14 @@ def test_behind_clusters_equalising_is_refused() -> None:
         ("prun", r"names prun; allowed: float32, .*, cluster, joined by \+\. Did you mean prune\?"),
         ("", r"names nothing; allowed: float32, "),
         ("int8 +", r"names nothing; allowed: float32, "),
-        ("qat:step=3", r"says step=3 of qat; allowed: steps=VALUE, .* Did you mean steps\?"),
-        ("float32:steps=3", r"says steps=3 of float32; allowed: nothing\. Remove it"),
-        ("qat:steps=3,steps=4", r"says steps of qat twice; allowed: once\. Remove one"),
-        ("prune:share=.5,", r"says nothing behind a comma of prune; allowed: kind=VALUE"),
-        ("prune:0.5", r"says 0\.5 of prune; allowed: kind=VALUE, share=VALUE, "),
-        ("prune:steps=3.5", r"^steps of prune is 3\.5; allowed: a whole number\. Write one\."),
-        ("qat:learning_rate=fast", r"^learning_rate of qat is fast; allowed: a number\."),
-        ("cluster:clusters=", r"^clusters of cluster is ; allowed: a whole number\."),
+        ("qat:step=3", r"gives step=3 for qat; allowed: steps=VALUE, .* Did you mean steps\?"),
+        ("float32:steps=3", r"gives steps=3 for float32; allowed: nothing\. Remove it"),
+        ("qat:steps=3,steps=4", r"gives steps of qat twice\. Remove one"),
+        ("prune:share=.5,", r"gives nothing after a comma for prune; allowed: kind=VALUE"),
+        ("prune:0.5", r"gives 0\.5 for prune; allowed: kind=VALUE, share=VALUE, "),
+        ("prune:steps=3.5", r"^steps of prune is 3\.5; allowed: whole numbers\. Write one\."),
+        ("qat:learning_rate=fast", r"^learning_rate of qat is fast; allowed: numbers\."),
+        ("cluster:clusters=", r"^clusters of cluster is ; allowed: whole numbers\."),
     ],
 )
 def test_words_that_say_nothing_are_answered_with_those_that_do(words: str, told: str) -> None:

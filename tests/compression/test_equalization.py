@@ -18,6 +18,7 @@ from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayer, fold
 from jejunet_nas.networks.wiring import Stream, Wiring, read_wiring
+from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import TinyRun, shake, tiny_network
 from tests.compression.observed import masks_of, observed, with_weights
 from tests.networks.scaled_channels import scaled
@@ -85,15 +86,33 @@ def test_the_channels_of_the_spread_network_differ_a_hundredfold(
     assert seen.max() / seen.min() > 30  # as far apart as 16 draws over two decades are, nearly
 
 
-def test_without_equalisation_int8_loses_what_is_spread(
-    tiny: TinyRun, hard: Folded, frames: Frames, keyframes: Keyframes, tmp_path: Path
-) -> None:
-    candidate = in_int8(tiny, hard, frames, "never")
+def changed_pixels(candidate: Candidate, frames: Frames, floats: Frames, folder: Path) -> float:
+    """Return the share of pixels that the graphs of `candidate` classify otherwise than float."""
+    graphs = NetworkGraphs(candidate.int8.write(folder))
+    return float((np.stack([graphs.key(frame)[0] for frame in frames]) != floats).mean())
 
-    assert not candidate.equalized
-    assert candidate.logits_db < NEAR_ENOUGH_DB
-    # Measured: 5 points, for most other seeds 4; 15 dB, where the network as it was trained has 41.
-    assert lost_miou(candidate, keyframes, tiny.network.masks(keyframes.frames), tmp_path) > 0.02
+
+def test_without_equalisation_int8_loses_what_is_spread(
+    tiny: TinyRun,
+    hard: Folded,
+    candidate: Candidate,
+    frames: Frames,
+    keyframes: Keyframes,
+    tmp_path: Path,
+) -> None:
+    floats = tiny.network.masks(keyframes.frames)
+
+    never = in_int8(tiny, hard, frames, "never")
+
+    assert not never.equalized
+    # Measured with six seeds: 11 to 16 dB, where the network as it was trained has 39 to 41.
+    assert never.logits_db < min(NEAR_ENOUGH_DB, candidate.logits_db - 15)
+    # On validation frames, 2.5 to 5.5 % of the pixels change, as trained 0.3 %. Not all of them
+    # were right before: how much mIoU is lost, 0.3 to 5.6 points, depends on the machine.
+    changed, as_trained = (
+        changed_pixels(each, keyframes.frames, floats, tmp_path) for each in (never, candidate)
+    )
+    assert changed > max(0.01, 4 * as_trained)
 
 
 @pytest.mark.parametrize("equalize", ["auto", "always"])

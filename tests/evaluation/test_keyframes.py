@@ -66,7 +66,7 @@ def test_only_annotated_frames_are_taken() -> None:
 
 
 def test_where_nothing_is_annotated_the_split_is_named() -> None:
-    with pytest.raises(DataError, match=r"no frame of test's val split is annotated; expected: "):
+    with pytest.raises(DataError, match=r"test's val split has no annotated frame\. Choose "):
         Keyframes(split_of(grey_clip("a", 0, 9, [])), height=8, width=16, count=4)
 
 

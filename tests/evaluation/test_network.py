@@ -1,9 +1,10 @@
 """Scores of many policies at once are those of each, run plainly and scored alone."""
 
 import dataclasses
+import itertools
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 
 from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
-from jejunet_nas.records import DataSplit, FramePaths, GraphName
+from jejunet_nas.records import Clip, DataSplit, FramePaths, GraphName
+from jejunet_nas.records.scores import ClipTemporal
+from jejunet_nas.resize import resize_mask
+from jejunet_nas.scoring.boundary import region_and_boundary
 from jejunet_nas.scoring.score import combine, score_clip
-from jejunet_nas.scoring.temporal import combine_temporal, object_classes, score_temporal
+from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
 from tests.builders import tiny_run
@@ -65,6 +69,21 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
+def temporal_plainly(
+    clip: Clip, masks: Sequence[Mask], ages: Sequence[int], objects: Sequence[int]
+) -> ClipTemporal:
+    """Score the annotated frames one after the other, and each of them against the last."""
+    times = np.flatnonzero(clip.annotated)
+    shown = [(clip.masks[t], resize_mask(masks[t], *clip.masks[t].shape)) for t in times]
+    return clip_temporal(
+        clip.name,
+        [region_and_boundary(annotation, mask, objects) for annotation, mask in shown],
+        [flicker(a, b, a_mask, b_mask) for (a, a_mask), (b, b_mask) in itertools.pairwise(shown)],
+        ages,
+        len(objects),
+    )
+
+
 def score_plainly(val: DataSplit, policy: Policy) -> PolicyScore:
     """Score what a plain run shows with the functions that score one clip."""
     graphs, lag = NetworkGraphs(tiny_run().graphs), LAG if policy.asynchronous else None
@@ -73,9 +92,7 @@ def score_plainly(val: DataSplit, policy: Policy) -> PolicyScore:
     objects = object_classes(val.class_names)
     return PolicyScore(
         score=combine([score_clip(c, np.stack(r.masks), len(val.class_names)) for c, r in both]),
-        temporal=combine_temporal(
-            [score_temporal(c, np.stack(r.masks), r.ages, objects) for c, r in both]
-        ),
+        temporal=combine_temporal([temporal_plainly(c, r.masks, r.ages, objects) for c, r in both]),
         walks=tuple(
             FramePaths.of(c.name, r.paths, [score is not None for score in r.scores], lag=lag)
             for c, r in both
@@ -151,18 +168,6 @@ def test_nothing_is_written_that_was_known(
     Evaluation(val, files).score(POLICIES[:2], lag=LAG)
 
 
-def test_a_trial_that_was_not_asked_over_time_has_no_temporal_score(
-    val: DataSplit, files: dict[GraphName, Path]
-) -> None:
-    evaluation = Evaluation(val, files)
-
-    (without,) = evaluation.score([POLICIES[1]], lag=LAG, temporal=False)
-    (asked,) = evaluation.score([POLICIES[1]], lag=LAG)
-
-    assert without == dataclasses.replace(asked, temporal=None)
-    assert asked.temporal is not None
-
-
 def test_another_score_may_stand_in_the_gates_place(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
 ) -> None:
@@ -172,12 +177,12 @@ def test_another_score_may_stand_in_the_gates_place(
 
     evaluation = Evaluation(val, files)
     gated = Policy(keyframe_interval=8, refresh_above=0.5)
-    (found,) = evaluation.score([gated], lag=LAG, gates=every_third)
+    (found,) = evaluation.score([gated], lag=LAG, gate_of=every_third)
     (expected,) = evaluation.score([Policy(keyframe_interval=3)], lag=LAG)
 
     assert (found.score, found.temporal) == (expected.score, expected.temporal)
     assert [walk.letters for walk in found.walks] == ["kPPKPPKP"] * 2
-    assert evaluation.walks(gated, lag=LAG, gates=every_third) == found.walks
+    assert evaluation.walks(gated, lag=LAG, gate_of=every_third) == found.walks
     assert "gate" not in runs
 
 
@@ -192,11 +197,11 @@ def test_the_walks_of_a_policy_need_no_mask(
 
 
 def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[str, int, int]] = []
 
     Evaluation(val, files).score(POLICIES[:1], lag=LAG, tell=lambda *news: told.append(news))
 
-    assert told == [(0, 16), (8, 16)]
+    assert told == [("evaluate", 0, 16), ("evaluate", 8, 16)]
 
 
 def test_the_gate_is_judged_and_what_that_took_is_kept(

@@ -65,8 +65,8 @@ class Compared(NamedTuple):
             refresh_above=threshold,
         )
         free = row.rule == "luma difference"
-        gates = {"gates": luma_gate} if free else {}
-        walks = self.evaluation.walks(policy, lag=2, **gates)
+        gate_of = {"gate_of": luma_gate} if free else {}
+        walks = self.evaluation.walks(policy, lag=2, **gate_of)
         latencies = WITHOUT_GATE if free else SIXTY_TEN_ONE
         return stream_latency(walks, latencies, target_fps=FPS).mean_ms
 
@@ -297,9 +297,11 @@ def test_progress_names_each_rule_and_its_interval() -> None:
             _latencies(60, 10, 100),
             target_fps=FPS,
             intervals=(4,),
-            tell=told.append,
+            say=told.append,
         )
 
-    rules = ["fixed interval, as interval 4", "luma difference, as interval 4"]
+    rules = [
+        f"{rule}, at the latency of interval 4" for rule in ("fixed interval", "luma difference")
+    ]
     found = [what for what, _ in itertools.groupby(told)]
     assert found == [*rules, *rules, "keyframes in the background"]

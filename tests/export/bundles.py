@@ -1,14 +1,18 @@
 """Bundles of the tiny network, written as `export` writes them; nothing here is a test."""
 
+import atexit
 import dataclasses
+import functools
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.compression.metadata import write_metadata
 from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.write import write_bundle
-from jejunet_nas.records import FramePaths, StudyHistory, TrialResult
+from jejunet_nas.records import FramePaths, GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
@@ -65,7 +69,26 @@ def tiny_facts(
     return facts_of(trial, history, settings, fingerprints=FINGERPRINTS, export_steps=0)
 
 
-def write_tiny(out: Path, policy: Policy = EVERY_THIRD, **changes: Any) -> Path:
+@functools.cache
+def described_graphs(class_names: tuple[str, ...] | None = None) -> Mapping[GraphName, Path]:
+    """Return the tiny network's graphs with metadata, as a study has them."""
+    folder = Path(tempfile.mkdtemp(prefix="jejunet-described-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    graphs: dict[GraphName, Path] = {
+        name: Path(shutil.copy(file, folder)) for name, file in tiny_run().graphs.items()
+    }
+    write_metadata(graphs, class_names or tiny_run().train.class_names)
+    return graphs
+
+
+def write_tiny(
+    out: Path,
+    policy: Policy = EVERY_THIRD,
+    *,
+    study: str = "tiny",
+    class_names: tuple[str, ...] | None = None,
+) -> Path:
     """Write a bundle of the tiny network as `out`, and return that."""
-    write_bundle(tiny_run().graphs, tiny_facts(policy, **changes), out)
+    facts = tiny_facts(policy, study=study, class_names=class_names)
+    write_bundle(described_graphs(class_names), facts, out)
     return out

@@ -28,8 +28,8 @@ def test_it_has_the_sections_of_a_model_card(gated: str) -> None:
     sections = re.findall(r"^## (.*)$", gated, re.MULTILINE)
 
     assert sections == [
-        *("What it is for", "What it scores", "Limits", "The graphs"),
-        *("On this computer", "On Android, step by step"),
+        *("Intended use", "Accuracy and latency", "Limits", "The graphs"),
+        *("Run it on this computer", "Run it on Android, step by step"),
     ]
 
 
@@ -43,7 +43,7 @@ def test_names_are_text_whatever_is_in_them(gated: str) -> None:
 
 
 def test_figures_stand_with_their_source(gated: str) -> None:
-    assert "mIoU **50.0 %**: the int8 graphs" in gated
+    assert "mIoU **50.0 %**, measured with the int8 graphs" in gated
     assert "| a frame, mean | 20.0 | predicted |" in gated
     assert "The latency was predicted." in gated
     assert re.search(r"^\| \\\*c.* \| - \|", gated, re.MULTILINE)  # no frame holds it
@@ -52,9 +52,9 @@ def test_figures_stand_with_their_source(gated: str) -> None:
 def test_the_steps_are_those_of_the_policy(gated: str, tmp_path: Path) -> None:
     every_frame = card(tmp_path, dataclasses.replace(Policy(keyframe_interval=1)))
 
-    assert "a score over 0.25 makes the frame a keyframe" in gated
-    assert "a score under 0.05 reuses the keyframe's mask" in gated
-    assert "each that comes 5 or more frames after the last one;" in gated
+    assert "a score above 0.25 makes the frame a keyframe" in gated
+    assert "a score below 0.05 reuses the keyframe's mask" in gated
+    assert "each frame 5 or more frames after the last keyframe;" in gated
     assert "a score" not in every_frame
     assert "12288 bytes" in every_frame  # 64 x 64 x 3
 
@@ -73,11 +73,11 @@ def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:
 def test_a_trial_that_misses_its_target_says_so(
     gated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "50.0 frames a second (predicted" in gated
+    assert "50.0 frames a second\n(predicted" in gated
     assert "misses" not in gated
 
     monkeypatch.setattr(bundles, "PREDICTED_MS", 50.0)
     slow = card(tmp_path, Policy(keyframe_interval=1))
 
-    assert "20.0 frames a second (predicted" in slow
-    assert "where 24 were asked for, **which it misses**" in slow
+    assert "20.0 frames a second\n(predicted" in slow
+    assert "The target was 24 frames a second: **it misses the target**" in slow

@@ -175,9 +175,9 @@ def test_what_is_not_there_is_named_and_help_says_what_it_cannot_do(tmp_path: Pa
 
     assert missing.returncode == 1
     assert missing.stderr.strip().endswith(
-        "gone does not exist; allowed: a folder of frames, or a picture."
+        "gone does not exist. Give a folder of images, or an animated image."
     )
-    assert "no video decoder" in " ".join(told.stdout.split())
+    assert "Does not decode videos" in " ".join(told.stdout.split())
 
 
 def test_it_imports_litert_numpy_and_pillow_and_the_standard_library() -> None:

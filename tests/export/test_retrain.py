@@ -1,4 +1,4 @@
-"""A trial that is trained on goes on where it was interrupted, and is scored anew."""
+"""An interrupted export resumes, and the fine-tuned trial is scored again."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,8 +16,9 @@ from jejunet_nas.records import GRAPH_NAMES, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.settings import TrainingSettings
-from jejunet_nas.trial.run import WEIGHTS, run_trial
+from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
 from tests.training.scalars import read
 
@@ -84,7 +85,7 @@ def graphs_in(folder: Path) -> dict[str, bytes]:
     return {name: (folder / f"{name}.tflite").read_bytes() for name in GRAPH_NAMES}
 
 
-def test_it_begins_with_the_trials_weights_and_is_scored_anew(
+def test_it_begins_with_the_trials_weights_and_is_scored_again(
     ran: Ran, undisturbed: tuple[TrialResult, Path]
 ) -> None:
     result, folder = undisturbed
@@ -112,7 +113,7 @@ def test_a_trial_leaves_its_scalars_beside_its_network(ran: Ran) -> None:
 def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
     undisturbed: tuple[TrialResult, Path],
 ) -> None:
-    scalars = read(undisturbed[1] / "events" / "train_on")
+    scalars = read(undisturbed[1] / "events" / "fine_tune")
 
     assert max(rate for _, rate in scalars["learning_rate"]) == pytest.approx(RATE * 1e-2 * 0.3)
     assert len(scalars["loss"]) == STEPS
@@ -120,9 +121,9 @@ def test_the_rate_is_a_tenth_of_that_of_layers_that_came_with_weights(
 
 @pytest.mark.parametrize(
     ("stage", "step", "trained_again"),
-    [("train on", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
+    [("fine-tune", 2, 1), pytest.param("convert", 0, 0, marks=pytest.mark.slow)],
 )
-def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
+def test_an_interrupted_export_resumes_and_ends_with_the_same_graphs(
     stage: str,
     step: int,
     trained_again: int,
@@ -145,7 +146,7 @@ def test_an_interrupted_export_goes_on_and_ends_with_the_same_graphs(
         tell=lambda what, done, total: told.append(what.split(",")[0]),
     )
 
-    assert told.count("train on") == trained_again
+    assert told.count("fine-tune") == trained_again
     assert graphs_in(folder) == graphs_in(undisturbed[1])
     assert result.score == undisturbed[0].score
     assert result.network.training.losses == undisturbed[0].network.training.losses
@@ -206,7 +207,7 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
     assert result.network.network.pruning == 0.5
     assert result.network.network.quantization == "quantization_aware"
     assert {"train with fewer channels", "train with rounding"} <= set(told)
-    assert "train on" not in told
+    assert "fine-tune" not in told
     whole = ran.setup.folder / ran.trial.network_id / "key.tflite"
     assert (folder / "key.tflite").stat().st_size < whole.stat().st_size
 
@@ -214,7 +215,7 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
 def test_weights_that_are_gone_are_named(ran: Ran, tmp_path: Path) -> None:
     setup = dataclasses.replace(ran.setup, folder=tmp_path / "elsewhere")
 
-    with pytest.raises(SettingError, match=r"weights\.npz does not exist; allowed: the weights"):
+    with pytest.raises(SettingError, match=r"weights\.npz, the weights that the search left, is"):
         retrain(ran.trial, setup, tmp_path, steps=1, qat=False, tell=silence)
 
 
@@ -225,7 +226,7 @@ def test_two_processes_do_not_make_one_export(
 
     with (
         FileLock(undisturbed[1] / "lock"),
-        pytest.raises(SettingError, match="is being made by another process; allowed: one"),
+        pytest.raises(SettingError, match="Another process is writing"),
     ):
         retrain(ran.trial, ran.setup, exports, steps=STEPS, qat=False, tell=silence)
 

@@ -38,7 +38,7 @@ def bundle(whole: Path, tmp_path: Path) -> Path:
 
 
 def rewrite(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the manifest as somebody does who also mends its hash."""
+    """Change the manifest as somebody does who also corrects its hash."""
     file = bundle / "manifest.json"
     plain = json.loads(file.read_text(encoding="utf-8"))
     del plain["sha256"]
@@ -52,15 +52,21 @@ def hash_anew(bundle: Path, name: str) -> None:
 
 
 def test_a_bundle_as_it_was_written_passes_every_check(whole: Path) -> None:
-    names = [check.name for check in verify(whole)]
-
-    assert names == ["manifest", "files", "hashes", "policy", "classes", "graphs", "metadata"]
+    assert [*verify(whole)] == [
+        "manifest",
+        "files",
+        "hashes",
+        "policy",
+        "classes",
+        "graphs",
+        "metadata",
+    ]
 
 
 def test_a_zip_passes_too_and_one_bundle_is_one_zip(tmp_path: Path) -> None:
     one, other = (write_tiny(tmp_path / name) for name in ("one.zip", "other.zip"))
 
-    assert verify(one)[0].name == "archive"
+    assert next(iter(verify(one))) == "archive"
     assert one.read_bytes() == other.read_bytes()
     assert {each.name for each in tmp_path.iterdir()} == {"one.zip", "other.zip"}
 
@@ -83,7 +89,7 @@ def test_any_changed_byte_is_found(whole: Path, data: st.DataObject) -> None:
     kept = file.read_bytes()
     try:
         file.write_bytes(content)
-        with pytest.raises(SettingError, match=r"; allowed: "):
+        with pytest.raises(SettingError, match=r"(again|elsewhere|this version: .*)\.$"):
             verify(whole)
     finally:
         file.write_bytes(kept)
@@ -118,26 +124,26 @@ def set_tensor(**values: object) -> Callable[[dict[str, Any]], object]:
 CHANGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a class too many": (
         lambda m: m["class_names"].append("more"),
-        "palette has 5 entries; allowed: 6, one a class",
+        "has 6 classes, but 5 in palette",
     ),
     "another order of classes": (
         lambda m: m["class_names"].reverse(),
-        r"key\.tflite has the labels .*; allowed: the manifest's class_names",
+        r"key\.tflite has the labels .*, which are not the classes",
     ),
     "another shape": (
         set_tensor(shape=[1, 96, 64, 3]),
-        r"key\.tflite has image uint8 \[1, 64, 64, 3\] of scale .*; allowed: .*\[1, 96, 64, 3\]",
+        r"key\.tflite has image uint8 \[1, 64, 64, 3\] of scale .*, but .*\[1, 96, 64, 3\]",
     ),
-    "another type": (set_tensor(type="int8"), r"allowed: image int8 \[1, 64, 64, 3\]"),
-    "another scale": (set_tensor(scale=0.5), r"allowed: .* of scale 0\.5 and zero"),
-    "another zero point": (set_tensor(zero_point=3), "and zero point 3, as manifest.json says"),
+    "another type": (set_tensor(type="int8"), r"says image int8 \[1, 64, 64, 3\]"),
+    "another scale": (set_tensor(scale=0.5), r"says .* of scale 0\.5 and zero"),
+    "another zero point": (set_tensor(zero_point=3), r"manifest\.json says .* and zero point 3\."),
     "a tensor too few": (
         lambda m: m["graphs"]["key"]["outputs"].pop(),
         r"key\.tflite has other tensors",
     ),
     "another input": (
         lambda m: m["input"].update(height=96),
-        r"key's image is \(1, 64, 64, 3\); allowed: \(1, 96, 64, 3\)",
+        r"key's image is \(1, 64, 64, 3\); it must be \(1, 96, 64, 3\)",
     ),
     "a policy that the network cannot": (
         lambda m: m["source"]["network"].update(detail="none", logit_stride=16),
@@ -149,7 +155,7 @@ CHANGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "a file without a hash": (
         lambda m: m["files"].pop("example.py"),
-        r"names no hash of example\.py; allowed",
+        r"has no hash of example\.py",
     ),
     "a source of latency that is none": (
         lambda m: m["metrics"]["latency"].update(source="guessed"),
@@ -174,7 +180,7 @@ def test_a_graph_without_metadata_is_found_though_its_hash_is_right(bundle: Path
     shutil.copyfile(tiny_run().graphs["propagate"], bundle / "propagate.tflite")
     hash_anew(bundle, "propagate.tflite")
 
-    with pytest.raises(SettingError, match=r"propagate\.tflite: its metadata cannot be read"):
+    with pytest.raises(SettingError, match=r"propagate\.tflite: its TFLITE_METADATA is missing"):
         verify(bundle)
 
 
@@ -195,14 +201,14 @@ def test_a_graph_of_another_kind_is_found_though_the_manifest_describes_it(bundl
     hash_anew(bundle, "propagate.tflite")
     rewrite(bundle, describe)
 
-    with pytest.raises(SettingError, match=r"propagate\.tflite has no tensor context; allowed"):
+    with pytest.raises(SettingError, match=r"propagate\.tflite has no tensor context"):
         verify(bundle)
 
 
 def test_a_stray_file_is_named(bundle: Path) -> None:
     (bundle / "notes.txt").touch()
 
-    with pytest.raises(SettingError, match=r"holds notes\.txt, which its manifest\.json does not"):
+    with pytest.raises(SettingError, match=r"notes\.txt is not a file of this bundle"):
         verify(bundle)
 
 
@@ -217,11 +223,11 @@ def test_what_was_measured_of_a_bundle_is_no_stray_file(bundle: Path) -> None:
 
 def test_a_missing_file_and_a_link_in_its_place_are_named(bundle: Path, whole: Path) -> None:
     (bundle / "README.md").unlink()
-    with pytest.raises(SettingError, match=r"holds no file README\.md; allowed: all that"):
+    with pytest.raises(SettingError, match=r"README\.md is missing or is no plain file"):
         verify(bundle)
 
     (bundle / "README.md").symlink_to(whole / "README.md")
-    with pytest.raises(SettingError, match=r"holds no file README\.md"):
+    with pytest.raises(SettingError, match=r"README\.md is missing or is no plain file"):
         verify(bundle)
 
 
@@ -229,20 +235,18 @@ def test_a_fault_in_a_zip_names_the_zip(bundle: Path, tmp_path: Path) -> None:
     (bundle / "example.py").write_text("print()")
     shutil.make_archive(f"{tmp_path / 'spoilt'}", "zip", bundle)
 
-    with pytest.raises(SettingError, match=r"spoilt\.zip/example\.py has the SHA-256"):
+    with pytest.raises(SettingError, match=r"spoilt\.zip/example\.py was changed"):
         verify(tmp_path / "spoilt.zip")
 
 
 def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
     for place, words in (
-        (tmp_path / "nowhere", "nowhere does not exist; allowed: a bundle"),
-        (tmp_path, r"holds no manifest\.json; allowed: a bundle"),
+        (tmp_path / "nowhere", r"nowhere/manifest\.json does not exist\. Give a bundle"),
+        (tmp_path, r"manifest\.json does not exist\. Give a bundle"),
     ):
         with pytest.raises(SettingError, match=words):
             verify(place)
 
 
 def test_the_policy_is_told(whole: Path) -> None:
-    found = {check.name: check.found for check in verify(whole)}
-
-    assert found["policy"].endswith(f"keyframe_interval {EVERY_THIRD.keyframe_interval}")
+    assert verify(whole)["policy"].endswith(f"keyframe_interval {EVERY_THIRD.keyframe_interval}")

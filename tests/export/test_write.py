@@ -11,6 +11,7 @@ from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export import write
 from jejunet_nas.export.facts import facts_of
+from jejunet_nas.export.verify import verify
 from jejunet_nas.export.write import write_bundle
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.kept_measurements import measured_trial
@@ -19,6 +20,7 @@ from tests.builders import tiny_run
 from tests.export.bundles import (
     FINGERPRINTS,
     LAG,
+    described_graphs,
     history_of,
     tiny_facts,
     tiny_trial,
@@ -48,7 +50,7 @@ def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
 def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
 
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert manifest["class_names"] == [*HOSTILE[:4], "*c* # d"]
     assert manifest["palette"] == [[0, 0, 0], *(list(c) for c in class_colours(HOSTILE)[1:] if c)]
     assert manifest["policy"] == {
@@ -59,7 +61,6 @@ def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
         "asynchronous": True,
     }
     assert (manifest["keyframe_lag"], manifest["target_fps"]) == (LAG, 24.0)
-    assert manifest["calls"] == {"key": ["key"], "propagate": ["propagate"], "reuse": []}
     assert manifest["input"] == {
         "height": 64,
         "width": 64,
@@ -109,7 +110,7 @@ def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Pa
     assert latency["device"] == "Google Pixel 2"
 
 
-def test_each_file_has_its_hash_and_each_graph_that_of_the_study(bundle: Path) -> None:
+def test_each_file_has_its_hash(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
 
     def digest(file: Path) -> str:
@@ -117,13 +118,21 @@ def test_each_file_has_its_hash_and_each_graph_that_of_the_study(bundle: Path) -
 
     others = [file for file in bundle.iterdir() if file.name != "manifest.json"]
     assert manifest["files"] == {file.name: digest(file) for file in others}
-    for name, file in tiny_run().graphs.items():
-        assert manifest["graphs"][name]["study_sha256"] == digest(file)
 
 
-def test_graphs_are_those_of_the_study_byte_for_byte_but_for_the_metadata(bundle: Path) -> None:
-    for name, file in tiny_run().graphs.items():
-        assert file.read_bytes() in (bundle / f"{name}.tflite").read_bytes()
+def test_graphs_are_those_of_the_study_byte_for_byte(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+
+    for name, file in described_graphs(HOSTILE).items():
+        assert file.read_bytes() == (bundle / f"{name}.tflite").read_bytes()
+        assert manifest["graphs"][name]["metadata"] is True
+
+
+def test_graphs_of_an_earlier_version_go_into_a_bundle_without_metadata(tmp_path: Path) -> None:
+    write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / "b")
+
+    assert verify(tmp_path / "b")["metadata"] == "none: an earlier version wrote the graphs"
+    assert "labels.txt" not in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["b", "b.zip"])
@@ -131,7 +140,7 @@ def test_what_is_there_is_not_replaced(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "mine").touch()
 
-    with pytest.raises(SettingError, match=rf"{name} is there already; allowed: a new folder"):
+    with pytest.raises(SettingError, match=rf"{name} already exists\. Remove it"):
         write_tiny(tmp_path / name)
     assert [each.name for each in (tmp_path / name).iterdir()] == ["mine"]
 
@@ -142,7 +151,7 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_written(
 ) -> None:
     monkeypatch.setattr(write, "TEMPLATES", tmp_path / "gone")
 
-    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*; allowed"):
+    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*\. Give another folder"):
         write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -1,10 +1,10 @@
-"""Meters of the stand-in phone, and programs for it that print what a test wants."""
+"""Meters of the fake phone, and programs for it that print what a test wants."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from tests.phone.stand_in import StandIn
@@ -48,8 +48,8 @@ def prints(folder: Path, *medians_us: int, before: str = "") -> Path:
 
 
 def meter_of(
-    phone: StandIn, program: Path, say: Callable[[str], None] = print, **protocol: Any
+    phone: StandIn, program: Path, say: Callable[[str], None] = print, **plan: Any
 ) -> PhoneMeter:
-    """Return the meter of `phone`: two rounds, one attempt and no rest, but for `protocol`."""
+    """Return the meter of `phone`: two rounds, one attempt and no rest, but for `plan`."""
     quick = {"rounds": 2, "attempts": 1, "warmup_s": 0, "rest_s": 0}
-    return PhoneMeter(Phone.attached(phone.serial), program, Protocol(**(quick | protocol)), say)
+    return PhoneMeter(Phone.attached(phone.serial), program, MeasuringPlan(**(quick | plan)), say)

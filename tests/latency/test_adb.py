@@ -43,7 +43,7 @@ def lists(*phones: tuple[str, str]) -> str:
 def test_without_adb_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
-    with pytest.raises(DeviceError, match=r"adb is not installed; allowed: .*apt install adb") as e:
+    with pytest.raises(DeviceError, match=r"adb is not installed.*apt install adb") as e:
         find_adb()
 
     assert e.value.exit_code == 4
@@ -54,7 +54,7 @@ def test_an_adb_that_cannot_run_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     fake_adb(tmp_path, monkeypatch, "")
     (tmp_path / "bin" / "adb").write_bytes(b"\x7fELF of another machine")
 
-    with pytest.raises(DeviceError, match=r"bin/adb cannot be run \(.*\); allowed: .*Install it"):
+    with pytest.raises(DeviceError, match=r"bin/adb cannot be run \(.*\)\. Install Android"):
         find_phone()
 
 
@@ -80,7 +80,7 @@ def test_no_phone_may_come_yet(adb_server: AdbServer, monkeypatch: pytest.Monkey
     for name, value in adb_server.environment.items():
         monkeypatch.setenv(name, value)
 
-    with pytest.raises(DeviceAwayError, match=r"no phone is attached; allowed: .*Plug it in") as e:
+    with pytest.raises(DeviceAwayError, match=r"no phone is attached\. Plug one in") as e:
         find_phone()
 
     assert e.value.exit_code == 4
@@ -96,7 +96,9 @@ def test_of_several_phones_one_has_to_be_named(
 ) -> None:
     fake_adb(tmp_path, monkeypatch, lists(("one", "device"), ("two", "device")))
 
-    with pytest.raises(DeviceError, match=r"2 phones .*: one, two; .*Use --device adb:one") as e:
+    with pytest.raises(
+        DeviceError, match=r"2 phones .*: one, two\. Choose one: --device adb:one"
+    ) as e:
         find_phone()
 
     assert not isinstance(e.value, DeviceAwayError)
@@ -117,7 +119,7 @@ def test_a_phone_that_does_not_trust_this_computer_is_to_be_unlocked(
 ) -> None:
     with StandIn(tmp_path / "stranger", authorised=False) as stranger:
         adb_server.connect(stranger)
-        with pytest.raises(DeviceAwayError, match=r"is unauthorized; .*allow USB debugging"):
+        with pytest.raises(DeviceAwayError, match=r"is unauthorized\. .*allow USB debugging"):
             find_phone(stranger.serial)
         adb_server.disconnect(stranger)
 
@@ -125,7 +127,7 @@ def test_a_phone_that_does_not_trust_this_computer_is_to_be_unlocked(
 @pytest.mark.parametrize(
     ("state", "cure"),
     [
-        ("offline", "Plug it in again, or run `adb reconnect`"),
+        ("offline", "Replug it, or run `adb reconnect`"),
         ("authorizing", "Unlock it and allow USB debugging"),
         (
             "no permissions (user in plugdev group; are your udev rules wrong?); see [http://x]",
@@ -140,9 +142,7 @@ def test_a_phone_that_is_not_ready_comes_with_its_cure(
 ) -> None:
     fake_adb(tmp_path, monkeypatch, lists(("HT7", state)))
 
-    with pytest.raises(
-        DeviceAwayError, match=rf"the phone HT7 is {state[:9]}.*; allowed: .*{cure}"
-    ):
+    with pytest.raises(DeviceAwayError, match=rf"the phone HT7 is {state[:9]}.*\. {cure}"):
         find_phone(named)
 
 
@@ -152,7 +152,7 @@ def test_an_unknown_serial_names_those_that_are_there(phone: StandIn) -> None:
 
     with pytest.raises(
         DeviceAwayError,
-        match=rf"adb:{wrong}, .*; allowed: {phone.serial}\. .*Did you mean {phone.serial}",
+        match=rf"adb:{wrong}, .* Attached: {phone.serial}\. .*Did you mean {phone.serial}",
     ):
         find_phone(wrong)
 
@@ -176,7 +176,7 @@ def test_a_phone_on_the_network_that_adb_has_forgotten_is_connected(
 def test_a_replugged_phone_is_found_at_once(phone: StandIn) -> None:
     adb = find_phone(phone.serial)
     phone.unplug()
-    with pytest.raises(DeviceAwayError, match=rf"{phone.serial}.*; allowed: attached"):
+    with pytest.raises(DeviceAwayError, match=rf"the phone {phone.serial} is "):
         adb.shell("true")
     phone.replug()
 
@@ -185,7 +185,9 @@ def test_a_replugged_phone_is_found_at_once(phone: StandIn) -> None:
 
 @needs_adb
 def test_an_evil_serial_is_a_name_that_nobody_has(phone: StandIn, folder: Path) -> None:
-    with pytest.raises(DeviceAwayError, match=r"device is adb:a b'\"; touch pwned.*; allowed: "):
+    with pytest.raises(
+        DeviceAwayError, match=r"device is adb:a b'\"; touch pwned.* is not attached"
+    ):
         find_phone(EVIL)
 
     assert not list(folder.iterdir())
@@ -224,9 +226,7 @@ def test_output_may_end_without_a_new_line(phone: StandIn, command: str) -> None
 
 @needs_adb
 def test_a_command_that_does_not_end_is_named_in_short(phone: StandIn) -> None:
-    with pytest.raises(
-        DeviceError, match=r"`sleep 9; : xx.*\.\.\.` did not end .*; allowed: "
-    ) as e:
+    with pytest.raises(DeviceError, match=r"`sleep 9; : xx.*\.\.\.` did not end .* Restart") as e:
         find_phone(phone.serial).shell("sleep 9; : " + 90 * "x", timeout_s=0.3)
 
     assert not isinstance(e.value, DeviceAwayError)
@@ -234,7 +234,7 @@ def test_a_command_that_does_not_end_is_named_in_short(phone: StandIn) -> None:
 
 @needs_adb
 def test_a_command_whose_end_never_comes_is_a_broken_connection(phone: StandIn) -> None:
-    with pytest.raises(DeviceAwayError, match=r"broke in the middle .*\(no reason given\).*cable"):
+    with pytest.raises(DeviceAwayError, match=r"broke during .*\(no reason given\).*cable"):
         find_phone(phone.serial).shell("kill -9 $$")
 
 
@@ -268,9 +268,7 @@ def test_a_phone_that_is_unplugged_in_the_middle_of_a_push_is_away(
     adb = find_phone(phone.serial)
     phone.unplug_on = "push"
 
-    with pytest.raises(
-        DeviceAwayError, match=rf"the phone {phone.serial} is .*; allowed: attached"
-    ):
+    with pytest.raises(DeviceAwayError, match=rf"the phone {phone.serial} is "):
         adb.push(tmp_path / "file", "/data/local/tmp/file")
 
 
@@ -289,7 +287,7 @@ def test_a_push_that_does_not_end_is_given_up(
     monkeypatch.setattr(adb_module, "PUSH_S", 0.2)
     begun_s = time.monotonic()
 
-    with pytest.raises(DeviceError, match=r"adb push of file did not end .*Plug the phone in"):
+    with pytest.raises(DeviceError, match=r"adb push of file did not end .*Replug the phone"):
         Adb(program=find_adb(), serial="HT7").push(tmp_path / "file", "/data/local/tmp/file")
 
     assert time.monotonic() - begun_s < 25

@@ -53,7 +53,7 @@ def test_a_library_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPa
     libraries = by_name(examine("adb", None))["libraries"]
 
     assert not libraries.works
-    assert libraries.words.startswith("no-such-library is not installed; allowed: ")
+    assert libraries.words.startswith("no-such-library is not installed. Install it: pip ")
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -77,7 +77,7 @@ def test_a_program_that_is_no_file_is_missing(tmp_path: Path) -> None:
     program = by_name(examine("adb", tmp_path / "no"))["benchmark program"]
 
     assert not program.works
-    assert "which is no file; allowed: " in program.words
+    assert "which is not a file. Get" in program.words
 
 
 @pytest.mark.parametrize("device", ["host", "predicted", "pixel"])
@@ -101,7 +101,7 @@ def test_a_program_of_another_machine_is_not_tried(phone: StandIn, tmp_path: Pat
     check = by_name(examine("adb", program))["benchmark program on the phone"]
 
     assert not check.works
-    assert "Google Pixel 2 runs arm64-v8a; allowed: x86_64, for which" in check.words
+    assert "benchmark_model is built for x86_64, and Google Pixel 2 runs arm64-v8a" in check.words
     assert phone.pushed == []
 
 

@@ -310,9 +310,7 @@ def test_a_copy_that_arrives_damaged_is_not_used(phone: StandIn, tmp_path: Path)
     liar.write_text("#!/bin/sh\necho 0000\n")
     liar.chmod(0o755)
 
-    with pytest.raises(
-        DeviceError, match=r"a arrived damaged on .*; allowed: a whole copy\. Check"
-    ):
+    with pytest.raises(DeviceError, match=r"a was damaged while .*\. Check"):
         Phone.attached(phone.serial).install(tmp_path / "a")
 
 
@@ -342,7 +340,8 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_command(
     phone.set_file(FOLDER, "a file stands in its place")
 
     with pytest.raises(
-        DeviceError, match=rf"did not make its folder \(.*File exists\); .*shell mkdir -p {FOLDER}"
+        DeviceError,
+        match=rf"did not make its folder \(.*File exists\)\. Try: .*shell mkdir -p {FOLDER}",
     ):
         Phone.attached(phone.serial).install(tmp_path / "a")
 
@@ -352,9 +351,7 @@ def test_half_a_push_is_mended_when_the_phone_is_back(phone: StandIn, tmp_path: 
     (tmp_path / "a").write_bytes(os.urandom(300_000))
     attached = Phone.attached(phone.serial)
     phone.unplug_on = "push"
-    with pytest.raises(
-        DeviceAwayError, match=rf"the phone {phone.serial} is .*; allowed: attached"
-    ):
+    with pytest.raises(DeviceAwayError, match=rf"the phone {phone.serial} is "):
         attached.install(tmp_path / "a")
     phone.replug()
 
@@ -423,9 +420,7 @@ def process_of(phone: StandIn) -> Path:
 def test_a_command_that_does_not_end_is_killed_on_the_phone(phone: StandIn) -> None:
     attached = Phone.attached(phone.serial)
 
-    with pytest.raises(
-        DeviceError, match=r"`sh -c .* did not end on .* within 2 s; allowed: to end"
-    ):
+    with pytest.raises(DeviceError, match=r"`sh -c .* did not end on .* within 2 s\. Restart"):
         attached.run(endless(phone), timeout_s=1.6)
 
     process = process_of(phone)
@@ -437,9 +432,7 @@ def test_what_runs_on_after_the_phone_was_unplugged_is_killed_by_the_next(phone:
     attached, command = Phone.attached(phone.serial), endless(phone)
     pull = threading.Thread(target=lambda: (process_of(phone), phone.unplug()))
     pull.start()
-    with pytest.raises(
-        DeviceAwayError, match=rf"the phone {phone.serial} is .*; allowed: attached"
-    ):
+    with pytest.raises(DeviceAwayError, match=rf"the phone {phone.serial} is "):
         attached.run(command, timeout_s=DEADLINE_S)
     pull.join()
     process = process_of(phone)
@@ -483,7 +476,7 @@ def test_a_turn_is_waited_for_and_the_one_who_waits_is_told(
     waits.join(DEADLINE_S)
 
     assert events == ["first", "second"]
-    assert said == ["another process measures on Google Pixel 2: waiting for its turn to end"]
+    assert said == ["another process measures on Google Pixel 2: waiting for it to finish"]
 
 
 @needs_adb

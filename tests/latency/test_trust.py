@@ -72,7 +72,9 @@ def test_a_profile_with_too_few_points_is_refused(tmp_path: Path) -> None:
     plain = json.loads(SHIPPED.read_text())
     plain["points"] = [p for p in plain["points"] if p["role"] == "fit"][:5]
     (tmp_path / "young.json").write_text(json.dumps(plain))
-    with pytest.raises(SettingError, match=r"holds 5 points with one thread; .*Measure 3 more"):
+    with pytest.raises(
+        SettingError, match=r"young\.json: 5 points with one thread; .*Measure 3 more"
+    ):
         trust(tmp_path / "young.json")
 
 

@@ -1,5 +1,6 @@
 """What is measured of a bundle comes into it, and into the record of the study that it is of."""
 
+import dataclasses
 import functools
 import json
 import re
@@ -10,14 +11,14 @@ import pytest
 
 from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.write import write_bundle
+from jejunet_nas.files import sha256_of
 from jejunet_nas.latency import device
-from jejunet_nas.latency.measuring_plan import Protocol
-from jejunet_nas.measure.bundle import bundle_at, keep_host, keep_measured
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.measure.bundle import bundle_at, save_timings
+from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.records import GRAPH_NAMES, to_json
-from jejunet_nas.records.measurements import Measurement
-from jejunet_nas.study.kept_measurements import kept
+from jejunet_nas.study.kept_measurements import read_measurements as read_saved
 from jejunet_nas.study.opened import open_study
-from jejunet_nas.video.bundle import sha256_of
 from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
 from tests.builders import tiny_run
 from tests.cli.commands import BY_THE_GRAPH, answer, exit_code
@@ -25,7 +26,6 @@ from tests.latency.build import TODAY, write_program
 from tests.phone.stand_in import StandIn
 from tests.search.measured import network_measurement
 from tests.searched_study import give_graphs, network_folder, searched_study
-from tests.video.test_bundle_measurements import host_timing
 
 KEY_MS = 20.0
 
@@ -54,13 +54,20 @@ def bundle(study: Path) -> Path:
     return Path("bundle")
 
 
-def keep(place: Path, *, key_ms: float = KEY_MS, threads: int = 1) -> list[str]:
-    """Keep made-up measurements of the bundle in `place`; return what was said."""
+def save(place: Path, *, key_ms: float = KEY_MS, threads: int = 1) -> list[str]:
+    """Save fake measurements of the bundle in `place`; return the lines."""
     found = bundle_at(place)
     assert found is not None
-    taken: list[Measurement] = [*network_measurement(key_ms, threads=threads).graphs.values()]
+    taken = {
+        name: dataclasses.replace(one, graph_sha256=sha256_of(found.graphs[name]))
+        for name, one in network_measurement(key_ms, threads=threads).graphs.items()
+    }
     lines: list[str] = []
-    keep_measured(found, place, taken, lines.append)
+    timed = [
+        TimedGraph(file=found.graphs[name], latency=one.latency, measurement=one)
+        for name, one in taken.items()
+    ]
+    save_timings(found, place, timed, lines.append)
     return lines
 
 
@@ -77,32 +84,34 @@ def test_what_is_no_bundle_is_none(tmp_path: Path) -> None:
 
 
 def test_a_measurement_is_in_the_bundle_and_in_the_studys_report(study: Path, bundle: Path) -> None:
-    lines = keep(bundle)
+    lines = save(bundle)
 
     (in_bundle,) = read_measurements(bundle).measured
     assert in_bundle.latencies.key.median_ms == KEY_MS
     opened = open_study(study)
     assert opened.trials()["latency_source"][:2].tolist() == ["measured"] * 2
     assert opened.trial(0).result.predicted.mean_ms == 30.0
-    assert lines[0] == f"kept in bundle/{MEASUREMENTS}"
-    assert lines[-1].endswith("; write the report anew: jejunet-nas report tiny")
-    (in_study,) = kept(network(study), threads=1)
+    assert lines[0] == f"saved in bundle/{MEASUREMENTS}"
+    assert lines[-1].endswith("; update the report: jejunet-nas report tiny")
+    (in_study,) = read_saved(network(study), threads=1)
     assert in_study.graphs["key"].graph_sha256 == sha256_of(network(study) / "key.tflite")
 
 
 def test_a_measurement_off_the_predictions_interval_is_remarked_on(bundle: Path) -> None:
-    lines = keep(bundle, key_ms=60.0)
+    lines = save(bundle, key_ms=60.0)
 
-    words = r"network \w+, key: measured 60\.00 ms, predicted 20\.00"
+    words = r"network \w+, key: measured 60\.00 ms, 3\.00 of the predicted 20\.00"
     assert any(re.match(words, line) for line in lines)
 
 
 def test_other_threads_than_the_studys_are_kept_and_said_not_to_count(
     study: Path, bundle: Path
 ) -> None:
-    lines = keep(bundle, threads=4)
+    lines = save(bundle, threads=4)
 
-    assert any("measured with 4 threads: its report ranks by 1" in line for line in lines)
+    assert any(
+        "measured with 4 threads: its study is ranked by figures with 1" in line for line in lines
+    )
     assert open_study(study).front()["latency_source"].tolist() == ["predicted"] * 2
 
 
@@ -112,31 +121,20 @@ def test_a_study_that_is_elsewhere_learns_nothing(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
-    lines = keep(tmp_path / bundle)
+    lines = save(tmp_path / bundle)
 
-    assert lines[1] == "study tiny does not lie in studies/ here, and learns nothing of it"
+    assert lines[1] == "study tiny is not in studies/ here; it was not updated"
     assert len(read_measurements(tmp_path / bundle).measured) == 1
-    assert kept(network(study), threads=1) == []
+    assert read_saved(network(study), threads=1) == []
 
 
 def test_a_study_whose_graphs_are_others_learns_nothing(study: Path, bundle: Path) -> None:
     (network(study) / "gate.tflite").write_bytes(b"another")
 
-    lines = keep(bundle)
+    lines = save(bundle)
 
-    assert "holds other graphs than the bundle" in lines[1]
-    assert kept(network(study), threads=1) == []
-
-
-def test_this_computers_figures_are_kept_apart_and_rank_nothing(study: Path, bundle: Path) -> None:
-    before = open_study(study).history
-
-    keep_host(bundle, [*host_timing(2.0).graphs.values()], print)
-
-    found = read_measurements(bundle)
-    assert (found.measured, len(found.host)) == ((), 1)
-    assert {one.source for one in found.host[0].graphs.values()} == {"host"}
-    assert open_study(study).history == before
+    assert "the bundle's graphs differ from those in " in lines[1]
+    assert read_saved(network(study), threads=1) == []
 
 
 def test_a_zipped_bundle_stays_as_it_is_and_its_study_learns_of_it(
@@ -145,11 +143,11 @@ def test_a_zipped_bundle_stays_as_it_is_and_its_study_learns_of_it(
     zipped = Path(shutil.make_archive("zipped", "zip", bundle))
     before = zipped.read_bytes()
 
-    lines = keep(zipped)
+    lines = save(zipped)
 
-    assert "stays as it is; unpack it, and measure the folder" in lines[0]
+    assert "was not changed. To save measurements in it, unpack it" in lines[0]
     assert zipped.read_bytes() == before
-    assert len(kept(network(study), threads=1)) == 1
+    assert len(read_saved(network(study), threads=1)) == 1
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -164,7 +162,9 @@ def test_the_command_measures_a_bundle_and_the_report_shows_it(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(device, "Protocol", functools.partial(Protocol, rounds=1, rest_s=0))
+    monkeypatch.setattr(
+        device, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1, rest_s=0)
+    )
     words = BY_THE_GRAPH.replace('$(tail -n 1 "${word#--graph=}")', "25000")
     program = write_program(tmp_path, words + TODAY)
     options = ["--device", f"adb:{phone.serial}", "--benchmark-binary", program]
@@ -173,7 +173,7 @@ def test_the_command_measures_a_bundle_and_the_report_shows_it(
 
     assert [Path(graph["file"]).stem for graph in shown["graphs"]] == [*GRAPH_NAMES]
     assert {graph["median_ms"] for graph in shown["graphs"]} == {25.0}
-    assert f"kept in bundle/{MEASUREMENTS}" in said
+    assert f"saved in bundle/{MEASUREMENTS}" in said
     assert exit_code("report", "tiny", "--out", tmp_path / "out") == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert [(p["mean_ms"], p["latency_source"]) for p in summary["front"]] == [(25.0, "measured")]
@@ -181,27 +181,19 @@ def test_the_command_measures_a_bundle_and_the_report_shows_it(
     assert "30.0" in front[1].split(",")  # what was predicted stands beside
 
 
-def test_the_command_keeps_this_computers_figures_in_the_bundle_alone(
-    study: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("device", ["host", "predicted"])
+def test_only_a_phones_figures_are_saved(
+    device: str, study: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--device", "host", "--runs", 3)
+    answer(capfd, "measure", bundle, "--device", device)
 
-    _, said = answer(capfd, "measure", bundle, *options)
-
-    assert "these are no phone's figures" in said
-    assert len(read_measurements(bundle).host) == 1
-    assert kept(network(study), threads=1) == []
-
-
-def test_a_prediction_is_kept_nowhere(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    answer(capfd, "measure", bundle, "--device", "predicted")
-
+    assert read_saved(network(study), threads=1) == []
     assert not (bundle / MEASUREMENTS).exists()
 
 
 def test_a_bundle_that_was_measured_is_whole(
     bundle: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    keep(bundle)
+    save(bundle)
 
     assert exit_code("verify", bundle) == 0

@@ -8,22 +8,22 @@ import pytest
 
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.profiling import calibrate as calibrating
+from jejunet_nas.profiling import profile
 from jejunet_nas.profiling.choose import LEAST_MS
 from jejunet_nas.profiling.probes import Probe, candidates
 from jejunet_nas.records.measurements import Measurement
 from tests.phone.stand_in import StandIn
 
-FACTOR = 1.5  # of the Pixel 2's times: the stand-in is a slower phone
+FACTOR = 1.5  # of the Pixel 2's times: the fake phone is slower
 
 
 def install_few_probes(monkeypatch: pytest.MonkeyPatch, graph: Path) -> Sequence[Probe]:
-    """Have a calibration choose among copies of `graph` that stand for ten real probes."""
+    """Let profiling choose among copies of `graph` in place of ten real probes."""
     timed = [probe for probe in candidates() if probe.predicted_ms >= LEAST_MS]
     keys = sorted((p for p in timed if p.kind == "key"), key=lambda p: p.predicted_ms)[:2]
     by_kind = {probe.kind: probe for probe in timed if not probe.of_network}
     probes = [_with_time(probe, graph) for probe in (*keys, *by_kind.values())]
-    monkeypatch.setattr(calibrating, "candidates", lambda: probes)
+    monkeypatch.setattr(profile, "candidates", lambda: probes)
     return probes
 
 
@@ -37,7 +37,7 @@ def _with_time(probe: Probe, graph: Path) -> Probe:
 
 
 class Takes:
-    """The graphs and threads that were measured; pulls the cable where the next one is `last`."""
+    """The graphs and threads that were measured; unplugs the phone before number `last`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, phone: StandIn) -> None:
         self.taken: list[tuple[str, int]] = []
@@ -49,7 +49,7 @@ class Takes:
                 self.last = None
                 phone.unplug()
             measurement = take(meter, graph)
-            self.taken.append((graph.name, meter.protocol.threads))
+            self.taken.append((graph.name, meter.plan.threads))
             return measurement
 
         monkeypatch.setattr(PhoneMeter, "take", noted)

@@ -1,5 +1,6 @@
 """The chosen probes tell all six costs apart, within the phone time that there is."""
 
+import numpy as np
 import pytest
 
 from jejunet_nas.latency.factors import one_thread_points
@@ -8,11 +9,16 @@ from jejunet_nas.latency.predicted_meter import PROFILES
 from jejunet_nas.profiling.choose import (
     MOST_PROBES,
     choose,
-    condition_number,
     relative_rows,
     seconds,
 )
 from jejunet_nas.profiling.probes import candidates
+
+
+def condition_number(rows: object) -> float:
+    """How nearly parallel the columns of `rows` are, each at length 1; 1 is not at all."""
+    table = np.array(rows)
+    return float(np.linalg.cond(table / np.linalg.norm(table, axis=0)))
 
 
 def _rows_of(plan: object) -> object:

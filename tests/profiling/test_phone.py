@@ -1,4 +1,4 @@
-"""A calibration on a phone keeps what it has, and begins anew with other cores."""
+"""Profiling a phone resumes after an interruption, and starts again with other cores."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import pytest
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError
 from jejunet_nas.latency.device import Device, HowToMeasure
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.points import read_points
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.profiling.phone import calibrate_phone
+from jejunet_nas.profiling.phone import profile_phone
 from tests.cli.commands import program
 from tests.latency.conftest import cache, graph
 from tests.phone.server import AdbServer
@@ -26,14 +26,14 @@ def takes(phone: StandIn, graph: Path, monkeypatch: pytest.MonkeyPatch) -> Takes
     return Takes(monkeypatch, phone)
 
 
-def calibrate(phone: StandIn, folder: Path, *, core_mask: str | None = None) -> Path:
-    calibrate_phone(
+def profiled(phone: StandIn, folder: Path, *, core_mask: str | None = None) -> Path:
+    profile_phone(
         Device(kind="adb", name=phone.serial),
         HowToMeasure(program=program(folder), core_mask=core_mask),
         folder / "p.json",
         budget_s=600,
         say=lambda line: None,
-        protocol=Protocol(rounds=1, rest_s=0, core_mask=core_mask),
+        plan=MeasuringPlan(rounds=1, rest_s=0, core_mask=core_mask),
     )
     return folder / "p.json"
 
@@ -41,7 +41,7 @@ def calibrate(phone: StandIn, folder: Path, *, core_mask: str | None = None) -> 
 def test_the_profile_knows_the_phone_its_threads_and_its_costs(
     phone: StandIn, takes: Takes, cache: Path, tmp_path: Path
 ) -> None:
-    profile = load_profile(calibrate(phone, tmp_path))
+    profile = load_profile(profiled(phone, tmp_path))
 
     assert profile.device == "Google Pixel 2"
     assert {n: factor.factor for n, factor in profile.thread_factors.items()} == pytest.approx(
@@ -60,14 +60,14 @@ def test_a_phone_that_leaves_costs_nothing_that_was_measured(
     phone: StandIn, takes: Takes, adb_server: AdbServer, cache: Path, tmp_path: Path
 ) -> None:
     takes.last = 5
-    with pytest.raises(DeviceAwayError, match="; allowed: "):
-        calibrate(phone, tmp_path)
+    with pytest.raises(DeviceAwayError, match=r"the phone .* is "):
+        profiled(phone, tmp_path)
     assert not (tmp_path / "p.json").exists()
     assert len(takes.taken) == 5
 
     phone.replug()
     adb_server.reconnect(phone)
-    points = read_points(calibrate(phone, tmp_path))
+    points = read_points(profiled(phone, tmp_path))
 
     assert len(takes.taken) == len(set(takes.taken)) == len(points)
 
@@ -76,15 +76,15 @@ def test_other_cores_are_never_mixed_with_what_was_measured(
     phone: StandIn, takes: Takes, adb_server: AdbServer, tmp_path: Path
 ) -> None:
     takes.last = 3
-    with pytest.raises(DeviceAwayError, match="; allowed: "):
-        calibrate(phone, tmp_path)
+    with pytest.raises(DeviceAwayError, match=r"the phone .* is "):
+        profiled(phone, tmp_path)
     phone.replug()
     adb_server.reconnect(phone)
     first, takes.taken = takes.taken, []
 
     takes.last = 4
-    with pytest.raises(DeviceAwayError, match="; allowed: "):
-        calibrate(phone, tmp_path, core_mask="f")
+    with pytest.raises(DeviceAwayError, match=r"the phone .* is "):
+        profiled(phone, tmp_path, core_mask="f")
 
     assert takes.taken[:3] == first
 
@@ -92,7 +92,7 @@ def test_other_cores_are_never_mixed_with_what_was_measured(
 def test_without_a_program_no_phone_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
-    with pytest.raises(DeviceError, match=r"no benchmark program at .* Get it: curl"):
-        calibrate_phone(
+    with pytest.raises(DeviceError, match=r"no benchmark program at .*: curl"):
+        profile_phone(
             Device(kind="adb"), HowToMeasure(), Path("p.json"), budget_s=1, say=lambda line: None
         )

@@ -68,5 +68,5 @@ def test_the_networks_are_those_of_the_shipped_space() -> None:
 
 
 def test_choosing_needs_no_tensorflow() -> None:
-    code = "from jejunet_nas.profiling.calibrate import candidates; candidates()"
+    code = "from jejunet_nas.profiling.profile import candidates; candidates()"
     assert loaded_after(code, fresh=("tensorflow", "tf_keras")) == set()

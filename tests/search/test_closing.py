@@ -10,8 +10,12 @@ from jejunet_nas.records import NetworkRecord, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
 from jejunet_nas.search.closing import Closing, measured_words, open_phone, still_to_measure
-from jejunet_nas.search.phone_queue import Measured
-from jejunet_nas.study.kept_measurements import keep, measured_trial, with_measured
+from jejunet_nas.search.phone_queue import FinishedNetwork
+from jejunet_nas.study.kept_measurements import (
+    measured_trial,
+    save_measurement,
+    with_measured,
+)
 from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.search.build import QuietView, result, tiny_study
 from tests.search.measured import OTHER_PHONE, PHONE, network_measurement
@@ -22,33 +26,33 @@ ADB = "latency: {backend: adb}\n"
 
 
 class Queue:
-    """Stands for `Measuring`: what is submitted is through when the test says so."""
+    """Replaces `PhoneQueue`: a submitted network finishes when the test says so."""
 
     def __init__(self, networks: Path, phone: PhoneInfo = PHONE) -> None:
         self.networks, self.phone = networks, phone
         self.submitted: list[str] = []
         self.away = False
         self.last_minute: Callable[[], None] = lambda: None  # happens while `finish` waits
-        self._done: list[Measured] = []
+        self._done: list[FinishedNetwork] = []
 
     def submit(self, network: NetworkRecord) -> None:
         self.submitted.append(network.network_id)
 
     def measure(self, result: TrialResult, key_ms: float = 30.0) -> None:
-        """Be through with the network of `result`."""
+        """Finish the network of `result`."""
         folder = self.networks / result.network_id
         folder.mkdir(parents=True, exist_ok=True)
         taken = network_measurement(key_ms, phone=self.phone)
-        keep(taken, folder)
-        self._through(result, taken)
+        save_measurement(taken, folder)
+        self._finish(result, taken)
 
     def fail(self, result: TrialResult) -> None:
-        self._through(result, None)
+        self._finish(result, None)
 
-    def _through(self, result: TrialResult, measurement: NetworkMeasurement | None) -> None:
-        self._done.append(Measured(network_id=result.network_id, measurement=measurement))
+    def _finish(self, result: TrialResult, measurement: NetworkMeasurement | None) -> None:
+        self._done.append(FinishedNetwork(network_id=result.network_id, measurement=measurement))
 
-    def done(self) -> list[Measured]:
+    def done(self) -> list[FinishedNetwork]:
         found, self._done = self._done, []
         return found
 
@@ -242,7 +246,7 @@ def test_what_is_measured_while_it_is_asked_for_is_not_told_as_predicted(
     drawn = study.close()
     done = study.queue.done
 
-    def done_just_before() -> list[Measured]:
+    def done_just_before() -> list[FinishedNetwork]:
         found = done()
         study.queue.measure(drawn)
         study.queue.away = True
@@ -295,8 +299,8 @@ def test_settling_says_how_many_stay_predicted(study: Study) -> None:
 
     assert study.told() == [20.0]
     assert study.view.lines == [
-        "1 network(s) stay predicted, since the phone is away; the same command measures them when "
-        "it is back"
+        "1 network(s) stay predicted, since the phone is away. To measure them, run the same "
+        "command when it is back"
     ]
 
 

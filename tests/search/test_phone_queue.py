@@ -8,13 +8,13 @@ import pytest
 from jejunet_nas.errors import DeviceAwayError, DeviceError
 from jejunet_nas.records import GRAPH_NAMES, NetworkRecord
 from jejunet_nas.search import phone_queue as module
-from jejunet_nas.search.phone_queue import TRIES, Measuring
-from jejunet_nas.study.kept_measurements import kept
+from jejunet_nas.search.phone_queue import TRIES, PhoneQueue
+from jejunet_nas.study.kept_measurements import read_measurements
 from tests.search.build import result
 from tests.search.measured import OTHER_PHONE, PATIENCE_S, PHONE, FakePhone, Gate, Lines
 from tests.space.build import ARCHITECTURE
 
-Start = Callable[[FakePhone], Measuring]
+Start = Callable[[FakePhone], PhoneQueue]
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def lines() -> Lines:
 def start(tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Begin to measure on a phone; the thread has ended when the test has."""
     monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.01)
-    started: list[Measuring] = []
+    started: list[PhoneQueue] = []
 
-    def start(phone: FakePhone) -> Measuring:
-        started.append(Measuring(phone.open, tmp_path, lines.say))  # type: ignore[arg-type]
+    def start(phone: FakePhone) -> PhoneQueue:
+        started.append(PhoneQueue(phone.open, tmp_path, lines.say))  # type: ignore[arg-type]
         return started[-1]
 
     yield start
@@ -38,7 +38,7 @@ def start(tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Iter
         join(measuring)
 
 
-def join(measuring: Measuring) -> None:
+def join(measuring: PhoneQueue) -> None:
     measuring._thread.join(PATIENCE_S)
     assert not measuring._thread.is_alive(), "the thread does not end"
 
@@ -53,7 +53,7 @@ def graphs_of(*names: str) -> list[str]:
     return [f"{name}/{graph}" for name in names for graph in GRAPH_NAMES]
 
 
-def finish(measuring: Measuring) -> int:
+def finish(measuring: PhoneQueue) -> int:
     """Wait for the end of measuring, but not for ever; return how many networks are left."""
     left: list[int] = []
     waiting = threading.Thread(target=lambda: left.append(measuring.finish(lambda _: None)))
@@ -64,14 +64,16 @@ def finish(measuring: Measuring) -> int:
     return left[0]
 
 
-def through(measuring: Measuring) -> list[tuple[str, bool]]:
+def through(measuring: PhoneQueue) -> list[tuple[str, bool]]:
     """Return the networks that are through, and whether each was measured."""
     return [(each.network_id, each.measurement is not None) for each in measuring.done()]
 
 
 def measured(networks: Path) -> list[str]:
     """Return the networks with a measurement on disk."""
-    return [folder.name for folder in sorted(networks.iterdir()) if kept(folder, threads=1)]
+    return [
+        folder.name for folder in sorted(networks.iterdir()) if read_measurements(folder, threads=1)
+    ]
 
 
 def test_networks_are_measured_in_their_order_and_kept(
@@ -153,11 +155,11 @@ def test_a_phone_that_goes_away_and_comes_back_begins_its_network_anew(
     measuring = start(phone)
     measuring.submit(network(tmp_path, "a"))
 
-    lines.wait_for("measuring pauses, predictions stand in: the connection broke")
+    lines.wait_for("measuring pauses, and predictions are used meanwhile: the connection broke")
     assert (measuring.away, measured(tmp_path), through(measuring)) == (True, [], [])
     before = len(phone.taken)
     phone.come_back()
-    lines.wait_for("the phone is back: measuring goes on")
+    lines.wait_for("the phone is back: measuring continues")
 
     assert finish(measuring) == 0
     assert (before, phone.taken[before:]) == (GRAPH_NAMES.index(graph), graphs_of("a"))  # type: ignore[arg-type]
@@ -320,7 +322,7 @@ def test_a_graph_off_its_interval_and_one_that_is_unstable_are_told(
     finish(measuring)
 
     assert through(measuring) == [("a", True)]
-    assert len(lines.with_words("network a, key: measured 30.00 ms, predicted 20.00")) == 1
+    assert len(lines.with_words("network a, key: measured 30.00 ms, 1.50 of the")) == 1
     assert lines.with_words("unstable")[0] == "network a is unstable: key: the screen went off"
     assert len(lines.lines) == 2 * len(GRAPH_NAMES)
 

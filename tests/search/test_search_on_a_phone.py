@@ -14,14 +14,14 @@ import pytest
 import tensorflow as tf
 
 from jejunet_nas.errors import DeviceAwayError
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.search import closing
 from jejunet_nas.search import loop as search_module
 from jejunet_nas.search import phone_queue as measuring
 from jejunet_nas.search.loop import Budget, search
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.study.kept_measurements import kept, with_measured
+from jejunet_nas.study.kept_measurements import read_measurements, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings, read_study
 from tests.builders import write_graph
@@ -133,7 +133,9 @@ class Setting:
 
     def measures(self) -> list[int]:
         """Return how many measurements each network of the study has."""
-        return [len(kept(folder, threads=1)) for folder in self.trials.networks.iterdir()]
+        return [
+            len(read_measurements(folder, threads=1)) for folder in self.trials.networks.iterdir()
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ def setting(
     """A study on a phone; what was begun in the background has ended when the test has."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(measuring, "LOOK_AGAIN_S", 0.1)
-    monkeypatch.setattr(closing, "Protocol", functools.partial(Protocol, rounds=1))
+    monkeypatch.setattr(closing, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1))
     trials = TrialsWithGraphs(tmp_path / "tiny" / "networks", graph)
     install(monkeypatch, trials)
     setting = Setting(tmp_path, phone, adb_server, trials)
@@ -162,7 +164,7 @@ def setting(
     for thread in threading.enumerate():
         if thread.name == "measuring":
             thread.join(PATIENCE_S)
-            assert not thread.is_alive(), "measuring goes on"
+            assert not thread.is_alive(), "measuring continues"
 
 
 def wait_for(file: Path) -> None:
@@ -221,9 +223,9 @@ def test_a_phone_that_leaves_in_the_middle_and_comes_back_measures_all_in_the_en
     view = LoudView()
     setting.trials.meanwhile = {
         3: setting.unplug,
-        4: lambda: view.said.wait_for("measuring pauses, predictions stand in: "),
+        4: lambda: view.said.wait_for("measuring pauses, and predictions are used meanwhile: "),
         5: setting.replug,
-        6: lambda: view.said.wait_for("the phone is back: measuring goes on"),
+        6: lambda: view.said.wait_for("the phone is back: measuring continues"),
     }
 
     history = setting.run(7, view)
@@ -244,7 +246,7 @@ def test_a_phone_that_leaves_for_good_costs_no_trial_and_the_same_command_measur
     setting.trials.meanwhile = {
         2: lambda: view.said.wait_for("more than its interval allows"),  # the first is measured
         3: setting.unplug,
-        4: lambda: view.said.wait_for("measuring pauses, predictions stand in: "),
+        4: lambda: view.said.wait_for("measuring pauses, and predictions are used meanwhile: "),
     }
 
     history = setting.run(5, view)
@@ -255,7 +257,7 @@ def test_a_phone_that_leaves_for_good_costs_no_trial_and_the_same_command_measur
     left = sources(history).count("predicted")
     assert view.lines[-1].startswith(f"{left} network(s) stay predicted, since the phone is away")
 
-    with pytest.raises(DeviceAwayError, match="no phone is attached; allowed: "):
+    with pytest.raises(DeviceAwayError, match="no phone is attached"):
         setting.run(5, LoudView())
     setting.replug()
     again = setting.run(5, LoudView())
@@ -274,9 +276,9 @@ def test_a_phone_that_leaves_in_the_middle_of_a_run_loses_nothing(
     setting.phone.unplug_on = "run"
     view = LoudView()
     setting.trials.meanwhile = {
-        2: lambda: view.said.wait_for("measuring pauses, predictions stand in: "),
+        2: lambda: view.said.wait_for("measuring pauses, and predictions are used meanwhile: "),
         3: setting.replug,
-        4: lambda: view.said.wait_for("the phone is back: measuring goes on"),
+        4: lambda: view.said.wait_for("the phone is back: measuring continues"),
     }
 
     history = setting.run(4, view)
@@ -321,7 +323,7 @@ def test_without_a_phone_no_data_set_is_decoded(
     monkeypatch.setattr(search_module, "prepare", prepare)
     setting.unplug()
 
-    with pytest.raises(DeviceAwayError, match=r"no phone is attached; allowed: .*`adb devices`"):
+    with pytest.raises(DeviceAwayError, match=r"no phone is attached\. .*`adb devices`"):
         setting.run(3, LoudView())
 
     assert setting.trials.tried == []
@@ -410,12 +412,12 @@ def test_a_search_killed_while_a_trial_is_held_closes_it_in_the_next_run(
 # The command line, with a phone that is looked for often and measured in one short round.
 COMMAND = """\
 import functools, sys
-from jejunet_nas.latency.measuring_plan import Protocol
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.search import closing
 from jejunet_nas.search import phone_queue as measuring
 
 measuring.LOOK_AGAIN_S = 0.1
-closing.Protocol = functools.partial(Protocol, rounds=1, warmup_s=0, attempts=1)
+closing.MeasuringPlan = functools.partial(MeasuringPlan, rounds=1, warmup_s=0, attempts=1)
 from jejunet_nas.cli import main
 
 main(sys.argv[1:])
@@ -453,7 +455,7 @@ def test_a_real_search_measures_on_a_phone_that_leaves_and_comes_back(
     history = with_measured(ledger.history(), folder / "networks")
     assert sources(history) == ["measured"] * 2
     for trial in history.complete:
-        (taken,) = kept(folder / "networks" / trial.network_id, threads=1)
+        (taken,) = read_measurements(folder / "networks" / trial.network_id, threads=1)
         for one in taken.graphs.values():
             assert re.fullmatch("[0-9a-f]{12}", one.phone.serial_hash)
             assert (one.phone.name, one.phone.build[:15]) == ("Google Pixel 2", "google/walleye/")

@@ -10,10 +10,10 @@ from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.scoring.front import pareto_front
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.study.kept_measurements import (
-    keep,
-    kept,
     measured_trial,
-    off_the_interval,
+    outside_interval,
+    read_measurements,
+    save_measurement,
     unmeasured,
     with_measured,
 )
@@ -64,19 +64,19 @@ def means_ms(history: StudyHistory) -> list[float | None]:
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
 
-    file = keep(network_measurement(30.0), folder)
+    file = save_measurement(network_measurement(30.0), folder)
 
     assert file == folder / "measured" / f"{PHONE.serial_hash}-1.json"
-    assert kept(folder, threads=1) == [network_measurement(30.0)]
+    assert read_measurements(folder, threads=1) == [network_measurement(30.0)]
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_later_measurement_on_the_same_phone_takes_the_earliers_place(tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
-    keep(network_measurement(30.0), folder)
-    keep(network_measurement(33.0, second=5), folder)
+    save_measurement(network_measurement(30.0), folder)
+    save_measurement(network_measurement(33.0, second=5), folder)
 
-    assert kept(folder, threads=1) == [network_measurement(33.0, second=5)]
+    assert read_measurements(folder, threads=1) == [network_measurement(33.0, second=5)]
 
 
 def test_each_phone_has_its_measurement_the_oldest_first(tmp_path: Path) -> None:
@@ -89,35 +89,37 @@ def test_each_phone_has_its_measurement_the_oldest_first(tmp_path: Path) -> None
             for name, one in earlier.graphs.items()
         },
     )
-    keep(later, folder)
-    keep(earlier, folder)
+    save_measurement(later, folder)
+    save_measurement(earlier, folder)
 
-    assert kept(folder, threads=1) == [earlier, later]
+    assert read_measurements(folder, threads=1) == [earlier, later]
 
 
 def test_a_measurement_with_another_number_of_threads_does_not_count(tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
-    keep(network_measurement(30.0, threads=4), folder)
+    save_measurement(network_measurement(30.0, threads=4), folder)
 
-    assert kept(folder, threads=1) == []
-    assert kept(folder, threads=4) == [network_measurement(30.0, threads=4)]
+    assert read_measurements(folder, threads=1) == []
+    assert read_measurements(folder, threads=4) == [network_measurement(30.0, threads=4)]
     assert means_ms(with_measured(history(TRIAL), tmp_path)) == [None]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"graphs": {}}', "\udcff"])
 def test_a_damaged_file_is_as_good_as_none(text: str, tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
-    keep(network_measurement(30.0), folder).write_bytes(text.encode(errors="surrogateescape"))
-    keep(network_measurement(9.0, phone=OTHER_PHONE), folder)
+    save_measurement(network_measurement(30.0), folder).write_bytes(
+        text.encode(errors="surrogateescape")
+    )
+    save_measurement(network_measurement(9.0, phone=OTHER_PHONE), folder)
 
-    assert kept(folder, threads=1) == [network_measurement(9.0, phone=OTHER_PHONE)]
+    assert read_measurements(folder, threads=1) == [network_measurement(9.0, phone=OTHER_PHONE)]
 
 
 def test_a_measurement_that_lacks_a_graph_is_as_good_as_none(tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
-    keep(NetworkMeasurement(graphs={"key": measurement(30.0)}), folder)
+    save_measurement(NetworkMeasurement(graphs={"key": measurement(30.0)}), folder)
 
-    assert kept(folder, threads=1) == []
+    assert read_measurements(folder, threads=1) == []
 
 
 def test_the_walk_decides_what_a_measurement_means_for_a_trial() -> None:
@@ -156,7 +158,7 @@ def test_a_study_without_a_measurement_is_as_it_was(tmp_path: Path) -> None:
 def test_a_measurement_goes_to_all_trials_of_its_network_and_to_no_other(tmp_path: Path) -> None:
     first, other = two_networks()
     again = dataclasses.replace(first, number=2)
-    keep(network_measurement(30.0), network_folder(tmp_path, first))
+    save_measurement(network_measurement(30.0), network_folder(tmp_path, first))
 
     read = with_measured(history(first, other, again), tmp_path)
 
@@ -177,9 +179,11 @@ def test_the_figures_of_two_phones_are_never_mixed(
     asked: PhoneInfo | None, means: list[float | None], name: str, tmp_path: Path
 ) -> None:
     first, second = two_networks()
-    keep(network_measurement(30.0, second=1), network_folder(tmp_path, first))
-    keep(network_measurement(31.0, second=2), network_folder(tmp_path, second))
-    keep(network_measurement(9.0, phone=OTHER_PHONE, second=3), network_folder(tmp_path, first))
+    save_measurement(network_measurement(30.0, second=1), network_folder(tmp_path, first))
+    save_measurement(network_measurement(31.0, second=2), network_folder(tmp_path, second))
+    save_measurement(
+        network_measurement(9.0, phone=OTHER_PHONE, second=3), network_folder(tmp_path, first)
+    )
 
     read = with_measured(history(first, second), tmp_path, phone=asked)
 
@@ -191,7 +195,7 @@ def test_what_the_ledger_remembers_of_a_lost_file_is_not_mixed_in(tmp_path: Path
     on_an_unknown_phone = measured_trial(first, network_measurement(9.0), 24.0)
 
     assert means_ms(with_measured(history(on_an_unknown_phone, second), tmp_path)) == [None, None]
-    keep(network_measurement(30.0), network_folder(tmp_path, second))
+    save_measurement(network_measurement(30.0), network_folder(tmp_path, second))
     assert means_ms(with_measured(history(on_an_unknown_phone, second), tmp_path)) == [None, 30.0]
 
 
@@ -199,8 +203,8 @@ def test_a_front_is_ranked_by_what_was_measured(tmp_path: Path) -> None:
     first, second = two_networks()
     better, worse = sorted((first, second), key=lambda trial: -trial.score.miou)
     predicted = history(better, dataclasses.replace(worse, number=7))
-    keep(network_measurement(50.0), network_folder(tmp_path, better))
-    keep(network_measurement(10.0), network_folder(tmp_path, worse))
+    save_measurement(network_measurement(50.0), network_folder(tmp_path, better))
+    save_measurement(network_measurement(10.0), network_folder(tmp_path, worse))
 
     def on_front(read: StudyHistory) -> list[int]:
         points = [(trial.score.miou, trial.latency.mean_ms) for trial in read.complete]
@@ -216,10 +220,12 @@ def test_a_line_is_said_just_where_a_graph_is_off_its_interval(ms: float) -> Non
     assert TRIAL.network.latencies.key == expected
     figures = {"key": measurement(ms), "propagate": measurement(19.0), "gate": measurement(21.0)}
 
-    lines = off_the_interval(TRIAL.network, NetworkMeasurement(graphs=figures))
+    lines = outside_interval(TRIAL.network, NetworkMeasurement(graphs=figures))
 
     assert len(lines) == (not 19.0 <= ms <= 21.0)
-    assert all(line.startswith(f"key: measured {ms:.2f} ms, predicted 20.00 (") for line in lines)
+    assert all(
+        line.startswith(f"key: measured {ms:.2f} ms, {ms / 20:.2f} of the ") for line in lines
+    )
 
 
 def test_unmeasured_networks_come_once_in_the_order_of_their_trials() -> None:

@@ -17,11 +17,12 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
-from jejunet_nas.space.architecture import Architecture, Policy, network_id
+from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import material
 from jejunet_nas.trial import run as trial
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.store import network_name
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits, weights_of
 
@@ -265,7 +266,7 @@ def test_how_a_network_is_compressed_further_is_part_of_its_name(ran: Ran) -> No
     )
 
     names = {
-        network_id(network, trial._recipe_of(network, setup))
+        network_name(network, setup)
         for network in (TINY.network, pruned)
         for setup in (ran.setup, longer)
     }

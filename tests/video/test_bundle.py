@@ -54,33 +54,36 @@ def set_key(*place: str, to: object) -> Change:
 
 BAD: dict[str, tuple[Change, str]] = {
     "another format": (
-        set_key("format", to=1),
-        r"format is 1; allowed: 2\. Make the bundle again with this version: jejunet-nas export",
+        set_key("format", to=2),
+        r"format is 2; allowed: 3\. Export the trial again with this version: jejunet-nas export",
     ),
-    "no format": (lambda m: m.pop("format"), "format is None; allowed: 2"),
-    "an unknown key": (set_key("clas_names", to=1), "clas_names is no key; .* mean class_names"),
+    "no format": (lambda m: m.pop("format"), "format is None; allowed: 3"),
+    "an unknown key": (set_key("clas_names", to=1), "clas_names is an unknown key"),
     "one deep inside": (
         set_key("graphs", "key", "fil", to=""),
-        r"graphs\.key\.fil is no key; allowed: file, study_sha256, .*\. Did you mean file\?",
+        r"graphs\.key\.fil is an unknown key",
     ),
     "one of a tensor": (
         lambda m: m["graphs"]["key"]["inputs"][0].update(shap=1),
-        r"graphs\.key\.inputs\.0\.shap is no key; allowed: name, shape, .* mean shape\?",
+        r"graphs\.key\.inputs\.0\.shap is an unknown key",
     ),
     "one of the policy": (
         set_key("policy", "interval", to=3),
-        "policy: interval is no key; allowed: keyframe_interval,",
+        "policy.interval is an unknown key",
     ),
-    "a missing key": (lambda m: m.pop("keyframe_lag"), "keyframe_lag is missing; allowed: a value"),
+    "a missing key": (
+        lambda m: m.pop("keyframe_lag"),
+        r"keyframe_lag is missing\. Export",
+    ),
     "a missing one of the policy": (
         lambda m: m["policy"].pop("keyframe_interval"),
-        "policy: keyframe_interval is missing",
+        "policy.keyframe_interval is missing",
     ),
     "a graph that is not named": (lambda m: m["graphs"].pop("gate"), r"graphs\.gate is missing"),
     "a wrong type": (set_key("target_fps", to="24"), "target_fps is '24'; allowed: number"),
     "a wrong type in the policy": (
         set_key("policy", "keyframe_interval", to="4"),
-        "policy: keyframe_interval is '4'; allowed: integer",
+        "policy.keyframe_interval is '4'; allowed: integer",
     ),
     "a policy that is none": (
         set_key("policy", "keyframe_interval", to=0),
@@ -98,7 +101,7 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "a graph that is gone": (
         set_key("graphs", "key", "file", to="k.tflite"),
-        r"holds no k\.tflite; allowed: the key graph of its manifest\.json",
+        r"k\.tflite is missing\. Copy the whole bundle again",
     ),
 }
 
@@ -120,7 +123,7 @@ def test_a_manifest_that_is_none_is_refused_in_one_line(name: str, folder: Path)
 def test_a_manifest_that_was_changed_is_found_out(folder: Path) -> None:
     file = folder / "manifest.json"
     text = file.read_text(encoding="utf-8")
-    never = ('{"format": 2, "x": NaN}', '{"format": 2, "x": "\\ud800"}')
+    never = ('{"format": 3, "x": NaN}', '{"format": 3, "x": "\\ud800"}')
     spaced = (text.replace("\n", "\n\n", 1), f"{text} ")
     for changed in (text.replace("24.0", "25.0"), *spaced, *never):
         file.write_text(changed, encoding="utf-8")
@@ -133,25 +136,25 @@ def test_a_manifest_that_was_changed_is_found_out(folder: Path) -> None:
 def test_what_is_no_manifest_at_all_is_refused(text: str, folder: Path) -> None:
     (folder / "manifest.json").write_text(text)
 
-    with pytest.raises(SettingError, match=r"manifest\.json.*; allowed: (JSON|2)\."):
+    with pytest.raises(
+        SettingError, match=r"manifest\.json(: format is .*| cannot be read as JSON)"
+    ):
         read_bundle(folder)
 
 
 def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(SettingError, match="nowhere does not exist; allowed: a bundle, a folder"):
+    with pytest.raises(SettingError, match=r"nowhere/manifest\.json does not exist\. Give"):
         read_bundle(tmp_path / "nowhere")
-    with pytest.raises(SettingError, match=r"file is no whole \.zip .*; allowed: a bundle"):
+    with pytest.raises(SettingError, match=r"file cannot be unpacked .*\. Copy the bundle again"):
         read_bundle(tmp_path / "file")
-    with pytest.raises(SettingError, match=r"holds no manifest\.json; allowed: a bundle"):
+    with pytest.raises(SettingError, match=r"manifest\.json does not exist\. Give a bundle"):
         read_bundle(tmp_path)
 
 
 def test_a_graph_that_was_changed_is_found_out(folder: Path) -> None:
     (folder / "propagate.tflite").write_text("another graph")
 
-    with pytest.raises(
-        SettingError, match=r"propagate\.tflite has the SHA-256 [0-9a-f]{12}\.\.\.;"
-    ):
+    with pytest.raises(SettingError, match=r"propagate\.tflite was changed: its SHA-256 is not"):
         read_bundle(folder)

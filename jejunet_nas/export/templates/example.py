@@ -1,15 +1,14 @@
-"""Segments a video with the graphs that lie beside this file, as its manifest.json says.
+"""Segments a video with the graphs in this folder, as manifest.json says.
 
     pip install ai-edge-litert numpy pillow
     python example.py FRAMES --out segmented
 
-FRAMES is a folder of pictures, taken in the order of their names, or a picture of several frames
-(GIF, WebP, APNG, TIFF). Pillow decodes no video: `ffmpeg -i street.mp4 frames/%05d.png` makes a
-folder of one.
+FRAMES is a folder of images, in the order of their names, or an animated image (GIF, WebP, APNG,
+TIFF). Convert a video to a folder of frames first: `ffmpeg -i street.mp4 frames/%05d.png`.
 
-What is written: masks/00000.png and so on, class indices with the palette of the manifest, and
-overlays/00000.png, the frames with their masks laid over. Everything that a port of it to another
-language has to do is in the class `Segmenter`.
+Output: masks/00000.png and so on, class indices with the palette of the manifest, and
+overlays/00000.png, the frames with their masks in colour. To use the bundle in another language,
+port the class `Segmenter`.
 """
 
 import argparse
@@ -29,7 +28,7 @@ TINT = 0.5  # share of a class's colour in an overlay
 
 
 class Graph:
-    """One .tflite graph: arrays by name in, arrays by name out."""
+    """One .tflite graph, with its inputs and outputs by name."""
 
     def __init__(self, file: Path, threads: int) -> None:
         self._interpreter = Interpreter(model_path=str(file), num_threads=threads)
@@ -38,7 +37,7 @@ class Graph:
         self._outputs = {t["name"]: t["index"] for t in self._interpreter.get_output_details()}
 
     def run(self, **inputs: Any) -> dict[str, Any]:
-        """Run the graph once; every array has its batch axis."""
+        """Return the outputs; every array has a batch axis."""
         for name, value in inputs.items():
             self._interpreter.set_tensor(self._inputs[name], value)
         self._interpreter.invoke()
@@ -46,14 +45,14 @@ class Graph:
 
 
 class Keyframe:
-    """What a keyframe leaves behind for the frames after it."""
+    """The results of a keyframe that the frames after it use."""
 
     def __init__(self, number: int, mask: Any, context: Any, thumbnail: Any) -> None:
         self.number, self.mask, self.context, self.thumbnail = number, mask, context, thumbnail
 
 
 class Segmenter:
-    """Runs the graphs on the frames of one video, in the order of time, under the policy."""
+    """Runs the graphs on the frames of one video, in order, under the policy."""
 
     def __init__(self, bundle: Path, threads: int = 1) -> None:
         self.manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
@@ -67,13 +66,13 @@ class Segmenter:
         self._score = tensor(graphs["gate"]["outputs"], "score")
         self._number = 0
         self._since: int | None = None  # frames since a keyframe began; None before the first
-        self._keyframe: Keyframe | None = None  # the one that frames make do with
+        self._keyframe: Keyframe | None = None  # the one that frames use
         self._coming: Keyframe | None = None  # the one that runs in the background
 
     def segment(self, frame: Any) -> tuple[Any, str]:
-        """Return the mask of `frame` (uint8 [height, width, 3], RGB) and the path it took.
+        """Return the mask of `frame` (uint8 [height, width, 3], RGB) and its path.
 
-        The mask is uint8 [h, w] at the graphs' own size, class indices.
+        The mask is uint8 [h, w], class indices, at the size of the graphs' output.
         """
         picture = self._resized(frame)
         self._take_up()
@@ -87,7 +86,7 @@ class Segmenter:
         return mask, path
 
     def _path(self, picture: Any, score: float | None) -> str:
-        """Choose the path of the next frame; where that begins a keyframe, run it."""
+        """Return the path of the next frame; run the key graph if it is a keyframe."""
         policy, background = self._policy, self._policy["asynchronous"]
         refresh, reuse = policy["refresh_above"], policy["reuse_below"]
         far = score is not None and refresh is not None and score > refresh
@@ -97,7 +96,7 @@ class Segmenter:
             self._since = 1
             return "key"
         if wanted and self._coming is None:
-            # On a phone this runs on a thread of its own, and is taken up when it is done.
+            # On a phone, run this on a separate thread.
             self._coming = self._key(picture)
             self._since = 0
         self._since = (self._since or 0) + 1
@@ -106,7 +105,7 @@ class Segmenter:
         return str(policy["between_keyframes"])
 
     def _take_up(self) -> None:
-        """Take up the keyframe in the background, as many frames later as it was scored with."""
+        """Use the keyframe in the background, `keyframe_lag` frames after it began."""
         coming = self._coming
         if coming and self._number - coming.number >= self.manifest["keyframe_lag"]:
             self._keyframe, self._coming = coming, None
@@ -115,7 +114,7 @@ class Segmenter:
         return self._since is None or self._since >= self._policy["keyframe_interval"]
 
     def _asks_gate(self) -> bool:
-        """Whether anything about the next frame depends on the gate."""
+        """Whether the path of the next frame depends on the gate."""
         reuse, refresh = self._policy["reuse_below"], self._policy["refresh_above"]
         if self._keyframe is None or (reuse is None and refresh is None):
             return False
@@ -134,7 +133,7 @@ class Segmenter:
         return outputs["class_map"][0]
 
     def _gate_score(self, picture: Any) -> float:
-        """Return how far the keyframe's mask is out of date, 0 to 1."""
+        """Return how outdated the keyframe's mask is, 0 to 1."""
         assert self._keyframe is not None, "there is a keyframe to compare with"
         now, then = self._thumbnail(picture)[None], self._keyframe.thumbnail[None]
         stored = self._graphs["gate"].run(now=now, keyframe=then)["score"].item()
@@ -151,7 +150,7 @@ class Segmenter:
         return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
 
     def _thumbnail(self, picture: Any) -> Any:
-        """Return the means of squares, rounded down."""
+        """Return the picture with each square of pixels averaged and rounded down."""
         step = self._input["thumbnail_stride"]
         height, width, _ = picture.shape
         squares = picture.reshape(height // step, step, width // step, step, 3)
@@ -159,12 +158,12 @@ class Segmenter:
 
 
 def tensor(tensors: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """Return what the manifest says of the tensor `name`."""
+    """Return the manifest's entry of the tensor `name`."""
     return next(each for each in tensors if each["name"] == name)
 
 
 def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
-    """Return 256 values that take the key graph's context to propagate's scale; None if alike."""
+    """Return a table from the key graph's context values to propagate's; None if they are equal."""
     if [source[k] for k in ("scale", "zero_point")] == [target[k] for k in ("scale", "zero_point")]:
         return None
     stored = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
@@ -174,7 +173,7 @@ def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
 
 
 def frames_of(place: Path) -> Iterator[Any]:
-    """Yield the frames of a folder or of a picture of several, uint8 [height, width, 3], RGB."""
+    """Yield the frames of a folder or an animated image, uint8 [height, width, 3], RGB."""
     if place.is_dir():
         files = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
         for file in sorted(files, key=lambda each: natural_key(each.name)):
@@ -187,35 +186,36 @@ def frames_of(place: Path) -> Iterator[Any]:
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Return what sorts frame 2 before frame 10."""
+    """Return a sort key that puts frame 2 before frame 10."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts] + [(2, 0, name)]
 
 
 def as_large_as(frame: Any, mask: Any) -> Any:
-    """Return `mask` at the size of `frame`, each pixel that of the nearest one."""
+    """Return `mask` at the size of `frame`, by nearest-neighbour resizing."""
     height, width = frame.shape[:2]
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
 
 
 def main() -> None:
-    """Read the command line, segment, write."""
+    """Segment the frames that the command line names, and write masks and overlays."""
     parser = argparse.ArgumentParser(
-        description="Segment a folder of frames, or an animated picture, with this bundle's "
-        "graphs. Needs ai-edge-litert, numpy and pillow. There is no video decoder in them: turn "
-        "a video into a folder of frames first, with ffmpeg -i VIDEO frames/%%05d.png."
+        description="Segment a folder of frames, or an animated image, with this bundle's graphs. "
+        "Needs ai-edge-litert, numpy and pillow. Does not decode videos: convert a video to a "
+        "folder of frames first, with ffmpeg -i VIDEO frames/%05d.png."
     )
-    parser.add_argument("frames", type=Path, help="a folder of frames, or a GIF, WebP, APNG, TIFF")
-    parser.add_argument("--out", type=Path, required=True, help="a folder to write to")
-    parser.add_argument("--bundle", type=Path, default=Path(__file__).parent, help="its folder")
-    parser.add_argument("--threads", type=int, default=1, help="of each graph")
+    parser.add_argument("frames", type=Path, help="folder of images, or a GIF, WebP, APNG or TIFF")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--threads", type=int, default=1, help="threads per graph [default: 1]")
     parser.add_argument(
-        "--graph-size", action="store_true", help="masks as the graphs give them, no overlays"
+        "--graph-size",
+        action="store_true",
+        help="masks in the graphs' output size, no overlays",
     )
     given = parser.parse_args()
     if not given.frames.exists():
-        sys.exit(f"{given.frames} does not exist; allowed: a folder of frames, or a picture.")
-    segmenter = Segmenter(given.bundle, given.threads)
+        sys.exit(f"{given.frames} does not exist. Give a folder of images, or an animated image.")
+    segmenter = Segmenter(Path(__file__).parent, given.threads)
     palette = np.array(segmenter.manifest["palette"], np.uint8)
     counts: dict[str, int] = {}
     for number, frame in enumerate(frames_of(given.frames)):
@@ -235,7 +235,7 @@ def main() -> None:
 
 
 def save(image: Any, file: Path) -> None:
-    """Write a picture, and the folder that it goes to."""
+    """Save an image, and create its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     image.save(file)
 

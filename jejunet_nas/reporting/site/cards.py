@@ -21,7 +21,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import network_words, policy_words
+from jejunet_nas.records.words import network_words, per_cent, policy_words
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.front import knee
 from jejunet_nas.scoring.ranking import front_of
@@ -152,7 +152,7 @@ def _pictures(pictures: TrialPictures | None) -> list[Mapping[str, str]]:
     return [
         {
             "title": _TITLES[frame.role].format(frame.clip),
-            "note": f"frame {frame.frame}, {frame.path}; clip {100 * frame.clip_miou:.1f} mIoU",
+            "note": f"frame {frame.frame}, {frame.path}; clip {per_cent(frame.clip_miou)} mIoU",
             "data": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
         }
         for frame, jpeg in zip(pictures.frames, pictures.jpegs, strict=True)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from jejunet_nas.records import StudyHistory
+from jejunet_nas.records.words import per_cent
 from jejunet_nas.reporting.progress import progress
 from jejunet_nas.reporting.site.plot import Chart, bar, chart, scatter
 
@@ -71,7 +72,7 @@ def stages_chart(history: StudyHistory) -> Chart:
         orientation="h",
         x=[spent[stage] / 60 for stage in order],
         y=order,
-        text=[f"{100 * spent[stage] / whole:.0f} %" for stage in order],
+        text=[f"{per_cent(spent[stage] / whole, 0)} %" for stage in order],
         textposition="outside",
         cliponaxis=False,
         meta={"role": "front"},

@@ -10,7 +10,7 @@ from typing import Any
 
 from jejunet_nas.files import write_whole
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import architecture_words, latency_words, one_line
+from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.site.plot import (
     LEGEND_ABOVE,
@@ -88,17 +88,17 @@ def _best(history: StudyHistory, number: int | None) -> dict[str, Any] | None:
 def _lead_words(lead: Lead, first: str) -> str:
     """Return how a study stands to the first one, in a sentence or two."""
     words = (
-        f"{one_line(lead.study)} attains more than {first} over {100 * lead.ahead:.0f} % of the "
-        f"latency range, and less over {100 * lead.behind:.0f} %"
+        f"{one_line(lead.study)} attains more than {first} over {per_cent(lead.ahead, 0)} % of the "
+        f"latency range, and less over {per_cent(lead.behind, 0)} %"
     )
     if lead.mean_miou is not None:
-        words += f"; where both attain anything it is {100 * lead.mean_miou:+.1f} points"
+        words += f"; where both attain anything it is {points(lead.mean_miou)} points"
     words += "."
     if lead.best is not None:
-        words += f" Its best trial is {100 * lead.best.miou:+.1f} points against theirs"
+        words += f" Its best trial is {points(lead.best.miou)} points against theirs"
         if lead.best.interval is not None:
             low, high = lead.best.interval.low, lead.best.interval.high
-            words += f" ({100 * low:+.1f} to {100 * high:+.1f} in 95 of 100 redraws of the clips)"
+            words += f" ({points(low)} to {points(high)} in 95 of 100 redraws of the clips)"
         words += "."
     return words
 

@@ -11,7 +11,7 @@ from typing import Any
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line
+from jejunet_nas.records.words import latency_words, one_line, per_cent
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, answer, sentences
 from jejunet_nas.reporting.site.cards import card, roles
 from jejunet_nas.reporting.site.charts import (
@@ -118,10 +118,10 @@ def _why(history: StudyHistory) -> list[str]:
     share = 1 - video.latency.mean_ms / whole.latency.mean_ms
     return [
         f"The best that runs the whole network on every frame is trial {whole.number}: "
-        f"{100 * whole.score.miou:.1f} mIoU in {whole.latency.mean_ms:.1f} ms.",
-        f"With a video policy trial {video.number} comes to {100 * video.score.miou:.1f} in "
+        f"{per_cent(whole.score.miou)} mIoU in {whole.latency.mean_ms:.1f} ms.",
+        f"With a video policy trial {video.number} comes to {per_cent(video.score.miou)} in "
         f"{video.latency.mean_ms:.1f} ms: {points:+.1f} points, "
-        f"{abs(100 * share):.0f} % {'less' if share >= 0 else 'more'} time a frame.",
+        f"{per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time a frame.",
     ]
 
 
@@ -144,7 +144,7 @@ def _reasons(history: StudyHistory) -> list[str]:
     best, fastest = front[0], front[-1]
     told = [
         f"Of {len(feasible(history))} architectures that meet {history.target_fps:g} fps, trial "
-        f"{best.number} has the best mIoU, {100 * best.score.miou:.1f} %, at "
+        f"{best.number} has the best mIoU, {per_cent(best.score.miou)} %, at "
         f"{best.latency.mean_ms:.1f} ms a frame ({best.latency.source}).",
         *_why(history),
     ]
@@ -152,7 +152,7 @@ def _reasons(history: StudyHistory) -> list[str]:
         told.append(
             f"The fastest of the front, trial {fastest.number}, takes "
             f"{fastest.latency.mean_ms:.1f} ms and gives up "
-            f"{100 * (best.score.miou - fastest.score.miou):.1f} points."
+            f"{per_cent(best.score.miou - fastest.score.miou)} points."
         )
     return told
 

@@ -1,4 +1,4 @@
-"""A phone that is nothing but six costs, and probes that cost nothing to build."""
+"""A fake phone of six costs, and probes that need no building."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def random_costs(seed: int) -> Costs:
 
 
 @dataclasses.dataclass
-class MadeUpPhone:
+class FakePhone:
     """Times an unbuilt probe by `costs`, with 1 % of noise; `failing` probes do not run."""
 
     costs: Costs

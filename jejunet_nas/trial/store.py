@@ -1,0 +1,82 @@
+"""Store: the folder of a trained network, named by its id, in which a later trial finds it.
+
+    <network_id>/    network.json  recipe.json  weights.npz  *.tflite  record.json
+
+A folder is filled under another name and renamed when it is complete. An interrupted trial leaves
+no record, and its network is made again.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from jejunet_nas.compression.chain import chain_in_words, chain_of
+from jejunet_nas.errors import SettingError
+from jejunet_nas.networks.build import KerasNetwork, build_network
+from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
+from jejunet_nas.space.architecture import Network, canonical_json, network_id
+from jejunet_nas.trial.setup import NetworkJob, TrialSetup
+
+WEIGHTS = "weights.npz"
+RECORD = "record.json"
+
+
+def network_name(network: Network, setup: TrialSetup) -> str:
+    """Return the id of `network` as trained and compressed in this study."""
+    recipe: Mapping[str, Any] = setup.recipe
+    if network != network.as_trained:
+        recipe = {**recipe, "chain": chain_in_words(chain_of(network, setup.compression))}
+    return network_id(network, recipe)
+
+
+def find_network(network: Network, setup: TrialSetup) -> NetworkRecord | None:
+    """Return the record of `network`, or None before it was made."""
+    return read_record(NetworkRecord, setup.folder / network_name(network, setup) / RECORD)
+
+
+def read_record(kind: type[Record], file: Path) -> Record | None:
+    """Return the record in `file`, or None where it is missing or not readable."""
+    try:
+        return from_json(kind, file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails."""
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def write_record(record: NetworkRecord, job: NetworkJob) -> None:
+    """Write the record, the network and its recipe into the folder of `job`."""
+    recipe = json.dumps(job.setup.recipe, indent=2, sort_keys=True)
+    (job.folder / "network.json").write_text(canonical_json(job.network))
+    (job.folder / "recipe.json").write_text(recipe)
+    (job.folder / RECORD).write_text(to_json(record, indent=2))
+
+
+def trained_network(record: NetworkRecord, setup: TrialSetup) -> KerasNetwork:
+    """Return the network of `record` as trained, before pruning and quantisation-aware training.
+
+    Raises `SettingError` where its weights are missing.
+    """
+    file = setup.folder / (record.compressed_from or record.network_id) / WEIGHTS
+    if not file.is_file():
+        raise SettingError(
+            f"{file}, the weights that the search left, is missing. Copy the study's folder "
+            "again, or search again."
+        )
+    keras = build_network(record.network.as_trained, len(record.class_names), seed=0)
+    keras.load_weights(file)
+    return keras
