@@ -43,7 +43,8 @@ class CompressedNetwork:
 
     trained: the float network after pruning and clustering. int8: the network in the int8 graphs,
     in floats; None for float graphs. files: the graphs. reference: the float network that `frames`
-    compare the graphs with. train_s: of training; convert_s: of calibration and conversion.
+    compare the graphs with. equalized, bias_corrected: the corrections of post-training int8.
+    train_s: of training; convert_s: of calibration and conversion.
     """
 
     trained: KerasNetwork
