@@ -1,4 +1,4 @@
-"""The command `compress`: a trial's network compressed in several ways, and what each costs."""
+"""The command `compress`: compare compression settings on a trial's network."""
 
 import dataclasses
 from contextlib import closing
@@ -24,8 +24,17 @@ from jejunet_nas.errors import TrialError
 if TYPE_CHECKING:
     from jejunet_nas.records.rows import CompressionRow
 
-FREE = ("float32", "float16", "dynamic", "int8")  # that need no training
-COMPRESSED = "compressed"  # the folder of what was made, in the study's own
+FREE = ("float32", "float16", "dynamic", "int8")  # formats without training
+COMPRESSED = "compressed"  # the folder of graphs and rows, in the study's own
+
+Chains = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="METHOD[:NAME=VALUE,...] + ...; methods: prune, cluster, float32, float16, dynamic, "
+        "int8, qat. Repeatable [default: each format without training]. Values that are not given "
+        "have the program's defaults, not the study's."
+    ),
+]
 
 
 def compress(
@@ -33,14 +42,7 @@ def compress(
     trial: Annotated[
         int | None, typer.Option(help="Trial [default: the front's best mIoU].")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="METHOD[:NAME=VALUE,...] + ...; methods: prune, cluster, float32, float16, "
-            "dynamic, int8, qat. Once for each way [default: those without training]. What is not "
-            "said is as the program has it, whatever the study says."
-        ),
-    ] = None,
+    settings: Chains = None,
     frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
     data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     out: Annotated[
@@ -49,10 +51,10 @@ def compress(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compress a trial's network in several ways: what each costs, and what it brings.
+    """Compare compression settings on a trial's network: mIoU, latency, file size.
 
-    It starts from the weights that the network was trained to. Graphs and figures are kept in
-    studies/NAME/compressed, so that the same command goes on where it was interrupted.
+    Each starts from the trained weights. Graphs and figures are kept in studies/NAME/compressed;
+    the same command resumes where it was interrupted.
     """
     overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
     from jejunet_nas.compression.chain import chain_from_words
@@ -81,22 +83,19 @@ def compress(
                 view.stage,
                 frames=frames,
             )
-    if failures:
-        say = sayer(Console(stderr=True))
-        for failure in failures:
-            say(failure)
+    say = sayer(Console(stderr=True))
+    for failure in failures:
+        say(failure)
     if not rows:
-        raise TrialError(f"none of {len(chains)} ways could be gone: {failures[0]}")
+        raise TrialError(f"All {len(chains)} compression settings failed; the first: {failures[0]}")
     text = compression_page(rows, chosen.trial, history=chosen.history, frames=frames)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    if as_json:
-        print_json(list(map(_plain, rows)))
-    else:
-        typer.echo(text)
-    sayer(Console(stderr=True))(f"compression: {target}")
+    print_json(list(map(_plain, rows))) if as_json else typer.echo(text)
+    say(f"compression: {target}")
     if failures:
-        raise TrialError(f"{len(failures)} of {len(chains)} ways could not be gone; see above.")
+        failed = f"{len(failures)} of {len(chains)} compression settings failed"
+        raise TrialError(f"{failed}; see the messages above.")
 
 
 def _plain(row: "CompressionRow") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command `policies`: ways of choosing keyframes for a trial's network, compared."""
+"""The command `policies`: compare ways of choosing keyframes for a trial's network."""
 
 import dataclasses
 from pathlib import Path
@@ -33,7 +33,7 @@ def policies(
 ) -> None:
     """Compare ways of choosing keyframes for a trial's network, at equal mean latency.
 
-    Latencies are those that were predicted when it was searched.
+    Latencies are the predictions of the search.
     """
     overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
 

@@ -4,27 +4,22 @@ It uses tensorflow-model-optimization's wrappers. LiteRT gets no faster; a compr
 smaller, since the same few values repeat.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import tf_keras
 from tensorflow_model_optimization.clustering.keras import CentroidInitialization, cluster_weights
 
+from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.pruning import unwrapped
 from jejunet_nas.compression.settings import Clustering
 from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
 from jejunet_nas.networks.keras_layers import KerasLayers
-from jejunet_nas.progress import Tell
-from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material
 
 
 def train_clustered(
     network: KerasNetwork,
     settings: Clustering,
-    material: Material,
-    pictures: Sequence[Pictures],
-    tell: Tell,
+    tuning: FineTuning,
     *,
     keep_zeros: bool,
 ) -> KerasNetwork:
@@ -51,17 +46,10 @@ def train_clustered(
         )
         return wrappers[layer.name]
 
-    start_naming_anew(material.training.seed)
+    start_naming_anew(tuning.material.training.seed)
     layers = KerasLayers(ready)
     clustered = assemble(network.network, network.classes, layers, layers.by_name)
-    material.train(
-        clustered,
-        pictures,
-        tell,
-        what="train with clusters",
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-    )
+    tuning.train(clustered, settings, "train with clusters")
     weights: dict[str, list[Any]] = {}
     for name, wrapper in wrappers.items():
         wrapper.update_clustered_weights_associations()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from jejunet_nas.compression.check import check_agreement
 from jejunet_nas.compression.convert import FloatWeights
+from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.graphs import Int8Network, write_float_graphs
 from jejunet_nas.compression.metadata import write_metadata
 from jejunet_nas.compression.post_training import quantize_after_training
@@ -44,7 +45,8 @@ class CompressedNetwork:
 
     trained: the float network after pruning and clustering. int8: the network in the int8 graphs,
     in floats; None for float graphs. files: the graphs. reference: the float network that `frames`
-    compare the graphs with. train_s: of training; convert_s: of calibration and conversion.
+    compare the graphs with. equalized, bias_corrected: the corrections of post-training int8.
+    train_s: of training; convert_s: of calibration and conversion.
     """
 
     trained: KerasNetwork
@@ -92,9 +94,10 @@ def compress(
     if methods or isinstance(form, QuantizationAware):
         with clock.stage("train"):
             pictures = material.pictures(network.network, tell)
+    tuning = FineTuning(material=material, pictures=pictures, tell=tell)
     for method in methods:
         with clock.stage("train"):
-            network = _apply(method, network, chain, material, pictures, frames, tell)
+            network = _apply(method, network, chain, frames, tuning)
     reference, int8, found = network.folded(), None, None
     if isinstance(form, PostTrainingInt8 | QuantizationAware):
         with clock.stage("convert"):
@@ -102,7 +105,7 @@ def compress(
         int8, weights = found.int8, found.float_weights
         if isinstance(form, QuantizationAware):
             with clock.stage("train"):
-                int8 = _train_quantized(int8, form, chain, material, pictures, tell)
+                int8 = _train_quantized(int8, form, chain, tuning)
             weights = int8.weights
         reference = FoldedNetwork(network.network, network.classes, FoldedLayers(weights))
     with clock.stage("convert"):
@@ -134,51 +137,31 @@ def _calibrating(chain: Chain, given: PostTrainingInt8 | None) -> PostTrainingIn
 
 
 def _apply(
-    method: Method,
-    network: KerasNetwork,
-    chain: Chain,
-    material: Material,
-    pictures: Sequence[Pictures],
-    frames: Frames,
-    tell: Tell,
+    method: Method, network: KerasNetwork, chain: Chain, frames: Frames, tuning: FineTuning
 ) -> KerasNetwork:
     # tensorflow-model-optimization takes seconds to import, and most trials need none of it.
     if isinstance(method, Clustering):
         from jejunet_nas.compression.clustering import train_clustered
 
-        return train_clustered(
-            network, method, material, pictures, tell, keep_zeros=_leaves_zeros(chain)
-        )
+        return train_clustered(network, method, tuning, keep_zeros=_leaves_zeros(chain))
     assert isinstance(method, Pruning), method
     from jejunet_nas.compression.pruning import cut_channels, train_sparse
 
     if method.kind == "magnitude":
-        return train_sparse(network, method, material, pictures, tell)
+        return train_sparse(network, method, tuning)
     pruned = cut_channels(network, method.share, frames)
-    material.train(
-        pruned,
-        pictures,
-        tell,
-        what="train with fewer channels",
-        steps=method.steps,
-        learning_rate=method.learning_rate,
-    )
+    tuning.train(pruned, method, "train with fewer channels")
     return pruned
 
 
 def _train_quantized(
-    int8: Int8Network,
-    settings: QuantizationAware,
-    chain: Chain,
-    material: Material,
-    pictures: Sequence[Pictures],
-    tell: Tell,
+    int8: Int8Network, settings: QuantizationAware, chain: Chain, tuning: FineTuning
 ) -> Int8Network:
     from jejunet_nas.compression.keeping import Keeping
     from jejunet_nas.compression.quantization_aware import train_quantized
 
     keep = Keeping.of(int8.weights, zeros=_leaves_zeros(chain), clusters=_clusters(chain))
-    return train_quantized(int8, settings, material, pictures, tell, keep=keep)
+    return train_quantized(int8, settings, tuning, keep)
 
 
 def _leaves_zeros(chain: Chain) -> bool:

@@ -9,7 +9,7 @@ tensorflow-model-optimization's wrappers. LiteRT gets no faster; only a compress
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.sparsity.keras import PolynomialDecay, prune_low_magnitude
 
+from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.settings import Pruning
 from jejunet_nas.compression.statistics import PIXELS, CalibrationInputs, Values
 from jejunet_nas.networks.build import (
@@ -30,9 +31,6 @@ from jejunet_nas.networks.build import (
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.wiring import Part, Wiring, read_wiring
-from jejunet_nas.progress import Tell
-from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material
 
 RISING_SHARE = 0.6  # of the steps, in which the share of zeros rises
 UPDATE_EVERY = 5  # steps, after which the smallest weights are chosen again
@@ -59,13 +57,7 @@ def cut_channels(
     return pruned
 
 
-def train_sparse(
-    network: KerasNetwork,
-    settings: Pruning,
-    material: Material,
-    pictures: Sequence[Pictures],
-    tell: Tell,
-) -> KerasNetwork:
+def train_sparse(network: KerasNetwork, settings: Pruning, tuning: FineTuning) -> KerasNetwork:
     """Return `network`, fine-tuned while a rising share of its weights becomes 0."""
     wrappers: list[Any] = []
     rising = max(1, round(settings.steps * RISING_SHARE))
@@ -84,7 +76,7 @@ def train_sparse(
         wrappers.append(prune_low_magnitude(layer, pruning_schedule=schedule))
         return wrappers[-1]
 
-    start_naming_anew(material.training.seed)
+    start_naming_anew(tuning.material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
     _set_weights(sparse, network)
@@ -98,15 +90,7 @@ def train_sparse(
 
     for wrapper in wrappers:
         wrapper.pruning_step.assign(0)
-    material.train(
-        sparse,
-        pictures,
-        tell,
-        what="train with fewer weights",
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        after_step=count_steps,
-    )
+    tuning.train(sparse, settings, "train with fewer weights", after_step=count_steps)
     for wrapper in wrappers:
         for weight, mask, _ in wrapper.pruning_vars:
             weight.assign(weight * mask)  # the last step changed them again

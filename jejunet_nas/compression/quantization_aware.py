@@ -8,13 +8,14 @@ converter does.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.quantization.keras.quantizers import MovingAverageQuantizer
 
+from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.graphs import Int8Network
 from jejunet_nas.compression.keeping import Keeping
 from jejunet_nas.compression.rounding import Range, Ranges, Rounding, rounded_kernel
@@ -22,38 +23,23 @@ from jejunet_nas.compression.settings import QuantizationAware
 from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
 from jejunet_nas.networks.wiring import Wiring, read_wiring
-from jejunet_nas.progress import Tell
-from jejunet_nas.records import Pictures
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.material import Material
 
 GATE_LEARNING_RATE = 1e-3
 
 
 def train_quantized(
-    start: Int8Network,
-    settings: QuantizationAware,
-    material: Material,
-    pictures: Sequence[Pictures],
-    tell: Tell,
-    *,
-    keep: Keeping | None = None,
+    start: Int8Network, settings: QuantizationAware, tuning: FineTuning, keep: Keeping
 ) -> Int8Network:
     """Return `start`, the result of post-training int8, fine-tuned with rounding.
 
     keep: zeros and clusters of the kernels that training must not change.
     """
+    material = tuning.material
     network = quantized_network(start, seed=material.training.seed)
-    material.train(
-        network,
-        pictures,
-        tell,
-        what="train with rounding",
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        after_step=keep.restorer(network.layers) if keep else lambda: None,
-    )
-    tell("train the gate with rounding", 0, 1)
+    restore = keep.restorer(network.layers)
+    tuning.train(network, settings, "train with rounding", after_step=restore)
+    tuning.tell("train the gate with rounding", 0, 1)
     train_gate(
         network,
         material.split,

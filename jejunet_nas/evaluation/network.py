@@ -51,11 +51,9 @@ def own_gate(results: ClipResults) -> Gate:
 class Evaluation:
     """One network's graphs on the clips of a validation split."""
 
-    def __init__(
-        self, val: DataSplit, files: Mapping[GraphName, Path], *, threads: int = 1
-    ) -> None:
+    def __init__(self, val: DataSplit, files: Mapping[GraphName, Path]) -> None:
         """Open the graphs; read the masks and gate scores that an earlier evaluation kept."""
-        graphs = NetworkGraphs(files, threads=threads)
+        graphs = NetworkGraphs(files)
         self._val = val
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
         results = [ClipResults(clip, graphs) for clip in val.clips]
@@ -66,7 +64,7 @@ class Evaluation:
         ]
 
     def judge_gate(self, *, longest_age: int) -> GateRecord:
-        """Return how accurate the gate's scores are."""
+        """Return the errors of the gate's scores."""
         results = [clip.results for clip in self._clips]
         judged = judge_gate(results, len(self._val.class_names), longest_age=longest_age)
         self._keep()
@@ -152,19 +150,16 @@ class _ClipEvaluation:
         return len(self._clip)
 
     def walk(self, policy: Policy, lag: int, gate_of: GateOf) -> tuple[Walk, FramePaths]:
-        """Return the walk of a policy over the clip, and the part of it that a trial keeps."""
         in_background = lag if policy.asynchronous else None
         taken = walk(len(self), policy, gate_of(self.results), lag=in_background)
         gated = [score is not None for score in taken.gate_scores]
         return taken, FramePaths.of(self.name, taken.paths, gated, lag=in_background)
 
     def score(self, taken: Walk) -> ClipScore:
-        """Return intersections and unions over the annotated frames."""
         counts = [self._counts(t, taken.shown[t]) for t in self._annotated]
         return clip_score(self._clip, counts, self._classes)
 
     def temporal(self, taken: Walk) -> ClipTemporal:
-        """Return how the masks behave over time."""
         at = [(t, taken.shown[t]) for t in self._annotated]
         return clip_temporal(
             self._clip.name,

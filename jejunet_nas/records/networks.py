@@ -1,4 +1,4 @@
-"""Networks: what is known of one once it is trained and quantised, whatever policy runs it."""
+"""Networks: records of a trained and quantised network, which do not depend on a policy."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ from jejunet_nas.space.architecture import Network
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRecord:
-    """One graph on disk, and what the check after conversion found.
+    """One graph on disk, as the check after conversion found it.
 
-    deflated_bytes: of the file as zip packs it, which is what an app's download grows by.
-    zero_weights: share of the convolutions' weights. values_a_channel: how many different weights
-    an output channel has, in the mean.
+    deflated_bytes: size of the zipped file, which an app's download grows by. zero_weights: share
+    of the convolutions' weights. values_a_channel: mean number of different weights per output
+    channel.
     """
 
     file: str  # beside record.json
@@ -20,14 +20,14 @@ class GraphRecord:
     deflated_bytes: int
     macs: int
     operators: int
-    not_delegated: tuple[str, ...]  # operators that LiteRT's default delegate leaves aside
+    not_delegated: tuple[str, ...]  # operators that run outside LiteRT's default delegate
     zero_weights: float
     values_a_channel: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNoise:
-    """How far what a layer hands on is from the float network's: signal to noise, in decibels."""
+    """The signal-to-noise ratio of a layer's output against the float network's."""
 
     layer: str
     graph: GraphName
@@ -36,12 +36,11 @@ class LayerNoise:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementRecord:
-    """How far the graphs on disk agree with the float network, on `frames` training frames.
+    """Agreement of the graphs on disk with the float network, on `frames` training frames.
 
-    key, propagate: share of class map pixels that are alike; propagate is given the context of
-    another frame. gate_error: of its score, absolute, in the mean. logits_db: signal to noise.
-    noisiest: the layers that are furthest off, the worst first. equalized, bias_corrected: what was
-    done about it.
+    key, propagate: share of equal class map pixels; propagate gets the context of another frame.
+    gate_error: mean absolute error of its score. logits_db: signal-to-noise ratio. noisiest: the
+    layers with the lowest ratios, the worst first. equalized, bias_corrected: the corrections used.
     """
 
     frames: int
@@ -56,7 +55,7 @@ class AgreementRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """What training did: the mean loss of each `loss_every_steps` steps, and the time it took."""
+    """The mean loss of each `loss_every_steps` steps of training, and its speed."""
 
     steps: int
     loss_every_steps: int
@@ -69,9 +68,9 @@ class TrainingRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GateBin:
-    """Pairs of frames with about the same gate score, and how far their masks really disagree.
+    """Pairs of frames with similar gate scores.
 
-    score, disagreement: means over the `pairs`, in [0, 1].
+    score, disagreement: mean score, and mean disagreement of the two masks, in [0, 1].
     """
 
     pairs: int
@@ -81,11 +80,11 @@ class GateBin:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GateRecord:
-    """How far the int8 gate's scores can be believed, on pairs of validation frames.
+    """Accuracy of the int8 gate's scores, on pairs of validation frames.
 
-    bins: from low scores to high ones, those without a pair left out. mean_error: of a score,
-    absolute; None where all clips are single frames. rank_correlation: Spearman's, of scores and
-    disagreements; None where either never changes.
+    bins: from low scores to high ones, without empty ones. mean_error: absolute; None if all clips
+    are single frames. rank_correlation: Spearman's, of scores and disagreements; None if either is
+    constant.
     """
 
     bins: tuple[GateBin, ...]
@@ -95,12 +94,11 @@ class GateRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRecord:
-    """A trained and quantised network, whatever policy runs it.
+    """A trained and quantised network.
 
-    `float_miou` and `int8_miou` are taken on the same `checked_frames` validation frames, each
-    as a keyframe, so that their difference is what quantisation costs. compressed_from: the id of
-    the network that it was pruned from, or trained on from with rounding; None where it was trained
-    as it is, and int8 came after.
+    float_miou, int8_miou: on the same `checked_frames` validation frames, each a keyframe; their
+    difference is the cost of quantisation. compressed_from: the id of the trained network that this
+    one was pruned or fine-tuned from; None with plain training and post-training int8.
     """
 
     network_id: str

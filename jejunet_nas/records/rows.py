@@ -1,4 +1,4 @@
-"""Rows: what the commands `compress`, `policies` and `show` find out, one row each.
+"""Rows: the results of the commands `compress`, `policies` and `show`.
 
 Units: ratios in [0, 1], latency in ms a frame, sizes in bytes, time in s.
 """
@@ -15,11 +15,11 @@ from jejunet_nas.space.architecture import BetweenKeyframes
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionRow:
-    """One chain of methods, and what it made of a trained network.
+    """The result of one chain of compression methods.
 
-    settings: the chain in words. miou: of the key graph over the checked frames; trained_miou: of
-    the float network as it was trained; float_miou: of the one that the chain's format was given,
-    pruned or clustered. train_s: spent on training; convert_s: from weights to files.
+    settings: the chain in words. miou: of the key graph, on `frames` keyframes; trained_miou: of
+    the float network as trained; float_miou: of the float network after pruning and clustering.
+    train_s: of training; convert_s: of calibration and conversion.
     """
 
     settings: str
@@ -35,30 +35,30 @@ class CompressionRow:
 
     @property
     def size_bytes(self) -> int:
-        """The size of all graphs."""
+        """Size of all graphs."""
         return sum(graph.size_bytes for graph in self.graphs.values())
 
     @property
     def deflated_bytes(self) -> int:
-        """The size of all graphs, zipped."""
+        """Size of all graphs, zipped."""
         return sum(graph.deflated_bytes for graph in self.graphs.values())
 
     @property
     def left_aside(self) -> tuple[str, ...]:
-        """The operators that run outside LiteRT's delegate, but for those that always do."""
+        """Operators outside LiteRT's delegate, except those that always are."""
         kinds = {kind for graph in self.graphs.values() for kind in graph.not_delegated}
         return tuple(sorted(kinds - {*OUTSIDE_DELEGATE}))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """One way of choosing keyframes; a rule is as dear as a fixed interval or a little cheaper.
+    """One way of choosing keyframes; a rule costs at most as much as its fixed interval.
 
-    between: what the other frames get. interval: the fixed one that a rule stands beside; 1 on
-    every frame and in the background. latest: frames after
-    which a keyframe comes whatever the score. threshold: of the score, over which a frame becomes a
-    keyframe; None at a fixed interval. lag: frames that a keyframe takes in the background; None
-    where it is waited for. consistency: as in `TemporalScore`. mean_interval: frames a keyframe.
+    between: the path of other frames. interval: the fixed interval, or the one that a rule is
+    compared with; 1 for every frame and in the background. latest: frames after which a keyframe
+    comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
+    with a fixed interval. lag: frames that a keyframe takes in the background; None in the
+    foreground. mean_interval: frames a keyframe. consistency: as in `TemporalScore`.
     """
 
     rule: str
@@ -78,7 +78,7 @@ class PolicyRow:
 class FilmFrame:
     """One frame: uint8 [height, width, 3]; masks uint8 [height, width], at any resolution.
 
-    annotation: None where nobody drew one. miou: over the classes that the annotation holds.
+    annotation: None for an unannotated frame. miou: over the annotated classes.
     """
 
     time: int

@@ -1,4 +1,4 @@
-"""Comparison: ways of choosing keyframes for one network, as a Markdown page.
+"""Policies: ways of choosing keyframes for one network, compared on a Markdown page.
 
 Units: mIoU and consistency in per cent, latency in ms a frame.
 """
@@ -14,7 +14,7 @@ from jejunet_nas.records.words import escaped, network_words, one_line, per_cent
 def policies_page(
     rows: Sequence[PolicyRow], trial: TrialResult, *, study: str, val: DataSplit
 ) -> str:
-    """Return the page: a table, and how far the gate can be believed."""
+    """Return the page: a table of policies, and the accuracy of the gate."""
     latencies = trial.network.latencies
     name = shlex.quote(one_line(study))
     return "\n".join(
@@ -26,12 +26,11 @@ def policies_page(
             f"Key {latencies.key.median_ms:.1f} ms, propagate {latencies.propagate.median_ms:.1f} "
             f"ms, gate {latencies.gate.median_ms:.2f} ms, {latencies.source}.",
             "",
-            "Each rule that looks at the frames is as dear as the fixed interval above it, or a "
-            "little cheaper: its threshold is set by latency alone, not by score. The gate's own "
-            "latency is counted; the luma difference is taken to cost nothing. In the background: "
-            "keyframes run on another core, one after the other, and a frame shows what its "
-            "last finished keyframe makes of it; the first frame of a stream, which waits, is left "
-            "out of the latencies.",
+            "Each rule that looks at the frames has at most the mean latency of the fixed interval "
+            "above it: its threshold is set by latency alone, not by score. The gate's own "
+            "latency is counted; the luma difference counts as free. In the background: keyframes "
+            "run on another core, one after the other, and each frame uses the last finished one. "
+            "The first frame of a stream waits for its keyframe; it is left out of the latencies.",
             "",
             "| frames between | rule | ms a frame | worst ms | frames a keyframe | mIoU % "
             "| against fixed | consistent % | threshold |",
@@ -50,7 +49,7 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
     for row in rows:
         if row.threshold is None:
             fixed = row.miou
-        latest = "" if row.latest is None else f", every {row.latest} at the latest"
+        latest = "" if row.latest is None else f", at least every {row.latest}"
         cells = (
             row.between,
             f"{row.rule}{latest}",
@@ -66,14 +65,14 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
 
 
 def _gate(gate: GateRecord) -> list[str]:
-    """Return the reliability table; nothing where there was no pair."""
+    """Return the reliability table, or nothing without pairs."""
     if gate.mean_error is None:
         return []
     order = gate.rank_correlation
-    ranks = "" if order is None else f", and orders them with a rank correlation of {order:.2f}"
+    ranks = "" if order is None else f", rank correlation {order:.2f}"
     return [
-        "How far the gate can be believed, on pairs of validation frames: its score is "
-        f"{gate.mean_error:.3f} off on average{ranks}.",
+        "Accuracy of the gate's score on pairs of validation frames: mean error "
+        f"{gate.mean_error:.3f}{ranks}.",
         "",
         "| pairs | mean score | mean disagreement of the masks |",
         "| ---: | ---: | ---: |",

@@ -20,7 +20,7 @@ from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, to_json
 from jejunet_nas.records.rows import CompressionRow
-from jejunet_nas.space.architecture import Network, canonical_json
+from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.trial.judge import judge, measure_graphs
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import new_folder, read_record, trained_network
@@ -60,17 +60,11 @@ class _Comparison:
     setup: TrialSetup
     frames: int
 
-    @property
-    def network(self) -> Network:
-        return self.record.network.as_trained
-
     @functools.cached_property
     def keyframes(self) -> Keyframes:
+        size = self.record.network
         return Keyframes(
-            self.setup.val,
-            height=self.network.input_height,
-            width=self.network.input_width,
-            count=self.frames,
+            self.setup.val, height=size.input_height, width=size.input_width, count=self.frames
         )
 
     @functools.cached_property
@@ -118,7 +112,7 @@ class _Comparison:
 
     def _key(self, chain: Chain) -> str:
         decisive = [
-            canonical_json(self.network),
+            canonical_json(self.record.network.as_trained),
             repr(chain),
             repr(self.setup.compression.post_training),
             self.setup.train.fingerprint,

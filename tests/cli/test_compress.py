@@ -176,4 +176,4 @@ def test_a_way_that_breaks_is_named_and_the_others_are_told(
     said = capfd.readouterr()
     assert "\n| int8 | " in said.out
     assert "int8:equalize=never: the loss became nan at step 3 of 9. Lower it." in said.err
-    assert "1 of 2 ways could not be gone; see above." in said.err
+    assert "1 of 2 compression settings failed; see the messages above." in said.err

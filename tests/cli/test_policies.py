@@ -65,7 +65,7 @@ def test_rows_are_printed_and_the_page_lies_among_the_reports(
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Keyframes of tiny, trial 0\n")
     for row in rows:
-        latest = f", every {row['latest']} at the latest" if row["latest"] else ""
+        latest = f", at least every {row['latest']}" if row["latest"] else ""
         assert f"| {row['rule']}{latest} | {row['mean_ms']:.1f} |" in text
 
 

@@ -60,8 +60,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each graph has run."""
     counted: Counter[str] = Counter()
 
-    def count(files: Mapping[GraphName, Path], *, threads: int) -> CountedGraphs:
-        graphs = CountedGraphs(NetworkGraphs(files, threads=threads))
+    def count(files: Mapping[GraphName, Path]) -> CountedGraphs:
+        graphs = CountedGraphs(NetworkGraphs(files))
         graphs.runs = counted
         return graphs
 

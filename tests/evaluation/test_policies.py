@@ -99,7 +99,7 @@ def _made_up(
 ) -> Compared:
     """Compare on clips of these values, with graphs that see a frame for what it is."""
 
-    def graphs(files: Mapping[GraphName, Path], *, threads: int) -> NetworkGraphs:
+    def graphs(files: Mapping[GraphName, Path]) -> NetworkGraphs:
         return MadeUpGraphs()
 
     val = DataSplit(
