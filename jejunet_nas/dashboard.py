@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
-from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.drawing.figures import draw_front
 from jejunet_nas.drawing.film import draw_film
 from jejunet_nas.errors import SettingError
@@ -101,7 +100,7 @@ def draw_films(study: Study, folder: Path, say: Say) -> Pictures:
     missing = [t for t, picture in wanted.values() if not (folder / picture.name).is_file()]
     if missing:
         try:
-            split = _val_split(study)
+            split = study.settings.data.open_split("val")
         except SettingError as error:
             say(f"no frames of validation videos: {error}")
         else:
@@ -109,12 +108,6 @@ def draw_films(study: Study, folder: Path, say: Say) -> Pictures:
                 _draw_film(trial, wanted[trial.number][1], split, study.networks, folder, say)
     there = {n: picture for n, (_, picture) in wanted.items() if (folder / picture.name).is_file()}
     return {number: (picture,) for number, picture in there.items()}
-
-
-def _val_split(study: Study) -> DataSplit:
-    data = study.settings.data
-    root = Path(data.root) if data.root else None
-    return open_split(data.dataset, "val", root=root, options=data.options)
 
 
 def _draw_film(

@@ -219,7 +219,7 @@ def test_without_graphs_or_data_a_line_says_so(tmp_path: Path) -> None:
     assert re.match(r"no frames of trial 0: .*key\.tflite does not exist; allowed", lines[0])
 
     file.write_text(file.read_text().replace("data: {", "data: {root: nowhere, "))
-    open_split = "jejunet_nas.dashboard.open_split"
+    open_split = "jejunet_nas.study.settings.open_split"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(open_split, refuse)
         with served(file) as (_, lines):

@@ -14,7 +14,17 @@ from jejunet_nas.files import project_folder as project_folder
 from jejunet_nas.files import state_folder as state_folder
 from jejunet_nas.files import study_file as study_file
 
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")]
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")
+]
+DeviceName = Annotated[
+    str,
+    typer.Option("--device", help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE."),
+]
+PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the data set.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
 Storage = Annotated[
     str | None, typer.Option(help="Optuna storage [default: SQLite in the study's folder].")
@@ -48,6 +58,11 @@ def existing_folder(folder: Path) -> Path:
             "the path."
         )
     return folder
+
+
+def data_root_override(data_root: Path | None) -> dict[str, Any]:
+    """Return the override of a study's settings for `--data-root`. Raises `SettingError`."""
+    return {"data.root": str(existing_folder(data_root))} if data_root else {}
 
 
 def seconds_of(text: str | None, option: str) -> float | None:

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DeviceName,
+    PhoneName,
     Program,
     Storage,
     find_study,
@@ -20,10 +22,6 @@ from jejunet_nas.cli.arguments import (
 )
 from jejunet_nas.errors import SettingError
 
-Device = Annotated[
-    str, typer.Option(help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE.")
-]
-Phone = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
 CoreMask = Annotated[
     str | None, typer.Option(help="Cores to pin to, hexadecimal [default: the fastest].")
 ]
@@ -36,7 +34,7 @@ def measure(
             metavar="TARGET", help="A .tflite file, a folder of them, a bundle, or a study's name."
         ),
     ],
-    device: Device = "adb",
+    device: DeviceName = "adb",
     runs: Annotated[int, typer.Option(help="Runs of each graph, at least 50 on a phone.")] = 50,
     threads: Annotated[
         int | None, typer.Option(help="Threads [default: the study's, or 1].")
@@ -63,10 +61,9 @@ def measure(
     """
     from jejunet_nas.cli.measure_targets import measure_files, measure_study
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
-    from jejunet_nas.latency.device import Device as DeviceName
-    from jejunet_nas.latency.device import HowToMeasure
+    from jejunet_nas.latency.device import Device, HowToMeasure
 
-    named = DeviceName.parse(device)
+    named = Device.parse(device)
     phones = (("--operators", operators), ("--add-to", add_to), ("--core-mask", core_mask))
     for option, given in phones:
         if given is not None and named.kind != "adb":
@@ -93,17 +90,16 @@ def measure(
 
 def calibrate(
     out: Annotated[Path, typer.Option(help="The profile to write (.json).")],
-    device: Phone = "adb",
+    device: PhoneName = "adb",
     budget: Annotated[str, typer.Option(help="Phone time at most: 90s, 10m.")] = "10m",
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a few well-chosen graphs on the phone and fit a profile that predicts the others."""
-    from jejunet_nas.latency.device import Device as DeviceName
-    from jejunet_nas.latency.device import HowToMeasure
+    from jejunet_nas.latency.device import Device, HowToMeasure
 
-    named = DeviceName.parse(device)
+    named = Device.parse(device)
     if named.kind != "adb":
         raise SettingError(f"--device is {device}; allowed: adb or adb:SERIAL. Attach a phone.")
     if out.suffix != ".json" or not out.absolute().parent.is_dir():
@@ -135,7 +131,7 @@ def doctor(
     profile: Annotated[
         str | None, typer.Option(help="Show how far a device profile can be trusted.")
     ] = None,
-    device: Phone = "adb",
+    device: PhoneName = "adb",
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:

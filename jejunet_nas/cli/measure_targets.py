@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import print_json, sayer, state_folder
+from jejunet_nas.cli.arguments import print_json, sayer
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.device import Device, HowToMeasure, open_meter, open_phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
@@ -30,9 +30,7 @@ from jejunet_nas.reporting.timings import (
     graphs_table,
     operators_table,
 )
-from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import require_ledger
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.opened import open_study
 
 
 def measure_files(
@@ -93,10 +91,8 @@ def measure_study(
     as_json: bool,
 ) -> None:
     """Time the front of a study and print it, ranked anew where a phone measured it."""
-    settings = read_study(study)
-    folder = state_folder(study, settings.name)
-    networks = folder / NETWORKS
-    ledger = require_ledger(settings, folder, storage)
+    opened = open_study(study, storage=storage)
+    settings, networks = opened.settings, opened.networks
     if threads not in (None, settings.latency.threads) and device.kind == "adb":
         raise SettingError(
             f"--threads is {threads}; allowed for {settings.name}: {settings.latency.threads}, "
@@ -113,7 +109,7 @@ def measure_study(
     phone = meter.phone.info if isinstance(meter, PhoneMeter) else None
     try:
         timed = time_front(
-            lambda: with_measured(ledger.history(), networks, phone=phone),
+            lambda: opened.history_on(phone),
             networks,
             meter,
             again=again,

@@ -1,17 +1,17 @@
 """The command `search`: a study is searched, or gone on with."""
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Program,
     Storage,
-    Study,
-    existing_folder,
+    StudyName,
+    data_root_override,
     require_feasible,
     seconds_of,
     show_front,
@@ -21,12 +21,12 @@ from jejunet_nas.cli.arguments import (
 
 
 def search(
-    study: Study,
+    study: StudyName,
     trials: Annotated[int | None, typer.Option(help="Complete trials in all.")] = None,
     time_budget: Annotated[
         str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    data_root: DataRoot = None,
     init: Annotated[
         str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
     ] = None,
@@ -36,9 +36,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Run a search study, or go on with it."""
-    overrides: dict[str, Any] = {}
-    if data_root is not None:
-        overrides["data.root"] = str(existing_folder(data_root))
+    overrides = data_root_override(data_root)
     if init is not None:
         overrides["training.init"] = init
     if seed is not None:

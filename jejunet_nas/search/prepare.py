@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.datasets.calibration import calibration_frames
-from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
@@ -39,17 +38,7 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     profile = load_profile(settings.latency.device)
     backbones, init_sha256 = _backbones(settings, tell)
     teacher = _Teacher.of(settings)
-    root = Path(settings.data.root) if settings.data.root else None
-    train, val = (
-        open_split(
-            settings.data.dataset,
-            split,
-            root=root,
-            options=settings.data.options,
-            progress=tell,
-        )
-        for split in ("train", "val")
-    )
+    train, val = (settings.data.open_split(split, tell) for split in ("train", "val"))
     _check_calibration(settings, train)
     taught = teacher.teach(train, settings, folder, tell) if teacher else None
     return TrialSetup(

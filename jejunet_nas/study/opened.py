@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
+from jejunet_nas.records.measurements import PhoneInfo
 from jejunet_nas.records.words import architecture_words, one_line, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.bundles import bundle_of
@@ -91,7 +92,11 @@ class Study:
 
         Raises `SettingError` where its trials were written by another version.
         """
-        return with_measured(self.ledger.history(), self.networks)
+        return self.history_on(None)
+
+    def history_on(self, phone: PhoneInfo | None) -> StudyHistory:
+        """Return the history as measured on `phone`, or on the phone that was used last."""
+        return with_measured(self.ledger.history(), self.networks, phone=phone)
 
     def front(self) -> "pd.DataFrame":
         """Return the front, one row a trial, best mIoU first; no row where nothing is feasible.
@@ -118,7 +123,7 @@ class Study:
         history = self.history
         for result in history.complete:
             if result.number == number:
-                return Trial(result=result, history=history, networks=self.networks)
+                return Trial(result=result, history=history, study=self)
         raise SettingError(
             f"trial is {number}{_what_became_of(number, history)}; allowed: "
             f"{trial_numbers(history)}."
@@ -128,7 +133,7 @@ class Study:
         """Return the front's best mIoU. Raises `SettingError` where nothing meets the target."""
         history = self.history
         for result in front_of(history):
-            return Trial(result=result, history=history, networks=self.networks)
+            return Trial(result=result, history=history, study=self)
         raise SettingError(
             f"no trial of {self.name} meets {history.target_fps:g} fps, so that none is the best; "
             "allowed: a study with a front. Search on, or choose a trial by its number."
@@ -156,13 +161,13 @@ class Study:
 class Trial:
     """A complete trial of a study.
 
-    result: all that is known of it. history: the study when it was opened. networks: the folder in
-    which its graphs lie.
+    result: all figures of the trial. history: the study's trials when this one was looked up.
+    study: the study that it belongs to.
     """
 
     result: TrialResult
     history: StudyHistory
-    networks: Path
+    study: Study
 
     @property
     def number(self) -> int:
@@ -172,15 +177,15 @@ class Trial:
     @property
     def graphs(self) -> dict[GraphName, Path]:
         """Its `.tflite` files: key, propagate, gate. Raises `SettingError` where one is gone."""
-        return graphs_of(self.result.network, self.networks)
+        return graphs_of(self.result.network, self.study.networks)
 
     def bundle(self) -> Bundle:
         """Return what it takes to run the trial: graphs, policy, class names, input size in px.
 
         Raises `SettingError` where a graph is gone.
         """
-        graphs_of(self.result.network, self.networks)
-        return bundle_of(self.result, self.history, self.networks)
+        graphs_of(self.result.network, self.study.networks)
+        return bundle_of(self.result, self.history, self.study.networks)
 
     def segmenter(self, *, threads: int = 1, pace: "Pace" = "scored") -> "VideoSegmenter":
         """Return what segments a video with the trial's graphs under its policy, frame by frame.

@@ -16,8 +16,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
+from jejunet_nas.progress import Tell
+from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import (
     DIMENSIONS,
     Choice,
@@ -43,6 +47,11 @@ class DataSettings(_Section):
     dataset: str = "procedural"
     root: str | None = None
     options: dict[str, Any] = {}
+
+    def open_split(self, split: Split, progress: Tell | None = None) -> DataSplit:
+        """Return the clips of one split. Raises `SettingError` or `DataError`."""
+        root = Path(self.root) if self.root else None
+        return open_split(self.dataset, split, root=root, options=self.options, progress=progress)
 
 
 class LatencySettings(_Section):
