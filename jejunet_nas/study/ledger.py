@@ -77,8 +77,8 @@ def storage_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'study.db'}"
 
 
-def _study(name: str, storage: optuna.storages.RDBStorage) -> optuna.Study:
-    """Return the study of a name, made where it is new; one that is there is only read."""
+def optuna_study(name: str, storage: optuna.storages.BaseStorage) -> optuna.Study:
+    """Return the study of a name; create it if it is new."""
     if name in optuna.get_all_study_names(storage):
         return optuna.load_study(study_name=name, storage=storage)
     study = optuna.create_study(
@@ -100,7 +100,7 @@ class Ledger:
         """Open the study named in `settings` in the storage at `url`; make it where it is new."""
         self.settings = settings
         self._storage = _storage(url)
-        self._study = _study(settings.name, self._storage)
+        self._study = optuna_study(settings.name, self._storage)
         before = count_rows(self._storage, settings.name)
         self._study.sampler = make_sampler(settings, trials_before=before)
         if before == 0:
@@ -146,7 +146,7 @@ class Ledger:
         """Return the number of the trial of every architecture that needs no further trial."""
         return {
             trial.user_attrs[_ARCHITECTURE]: trial.number
-            for trial in self._trials()
+            for trial in self.trials()
             if _ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(_OUTCOME) in _ENDED
         }
 
@@ -189,7 +189,7 @@ class Ledger:
         Those that only waited for their measurement are closed with what they have: `measured`
         adds what was measured in the meantime.
         """
-        running = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
+        running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         held = [trial for trial in running if _is_held(trial)]
         results = _read(TrialResult, [trial.user_attrs for trial in held])
         for trial, result in zip(held, results, strict=True):
@@ -236,7 +236,8 @@ class Ledger:
         if self.class_names() != names:
             self._study.set_user_attr("class_names", list(names))
 
-    def _trials(self) -> list[FrozenTrial]:
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials in Optuna's storage, in whatever state; they must not be changed."""
         return self._study.get_trials(deepcopy=False)
 
 
