@@ -210,7 +210,9 @@ def test_a_study_whose_settings_changed_is_refused_in_one_line_that_names_the_ke
 ) -> None:
     run(tmp_path, 1)
 
-    with pytest.raises(SettingError, match=rf"^{key} of tiny is [^\n]*; allowed: the same[^\n]*\Z"):
+    with pytest.raises(
+        SettingError, match=rf"^{key} of tiny is [^\n]*\. Restore that [^\n]*\Z"
+    ):
         run(tmp_path, 2, more=more)
     assert len(trials.tried) == 1
 
@@ -219,7 +221,7 @@ def test_another_search_space_is_refused(trials: FakeTrials, tmp_path: Path) -> 
     run(tmp_path, 1)
 
     with pytest.raises(
-        SettingError, match=r"^search_space.resolution of tiny is .*; allowed: the same\."
+        SettingError, match=r"^search_space.resolution of tiny is .*\. Restore that value"
     ):
         run(tmp_path, 2, space=SPACE.replace("[64, 96]", "[64, 128]"))
 
