@@ -249,7 +249,7 @@ def test_a_study_that_was_never_searched_has_no_dashboard(
 
     line = refusal(capfd, "dashboard", tmp_path / "tiny.yaml")
 
-    assert line.startswith("tiny has no trials yet; allowed: a study that was searched.")
+    assert line.startswith("tiny has no trials yet. Run `jejunet-nas search tiny` first.")
 
 
 # -- in a browser ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The bundle of a trial: its network's graphs where the study keeps them, and its policy."""
+"""The bundle of a trial: its network's graphs in the study's folder, and its policy."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from jejunet_nas.video.graphs import graph_files
 
 
 def bundle_of(trial: TrialResult, history: StudyHistory, networks: Path) -> Bundle:
-    """Return what it takes to run `trial` of a study whose networks lie in `networks`.
+    """Return the bundle of `trial`; `networks` is the folder of its study's networks.
 
-    Where its masks were scored with keyframes in the background, the lag is that of the score.
+    If keyframes ran in the background when it was scored, the bundle has the lag of the score.
     """
     network = trial.network.network
     scored = trial.walks[0].lag

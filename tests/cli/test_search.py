@@ -113,9 +113,7 @@ def test_a_study_without_trials_has_no_report(
 ) -> None:
     assert exit_code("report", write_study(tmp_path)) == 2
 
-    assert_matches(
-        r"tiny has no trials yet; allowed: .* Run `jejunet-nas search ", one_line(capsys)
-    )
+    assert_matches(r"tiny has no trials yet\. Run `jejunet-nas search ", one_line(capsys))
 
 
 def test_an_unknown_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

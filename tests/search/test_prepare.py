@@ -40,7 +40,7 @@ def silence(what: str, done: int, total: int) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (WEIGHTS, r"training\.init is nowhere\.npz, which is no file; allowed: scratch, ima"),
+        (WEIGHTS, r"training\.init is nowhere\.npz, which does not exist; allowed: scratch"),
         ("training: {teacher: t.tflite}\n", r"training\.teacher is t\.tflite, which is no file"),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
@@ -62,7 +62,7 @@ def test_networks_wider_than_the_weights_are_refused_at_once(
     wide = SPACE.replace("depth_multiplier: [0.25, 0.5]", "depth_multiplier: [1.0, 1.4]")
     assert wide != SPACE
 
-    with pytest.raises(SettingError, match=r"holds 1\.4 .*; allowed: at most 1\.0"):
+    with pytest.raises(SettingError, match=r"has 1\.4, .*; allowed: at most 1\.0"):
         prepare(
             tiny_study(tmp_path, f"training: {{init: {tmp_path / 'w.npz'}}}\n", wide),
             tmp_path,
@@ -77,7 +77,7 @@ def test_a_narrow_detail_wider_than_the_weights_is_refused(
     write_folded(tmp_path / "w.npz", folded_weights(0.25))
     space = SPACE.replace("[0.25, 0.5]", "[0.25]").replace("detail: [thin]", "detail: [narrow]")
 
-    with pytest.raises(SettingError, match=r"holds narrow, 0\.35 wide, with init weights of 0\.2"):
+    with pytest.raises(SettingError, match=r"narrow, 0\.35 wide, but the init weights are 0\.2"):
         prepare(
             tiny_study(tmp_path, f"training: {{init: {tmp_path / 'w.npz'}}}\n", space),
             tmp_path,

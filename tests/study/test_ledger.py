@@ -220,7 +220,7 @@ def test_a_held_trial_of_another_version_is_named(tmp_path: Path) -> None:
     open_ledger(tmp_path).hold(trial, result(0, architecture))
     trial.set_user_attr("record", "{}")
 
-    with pytest.raises(SettingError, match=r"written by another version of jejunet_nas; allowed: "):
+    with pytest.raises(SettingError, match=r"written by another version of jejunet_nas\. Use that"):
         open_ledger(tmp_path).take_up_interrupted()
 
 
@@ -274,7 +274,9 @@ def test_other_data_under_the_same_settings_are_refused(ledger: Ledger) -> None:
 
 
 def test_a_storage_that_does_not_open_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"^--storage is nonsense, which does not open .*; allo"):
+    with pytest.raises(
+        SettingError, match=r"^--storage is nonsense, which cannot be opened .* Use"
+    ):
         Ledger(tiny_study(tmp_path), "nonsense")
 
 
