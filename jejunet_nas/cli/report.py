@@ -1,6 +1,5 @@
 """The command `report`: a study's page and tables, or several studies beside each other."""
 
-import json
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +11,14 @@ from jejunet_nas.cli.arguments import (
     AsJson,
     DataRoot,
     Storage,
-    project_folder,
+    print_json,
     require_feasible,
     sayer,
     show_front,
 )
 from jejunet_nas.cli.targets import open_named
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import project_folder
 
 if TYPE_CHECKING:
     from jejunet_nas.records import StudyHistory
@@ -98,7 +98,7 @@ def _report(
     page = written.folder / "index.html"
     say(f"report: {page}")
     if as_json:
-        typer.echo(json.dumps(plain_report(history, against), indent=2, ensure_ascii=False))
+        print_json(plain_report(history, against))
     return page, history
 
 
@@ -111,7 +111,7 @@ def _compare(names: list[str], out: Path | None, storage: str | None, as_json: b
     page = write_comparison(histories, folder)
     sayer(Console(stderr=True))(f"comparison: {page}")
     if as_json:
-        typer.echo(json.dumps(comparison_plain(histories), indent=2, ensure_ascii=False))
+        print_json(comparison_plain(histories))
     return page
 
 

@@ -1,6 +1,5 @@
-"""The command `search`: a study is searched, or gone on with."""
+"""The command `search`: start or resume the search of a study."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -12,17 +11,19 @@ from jejunet_nas.cli.arguments import (
     Storage,
     StudyName,
     data_root_override,
+    print_json,
     require_feasible,
     seconds_of,
     show_front,
-    state_folder,
-    study_file,
 )
+from jejunet_nas.files import state_folder, study_file
 
 
 def search(
     study: StudyName,
-    trials: Annotated[int | None, typer.Option(help="Complete trials in all.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Complete trials in total [default: the study's].")
+    ] = None,
     time_budget: Annotated[
         str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
     ] = None,
@@ -35,7 +36,11 @@ def search(
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a search study, or go on with it."""
+    """Search a study, or resume the search.
+
+    Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
+    adds trials.
+    """
     overrides = data_root_override(data_root)
     if init is not None:
         overrides["training.init"] = init
@@ -65,5 +70,5 @@ def search(
         history = search(settings, folder, budget, make_view(console), storage=storage)
     show_front(history, console)
     if as_json:
-        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
+        print_json(summary(history))
     require_feasible(history)

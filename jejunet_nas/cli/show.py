@@ -10,11 +10,11 @@ from jejunet_nas.cli.arguments import (
     DataRoot,
     Storage,
     StudyName,
-    project_folder,
     sayer,
 )
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import project_folder
 
 
 def show(

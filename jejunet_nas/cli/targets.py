@@ -1,4 +1,4 @@
-"""How commands find one trial of a study, and a bundle by either name."""
+"""The study, trial or bundle that the words of a command name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ def open_named(study: str, storage: str | None, data_root: Path | None = None) -
 def choose_trial(
     study: str, number: int | None, storage: str | None, data_root: Path | None = None
 ) -> "Trial":
-    """Trial `number` of a study, or the best mIoU of its front. Raises `SettingError`."""
+    """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
     return _trial_of(open_named(study, storage, data_root), number)
 
 
 def _trial_of(study: "Study", number: int | None) -> "Trial":
-    """Return the trial that `--trial` names; its errors name the option."""
+    """Return the trial of `--trial`; errors name the option."""
     if number is not None:
         try:
             return study.trial(number)
@@ -40,31 +40,27 @@ def _trial_of(study: "Study", number: int | None) -> "Trial":
         from jejunet_nas.study.opened import trial_numbers
 
         raise SettingError(
-            "--trial is not given, and nothing meets the target; allowed: "
+            "--trial is missing, and no trial meets the target; allowed: "
             f"{trial_numbers(study.history)}."
         ) from None
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":
-    """Return the bundle that `target` is, a folder or a `.zip`, or that of a trial of a study.
+    """Return the bundle `target`, a folder or `.zip`, or the bundle of a trial of the study `target`.
 
-    Raises `SettingError`, also where a trial's graphs are gone.
+    Raises `SettingError`, also if a trial's graphs are missing.
     """
     if Path(target).is_dir() or target.lower().endswith(".zip"):
         if number is not None:
             raise SettingError(
-                f"--trial is {number} and {target} is a bundle, of one trial alone; "
-                "allowed: a study. Leave --trial out."
+                f"--trial is {number}, but {target} is a bundle, which has one trial only. Leave "
+                "--trial out."
             )
         from jejunet_nas.video.bundle import read_bundle
 
         return read_bundle(Path(target))
-    return choose_trial(_study(target), number, storage).bundle()
-
-
-def _study(target: str) -> str:
     try:
         study_file(target)
     except SettingError as error:
-        raise SettingError(f"{error} A bundle is named by its folder or .zip.") from None
-    return target
+        raise SettingError(f"{error} For a bundle, give its folder or .zip.") from None
+    return choose_trial(target, number, storage).bundle()
