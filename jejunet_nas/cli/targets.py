@@ -46,7 +46,7 @@ def _trial_of(study: "Study", number: int | None) -> "Trial":
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":
-    """Return the bundle `target`, a folder or `.zip`, or the bundle of a trial of the study `target`.
+    """Return the bundle in `target`, a folder or `.zip`, or of a trial of the study `target`.
 
     Raises `SettingError`, also if a trial's graphs are missing.
     """
