@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
+from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import PhoneInfo
 from jejunet_nas.records.words import architecture_words, one_line, source_words
 from jejunet_nas.scoring.ranking import front_of
-from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, require_ledger
 from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.study.tables import front_table, summary, trials_table
-from jejunet_nas.video.bundle import Bundle
+from jejunet_nas.video.bundle import Bundle, BundleSource
 from jejunet_nas.video.graphs import graphs_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
 _NAMED = 20  # trials in a message, at most
-_COLUMNS = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
+_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
 
 
 def open_study(
@@ -149,7 +149,7 @@ class Study:
 
     def _repr_html_(self) -> str:
         history = self.history
-        table = front_table(history)[_COLUMNS].assign(
+        table = front_table(history)[_SHOWN].assign(
             architecture=[architecture_words(trial.architecture) for trial in front_of(history)]
         )
         words = html.escape(f"{self.name}: {_counts(history)}")
@@ -158,10 +158,9 @@ class Study:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Trial:
-    """A complete trial of a study.
+    """A complete trial of `study`.
 
-    result: its figures. history: the study's results when the trial was looked up. study: the study
-    that it belongs to.
+    result: its figures. history: the study's results when the trial was looked up.
     """
 
     result: TrialResult
@@ -181,10 +180,24 @@ class Trial:
     def bundle(self) -> Bundle:
         """Return its graphs, policy, class names and input size in px, as a bundle.
 
+        If keyframes ran in the background when it was scored, the bundle has the lag of the score.
         Raises `SettingError` if a graph is missing.
         """
-        graphs_of(self.result.network, self.study.networks)
-        return bundle_of(self.result, self.history, self.study.networks)
+        result, target_fps = self.result, self.history.target_fps
+        network, scored_lag = result.network.network, result.walks[0].lag
+        lag = background_lag(result.network.latencies, target_fps=target_fps)
+        name, network_id = self.history.study, result.network_id
+        source = BundleSource(study=name, trial=self.number, network_id=network_id)
+        return Bundle(
+            graphs=self.graphs,
+            class_names=result.network.class_names,
+            policy=result.architecture.policy,
+            input_height=network.input_height,
+            input_width=network.input_width,
+            keyframe_lag=lag if scored_lag is None else scored_lag,
+            target_fps=target_fps,
+            source=source,
+        )
 
     def segmenter(self, *, threads: int = 1, pace: "Pace" = "scored") -> "VideoSegmenter":
         """Return a segmenter that runs the trial's graphs under its policy, frame by frame.
@@ -207,14 +220,11 @@ class Trial:
 def trial_numbers(history: StudyHistory) -> str:
     """Return the numbers of the first complete trials, for a message."""
     numbers = [str(trial.number) for trial in history.complete]
-    if not numbers:
-        return "none: search the study first"
-    more = len(numbers) - _NAMED
-    return ", ".join(numbers[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return ", ".join(numbers[:_NAMED]) + more or "none: search the study first"
 
 
 def _reason(number: int, history: StudyHistory) -> str:
-    """Return, for example, `, which was refused: too slow`; empty for an unknown trial."""
     for verb, trials in (("was refused", history.refused), ("failed", history.failed)):
         for trial in trials:
             if trial.number == number:
@@ -224,13 +234,13 @@ def _reason(number: int, history: StudyHistory) -> str:
 
 def _counts(history: StudyHistory) -> str:
     front = front_of(history)
-    counts = (
+    found = f"nothing meets {history.target_fps:g} fps"
+    if front:
+        found = f"{len(front)} on the front, best {_figures(front[0])}"
+    return (
         f"{len(history.complete)} complete, {len(history.refused)} refused, "
-        f"{len(history.failed)} failed"
+        f"{len(history.failed)} failed; {found}"
     )
-    if not front:
-        return f"{counts}; nothing meets {history.target_fps:g} fps"
-    return f"{counts}; {len(front)} on the front, best {_figures(front[0])}"
 
 
 def _figures(trial: TrialResult) -> str:
