@@ -269,7 +269,7 @@ def test_a_study_is_found_with_its_settings_and_refused_with_others(tmp_path: Pa
 def test_other_data_under_the_same_settings_are_refused(ledger: Ledger) -> None:
     ledger.keep_identity({"made_from": {"val_fingerprint": "a"}})
 
-    with pytest.raises(SettingError, match=r"^made_from.val_fingerprint of tiny is b, .* with a\. "):
+    with pytest.raises(SettingError, match=r"^made_from.val_fingerprint of tiny is b, .* with a\."):
         ledger.keep_identity({"made_from": {"val_fingerprint": "b"}})
 
 
