@@ -16,8 +16,8 @@ def dashboard(
 ) -> None:
     """Show a study in optuna-dashboard on 127.0.0.1, until Ctrl-C.
 
-    It shows a read-only copy of the study, with a note on each trial; notes cannot be edited. While
-    a search runs, new trials appear by themselves. Reload the page to see new measurements.
+    It shows a read-only copy of the study: notes describe the complete trials and cannot be edited.
+    New trials of a running search appear by themselves. Reload the page to see new measurements.
     """
     from jejunet_nas.dashboard import serve
 

@@ -1,9 +1,9 @@
-"""Notes: a study and each of its trials in a few lines of Markdown, for a dashboard.
+"""Notes: a study and each of its complete trials in a few lines of Markdown, for a dashboard.
 
 Units: mIoU in per cent, latency in ms a frame.
 """
 
-from jejunet_nas.records import FailedTrial, RefusedTrial, StudyHistory, TrialResult
+from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import escaped, latency_words, network_words, policy_words
 from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, nearest_to_target, states
 
@@ -33,31 +33,12 @@ def study_note(history: StudyHistory) -> str:
 
 
 def trial_notes(history: StudyHistory) -> dict[int, str]:
-    """Return a note on each trial that has ended, by its number."""
-    state, deadline = states(history), f"{deadline_ms(history):.1f} ms"
-    notes = {
-        trial.number: _note(trial, _OPENINGS[state[trial.number]], *_results(trial, history))
-        for trial in history.complete
-    }
-    for refused in history.refused:
-        reason = f"Refused before training: {escaped(refused.reason)}."
-        least = f"It takes at least {refused.mean_ms:.1f} ms a frame; the target is {deadline}."
-        notes[refused.number] = _note(refused, reason, least)
-    return notes | {
-        failed.number: _note(failed, f"Failed: {escaped(failed.reason)}")
-        for failed in history.failed
-    }
+    """Return a note on each complete trial, by its number."""
+    state = states(history)
+    return {t.number: _note(t, _OPENINGS[state[t.number]], history) for t in history.complete}
 
 
-def _note(trial: TrialResult | RefusedTrial | FailedTrial, opening: str, *more: str) -> str:
-    lines = [f"**Trial {trial.number}.** {opening}"]
-    if trial.architecture is not None:
-        lines.append(f"Network: {escaped(network_words(trial.architecture.network))}")
-        lines.append(f"Policy: {escaped(policy_words(trial.architecture.policy))}")
-    return "\n\n".join([*lines, *more])
-
-
-def _results(trial: TrialResult, history: StudyHistory) -> list[str]:
+def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
     latency, device = trial.latency, escaped(history.device)
     source = f"{latency.source} for {device}"
     if trial.measured is not None:
@@ -67,8 +48,12 @@ def _results(trial: TrialResult, history: StudyHistory) -> list[str]:
         )
     pairs = zip(trial.network.class_names, trial.score.class_iou, strict=False)
     ious = [f"{escaped(name)} {100 * iou:.1f}" for name, iou in pairs if iou is not None]
-    return [
+    lines = [
+        f"**Trial {trial.number}.** {opening}",
+        f"Network: {escaped(network_words(trial.architecture.network))}",
+        f"Policy: {escaped(policy_words(trial.architecture.policy))}",
         f"Latency: {latency.mean_ms:.1f} ms a frame, {source}.",
         *([f"Unstable: {escaped('; '.join(latency.doubts))}."] if latency.doubts else []),
         f"IoU by class, in per cent: {', '.join(ious) or 'no class is annotated'}.",
     ]
+    return "\n\n".join(lines)

@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from jejunet_nas.records import FailedTrial
 from jejunet_nas.reporting.notes import study_note, trial_notes
-from tests.reporting.build import architecture, history, measured, refused, trial
+from tests.reporting.build import history, measured, refused, trial
 
 HOSTILE = "<script>alert('x')</script> | `a` *b* \"ü犬\"\n# heading"
 
@@ -29,24 +28,18 @@ def test_a_measured_trial_has_its_prediction_beside_it_and_its_doubts() -> None:
 
 
 def test_what_is_not_on_the_front_says_why() -> None:
-    failed = FailedTrial(number=4, architecture=architecture(2), reason="out of memory")
     notes = trial_notes(
         history(
             trial(0, 0.7, 20.0),
             trial(1, 0.6, 25.0),
             trial(2, 0.9, 50.0),
             refused=(refused(3, 99.0),),
-            failed=(failed,),
         )
     )
 
-    assert [*notes] == [0, 1, 2, 3, 4]
+    assert [*notes] == [0, 1, 2]
     assert "Dominated: another trial is at least as good" in notes[1]
     assert "Over the target" in notes[2]
-    assert "Refused before training: at least 99.0 ms a frame" in notes[3]
-    assert "the target is 40.0 ms" in notes[3]
-    assert "Failed: out of memory" in notes[4]
-    assert "key every 2" in notes[4]
 
 
 def test_the_studys_note_says_how_it_stands() -> None:
@@ -62,8 +55,7 @@ def test_names_are_text_and_nothing_else() -> None:
     names = (HOSTILE, "object")
     made = trial(0, 0.7, 20.0)
     made = dataclasses.replace(made, network=dataclasses.replace(made.network, class_names=names))
-    failed = FailedTrial(number=1, architecture=None, reason=HOSTILE)
-    told = history(made, failed=(failed,), study=HOSTILE, device=HOSTILE, class_names=names)
+    told = history(made, study=HOSTILE, device=HOSTILE, class_names=names)
 
     for note in (study_note(told), *trial_notes(told).values()):
         assert "<script>" not in note
