@@ -1,157 +1,120 @@
-"""Serves a study's dashboard: what is shown of it, its pictures, and the server.
+"""Dashboard: a read-only optuna-dashboard over a copy of a study, on this computer.
 
-Pictures are the chart of the front and, of each trial on it, frames of the longest validation clip,
-annotated above and as its int8 graphs segment them below. They lie in `studies/NAME/artifacts`,
-each under a name that follows from what it shows, and are drawn once. The chart is of the front as
-it stands; frames are of the trials that were on it when the dashboard was started.
+The copy is made again when the study has changed, so that a running search can be followed.
 """
 
-import hashlib
+import threading
+import time
 import warnings
-from pathlib import Path
-from wsgiref.simple_server import WSGIServer
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from jejunet_nas.datasets.catalog import open_split
-from jejunet_nas.drawing.figures import draw_front
-from jejunet_nas.drawing.film import draw_film
 from jejunet_nas.errors import SettingError
-from jejunet_nas.evaluation.film import choose_clip, film_frames
-from jejunet_nas.files import write_whole
 from jejunet_nas.progress import Say
-from jejunet_nas.records import Clip, DataSplit, StudyHistory, TrialResult, to_json
-from jejunet_nas.reporting.notes import study_note, trial_figures, trial_notes
-from jejunet_nas.scoring.ranking import deadline_ms, front_of
-from jejunet_nas.search.dashboard import HOST, open_server, require_dashboard
-from jejunet_nas.search.shown import Picture, Shown, ShownStorage
-from jejunet_nas.study.ledger import storage_url
+from jejunet_nas.reporting.notes import study_note, trial_notes
 from jejunet_nas.study.opened import Study
-from jejunet_nas.video.graphs import graphs_of
+from jejunet_nas.study.optuna_copy import copy_study
 
-ARTIFACTS = "artifacts"  # the folder of pictures, in the study's own
-FRAMES, FURTHEST = 8, 57  # of a clip: how many are shown, and the last of them
+HOST = "127.0.0.1"
+REFRESH_S = 2.0  # the page asks as often
 
-Pictures = dict[int, tuple[Picture, ...]]
+View = Callable[..., Any]
 
 
-def serve(study: Study, *, port: int, storage: str | None, say: Say) -> None:
+def serve(study: Study, *, port: int, say: Say) -> None:
     """Serve the dashboard of `study` until Ctrl-C; see `open_dashboard`."""
-    with open_dashboard(study, port=port, storage=storage, say=say) as server:
-        say(f"dashboard: {address(server)} (Ctrl-C ends it)")
+    with open_dashboard(study, port=port) as server:
+        say(f"dashboard: {address(server)} (Ctrl-C stops it)")
         try:
             with warnings.catch_warnings(action="ignore"):  # Optuna's, of plots of few trials
                 server.serve_forever()
         except KeyboardInterrupt:
-            say("the dashboard has ended")
+            say("dashboard stopped")
 
 
 def address(server: WSGIServer) -> str:
-    """Return where a browser finds `server`."""
+    """Return the URL of `server`."""
     return f"http://{HOST}:{server.server_port}/"
 
 
-def open_dashboard(study: Study, *, port: int, storage: str | None, say: Say) -> WSGIServer:
-    """Return the server of a study's dashboard, frames of its front drawn, not yet serving.
+def open_dashboard(study: Study, *, port: int) -> WSGIServer:
+    """Return the server of a study's dashboard on 127.0.0.1, not yet serving.
 
-    port: on 127.0.0.1; 0 is any free one. storage: the address of the study's storage, None for
-    that in its folder. Raises `SettingError` where optuna-dashboard is not installed, or the port
-    is taken.
+    port: 0 is any free one. Raises `SettingError` where optuna-dashboard is not installed, or the
+    port is taken.
     """
-    require_dashboard()
-    folder = study.folder / ARTIFACTS
-    folder.mkdir(parents=True, exist_ok=True)
-    films = Pictures()
-
-    def look() -> Shown:
-        history = study.history
-        return what_is_shown(history, _front_picture(history, folder), films)
-
-    shown = ShownStorage(storage or storage_url(study.folder), study.name, look)
-    server = open_server(shown, folder, port)  # before much is drawn: the port may be taken
+    app = _CopyApp(study)
     try:
-        films |= draw_films(study, folder, say)
-    except BaseException:
-        server.server_close()
-        raise
-    return server
+        return make_server(HOST, port, app, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise SettingError(
+            f"--port is {port}, which cannot be opened ({error.strerror}). Choose a free port, or "
+            "0 for any."
+        ) from None
 
 
-def what_is_shown(history: StudyHistory, front: Picture, films: Pictures) -> Shown:
-    """Return what the dashboard shows of a study as it stands in `history`."""
-    deadline = deadline_ms(history)
-    over = {trial.number: trial.latency.mean_ms - deadline for trial in history.complete}
-    over |= {trial.number: trial.mean_ms - deadline for trial in history.refused}
-    return Shown(
-        note=study_note(history),
-        notes=trial_notes(history),
-        figures=trial_figures(history),
-        values={t.number: (t.score.miou, t.latency.mean_ms) for t in history.complete},
-        over_ms=over,
-        pictures=films,
-        study_pictures=(front,),
-    )
+class _CopyApp:
+    """A WSGI application: optuna-dashboard over the latest copy of a study; it only reads."""
+
+    def __init__(self, study: Study) -> None:
+        self._study, self._lock = study, threading.Lock()
+        self._copied: Any = None  # what the copy was made of
+        self._fresh_until_s = 0.0
+        self._refresh()
+
+    def __call__(self, environ: dict[str, Any], start_response: View) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            start_response("403 Forbidden", [("Content-Type", "application/json")])
+            return [b'{"reason": "this dashboard is read-only"}']
+        self._refresh()
+        found: Iterable[bytes] = self._app(environ, start_response)
+        return found
+
+    def _refresh(self) -> None:
+        """Copy the study again if it has changed; check a large one less often."""
+        with self._lock:
+            began_s = time.monotonic()
+            if began_s < self._fresh_until_s:
+                return
+            history, trials = self._study.history, self._study.ledger.trials()
+            found = (history, [trial.state for trial in trials])
+            if found != self._copied:
+                note, notes = study_note(history), trial_notes(history)
+                self._app = _app(copy_study(trials, history, note=note, notes=notes))
+                self._copied = found
+            ended_s = time.monotonic()
+            self._fresh_until_s = ended_s + max(REFRESH_S, 4 * (ended_s - began_s))
 
 
-def draw_films(study: Study, folder: Path, say: Say) -> Pictures:
-    """Return a film of each trial on the front, drawn into `folder` where it was not before.
+def _app(storage: Any) -> Any:
+    """Return optuna-dashboard over `storage`, with the front as the best trials.
 
-    Where the data set cannot be opened, or a trial's graphs are gone, a line says so.
+    optuna-dashboard 0.21 ignores constraints when it ranks. An infeasible trial is slower than all
+    feasible ones and cannot dominate them, so the feasible best trials are the front.
     """
-    history = study.history
-    wanted = {trial.number: (trial, _film_picture(trial, history)) for trial in front_of(history)}
-    missing = [t for t, picture in wanted.values() if not (folder / picture.name).is_file()]
-    if missing:
-        try:
-            split = _val_split(study)
-        except SettingError as error:
-            say(f"no frames of validation videos: {error}")
-        else:
-            for trial in missing:
-                _draw_film(trial, wanted[trial.number][1], split, study.networks, folder, say)
-    there = {n: picture for n, (_, picture) in wanted.items() if (folder / picture.name).is_file()}
-    return {number: (picture,) for number, picture in there.items()}
+    from optuna_dashboard import wsgi  # type: ignore[import-untyped]
+
+    def feasible_best(view: View) -> View:
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            found = view(*args, **kwargs)
+            if isinstance(found, dict) and "best_trials" in found:
+                best = [t for t in found["best_trials"] if all(c <= 0 for c in t["constraints"])]
+                return found | {"best_trials": best}
+            return found
+
+        return answer
+
+    app = wsgi(storage)
+    app.install(feasible_best)
+    return app
 
 
-def _val_split(study: Study) -> DataSplit:
-    data = study.settings.data
-    root = Path(data.root) if data.root else None
-    return open_split(data.dataset, "val", root=root, options=data.options)
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # an open connection of a browser must not delay the end
 
 
-def _draw_film(
-    trial: TrialResult, picture: Picture, split: DataSplit, networks: Path, folder: Path, say: Say
-) -> None:
-    clip, names = choose_clip(split, None), split.class_names
-    try:
-        graphs_of(trial.network, networks)
-    except SettingError as error:
-        say(f"no frames of trial {trial.number}: {error}")
-        return
-    say(f"drawing frames of trial {trial.number}")
-    frames = film_frames(trial, clip, networks, _times(clip), len(names))
-    write_whole(
-        folder / picture.name,
-        lambda file: draw_film(frames, file, clip=clip.name, class_names=names, trial=trial),
-    )
-
-
-def _times(clip: Clip) -> list[int]:
-    """Return `FRAMES` frames, evenly spread over the clip's beginning, or all of a shorter one."""
-    every = max(1, min(len(clip), FURTHEST) // FRAMES)
-    return list(range(0, len(clip), every))[:FRAMES]
-
-
-def _front_picture(history: StudyHistory, folder: Path) -> Picture:
-    picture = Picture(name=_name("front", to_json(history)), title="front.png")
-    if not (folder / picture.name).is_file():
-        write_whole(folder / picture.name, lambda file: draw_front(history, file))
-    return picture
-
-
-def _film_picture(trial: TrialResult, history: StudyHistory) -> Picture:
-    """Return the picture of a trial as its film's title tells it now."""
-    name = _name("film", history.study, to_json(trial))
-    return Picture(name=name, title=f"trial_{trial.number}_frames.png")
-
-
-def _name(*shown: str) -> str:
-    return hashlib.sha256("\n".join(shown).encode()).hexdigest()[:32]
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log no requests."""

@@ -1,7 +1,6 @@
 """A study's dashboard, asked over HTTP as a browser does."""
 
 import contextlib
-import io
 import json
 import re
 import shutil
@@ -17,18 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from jejunet_nas.dashboard import ARTIFACTS, address, open_dashboard
+from jejunet_nas.dashboard import address, open_dashboard
 from jejunet_nas.study.opened import open_study
 from tests.cli.commands import refusal
 from tests.search.build import SPACE
 from tests.searched_study import (
-    BROKEN,
-    TOO_SLOW,
-    give_graphs,
     measure_network,
-    network_folder,
     searched_study,
 )
 
@@ -46,9 +40,6 @@ class Browser:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             found: bytes = answer.read()
         return found
-
-    def picture(self, path: str) -> Image.Image:
-        return Image.open(io.BytesIO(self.get(path)))
 
     def json(self, path: str) -> Any:
         return json.loads(self.get(path))
@@ -75,14 +66,13 @@ class Browser:
 
 
 @contextlib.contextmanager
-def served(file: Path) -> Iterator[tuple[Browser, list[str]]]:
-    """Serve a study's dashboard; yield it, and the lines that were said."""
-    lines: list[str] = []
-    with open_dashboard(open_study(file), port=0, storage=None, say=lines.append) as server:
+def served(file: Path) -> Iterator[Browser]:
+    """Serve a study's dashboard; yield what asks it."""
+    with open_dashboard(open_study(file), port=0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield Browser(address(server)), lines
+            yield Browser(address(server))
         finally:
             server.shutdown()
             thread.join()
@@ -90,12 +80,12 @@ def served(file: Path) -> Iterator[tuple[Browser, list[str]]]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A searched study without graphs."""
+    """The YAML file of a searched study."""
     return searched_study(tmp_path)
 
 
 def test_the_study_has_its_name_objectives_and_note(file: Path) -> None:
-    with served(file) as (browser, _):
+    with served(file) as browser:
         study = browser.study
 
     assert (study["study_name"], study["directions"]) == ("tiny", ["maximize", "minimize"])
@@ -104,29 +94,29 @@ def test_the_study_has_its_name_objectives_and_note(file: Path) -> None:
     assert "Trials: 2 complete" in study["note"]["body"]
 
 
-def test_every_trial_has_a_note_and_its_state(file: Path) -> None:
-    with served(file) as (browser, _):
+def test_every_trial_has_its_state_and_a_note_or_a_reason(file: Path) -> None:
+    with served(file) as browser:
         trials = browser.study["trials"]
 
     assert [trial["state"] for trial in trials] == ["Complete", "Complete", "Pruned", "Fail"]
     notes = [trial["note"]["body"] for trial in trials]
-    assert "On the front." in notes[0]
+    assert "On the Pareto front." in notes[0]
     assert "key every 3" in notes[0]
-    assert "Refused before training: too slow" in notes[TOO_SLOW]
-    assert "Failed: out of memory" in notes[BROKEN]
+    reasons = [attr["value"] for t in trials for attr in t["user_attrs"] if attr["key"] == "reason"]
+    assert reasons == ["too slow", "out of memory"]
 
 
 def test_what_a_table_shows_of_a_trial_is_figures_and_no_record(file: Path) -> None:
-    with served(file) as (browser, _):
+    with served(file) as browser:
         attrs = {each["key"]: each["value"] for each in browser.study["trials"][0]["user_attrs"]}
 
     assert attrs["state"] == "front"
-    assert attrs["ms a frame"] == "30.0"
+    assert (attrs["miou"], attrs["mean_ms"]) == ("0.9", "30.0")
     assert not {"record", "architecture"} & {*attrs}
 
 
 def test_constraints_are_shown_and_the_best_are_the_front(file: Path) -> None:
-    with served(file) as (browser, _):
+    with served(file) as browser:
         study = browser.study
 
     assert [trial["constraints"] for trial in study["trials"]] == [[-10.0], [-20.0], [59.0], []]
@@ -137,7 +127,7 @@ def test_what_a_phone_measured_counts_here_as_in_the_report(file: Path) -> None:
     # Every frame of their walks is a keyframe.
     measure_network(file, key_ms=50.0)
 
-    with served(file) as (browser, _):
+    with served(file) as browser:
         study = browser.study
 
     values = {trial["number"]: trial["values"] for trial in study["trials"][:2]}
@@ -146,61 +136,6 @@ def test_what_a_phone_measured_counts_here_as_in_the_report(file: Path) -> None:
     assert study["best_trials"] == []
     assert "Over the target" in study["trials"][0]["note"]["body"]
     assert "measured on Google Pixel 2; 30.0 predicted" in study["trials"][0]["note"]["body"]
-
-
-def test_the_front_and_frames_of_its_trials_are_artifacts(file: Path) -> None:
-    give_graphs(file)
-
-    with served(file) as (browser, lines):
-        study = browser.study
-        number = study["study_id"]
-        (front,) = study["artifacts"]
-        pictures = [
-            Image.open(io.BytesIO(browser.get(f"artifacts/{number}/{front['artifact_id']}")))
-        ]
-        for trial in study["trials"][:2]:
-            (film,) = trial["artifacts"]
-            path = f"artifacts/{number}/{trial['trial_id']}/{film['artifact_id']}"
-            pictures.append(browser.picture(path))
-
-    assert (front["filename"], front["mimetype"]) == ("front.png", "image/png")
-    assert film["filename"] == "trial_1_frames.png"
-    assert {picture.format for picture in pictures} == {"PNG"}
-    assert pictures[0].width == 1350
-    assert lines == ["drawing frames of trial 0", "drawing frames of trial 1"]
-    assert [trial["artifacts"] for trial in study["trials"][2:]] == [[], []]
-
-
-def test_pictures_are_drawn_once(file: Path) -> None:
-    give_graphs(file)
-    with served(file) as (browser, _):
-        assert browser.study["artifacts"]
-    drawn = {
-        each: each.stat().st_mtime_ns
-        for each in (network_folder(file).parents[1] / ARTIFACTS).iterdir()
-    }
-
-    with served(file) as (browser, lines):
-        assert browser.study["artifacts"]
-
-    assert lines == []
-    assert len(drawn) == 3
-    assert {each: each.stat().st_mtime_ns for each in drawn} == drawn
-
-
-def test_the_front_is_drawn_anew_once_it_has_changed(file: Path) -> None:
-    with served(file) as (browser, _):
-        (before,) = browser.study["artifacts"]
-        measure_network(file, key_ms=20.0)
-        after = wait_until(lambda: only(browser.study["artifacts"]), lambda each: each != before)
-        picture = browser.picture(f"artifacts/{browser.study['study_id']}/{after['artifact_id']}")
-
-    assert (after["filename"], picture.format) == ("front.png", "PNG")
-
-
-def only(values: list[Any]) -> Any:
-    (value,) = values
-    return value
 
 
 def wait_until(look: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
@@ -212,31 +147,10 @@ def wait_until(look: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
     return found
 
 
-def test_without_graphs_or_data_a_line_says_so(tmp_path: Path) -> None:
-    file = searched_study(tmp_path)
-    with served(file) as (browser, lines):
-        assert browser.study["trials"][0]["artifacts"] == []
-    assert re.match(r"no frames of trial 0: .*key\.tflite does not exist; allowed", lines[0])
-
-    file.write_text(file.read_text().replace("data: {", "data: {root: nowhere, "))
-    open_split = "jejunet_nas.dashboard.open_split"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(open_split, refuse)
-        with served(file) as (_, lines):
-            pass
-    assert lines == ["no frames of validation videos: there is no data"]
-
-
-def refuse(*_: object, **__: object) -> None:
-    from jejunet_nas.errors import DataError
-
-    raise DataError("there is no data")
-
-
 def test_names_are_sent_as_text(tmp_path: Path) -> None:
     file = searched_study(tmp_path, class_names=HOSTILE, reason="<script>alert(2)</script>")
 
-    with served(file) as (browser, _):
+    with served(file) as browser:
         study, page = browser.study, browser.get("dashboard").decode()
 
     notes = [study["note"]["body"], *(trial["note"]["body"] for trial in study["trials"])]
@@ -246,8 +160,17 @@ def test_names_are_sent_as_text(tmp_path: Path) -> None:
     assert "alert(" not in page
 
 
-def test_a_note_can_be_edited_and_nothing_else_written(file: Path) -> None:
-    with served(file) as (browser, _):
+def test_a_measurement_shows_while_the_dashboard_is_served(file: Path) -> None:
+    with served(file) as browser:
+        assert browser.study["trials"][0]["values"] == [0.9, 30.0]
+        measure_network(file, key_ms=20.0)
+        wait_until(
+            lambda: browser.study["trials"][0]["values"], lambda values: values == [0.9, 20.0]
+        )
+
+
+def test_it_only_reads(file: Path) -> None:
+    with served(file) as browser:
         study = browser.study
         number, trial = study["study_id"], study["trials"][0]["trial_id"]
         refused = [
@@ -256,34 +179,27 @@ def test_a_note_can_be_edited_and_nothing_else_written(file: Path) -> None:
             browser.send("POST", f"api/studies/{number}/rename", {"study_name": "x"}),
             browser.send("POST", f"api/trials/{trial}/tell", {"state": "Fail"}),
             browser.send("POST", f"api/trials/{trial}/user-attrs", {"user_attrs": {"a": 1}}),
+            browser.send("PUT", f"api/studies/{number}/note", {"version": 2, "body": "mine"}),
         ]
-        edited = [
-            browser.send("PUT", f"api/studies/{number}/{path}", {"version": 1, "body": body})
-            for path, body in ((f"{trial}/note", "mine"), ("note", "ours"))
-        ]
+        after = browser.study
 
-    assert refused == [403] * 5
-    assert edited == [204] * 2
-    with served(file) as (browser, _):
-        study = browser.study
-    assert study["note"]["body"] == "ours"
-    assert study["trials"][0]["note"]["body"] == "mine"
-    assert study["trials"][1]["note"]["body"].startswith("**Trial 1.**")
+    assert refused == [403] * 6
+    assert after == study
 
 
 def test_a_search_goes_on_while_the_dashboard_looks(file: Path) -> None:
-    from jejunet_nas.records import RefusedTrial
-
     study = open_study(file)
     before = study.history
-    with served(file) as (browser, _):
+    with served(file) as browser:
         trial = study.ledger.ask()
-        slow = before.refused[0]
-        assert isinstance(slow, RefusedTrial)
-        shown = [each["state"] for each in browser.study["trials"]]
-        study.ledger.refuse(trial, slow)
+        states = wait_until(
+            lambda: [each["state"] for each in browser.study["trials"]],
+            lambda states: len(states) == 5,
+        )
+        study.ledger.refuse(trial, before.refused[0])
+        wait_until(lambda: browser.study["trials"][4]["state"], lambda state: state == "Pruned")
 
-    assert shown == ["Complete", "Complete", "Pruned", "Fail", "Running"]
+    assert states == ["Complete", "Complete", "Pruned", "Fail", "Running"]
     assert study.history.complete == before.complete
     assert len(study.history.refused) == 2
 
@@ -300,11 +216,11 @@ def test_the_command_serves_until_ctrl_c_on_this_computer_alone(file: Path) -> N
             process.send_signal(signal.SIGINT)
             _, rest = process.communicate(timeout=60)
 
-    assert (process.returncode, rest) == (0, "the dashboard has ended\n")
+    assert (process.returncode, rest) == (0, "dashboard stopped\n")
 
 
 def test_a_port_that_is_taken_is_named(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with served(file) as (browser, _):
+    with served(file) as browser:
         port = browser.url.rstrip("/").rpartition(":")[2]
 
         line = refusal(capfd, "dashboard", file, "--port", port)
@@ -313,15 +229,14 @@ def test_a_port_that_is_taken_is_named(file: Path, capfd: pytest.CaptureFixture[
 
 
 def test_without_the_extra_it_is_named_with_what_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
 
-    line = refusal(capfd, "dashboard", tmp_path / "no.yaml")
+    line = refusal(capfd, "dashboard", file)
 
     assert line == (
-        "optuna-dashboard is not installed; allowed: the extra `dashboard`. Install it: "
-        "`pip install 'jejunet-nas[dashboard]'`"
+        "optuna-dashboard is not installed. Install it: pip install 'jejunet-nas[dashboard]'"
     )
 
 
@@ -332,7 +247,7 @@ def test_a_study_that_was_never_searched_has_no_dashboard(
 
     line = refusal(capfd, "dashboard", tmp_path / "tiny.yaml")
 
-    assert line.startswith("tiny has no trials yet; allowed: a study that was searched.")
+    assert line.startswith("tiny has no trials yet. Run `jejunet-nas search tiny` first.")
 
 
 # -- in a browser ---------------------------------------------------------------------------------
@@ -359,7 +274,7 @@ def window() -> Iterator[Any]:
 def test_a_persons_page_shows_notes_with_hostile_names_as_text(tmp_path: Path, window: Any) -> None:
     file = searched_study(tmp_path, class_names=HOSTILE)
 
-    with served(file) as (browser, _):
+    with served(file) as browser:
         number = browser.study["study_id"]
         window.get(f"{browser.url}dashboard/studies/{number}/trials?numbers=0")
         wanted = f"IoU by class, in per cent: {HOSTILE[0]} 90.0, {HOSTILE[1]} 90.0."

@@ -37,7 +37,7 @@ LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}
 _TENSORFLOW = frozenset({"networks", "datasets", "training", "compression"})
 ONLY_IN: dict[str, frozenset[str]] = {
     "optuna": frozenset({"search", "study"}),
-    "optuna_dashboard": frozenset({"search"}),
+    "optuna_dashboard": frozenset({"study", "dashboard"}),
     "av": frozenset({"media"}),
     "ai_edge_litert": frozenset({"litert"}),
     "tensorflow": _TENSORFLOW,

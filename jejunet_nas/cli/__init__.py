@@ -1,8 +1,8 @@
 """The command line: parses, calls, prints.
 
-With `--json` the result alone goes to standard output; all that is for people goes to standard
-error. What a command needs is imported inside it, so that `--help` answers at once. Exit codes: 0
-done, 1 a fault of ours, 2 bad input, 3 nothing feasible, 4 the device failed, 130 interrupted.
+With `--json` standard output has only the result; messages go to standard error. Commands import
+what they need when they are called, so `--help` is fast. Exit codes: 0 done, 1 internal error,
+2 bad input, 3 nothing feasible, 4 the device failed, 130 interrupted.
 """
 
 import sys
@@ -72,9 +72,9 @@ def common(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors of ours become one line and their exit code."""
+    """Run the command line; an error becomes one line and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:  # --debug is taken wherever it stands
+    try:  # --debug may be anywhere in the line
         code = app(
             args=[word for word in given if word != "--debug"],
             prog_name="jejunet-nas",
@@ -85,11 +85,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except Exception as error:
-        if hasattr(error, "format_message"):  # of the parser: an option that does not exist
+        if hasattr(error, "format_message"):  # an error of the parser
             sys.exit(_fail(error.format_message(), SettingError.exit_code, given))
-        sys.exit(_fail(f"a fault of ours: {error!r}. Add --debug to see where.", 1, given))
-    if code == INTERRUPTED:  # typer makes a code of the interrupt, most of the time
-        _fail("interrupted; what was done is kept, and the same command goes on", INTERRUPTED, [])
+        sys.exit(_fail(f"internal error: {error!r}. Add --debug for the traceback.", 1, given))
+    if code == INTERRUPTED:  # typer mostly turns the interrupt into this code
+        _fail("Interrupted. Finished work is kept; run the same command to resume.", code, [])
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,13 +10,12 @@ from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Storage,
-    Study,
-    existing_folder,
+    StudyName,
     print_json,
     report_file,
     sayer,
-    state_folder,
 )
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import TrialError
@@ -38,13 +37,13 @@ Chains = Annotated[
 
 
 def compress(
-    study: Study,
+    study: StudyName,
     trial: Annotated[
         int | None, typer.Option(help="Trial [default: the front's best mIoU].")
     ] = None,
     settings: Chains = None,
     frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Markdown file [default: reports/NAME/compression.md].")
     ] = None,
@@ -56,17 +55,15 @@ def compress(
     Each starts from the trained weights. Graphs and figures are kept in studies/NAME/compressed;
     the same command resumes where it was interrupted.
     """
-    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
     from jejunet_nas.compression.chain import chain_from_words
 
     chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
-    chosen = choose_trial(study, trial, storage, overrides)
-    name = chosen.settings.name
-    target = report_file(chosen.file, name, "compression.md", out)
+    chosen = choose_trial(study, trial, storage, data_root)
+    target = report_file(chosen.study.file, chosen.study.name, "compression.md", out)
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.reporting.compression import compression_page
 
-    folder = state_folder(chosen.file, name)
+    folder = chosen.study.folder
     console = console_of_its_own()
     with closing(console.file), native_log(folder / "tensorflow.log"):
         from jejunet_nas.search.prepare import prepare
@@ -74,9 +71,9 @@ def compress(
         from jejunet_nas.trial.compress import compress_network
 
         with make_view(console) as view:
-            setup = prepare(chosen.settings, folder, view.stage)
+            setup = prepare(chosen.study.settings, folder, view.stage)
             rows, failures = compress_network(
-                chosen.trial.network,
+                chosen.result.network,
                 chains,
                 setup,
                 folder / COMPRESSED,
@@ -88,7 +85,7 @@ def compress(
         say(failure)
     if not rows:
         raise TrialError(f"All {len(chains)} compression settings failed; the first: {failures[0]}")
-    text = compression_page(rows, chosen.trial, history=chosen.history, frames=frames)
+    text = compression_page(rows, chosen.result, history=chosen.history, frames=frames)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     print_json(list(map(_plain, rows))) if as_json else typer.echo(text)

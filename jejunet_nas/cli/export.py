@@ -10,24 +10,24 @@ from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Storage,
-    Study,
-    existing_folder,
+    StudyName,
     print_json,
     sayer,
-    state_folder,
 )
-from jejunet_nas.cli.targets import ChosenTrial, choose_trial
+from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.records import GraphName
+    from jejunet_nas.study.opened import Trial
 
 Pick = Literal["best", "knee", "fastest"]
 
 
 def export(
-    study: Study,
+    study: StudyName,
     out: Annotated[Path, typer.Option(help="Folder or .zip to write; must not exist.")],
     trial: Annotated[int | None, typer.Option(help="Trial [default: see --pick].")] = None,
     pick: Annotated[
@@ -43,9 +43,7 @@ def export(
     qat: Annotated[
         bool, typer.Option("--qat", help="Compress with quantisation-aware training.")
     ] = False,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the data set, for --steps and --qat.")
-    ] = None,
+    data_root: DataRoot = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,28 +56,27 @@ def export(
     from jejunet_nas.export.write import require_free, write_bundle
 
     require_free(out)
-    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
-    chosen = _chosen(study, trial, pick, storage, overrides)
+    chosen = _chosen(study, trial, pick, storage, data_root)
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
     from jejunet_nas.records.words import per_cent
 
-    state = state_folder(chosen.file, chosen.settings.name)
+    state = chosen.study.folder
     console = console_of_its_own()
     with closing(console.file), native_log(state / "tensorflow.log"):
         if steps or qat:
             chosen, graphs, fingerprints = _made(chosen, state, steps, qat, console)
         else:
-            graphs, fingerprints = chosen.graphs(), known_fingerprints(state)
+            graphs, fingerprints = chosen.graphs, known_fingerprints(state)
         facts = facts_of(
-            chosen.trial,
+            chosen.result,
             chosen.history,
-            chosen.settings,
+            chosen.study.settings,
             fingerprints=fingerprints,
             export_steps=steps,
         )
         write_bundle(graphs, facts, out)
-        result = chosen.trial
+        result = chosen.result
         sayer(console)(
             f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
             f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
@@ -93,11 +90,11 @@ def _chosen(
     number: int | None,
     pick: Pick | None,
     storage: str | None,
-    overrides: dict[str, str],
-) -> ChosenTrial:
+    data_root: Path | None,
+) -> "Trial":
     if number is not None and pick is not None:
         raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")
-    chosen = choose_trial(study, number, storage, dict(overrides))
+    chosen = choose_trial(study, number, storage, data_root)
     if pick in (None, "best"):
         return chosen
     from jejunet_nas.scoring.front import knee
@@ -105,22 +102,22 @@ def _chosen(
 
     front = front_of(chosen.history)
     bend = knee([(trial.score.miou, trial.latency.mean_ms) for trial in front])
-    return dataclasses.replace(chosen, trial=front[-1] if pick == "fastest" else front[bend])
+    return dataclasses.replace(chosen, result=front[-1] if pick == "fastest" else front[bend])
 
 
 def _made(
-    chosen: ChosenTrial, state: Path, steps: int, qat: bool, console: Console
-) -> "tuple[ChosenTrial, dict[GraphName, Path], dict[str, str]]":
+    chosen: "Trial", state: Path, steps: int, qat: bool, console: Console
+) -> "tuple[Trial, dict[GraphName, Path], dict[str, str]]":
     """Fine-tune, compress and score again; return the trial, its graphs, and data fingerprints."""
     from jejunet_nas.export.retrain import EXPORTS, retrain
     from jejunet_nas.search.prepare import prepare
     from jejunet_nas.search.view import make_view
 
     with make_view(console) as view:
-        setup = prepare(chosen.settings, state, view.stage)
+        setup = prepare(chosen.study.settings, state, view.stage)
         trial, folder = retrain(
-            chosen.trial, setup, state / EXPORTS, steps=steps, qat=qat, tell=view.stage
+            chosen.result, setup, state / EXPORTS, steps=steps, qat=qat, tell=view.stage
         )
     graphs = {name: folder / graph.file for name, graph in trial.network.graphs.items()}
     fingerprints = {"train": setup.train.fingerprint, "val": setup.val.fingerprint}
-    return dataclasses.replace(chosen, trial=trial), graphs, fingerprints
+    return dataclasses.replace(chosen, result=trial), graphs, fingerprints

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jejunet_nas.cli.arguments import AsJson, Program, Storage, find_study, print_json, sayer
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    DeviceName,
+    Program,
+    Storage,
+    find_study,
+    print_json,
+    sayer,
+)
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
@@ -29,9 +37,7 @@ def measure(
             metavar="TARGET", help="A .tflite file, a folder of them, a bundle, or a study's name."
         ),
     ],
-    device: Annotated[
-        str, typer.Option(help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE.")
-    ] = "adb",
+    device: DeviceName = "adb",
     runs: Annotated[int, typer.Option(help="Runs of each graph, at least 50 on a phone.")] = 50,
     threads: Annotated[
         int | None, typer.Option(help="Threads [default: the study's, or 1].")

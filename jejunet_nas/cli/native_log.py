@@ -1,4 +1,4 @@
-"""Keeps what TensorFlow's C++ parts write to standard error out of a person's sight, in a file."""
+"""Redirects what TensorFlow's C++ code writes to standard error to a file."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ WIDE = 260
 
 
 def console_of_its_own() -> Console:
-    """Return a console on standard error that `native_log` does not silence.
+    """Return a console on standard error that `native_log` does not redirect.
 
-    Where it is no terminal, lines are as long as a table's row needs.
+    If it is not a terminal, lines are as long as a table's row needs.
     """
     console = Console(file=os.fdopen(os.dup(STANDARD_ERROR), "w", encoding="utf-8"))
     if not console.is_terminal:
@@ -25,9 +25,9 @@ def console_of_its_own() -> Console:
 
 @contextmanager
 def native_log(file: Path) -> Iterator[None]:
-    """Send all that is written to standard error inside the block to the end of `file`.
+    """Append all output to standard error inside the block to `file`.
 
-    Python's logging does not reach what C++ prints; the file descriptor itself is turned away.
+    Python's logging does not reach the output of C++, so the file descriptor is redirected.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()

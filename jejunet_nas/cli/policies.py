@@ -9,9 +9,9 @@ from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Storage,
-    Study,
-    existing_folder,
+    StudyName,
     print_json,
     report_file,
     sayer,
@@ -20,11 +20,11 @@ from jejunet_nas.cli.targets import choose_trial
 
 
 def policies(
-    study: Study,
+    study: StudyName,
     trial: Annotated[
         int | None, typer.Option(help="Trial [default: the front's best mIoU].")
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Markdown file [default: reports/NAME/policies.md].")
     ] = None,
@@ -35,19 +35,15 @@ def policies(
 
     Latencies are the predictions of the search.
     """
-    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
-
-    from jejunet_nas.datasets.catalog import open_split
     from jejunet_nas.evaluation.network import Evaluation
     from jejunet_nas.evaluation.policies import compare_policies
     from jejunet_nas.reporting.policies import policies_page
 
-    chosen = choose_trial(study, trial, storage, overrides)
-    settings, network, graphs = chosen.settings, chosen.trial.network, chosen.graphs()
-    target = report_file(chosen.file, settings.name, "policies.md", out)
+    chosen = choose_trial(study, trial, storage, data_root)
+    settings, network, graphs = chosen.study.settings, chosen.result.network, chosen.graphs
+    target = report_file(chosen.study.file, settings.name, "policies.md", out)
     target.parent.mkdir(parents=True, exist_ok=True)
-    root = Path(settings.data.root) if settings.data.root else None
-    val = open_split(settings.data.dataset, "val", root=root, options=settings.data.options)
+    val = settings.data.open_split("val")
     console = Console(stderr=True)
     with console.status("comparing policies") as status:
         rows = compare_policies(
@@ -56,7 +52,7 @@ def policies(
             target_fps=settings.target_fps,
             say=lambda what: status.update(f"comparing policies: {what}"),
         )
-    text = policies_page(rows, chosen.trial, study=settings.name, val=val)
+    text = policies_page(rows, chosen.result, study=settings.name, val=val)
     target.write_text(text, encoding="utf-8")
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])

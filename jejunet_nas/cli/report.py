@@ -1,23 +1,24 @@
 """The command `report`: a study's page and tables, or several studies beside each other."""
 
-import json
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Storage,
-    existing_folder,
-    project_folder,
+    print_json,
     require_feasible,
     sayer,
     show_front,
 )
+from jejunet_nas.cli.targets import open_named
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import project_folder
 
 if TYPE_CHECKING:
     from jejunet_nas.records import StudyHistory
@@ -34,9 +35,7 @@ def report(
     baseline: Annotated[
         str | None, typer.Option(help="A study that the front is held against.")
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the data set, for pictures.")
-    ] = None,
+    data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")
     ] = None,
@@ -48,7 +47,6 @@ def report(
 
     Of several studies, one page that compares them.
     """
-    overrides = {"data.root": str(existing_folder(data_root))} if data_root else {}
     if baseline and len(studies) > 1:
         raise SettingError(
             f"--baseline is {baseline} with {len(studies)} studies; allowed: one study. Name it "
@@ -61,7 +59,7 @@ def report(
         if len(studies) > 1:
             page, history = _compare(studies, out, storage, as_json), None
         else:
-            page, history = _report(studies[0], baseline, overrides, out, storage, as_json)
+            page, history = _report(studies[0], baseline, data_root, out, storage, as_json)
     if open_page:
         webbrowser.open(page.absolute().as_uri())
     if history is not None:
@@ -71,18 +69,17 @@ def report(
 def _report(
     name: str,
     baseline: str | None,
-    overrides: dict[str, Any],
+    data_root: Path | None,
     out: Path | None,
     storage: str | None,
     as_json: bool,
 ) -> "tuple[Path, StudyHistory]":
     from jejunet_nas.reporting.report import plain_report, write_report
     from jejunet_nas.reporting.site.gather import gather
-    from jejunet_nas.study.opened import open_study
 
-    study = open_study(name, storage=storage, overrides=overrides)
+    study = open_named(name, storage, data_root)
     history, console = study.history, Console(stderr=True)
-    against = open_study(baseline, storage=storage).history if baseline else None
+    against = open_named(baseline, storage).history if baseline else None
     with console.status("reading the study") as status:
         beside = gather(
             study.settings,
@@ -101,21 +98,20 @@ def _report(
     page = written.folder / "index.html"
     say(f"report: {page}")
     if as_json:
-        typer.echo(json.dumps(plain_report(history, against), indent=2, ensure_ascii=False))
+        print_json(plain_report(history, against))
     return page, history
 
 
 def _compare(names: list[str], out: Path | None, storage: str | None, as_json: bool) -> Path:
     from jejunet_nas.reporting.site.compare import comparison_plain, write_comparison
-    from jejunet_nas.study.opened import open_study
 
-    opened = [open_study(name, storage=storage) for name in names]
+    opened = [open_named(name, storage) for name in names]
     folder = out or _reports(opened[0]) / "-vs-".join(study.name for study in opened)
     histories = [study.history for study in opened]
     page = write_comparison(histories, folder)
     sayer(Console(stderr=True))(f"comparison: {page}")
     if as_json:
-        typer.echo(json.dumps(comparison_plain(histories), indent=2, ensure_ascii=False))
+        print_json(comparison_plain(histories))
     return page
 
 

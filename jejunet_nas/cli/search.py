@@ -1,32 +1,33 @@
-"""The command `search`: a study is searched, or gone on with."""
+"""The command `search`: start or resume the search of a study."""
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from jejunet_nas.cli.arguments import (
     AsJson,
+    DataRoot,
     Program,
     Storage,
-    Study,
-    existing_folder,
+    StudyName,
+    data_root_override,
+    print_json,
     require_feasible,
     seconds_of,
     show_front,
-    state_folder,
-    study_file,
 )
+from jejunet_nas.files import state_folder, study_file
 
 
 def search(
-    study: Study,
-    trials: Annotated[int | None, typer.Option(help="Complete trials in all.")] = None,
+    study: StudyName,
+    trials: Annotated[
+        int | None, typer.Option(help="Complete trials in total [default: the study's].")
+    ] = None,
     time_budget: Annotated[
         str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    data_root: DataRoot = None,
     init: Annotated[
         str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
     ] = None,
@@ -35,10 +36,12 @@ def search(
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a search study, or go on with it."""
-    overrides: dict[str, Any] = {}
-    if data_root is not None:
-        overrides["data.root"] = str(existing_folder(data_root))
+    """Search a study, or resume the search.
+
+    Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
+    adds trials.
+    """
+    overrides = data_root_override(data_root)
     if init is not None:
         overrides["training.init"] = init
     if seed is not None:
@@ -67,5 +70,5 @@ def search(
         history = search(settings, folder, budget, make_view(console), storage=storage)
     show_front(history, console)
     if as_json:
-        typer.echo(json.dumps(summary(history), indent=2, ensure_ascii=False))
+        print_json(summary(history))
     require_feasible(history)

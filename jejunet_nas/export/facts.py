@@ -13,10 +13,10 @@ from typing import Any
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.files import read_mapping
+from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
 from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
-from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.version import __version__
 from jejunet_nas.video.manifest import FORMAT, Accuracy, Input, LatencyFigures, Metrics, Source
@@ -59,7 +59,7 @@ def facts_of(
         "class_names": list(map(one_line, trial.network.class_names)),
         "palette": [list(colour or (0, 0, 0)) for colour in colours],
         "policy": dataclasses.asdict(trial.architecture.policy),
-        "keyframe_lag": bundle_of(trial, history, Path()).keyframe_lag,
+        "keyframe_lag": keyframe_lag(trial, target_fps=history.target_fps),
         "target_fps": history.target_fps,
         "input": size.model_dump(mode="json"),
         "metrics": metrics.model_dump(mode="json"),

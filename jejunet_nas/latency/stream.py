@@ -64,6 +64,13 @@ def background_lag(latencies: PathLatencies, *, target_fps: float) -> int:
     return max(1, math.ceil(latencies.key.median_ms * target_fps / 1000.0))
 
 
+def keyframe_lag(trial: TrialResult, *, target_fps: float) -> int:
+    """Return the lag in frames that `trial` was scored with, or would have in the background."""
+    scored = trial.walks[0].lag
+    predicted = background_lag(trial.network.latencies, target_fps=target_fps)
+    return predicted if scored is None else scored
+
+
 def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
     frames = [
         frame_ms(path, ran, latencies) for path, ran in zip(walk.paths, walk.gated, strict=True)

@@ -1,1 +1,1 @@
-"""The study around a trial: sampling, refusing, resuming, keeping. Optuna is imported here only."""
+"""The act of searching: draw, refuse, train, measure, resume."""

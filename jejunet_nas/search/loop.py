@@ -1,16 +1,14 @@
-"""The search: draws architectures, refuses what cannot meet the target, and runs the rest.
+"""The search: draws architectures, refuses those that cannot meet the target, and runs the others.
 
-A search may end at any moment, in the middle of a trial too: what was complete is in the ledger, a
-network that was trained is in its folder, and the same command goes on from there.
+A search may end at any moment, also during a trial. Complete trials are in the ledger and trained
+networks in their folders, so the same command resumes it.
 """
 
 import dataclasses
 import math
-import random
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -18,37 +16,27 @@ import yaml
 from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError
-from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.latency.stream import floor_ms
-from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult
+from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
-from jejunet_nas.search.closing import (
-    Closing,
-    newest_measured,
-    open_phone,
-    still_to_measure,
-)
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.scoring.ranking import point_of
+from jejunet_nas.search.candidates import Candidates
+from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.search.view import Standing, View
-from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of, draw, network_choices
-from jejunet_nas.space.search_space import Choice
+from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 
-FAILURES_IN_A_ROW = 5  # after which a search stops: the fault is not the architectures'
-DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted
+FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When a search ends: at so many complete trials in all, or after so long."""
+    """When a search ends: after so many complete trials in all, or after so many seconds."""
 
     trials: int
     seconds: float | None = None
@@ -57,56 +45,65 @@ class Budget:
 def search(
     settings: StudySettings, folder: Path, budget: Budget, view: View, *, storage: str | None = None
 ) -> StudyHistory:
-    """Search until the budget is spent and return all that the study has found.
+    """Search until the budget is spent and return the results of the whole study.
 
-    Raises `SettingError` where another process searches the study, or where its settings are not
-    those that its earlier trials were made with.
+    Raises `SettingError` if another process searches the study, or if its settings differ from
+    those of its earlier trials.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    networks, url = folder / NETWORKS, storage or storage_url(folder)
     try:
         with FileLock(folder / "lock").acquire(timeout=0), view:
-            ledger = Ledger.find(settings, url)
-            history = _take_up(ledger, networks, view) if ledger else None
-            done = history is not None and len(history.complete) >= budget.trials
-            if history and done and not still_to_measure(settings, history):
-                return history
-            with open_phone(settings, networks, view) as phone:
-                if ledger and done:
-                    Closing(settings, ledger, phone, networks, view).settle()
-                    return with_measured(ledger.history(), networks)
-                _remove_unfinished(networks)
-                setup = prepare(settings, folder, view.stage)
-                ledger = ledger or Ledger(settings, url)
-                identity = {**settings.identity(), "made_from": made_from(setup, settings)}
-                ledger.keep_identity(identity)
-                text = yaml.safe_dump(identity, sort_keys=False)
-                (folder / "study.yaml").write_text(text, encoding="utf-8")
-                view.say(f"searching {settings.name}; its state and logs are in {folder}")
-                closing = Closing(settings, ledger, phone, networks, view)
-                _Search(settings, ledger, setup, closing, view).run(budget)
-                return with_measured(ledger.history(), networks)
+            return _search(settings, folder, budget, view, storage or storage_url(folder))
     except Timeout:
         raise SettingError(
-            f"{settings.name} is being searched by another process; allowed: one at a time. Wait "
-            "for it, or stop it."
+            f"{settings.name} is being searched by another process. Wait for it, or stop it."
         ) from None
 
 
-def _remove_unfinished(networks: Path) -> None:
-    """Remove what a process that was killed left half made; nobody else is making anything."""
-    for part in networks.glob("*.part"):
-        shutil.rmtree(part, ignore_errors=True)
+def _search(
+    settings: StudySettings, folder: Path, budget: Budget, view: View, url: str
+) -> StudyHistory:
+    networks = folder / NETWORKS
+    ledger = Ledger.find(settings, url)
+    history = _resume(ledger, networks, view) if ledger else None
+    done = history is not None and len(history.complete) >= budget.trials
+    if history and done and not still_to_measure(settings, history):
+        return history
+    with open_phone(settings, networks, view) as phone:
+        if ledger and done:
+            Closing(settings, ledger, phone, networks, view).settle()
+        else:
+            setup, ledger = _set_up(settings, folder, view, ledger, url)
+            closing = Closing(settings, ledger, phone, networks, view)
+            _Search(settings, ledger, setup, closing, view, budget).run()
+        return with_measured(ledger.history(), networks)
 
 
-def _take_up(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
-    """Take up what a dead process left behind; return what there is."""
+def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
+    """Propose the interrupted trials of a process that died; return the history."""
     interrupted = ledger.take_up_interrupted(
         lambda result: newest_measured(result, networks, ledger.settings)
     )
     if interrupted:
         view.say(f"{interrupted} interrupted trial(s) of {ledger.settings.name} tried again")
     return with_measured(ledger.history(), networks)
+
+
+def _set_up(
+    settings: StudySettings, folder: Path, view: View, ledger: Ledger | None, url: str
+) -> tuple[TrialSetup, Ledger]:
+    """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
+    for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
+        shutil.rmtree(part, ignore_errors=True)
+    setup = prepare(settings, folder, view.stage)
+    ledger = ledger or Ledger(settings, url)
+    identity = {**settings.identity(), "made_from": made_from(setup, settings)}
+    ledger.keep_identity(identity)
+    ledger.note_class_names(setup.val.class_names)
+    text = yaml.safe_dump(identity, sort_keys=False)
+    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    view.say(f"searching {settings.name}; its state and logs are in {folder}")
+    return setup, ledger
 
 
 class _Search:
@@ -119,85 +116,57 @@ class _Search:
         setup: TrialSetup,
         closing: Closing,
         view: View,
+        budget: Budget,
     ) -> None:
         self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
-        self._closing = closing
-        self._profile = load_profile(settings.latency.device)
-        self._known = ledger.known()
+        self._closing, self._budget = closing, budget
         history = ledger.history()
-        self._refused, self._failed = len(history.refused), len(history.failed)
-        self._random = random.Random(settings.sampler.seed + len(self._known))
-        self._exhausted = False
-        ledger.note_class_names(setup.val.class_names)
+        self._failed = len(history.failed)
+        self._candidates = Candidates(
+            settings,
+            ledger,
+            view,
+            classes=len(setup.val.class_names),
+            refused=len(history.refused),
+        )
+        self._began_s, self._before = time.monotonic(), len(closing.results)
 
-    def run(self, budget: Budget) -> None:
-        """Try architectures until the budget is spent or the space exhausted."""
-        began, before = time.monotonic(), len(self._closing.results)
-        failures = in_vain = 0
-        self._view.stand(self._standing(budget, None))
-        while len(self._closing.results) < budget.trials:
-            if budget.seconds is not None and time.monotonic() - began >= budget.seconds:
-                self._view.say(f"the time budget of {budget.seconds:.0f} s is spent")
-                break
-            if self._exhausted or in_vain >= DRAWS_IN_VAIN:
-                self._view.say("no new architecture that can meet the target: the search ends")
-                break
+    def run(self) -> None:
+        """Try architectures until the budget is spent or the space is exhausted."""
+        failures = 0
+        self._view.stand(self._standing())
+        while not self._is_over():
             self._closing.collect()
-            trial = self._ledger.ask()
-            architecture = draw(self._settings.search_space, chooser(trial))
-            if not self._is_worth_it(trial, architecture):
-                in_vain += 1
+            drawn = self._candidates.draw(any_complete=bool(self._closing.results))
+            if drawn is None:
                 continue
-            in_vain = 0
-            failures = 0 if self._try(trial, architecture) else failures + 1
+            failures = 0 if self._try(*drawn) else failures + 1
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
-                    f"the last {failures} trials failed, the last one because: "
+                    f"the last {failures} trials failed; the last error: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            done = len(self._closing.results) - before
-            spent_s = time.monotonic() - began
-            self._view.stand(self._standing(budget, spent_s / done if done else None, spent_s))
+            self._view.stand(self._standing())
         self._closing.settle()
 
-    def _is_worth_it(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Close trials of architectures that are known already or too slow in any case."""
-        name = canonical_json(architecture)
-        if name in self._known:
-            self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
-            unseen = self._unseen(architecture)
-            self._exhausted = unseen is None
-            if unseen:
-                self._ledger.propose(choices_of(unseen))
-            return False
-        self._ledger.begin(trial, architecture)
-        self._known[name] = trial.number
-        least_ms = self._least_ms(architecture)
-        if least_ms <= self._settings.deadline_ms:
+    def _is_over(self) -> bool:
+        """Return whether the search ends, and say why if it is early."""
+        if len(self._closing.results) >= self._budget.trials:
             return True
-        reason = (
-            f"at least {least_ms:.1f} ms a frame; {self._settings.target_fps:g} fps leave "
-            f"{self._settings.deadline_ms:.1f} ms"
-        )
-        self._ledger.refuse(
-            trial,
-            RefusedTrial(
-                number=trial.number,
-                architecture=architecture,
-                mean_ms=least_ms,
-                source="predicted",
-                reason=reason,
-            ),
-        )
-        self._refused += 1
-        self._view.say(f"trial {trial.number} refused: {reason}")
+        seconds = self._budget.seconds
+        if seconds is not None and self._spent_s() >= seconds:
+            self._view.say(f"the time budget of {seconds:.0f} s is spent")
+            return True
+        if self._candidates.exhausted:
+            self._view.say("the search ends: no untried architecture can meet the target")
+            return True
         return False
 
     def _try(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Run one trial and write it down; return whether it was completed."""
+        """Run one trial and store its result; return whether it was completed."""
         try:
             result = run_trial(trial.number, architecture, self._setup, self._view.stage)
-        except Exception as error:  # a bug of one network is no reason to lose the night
+        except Exception as error:  # one network's bug must not end a long search
             traceback.print_exc()
             reason = str(error) if isinstance(error, JejunetError) else repr(error)
             self._ledger.drop(trial, "failed", reason)
@@ -211,59 +180,33 @@ class _Search:
             self._ledger.propose_policy(architecture.network)
         return True
 
-    def _least_ms(self, architecture: Architecture) -> float:
-        latencies = predict_paths(
-            architecture,
-            self._profile,
-            classes=len(self._setup.val.class_names),
-            threads=self._settings.latency.threads,
-        )
-        return floor_ms(architecture.policy, latencies)
+    def _spent_s(self) -> float:
+        return time.monotonic() - self._began_s
 
-    def _unseen(self, near: Architecture) -> Architecture | None:
-        """Return an architecture that is new and can meet the target.
-
-        Its network is that of `near` where another policy will do, since that costs no training.
-        While nothing was feasible, one that is too slow will do too: the nearest is to be named.
-        """
-        fixed = network_choices(near.network)
-
-        def another_policy(name: str, choices: Sequence[Choice]) -> Choice:
-            return fixed[name] if name in fixed else self._random.choice(choices)
-
-        def anything(name: str, choices: Sequence[Choice]) -> Choice:
-            return self._random.choice(choices)
-
-        too_slow = None
-        for choose in (another_policy, anything):
-            for _ in range(DRAWS_IN_VAIN):
-                drawn = draw(self._settings.search_space, choose)
-                if canonical_json(drawn) in self._known:
-                    continue
-                if self._least_ms(drawn) <= self._settings.deadline_ms:
-                    return drawn
-                too_slow = drawn
-        return None if self._closing.results else too_slow
-
-    def _standing(self, budget: Budget, trial_s: float | None, spent_s: float = 0.0) -> Standing:
-        points = [(result.score.miou, result.latency.mean_ms) for result in self._closing.results]
+    def _standing(self) -> Standing:
+        results, target_fps = self._closing.results, self._settings.target_fps
+        points = [point_of(result) for result in results]
         deadline_ms = self._settings.deadline_ms
-        feasible = [miou for miou, mean_ms in points if mean_ms <= deadline_ms]
-        left_s = None
-        if trial_s is not None and len(self._closing.results) < budget.trials:
-            left_s = trial_s * (budget.trials - len(self._closing.results))
-            left_s = min(left_s, max((budget.seconds or math.inf) - spent_s, 0.0))
         return Standing(
             study=self._settings.name,
-            complete=len(self._closing.results),
-            wanted=budget.trials,
-            refused=self._refused,
+            complete=len(results),
+            wanted=self._budget.trials,
+            refused=self._candidates.refused,
             failed=self._failed,
-            target_fps=self._settings.target_fps,
-            best_miou=max(feasible, default=None),
-            hypervolume=hypervolume(points, reference_point(self._settings.target_fps)),
-            left_s=left_s,
+            target_fps=target_fps,
+            best_miou=max((miou for miou, ms in points if ms <= deadline_ms), default=None),
+            hypervolume=hypervolume(points, reference_point(target_fps)),
+            left_s=self._left_s(),
         )
+
+    def _left_s(self) -> float | None:
+        """Return the time left, from the mean time of this run's trials so far."""
+        complete, spent_s = len(self._closing.results), self._spent_s()
+        done = complete - self._before
+        if done == 0 or complete >= self._budget.trials:
+            return None
+        left_s = spent_s / done * (self._budget.trials - complete)
+        return min(left_s, max((self._budget.seconds or math.inf) - spent_s, 0.0))
 
 
 def trial_words(result: TrialResult, deadline_ms: float) -> str:

@@ -1,8 +1,7 @@
-"""The latency of an architecture that was never built, from its wiring alone.
+"""The latency of an architecture, predicted from its wiring without building it.
 
-Thousands a second: a search can refuse what is too slow before it spends any training on it. The
-operators that are counted are those of the converted graphs, so that this and a prediction of the
-`.tflite` files are the same figure.
+It predicts thousands a second, so a search can refuse too slow architectures before training. It
+counts the operators of the converted graphs, so it agrees with a prediction of the `.tflite` files.
 """
 
 from jejunet_nas.latency.predicted_meter import DeviceProfile
@@ -14,7 +13,7 @@ from jejunet_nas.space.architecture import Architecture
 def predict_paths(
     architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
 ) -> PathLatencies:
-    """Return the predicted latency of each path of an architecture that was never built."""
+    """Return the predicted latency of each path."""
     operators = network_operators(architecture.network, classes)
     return PathLatencies(
         **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}

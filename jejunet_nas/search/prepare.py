@@ -1,12 +1,10 @@
-"""From a study's settings to what its trials need: clips, weights, a teacher, a latency meter."""
+"""From a study's settings to the setup of its trials: clips, weights, teacher, latency meter."""
 
-import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from jejunet_nas.datasets.calibration import calibration_frames
-from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
@@ -25,33 +23,25 @@ from jejunet_nas.training.inherit import (
 )
 from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
-from jejunet_nas.training.teaching import Teaching, teach
+from jejunet_nas.training.teaching import teach
 from jejunet_nas.training.weights_file import Weights, read_weights
 from jejunet_nas.trial.setup import TrialSetup
 
-SOURCE_FRAMES = 16  # on which the statistics of the source's channels are taken
+SOURCE_FRAMES = 16  # from which the statistics of the source's channels are taken
 SOURCE_PX = 224  # the input size that the weights were trained at
 
 
 def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     """Return the setup of the study's trials; `folder` is the study's own."""
-    # What is quick to check comes first: decoding a data set takes longer than to mend a path.
+    # Quick checks come first: decoding a data set takes long.
     profile = load_profile(settings.latency.device)
     backbones, init_sha256 = _backbones(settings, tell)
-    teacher = _Teacher.of(settings)
-    root = Path(settings.data.root) if settings.data.root else None
-    train, val = (
-        open_split(
-            settings.data.dataset,
-            split,
-            root=root,
-            options=settings.data.options,
-            progress=tell,
-        )
-        for split in ("train", "val")
-    )
+    teacher = _teacher(settings)
+    train, val = (settings.data.open_split(split, tell) for split in ("train", "val"))
     _check_calibration(settings, train)
-    taught = teacher.teach(train, settings, folder, tell) if teacher else None
+    taught = teach(*teacher, train, settings.training, folder, tell) if teacher else None
+    source = [_measured(each, f"{init_sha256}", train, folder, tell) for each in backbones]
+    identity = settings.identity()
     return TrialSetup(
         train=train,
         val=val,
@@ -61,27 +51,21 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         target_fps=settings.target_fps,
         longest_age=settings.longest_age,
         recipe={
-            **{part: settings.identity()[part] for part in ("data", "training")},
-            "post_training": settings.identity()["compression"]["post_training"],
+            **{part: identity[part] for part in ("data", "training")},
+            "post_training": identity["compression"]["post_training"],
             "longest_age": settings.longest_age,
             "train_fingerprint": train.fingerprint,
             "init_sha256": init_sha256,
-            **({"teacher_sha256": teacher.sha256} if teacher else {}),
+            **({"teacher_sha256": teacher[1]} if teacher else {}),
         },
-        source=[
-            _measured(each, f"{init_sha256}", train, folder, tell)
-            if isinstance(each, Weights)
-            else each
-            for each in backbones
-        ]
-        or None,
+        source=source or None,
         taught=taught,
         folder=folder / NETWORKS,
     )
 
 
 def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:
-    """Return what the trials are made from beside the settings: data, weights, device profile."""
+    """Return the fingerprints of data, weights and device profile, which all trials share."""
     profile = load_profile(settings.latency.device)
     costs = f"{profile.costs} {sorted(profile.thread_factors.items(), key=lambda item: item[0])}"
     return {
@@ -93,10 +77,9 @@ def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:
 
 
 def _backbones(settings: StudySettings, tell: Tell) -> tuple[list[Source | Weights], Any]:
-    """Return what networks inherit from, and the SHA-256 of its file, or of each width's.
+    """Return the sources of backbone weights, and the SHA-256 of the file, or of each width's file.
 
-    Of published weights, a network gets the narrowest that are no narrower. Folded ones are
-    returned as `Weights`, to be measured on the data.
+    Folded weights are returned as `Weights`; their statistics must be measured on the data.
     """
     if settings.training.init == IMAGENET:
         widths = sorted({published_width(each) for each in _widths(settings)})
@@ -113,14 +96,18 @@ def _backbones(settings: StudySettings, tell: Tell) -> tuple[list[Source | Weigh
 
 
 def _widths(settings: StudySettings) -> set[float]:
-    """Return the widths of all backbones of the space."""
+    """Return the depth multipliers of all backbones of the space."""
     space = settings.search_space
     narrow = {NARROW_DEPTH_MULTIPLIER} if "narrow" in space.detail else set()
     return {*space.depth_multiplier, *narrow}
 
 
-def _measured(weights: Weights, digest: str, train: DataSplit, folder: Path, tell: Tell) -> Source:
-    """Return folded weights with their statistics, measured once for a study."""
+def _measured(
+    weights: Source | Weights, digest: str, train: DataSplit, folder: Path, tell: Tell
+) -> Source:
+    """Return weights with their statistics; those of folded ones are measured once per study."""
+    if isinstance(weights, Source):
+        return weights
     both = hashlib.sha256(f"{digest} {train.fingerprint}".encode()).hexdigest()[:12]
     kept = folder / f"source-{both}.npz"
     if kept.is_file():
@@ -133,26 +120,10 @@ def _measured(weights: Weights, digest: str, train: DataSplit, folder: Path, tel
     return source
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Teacher:
-    """A teacher that was opened, and what its file hashes to."""
-
-    graph: Teacher
-    sha256: str
-
-    @classmethod
-    def of(cls, settings: StudySettings) -> "_Teacher | None":
-        """Return the study's teacher, None without one."""
-        file = teacher_file(settings)
-        if file is None:
-            return None
-        return cls(graph=Teacher(file), sha256=sha256_of(file))
-
-    def teach(
-        self, train: DataSplit, settings: StudySettings, folder: Path, tell: Tell
-    ) -> Teaching:
-        """Return what it says of the training frames."""
-        return teach(self.graph, self.sha256, train, settings.training, folder, tell)
+def _teacher(settings: StudySettings) -> tuple[Teacher, str] | None:
+    """Return the study's teacher and its file's SHA-256, or None without a teacher."""
+    file = teacher_file(settings)
+    return (Teacher(file), sha256_of(file)) if file else None
 
 
 def _check_calibration(settings: StudySettings, train: DataSplit) -> None:
@@ -160,8 +131,7 @@ def _check_calibration(settings: StudySettings, train: DataSplit) -> None:
     if wanted > train.frame_count:
         raise SettingError(
             f"compression.post_training.calibration_frames is {wanted}; allowed: at most "
-            f"{train.frame_count}, the frames that {train.dataset} has to train on. The nearest is "
-            f"{train.frame_count}."
+            f"{train.frame_count}, the number of training frames of {train.dataset}."
         )
 
 
@@ -169,20 +139,20 @@ def _check_widths(settings: StudySettings, source: float) -> None:
     widest = max(settings.search_space.depth_multiplier)
     if widest > source:
         raise SettingError(
-            f"search_space.depth_multiplier holds {widest} with init weights of {source}; allowed: "
-            f"at most {source}, their own. Remove it, or use init: imagenet or init: scratch."
+            f"search_space.depth_multiplier has {widest}, but the init weights are {source} wide; "
+            f"allowed: at most {source}. Remove it, or use init: imagenet or init: scratch."
         )
     if max(_widths(settings)) > source:
         raise SettingError(
-            f"search_space.detail holds narrow, {NARROW_DEPTH_MULTIPLIER} wide, with init weights "
-            f"of {source}; allowed: weights as wide. Remove narrow, or use init: imagenet."
+            f"search_space.detail has narrow, {NARROW_DEPTH_MULTIPLIER} wide, but the init weights "
+            f"are {source} wide. Remove narrow, or use init: imagenet."
         )
 
 
 def _sha256(file: Path) -> str:
     if not file.is_file():
         raise SettingError(
-            f"training.init is {file}, which is no file; allowed: scratch, imagenet, or an .npz "
-            "or .h5 of MobileNetV2 weights. Give --init FILE, or --init scratch."
+            f"training.init is {file}, which does not exist; allowed: scratch, imagenet, or an "
+            ".npz or .h5 file of MobileNetV2 weights. Give --init FILE, or --init scratch."
         )
     return sha256_of(file)

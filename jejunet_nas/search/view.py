@@ -1,8 +1,8 @@
-"""What a person sees of a running search: a live panel on a terminal, plain lines elsewhere."""
+"""The progress of a running search: a live panel on a terminal, plain lines elsewhere."""
 
+import contextlib
 import dataclasses
 import time
-from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -18,7 +18,7 @@ LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a search stands. best_miou: at the target, None where nothing meets it."""
+    """The progress of a search. best_miou: of feasible trials, None without one."""
 
     study: str
     complete: int
@@ -31,7 +31,7 @@ class Standing:
     left_s: float | None
 
     def words(self) -> str:
-        """Return the standing in one line."""
+        """Return the progress in one line."""
         best = "none yet" if self.best_miou is None else f"{per_cent(self.best_miou)} mIoU"
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         return (
@@ -41,44 +41,33 @@ class Standing:
         )
 
 
-class View(Protocol):
-    """Is told how a search goes."""
-
-    def __enter__(self) -> "View":
-        """Begin to show."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop showing."""
+class View(contextlib.AbstractContextManager["View"], Protocol):
+    """Shows the progress of a search while it is open."""
 
     def stage(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` of `what` is done."""
+        """Show that `done` of `total` steps of the stage `what` are done."""
 
     def say(self, line: str) -> None:
-        """Show one line about something that ended: a trial, or a refusal."""
+        """Show one line about something that ended, such as a trial."""
 
     def stand(self, standing: Standing) -> None:
-        """Show where the search stands now."""
+        """Show the progress of the search."""
 
 
 def make_view(console: Console) -> View:
-    """Return the view that suits `console`."""
+    """Return a live panel if `console` is a terminal, plain lines otherwise."""
     return _LiveView(console) if console.is_terminal else _LineView(console)
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: `45 s`, `12 min`, `3.5 h`."""
+    """Return, for example, `45 s`, `12 min` or `3.5 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class _LineView:
-    """Writes a line when something ends, and now and then while it goes on."""
+    """Prints a line when something ends, and now and then during a long stage."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -88,35 +77,27 @@ class _LineView:
     def __enter__(self) -> View:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def stage(self, what: str, done: int, total: int) -> None:
         now, name = time.monotonic(), what.split(",")[0]
-        if name != self._what:  # what is over within the time is not worth a line
+        if name != self._what:  # a short stage gets no line
             self._what, self._began_s, self._next_s = name, now, now + LINE_EVERY_S
         elif now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
             left_s = (now - self._began_s) / max(done, 1) * (total - done)
-            self._print(f"  {what}: {done} of {total}, about {duration(left_s)} left")
+            self.say(f"  {what}: {done} of {total}, about {duration(left_s)} left")
 
     def say(self, line: str) -> None:
-        self._print(line)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stand(self, standing: Standing) -> None:
-        self._print(f"{standing.study}: {standing.words()}")
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.say(f"{standing.study}: {standing.words()}")
 
 
 class _LiveView:
-    """Keeps the standing and the running stage in place, and lets what ended scroll by above."""
+    """Keeps the progress and the stage at the bottom, while lines of events scroll above."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -129,12 +110,7 @@ class _LiveView:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
         if self._standing:
             self.say(f"{self._standing.study}: {self._standing.words()}")

@@ -1,1 +1,1 @@
-"""The record of a study: its settings, its trials in Optuna's storage, and what is read of both."""
+"""The record of a study: its settings, its trials in Optuna's storage, and their results."""

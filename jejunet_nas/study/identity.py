@@ -1,4 +1,4 @@
-"""What all trials of a study must share, and how a difference is told."""
+"""The settings that all trials of a study must share, and the error when they differ."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,18 +9,18 @@ FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 
 
 def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise `SettingError` naming the first key of `now` whose value was another one `before`."""
+    """Raise `SettingError` naming the first key of `now` whose value differs from `before`."""
     for key in now:
         for dotted, old, new in _differences(before.get(key), now[key], key):
             raise SettingError(
-                f"{dotted} of {study} is {_short(new)}, and its earlier trials were made with "
-                f"{_short(old)}; allowed: the same. Use another name for the study, or remove its "
-                "state."
+                f"{dotted} of {study} is {_short(new)}, but its earlier trials were made with "
+                f"{_short(old)}. Restore that value, give the study another name, or remove its "
+                "state folder."
             )
 
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted key and both values wherever two plain values differ."""
+    """Yield the dotted key and both values of each difference."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
             yield from _differences(old.get(name), new.get(name), f"{key}.{name}")

@@ -1,12 +1,12 @@
-"""Study: a search that was made, opened again by a notebook or a command.
+"""Study: a searched study, opened by a notebook or a command.
 
     study = jejunet_nas.open_study("davis_pixel2")
     study.front()                                  # a DataFrame, best mIoU first
     with study.trial(3).segmenter() as segmenter:
         shown = segmenter.segment(frame)           # uint8 [height, width, 3]
 
-What it tells is read anew each time, as the study stands then, so that a search that goes on is
-followed. It trains and measures nothing.
+Results are read again at each call, so a running search can be followed. Nothing here trains or
+measures.
 
 Units: mIoU in [0, 1] in tables, in per cent in words; latencies in ms a frame.
 """
@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
+from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
-from jejunet_nas.study.bundles import bundle_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, require_ledger
 from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.study.tables import front_table, summary, trials_table
-from jejunet_nas.video.bundle import Bundle
+from jejunet_nas.video.bundle import Bundle, BundleSource
 from jejunet_nas.video.graphs import graphs_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
 _NAMED = 20  # trials in a message, at most
-_COLUMNS = ("trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source")
+_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
 
 
 def open_study(
@@ -46,14 +46,14 @@ def open_study(
     storage: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> "Study":
-    """Return the study that was searched under a name, or of a YAML file.
+    """Return a study that has trials.
 
     study: the name of a file in `studies/` of the current folder, or the path of a YAML file.
-    storage: the address of its Optuna storage, where that is not the one in its folder. overrides:
-    settings by their dotted names, as `{"data.root": "DAVIS"}`.
+    storage: the URL of its Optuna storage, if that is not in its folder. overrides: settings by
+    their dotted names, such as `{"data.root": "DAVIS"}`.
 
-    Raises `SettingError` where there is no such study, its file is wrong, it has no trials yet, or
-    they were made with other settings.
+    Raises `SettingError` if the study does not exist, its file is wrong, it has no trials yet, or
+    its trials were made with other settings.
     """
     file = study_file(str(study))
     settings = read_study(file, overrides or {})
@@ -64,10 +64,10 @@ def open_study(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Study:
-    """A study that was searched.
+    """A searched study.
 
-    settings: what its file says. file: that file. folder: its state, `studies/NAME`. ledger: its
-    trials in Optuna's storage; all that they tell is in `history`.
+    settings: the content of `file`, its YAML file. folder: its state, `studies/NAME`. ledger: its
+    trials in Optuna's storage; `history` has their results.
     """
 
     settings: StudySettings
@@ -82,30 +82,30 @@ class Study:
 
     @property
     def networks(self) -> Path:
-        """The folder of its trained networks, one folder each by their ids."""
+        """The folder of its trained networks, one folder per network id."""
         return self.folder / NETWORKS
 
     @property
     def history(self) -> StudyHistory:
-        """All that it has found so far; what a phone measured stands in the place of predictions.
+        """The results of all trials so far; measured latencies replace predicted ones.
 
-        Raises `SettingError` where its trials were written by another version.
+        Raises `SettingError` if its trials were written by another version.
         """
         return with_measured(self.ledger.history(), self.networks)
 
     def front(self) -> "pd.DataFrame":
-        """Return the front, one row a trial, best mIoU first; no row where nothing is feasible.
+        """Return the Pareto front, one row per trial, best mIoU first; empty if none is feasible.
 
-        `miou` and shares are in [0, 1], names with `_pct` in per cent, with `_ms` in ms a frame;
-        `latency_source` says whether a latency was measured or predicted.
+        `miou` and shares are in [0, 1], `_pct` columns in per cent, `_ms` columns in ms a frame;
+        `latency_source` is measured, predicted or host.
         """
         return front_table(self.history)
 
     def trials(self) -> "pd.DataFrame":
         """Return every trial that has ended, by number: complete, refused and failed ones.
 
-        Columns are those of `front`, and `state`, the seconds of each stage, and the `reason` of
-        what was not finished. A refused trial's `mean_ms` is the least that it can take.
+        Columns are those of `front`, `state`, the seconds of each stage, and the `reason` of
+        refusals and failures. The `mean_ms` of a refused trial is a lower bound.
         """
         return trials_table(self.history)
 
@@ -114,55 +114,53 @@ class Study:
         return summary(self.history)
 
     def trial(self, number: int) -> "Trial":
-        """Return a complete trial. Raises `SettingError` where it is none, with the reason."""
+        """Return a complete trial. Raises `SettingError`, with the reason, for any other."""
         history = self.history
         for result in history.complete:
             if result.number == number:
-                return Trial(result=result, history=history, networks=self.networks)
+                return Trial(result=result, history=history, study=self)
         raise SettingError(
-            f"trial is {number}{_what_became_of(number, history)}; allowed: "
-            f"{trial_numbers(history)}."
+            f"trial is {number}{_reason(number, history)}; allowed: {trial_numbers(history)}."
         )
 
     def best(self) -> "Trial":
-        """Return the front's best mIoU. Raises `SettingError` where nothing meets the target."""
+        """Return the front's best mIoU. Raises `SettingError` if no trial meets the target."""
         history = self.history
         for result in front_of(history):
-            return Trial(result=result, history=history, networks=self.networks)
+            return Trial(result=result, history=history, study=self)
         raise SettingError(
-            f"no trial of {self.name} meets {history.target_fps:g} fps, so that none is the best; "
-            "allowed: a study with a front. Search on, or choose a trial by its number."
+            f"no trial of {self.name} meets {history.target_fps:g} fps. Resume the search, or "
+            "choose a trial by its number."
         )
 
     def plot_front(self) -> "Figure":
-        """Return the chart of the front, as the report's `front.png`: mIoU in per cent over ms."""
+        """Return the chart of the front, as in the report: mIoU in per cent over ms."""
         from jejunet_nas.drawing.figures import front_figure
 
         return front_figure(self.history)
 
     def __repr__(self) -> str:
-        return f"<Study {self.name}: {_in_short(self.history)}>"
+        return f"<Study {self.name}: {_counts(self.history)}>"
 
     def _repr_html_(self) -> str:
         history = self.history
-        table = front_table(history)[list(_COLUMNS)].assign(
+        table = front_table(history)[_SHOWN].assign(
             architecture=[architecture_words(trial.architecture) for trial in front_of(history)]
         )
-        words = html.escape(f"{self.name}: {_in_short(history)}")
+        words = html.escape(f"{self.name}: {_counts(history)}")
         return f"<p>{words}</p>{table.to_html(index=False, float_format='{:.3f}'.format)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Trial:
-    """A complete trial of a study.
+    """A complete trial of `study`.
 
-    result: all that is known of it. history: the study when it was opened. networks: the folder in
-    which its graphs lie.
+    result: its figures. history: the study's results when the trial was looked up.
     """
 
     result: TrialResult
     history: StudyHistory
-    networks: Path
+    study: Study
 
     @property
     def number(self) -> int:
@@ -171,24 +169,37 @@ class Trial:
 
     @property
     def graphs(self) -> dict[GraphName, Path]:
-        """Its `.tflite` files: key, propagate, gate. Raises `SettingError` where one is gone."""
-        return graphs_of(self.result.network, self.networks)
+        """Its `.tflite` files: key, propagate, gate. Raises `SettingError` if one is missing."""
+        return graphs_of(self.result.network, self.study.networks)
 
     def bundle(self) -> Bundle:
-        """Return what it takes to run the trial: graphs, policy, class names, input size in px.
+        """Return its graphs, policy, class names and input size in px, as a bundle.
 
-        Raises `SettingError` where a graph is gone.
+        If keyframes ran in the background when it was scored, the bundle has the lag of the score.
+        Raises `SettingError` if a graph is missing.
         """
-        graphs_of(self.result.network, self.networks)
-        return bundle_of(self.result, self.history, self.networks)
+        result, target_fps = self.result, self.history.target_fps
+        network = result.network.network
+        name, network_id = self.history.study, result.network_id
+        source = BundleSource(study=name, trial=self.number, network_id=network_id)
+        return Bundle(
+            graphs=self.graphs,
+            class_names=result.network.class_names,
+            policy=result.architecture.policy,
+            input_height=network.input_height,
+            input_width=network.input_width,
+            keyframe_lag=keyframe_lag(result, target_fps=target_fps),
+            target_fps=target_fps,
+            source=source,
+        )
 
     def segmenter(self, *, threads: int = 1, pace: "Pace" = "scored") -> "VideoSegmenter":
-        """Return what segments a video with the trial's graphs under its policy, frame by frame.
+        """Return a segmenter that runs the trial's graphs under its policy, frame by frame.
 
         Each frame is uint8 [height, width, 3], RGB, of any size; `segment(frame).mask` is uint8
         [height, width], class indices of `bundle().class_names`. Close it, or use it with `with`.
-        Raises `SettingError` where a graph is gone or does not load, or `threads` or `pace` is none
-        that is allowed.
+        Raises `SettingError` if a graph is missing or does not load, or if `threads` or `pace` is
+        not allowed.
         """
         from jejunet_nas.video.runtime import VideoSegmenter
 
@@ -201,16 +212,13 @@ class Trial:
 
 
 def trial_numbers(history: StudyHistory) -> str:
-    """Return the numbers of the complete trials, of many the first ones, for a message."""
+    """Return the numbers of the first complete trials, for a message."""
     numbers = [str(trial.number) for trial in history.complete]
-    if not numbers:
-        return "none: search the study first"
-    more = len(numbers) - _NAMED
-    return ", ".join(numbers[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return ", ".join(numbers[:_NAMED]) + more or "none: search the study first"
 
 
-def _what_became_of(number: int, history: StudyHistory) -> str:
-    """Return, say, `, which was refused: too slow`, or nothing for a trial that never was."""
+def _reason(number: int, history: StudyHistory) -> str:
     for verb, trials in (("was refused", history.refused), ("failed", history.failed)):
         for trial in trials:
             if trial.number == number:
@@ -218,15 +226,15 @@ def _what_became_of(number: int, history: StudyHistory) -> str:
     return ""
 
 
-def _in_short(history: StudyHistory) -> str:
+def _counts(history: StudyHistory) -> str:
     front = front_of(history)
-    counts = (
+    found = f"nothing meets {history.target_fps:g} fps"
+    if front:
+        found = f"{len(front)} on the front, best {_figures(front[0])}"
+    return (
         f"{len(history.complete)} complete, {len(history.refused)} refused, "
-        f"{len(history.failed)} failed"
+        f"{len(history.failed)} failed; {found}"
     )
-    if not front:
-        return f"{counts}; nothing meets {history.target_fps:g} fps"
-    return f"{counts}; {len(front)} on the front, best {_figures(front[0])}"
 
 
 def _figures(trial: TrialResult) -> str:

@@ -1,8 +1,8 @@
-"""Rows: what the ledger noted of each trial, read straight out of Optuna's tables.
+"""Rows: the ledger's attributes of each trial, read directly from Optuna's tables.
 
-Optuna makes an object of every choice of every trial, which takes a minute for ten thousand trials
-and which a report has no use for. The tables are those of Optuna 5 (`optuna.storages._rdb.models`);
-a test holds what is read here against what Optuna itself reads.
+Optuna makes an object of every choice of every trial. That takes a minute for ten thousand trials,
+and a report does not need it. The tables are those of Optuna 5 (`optuna.storages._rdb.models`); a
+test compares the rows with what Optuna itself reads.
 """
 
 import bisect
@@ -17,12 +17,16 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 
+# The user attributes of a trial.
+OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
+ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One trial; `attributes` are what the ledger noted of it, as JSON values.
+    """One trial; `attributes` are the ledger's, as JSON values.
 
-    start, end: in UTC; None where it has not begun, or runs.
+    start, end: in UTC; None before the trial begins or ends.
     """
 
     number: int
@@ -62,7 +66,7 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
 
 
 def count_rows(storage: RDBStorage, study: str) -> int:
-    """Return how many trials the study named `study` has, whatever became of them."""
+    """Return the number of trials of the study named `study`, in any state."""
     trials, studies = models.TrialModel, models.StudyModel
     count = sqlalchemy.select(sqlalchemy.func.count(trials.trial_id)).where(
         trials.study_id == studies.study_id, studies.study_name == study
@@ -74,8 +78,8 @@ def count_rows(storage: RDBStorage, study: str) -> int:
 def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, float]:
     """Return the seconds of each of `ended` from its start to its end, by number.
 
-    A trial that was held for its measurement ends where the next of `rows` began: both would count
-    the same seconds otherwise. One that is being closed just now has no end yet, and is left out.
+    A trial that was held for its measurement ends when the next of `rows` began: otherwise both
+    would count the same seconds. A trial without an end yet is left out.
     """
     starts = sorted(row.start for row in rows if row.start)
     spent = {}
@@ -89,9 +93,9 @@ def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, fl
 
 @contextlib.contextmanager
 def without_search_for_cycles() -> Iterator[None]:
-    """Spare Python the search for unreachable cycles, which records have none of.
+    """Turn Python's search for unreachable cycles off; records contain none.
 
-    Over the millions of objects that ten thousand records make, it takes as long as reading them.
+    For the millions of objects of ten thousand records it takes as long as reading them.
     """
     searches = gc.isenabled()
     gc.disable()

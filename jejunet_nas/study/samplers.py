@@ -11,14 +11,14 @@ from jejunet_nas.space.draw import Chooser
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.settings import StudySettings
 
-STARTUP_TRIALS = (4, 10)  # least and most that are drawn at random before TPE models the space
+STARTUP_TRIALS = (4, 10)  # least and most drawn at random before TPE models the space
 STARTUP_SHARE = 0.25  # of the study's trials, between the two
 
 
 def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers.BaseSampler:
     """Return the sampler that `study` names.
 
-    A study that is taken up again must not draw what it drew before: the seed counts the trials.
+    The seed depends on the trials before: a resumed study must not draw the same ones again.
     """
     seed = study.sampler.seed + trials_before
     least, most = STARTUP_TRIALS
@@ -27,7 +27,7 @@ def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers
         case "tpe":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                # Grouped, since the gate's and the output stride's dimensions are not always drawn.
+                # Grouped: dimensions of the gate and the output stride are not always drawn.
                 return optuna.samplers.TPESampler(
                     seed=seed, n_startup_trials=startup, multivariate=True, group=True
                 )
@@ -38,7 +38,7 @@ def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers
 
 
 def distribution(choices: Sequence[Choice]) -> BaseDistribution:
-    """Return evenly spaced whole numbers as a range, which keeps their order; others as a set."""
+    """Return evenly spaced integers as a range, which keeps their order; others as categories."""
     numbers = [c for c in choices if isinstance(c, int) and not isinstance(c, bool)]
     if len(numbers) == len(choices) > 1:
         steps = {b - a for a, b in itertools.pairwise(numbers)}

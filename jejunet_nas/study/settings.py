@@ -1,4 +1,4 @@
-"""StudySettings: what a study's YAML file says, checked before anything starts.
+"""StudySettings: the content of a study's YAML file, checked before anything starts.
 
 name: davis_pixel2
 search_space: mobile_video          # search_spaces/mobile_video.yaml, or the space itself
@@ -11,22 +11,26 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
+from jejunet_nas.progress import Tell
+from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import (
-    DIMENSIONS,
     Choice,
     SearchSpace,
-    in_words,
     read_search_space,
     space_from_mapping,
 )
 from jejunet_nas.study.identity import FORMAT
+from jejunet_nas.study.settings_errors import first_problem
+from jejunet_nas.study.start_points import check_starts, with_off
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
@@ -38,18 +42,23 @@ class _Section(BaseModel):
 
 
 class DataSettings(_Section):
-    """Which data set, and what is asked of it; `root` is what --data-root says."""
+    """The data set and its options; `root` is the folder given by --data-root."""
 
     dataset: str = "procedural"
     root: str | None = None
     options: dict[str, Any] = {}
 
+    def open_split(self, split: Split, progress: Tell | None = None) -> DataSplit:
+        """Return the clips of one split. Raises `SettingError` or `DataError`."""
+        root = Path(self.root) if self.root else None
+        return open_split(self.dataset, split, root=root, options=self.options, progress=progress)
+
 
 class LatencySettings(_Section):
     """Where latencies come from.
 
-    `device` is the profile that predicts before anything is built. With backend adb, the trained
-    networks are measured too: on the phone `serial`, or the only one there is.
+    `device` is the profile that predicts latencies before training. With the backend adb, trained
+    networks are also measured, on the phone `serial` or on the only phone attached.
     """
 
     backend: Literal["predicted", "adb"] = "predicted"
@@ -62,8 +71,8 @@ class LatencySettings(_Section):
 class SamplerSettings(_Section):
     """How architectures are proposed.
 
-    Each newly trained network is tried under `policies_per_network` policies: only the first of
-    these trials costs training.
+    Each newly trained network is tried with `policies_per_network` policies. Only the first of
+    these trials trains.
     """
 
     name: Literal["tpe", "nsga2", "random"] = "tpe"
@@ -72,7 +81,7 @@ class SamplerSettings(_Section):
 
 
 class StudySettings(_Section):
-    """A study: what may vary, on which data, how trained, held against which target."""
+    """A study: search space, data, training recipe, target, sampler and budget."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
     search_space: SearchSpace
@@ -87,25 +96,25 @@ class StudySettings(_Section):
 
     @property
     def deadline_ms(self) -> float:
-        """The time that the target leaves for a frame, in ms."""
+        """The time of one frame at the target, in ms."""
         return 1000.0 / self.target_fps
 
     @property
     def longest_age(self) -> int:
-        """How many frames old a context can become under any policy of the space."""
+        """The greatest age of a context, in frames, under any policy of the space."""
         return max(self.search_space.keyframe_interval) - 1
 
     def identity(self) -> dict[str, Any]:
-        """Return what all trials of a study must share, as plain JSON values.
+        """Return the settings that all trials of a study share, as plain JSON values.
 
-        How networks are pruned, or trained with rounding, counts where the space has such ones.
+        Settings of pruning and of quantisation-aware training count only if the space has them.
         """
         shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
         shared["data"].pop("root")
-        for name in ("serial", "benchmark_binary"):  # another phone of the model is as good
+        for name in ("serial", "benchmark_binary"):  # any phone of the same model will do
             shared["latency"].pop(name)
         shared["training"] = self.training.recipe()
-        for name in ("init", "teacher"):  # files: what they hold is told by their hashes
+        for name in ("init", "teacher"):  # their files are identified by their hashes
             if shared["training"].get(name):
                 shared["training"][name] = Path(shared["training"][name]).name
         shared["latency"]["device"] = Path(self.latency.device).name
@@ -120,7 +129,7 @@ class StudySettings(_Section):
 def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudySettings:
     """Return the study in `file`, with dotted keys such as `data.root` set by `overrides`.
 
-    Raises `SettingError` naming file, key, value and what is allowed.
+    Raises `SettingError` with the file, the key, its value and what is allowed.
     """
     content = read_mapping(file)
     for key, value in (overrides or {}).items():
@@ -135,20 +144,20 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
     if isinstance(latency, dict) and (file.parent / str(latency.get("device"))).is_file():
         latency["device"] = str(file.parent / latency["device"])
     if isinstance(starts := content.get("start_with"), list):
-        content["start_with"] = [_with_off(start) for start in starts]
+        content["start_with"] = [with_off(start) for start in starts]
     try:
-        # As JSON, since a strict check of Python values would not take a list for a tuple.
+        # As JSON, because pydantic's strict mode accepts no list for a tuple in Python values.
         study = StudySettings.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise SettingError(f"{file}: {_first_problem(error)}") from None
+        raise SettingError(f"{file}: {first_problem(error, StudySettings)}") from None
     except SettingError as error:
         raise SettingError(f"{file}: {_section(str(error))}{error}") from None
-    _check_starts(study, file)
+    check_starts(study.start_with, study.search_space, file)
     return study
 
 
 def init_file(study: StudySettings) -> Path | None:
-    """Return the file of backbone weights, or None where none is named. Raises `SettingError`."""
+    """Return the file of backbone weights, or None without one. Raises `SettingError`."""
     init = study.training.init
     if init in (SCRATCH, IMAGENET):
         return None
@@ -156,7 +165,7 @@ def init_file(study: StudySettings) -> Path | None:
 
 
 def teacher_file(study: StudySettings) -> Path | None:
-    """Return the file of the teacher, None without one. Raises `SettingError`."""
+    """Return the file of the teacher, or None without one. Raises `SettingError`."""
     teacher = study.training.teacher
     return _below_root(study, "teacher", teacher, "leave it out") if teacher else None
 
@@ -164,16 +173,16 @@ def teacher_file(study: StudySettings) -> Path | None:
 def _below_root(study: StudySettings, name: str, value: str, otherwise: str) -> Path:
     if DATA_ROOT in value and study.data.root is None:
         raise SettingError(
-            f"training.{name} is {value}, and no data root is given; allowed: --data-root DIR. "
-            f"Add it, or {otherwise}."
+            f"training.{name} is {value}, and --data-root is missing. Add --data-root DIR, or "
+            f"{otherwise}."
         )
     return Path(value.replace(DATA_ROOT, study.data.root or ""))
 
 
 def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
-    """Return the starting points as choices; what a point leaves out is the sampler's to choose.
+    """Return the starting points as choices; the sampler chooses what a point leaves out.
 
-    A choice is the space's own value: 1 where a file says 1 and the space 1.0 would be another one.
+    Choices are the space's own objects: a file's 1 would not equal the space's 1.0 in Optuna.
     """
     spaces = study.search_space.choices()
     return [
@@ -183,7 +192,7 @@ def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
 
 
 def _space_file(name: str, study_file: Path) -> Path:
-    """Return the file of a space by name: below the project, or the working directory."""
+    """Return the file of a named space, in the project or in the working directory."""
     if name.endswith((".yaml", ".yml")):
         return study_file.parent / name
     places = (study_file.parent.parent / SPACES_FOLDER, Path(SPACES_FOLDER))
@@ -207,82 +216,10 @@ def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
     content[last] = value
 
 
-def _first_problem(error: ValidationError) -> str:
-    # A misspelt key is told first: what it leaves out would be told as missing otherwise.
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] not in _NO_KEY)
-    problem = problems[0]
-    key = _dotted(problem["loc"])
-    if problem["type"] in _NO_KEY:
-        allowed = _keys_beside(problem["loc"])
-        word = str(problem["loc"][-1])
-        return f"{key} is no key; allowed: {', '.join(allowed)}.{closest(word, allowed)}"
-    if problem["type"] in ("missing", "missing_argument"):
-        return f"{key} is missing; allowed: a value. Add a line `{problem['loc'][-1]}: ...`."
-    return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Mend that value."
-
-
-_NO_KEY = ("extra_forbidden", "unexpected_keyword_argument")
-
-
-def _allowed(problem: Any) -> str:
-    if problem["type"] == "string_pattern_mismatch":
-        return "letters, digits, '_', '.' and '-', a letter or digit first, at most 100"
-    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    words = str(reason).replace("a valid ", "")
-    return words[0].lower() + words[1:]
-
-
-def _dotted(place: tuple[int | str, ...]) -> str:
-    """Return `start_with[0].reuse_below` for a place in the file."""
-    kinds = {"int", "float", "str"}  # of a choice's types, which pydantic adds at the end
-    words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in place]
-    if place and place[-1] in kinds:
-        words.pop()
-    return "".join(words).lstrip(".")
-
-
 def _section(message: str) -> str:
-    """Return the section of the setting that `message` begins with, with its dot."""
+    """Return the section, with its dot, of the setting that `message` begins with."""
     name = message.split(" ", 1)[0].split(".", 1)[0]
-    sections = {"training": TrainingSettings, "compression": CompressionSettings}
-    for section, kind in sections.items():
+    for section, kind in (("training", TrainingSettings), ("compression", CompressionSettings)):
         if name in {field.name for field in dataclasses.fields(kind)}:
             return f"{section}."
     return ""
-
-
-def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
-    kind: Any = StudySettings
-    for step in place[:-1]:
-        kind = get_type_hints(kind)[str(step)]
-    fields = kind.model_fields if hasattr(kind, "model_fields") else kind.__dataclass_fields__
-    return list(fields)
-
-
-def _check_starts(study: StudySettings, file: Path) -> None:
-    for number, start in enumerate(study.start_with):
-        where = f"{file}: start_with[{number}]"
-        for name, choice in start.items():
-            if name not in DIMENSIONS:
-                raise SettingError(
-                    f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
-                    f"{closest(name, DIMENSIONS)}"
-                )
-            choices = getattr(study.search_space, name)
-            switch = isinstance(choices[0], bool)
-            if choice not in choices or isinstance(choice, bool) is not switch:
-                allowed = ", ".join(map(in_words, choices))
-                raise SettingError(
-                    f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
-                    "Take one of these, or add it to the space."
-                )
-
-
-def _with_off(start: Any) -> Any:
-    """Replace a threshold's `off`, which YAML 1.1 reads as false, by None."""
-    if not isinstance(start, dict):
-        return start
-    return {
-        k: None if k != "asynchronous" and (v is False or v == "off") else v
-        for k, v in start.items()
-    }

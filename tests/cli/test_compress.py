@@ -159,7 +159,7 @@ def test_a_folder_is_no_page(
 ) -> None:
     line = refusal(capfd, "compress", study, "--out", tmp_path)
 
-    assert line == f"--out is {tmp_path}, a folder; allowed: a Markdown file. Name one in it."
+    assert line == f"--out is {tmp_path}, which is a folder. Name a Markdown file."
 
 
 def test_a_way_that_breaks_is_named_and_the_others_are_told(

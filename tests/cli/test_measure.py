@@ -185,7 +185,7 @@ def test_an_old_graph_is_timed_here_without_the_delegate_and_predicted_for_the_p
 
 GRAPH = "GRAPH"  # stands for a graph's file
 BAD = [
-    (["nothing"], r"nothing is no study here; allowed: .* A graph is named by its \.tflite file"),
+    (["nothing"], r"nothing is no study here; allowed: .* For a graph, give its \.tflite file"),
     (["nothing.tflite"], r"nothing\.tflite is not a file\. Give a \.tflite graph"),
     (["no.yaml"], r".*no\.yaml does not exist; allowed: a YAML file"),
     (["."], r"\. has no \.tflite file\. Give a \.tflite graph, a folder of them, "),

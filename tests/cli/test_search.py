@@ -28,9 +28,9 @@ BAD_STUDIES = [
     ("", "search_space: nowhere\n", r".*tiny\.yaml: search_space is nowhere; allowed:"),
 ]
 BAD_OPTIONS = [
-    (["--time-budget", "soon"], r"--time-budget is soon; allowed: .* such as 30m\. Write it so\."),
+    (["--time-budget", "soon"], r"--time-budget is soon; allowed: .* such as 30m\."),
     (["--time-budget", "30"], r"--time-budget is 30; allowed: a number with s, m or h"),
-    (["--data-root", "/no/where"], r"--data-root is /no/where, which is no folder; allowed:"),
+    (["--data-root", "/no/where"], r"--data-root is /no/where, which is no folder\. Check"),
     (["--trials", "0"], r".*tiny\.yaml: trials is 0; allowed: greater than or equal to 1\."),
     (["--trials", "many"], r"Invalid value for '--trials': .* valid integer"),
     (["--trails", "3"], r".*[Nn]o such option: --trails"),
@@ -113,9 +113,7 @@ def test_a_study_without_trials_has_no_report(
 ) -> None:
     assert exit_code("report", write_study(tmp_path)) == 2
 
-    assert_matches(
-        r"tiny has no trials yet; allowed: .* Run `jejunet-nas search ", one_line(capsys)
-    )
+    assert_matches(r"tiny has no trials yet\. Run `jejunet-nas search ", one_line(capsys))
 
 
 def test_an_unknown_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

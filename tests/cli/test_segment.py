@@ -114,7 +114,7 @@ def test_a_bundle_has_no_trials(
 ) -> None:
     line = refusal(capfd, "segment", bundle, film, "--out", tmp_path / "o.mp4", "--trial", 0)
 
-    assert line.startswith(f"--trial is 0 and {bundle} is a bundle, of one trial alone;")
+    assert line.startswith(f"--trial is 0, but {bundle} is a bundle,")
 
 
 def test_what_is_neither_bundle_nor_study_is_named(
@@ -125,7 +125,7 @@ def test_what_is_neither_bundle_nor_study_is_named(
     line = refusal(capfd, "segment", "nowhere", film, "--out", "o.mp4")
 
     assert line.startswith("nowhere is no study here;")
-    assert line.endswith("A bundle is named by its folder or .zip.")
+    assert line.endswith("For a bundle, give its folder or .zip.")
 
 
 def test_an_output_has_to_be_named_and_is_not_the_input(

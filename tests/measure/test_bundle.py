@@ -37,7 +37,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     give_graphs(file)
     file = file.rename(tmp_path / "studies" / "tiny.yaml")
     trial = open_study(file).trial(0)
-    (trial.networks / trial.result.network_id / "record.json").write_text(
+    (trial.study.networks / trial.result.network_id / "record.json").write_text(
         to_json(trial.result.network)
     )
     monkeypatch.chdir(tmp_path)

@@ -2,21 +2,19 @@
 
 import dataclasses
 
-from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.notes import study_note, trial_figures, trial_notes
-from tests.reporting.build import architecture, history, measured, refused, trial
+from jejunet_nas.reporting.notes import study_note, trial_notes
+from tests.reporting.build import history, measured, refused, trial
 
 HOSTILE = "<script>alert('x')</script> | `a` *b* \"ü犬\"\n# heading"
 
 
-def test_a_complete_trial_is_told_in_words_with_its_figures_and_their_source() -> None:
+def test_a_complete_trial_is_described_with_its_latency_and_its_source() -> None:
     note = trial_notes(history(trial(0, 0.7, 20.0, interval=4)))[0]
 
-    assert note.startswith("**Trial 0.** On the front.")
+    assert note.startswith("**Trial 0.** On the Pareto front.")
     assert "0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px" in note
     assert "Policy: key every 4, propagate" in note
-    assert "| ms a frame | 20.0, predicted for Pixel 2 |" in note
-    assert "| mIoU, each frame a keyframe | 71.0 % float, 70.5 % int8 |" in note
+    assert "Latency: 20.0 ms a frame, predicted for Pixel 2." in note
     assert "IoU by class, in per cent: background 70.0, object 70.0." in note
 
 
@@ -25,29 +23,23 @@ def test_a_measured_trial_has_its_prediction_beside_it_and_its_doubts() -> None:
 
     note = trial_notes(history(slower, phone="Google Pixel 2"))[0]
 
-    assert "| ms a frame | 30.0, measured on Google Pixel 2; 20.0 predicted for Pixel 2 |" in note
-    assert "| unstable | key: hot |" in note
+    assert "30.0 ms a frame, measured on Google Pixel 2; 20.0 predicted for Pixel 2." in note
+    assert "Unstable: key: hot." in note
 
 
 def test_what_is_not_on_the_front_says_why() -> None:
-    failed = FailedTrial(number=4, architecture=architecture(2), reason="out of memory")
     notes = trial_notes(
         history(
             trial(0, 0.7, 20.0),
             trial(1, 0.6, 25.0),
             trial(2, 0.9, 50.0),
             refused=(refused(3, 99.0),),
-            failed=(failed,),
         )
     )
 
-    assert [*notes] == [0, 1, 2, 3, 4]
-    assert "Another trial is at least as good" in notes[1]
+    assert [*notes] == [0, 1, 2]
+    assert "Dominated: another trial is at least as good" in notes[1]
     assert "Over the target" in notes[2]
-    assert "Refused before training: at least 99.0 ms a frame" in notes[3]
-    assert "a frame has 40.0 ms" in notes[3]
-    assert "Failed: out of memory" in notes[4]
-    assert "key every 2" in notes[4]
 
 
 def test_the_studys_note_says_how_it_stands() -> None:
@@ -55,7 +47,7 @@ def test_the_studys_note_says_how_it_stands() -> None:
 
     assert "target 25 fps (40.0 ms a frame), latency predicted for Pixel 2, 1 thread" in note
     assert "Trials: 1 complete, 1 refused before training" in note
-    assert "1 on the front; the best mIoU is trial 0's." in note
+    assert "1 on the front; trial 0 has the best mIoU." in note
     assert "comes nearest" in study_note(history(trial(0, 0.7, 50.0)))
 
 
@@ -63,18 +55,9 @@ def test_names_are_text_and_nothing_else() -> None:
     names = (HOSTILE, "object")
     made = trial(0, 0.7, 20.0)
     made = dataclasses.replace(made, network=dataclasses.replace(made.network, class_names=names))
-    failed = FailedTrial(number=1, architecture=None, reason=HOSTILE)
-    told = history(made, failed=(failed,), study=HOSTILE, device=HOSTILE, class_names=names)
+    told = history(made, study=HOSTILE, device=HOSTILE, class_names=names)
 
     for note in (study_note(told), *trial_notes(told).values()):
         assert "<script>" not in note
         assert "\n# heading" not in note
         assert "\\<script\\>alert" in note
-
-
-def test_a_tables_figures_say_the_state_of_every_trial() -> None:
-    figures = trial_figures(history(trial(0, 0.7, 20.0), refused=(refused(1, 99.0),)))
-
-    assert figures[0]["state"] == "front"
-    assert (figures[0]["mIoU %"], figures[0]["ms a frame"]) == (70.0, 20.0)
-    assert figures[1] == {"state": "refused"}

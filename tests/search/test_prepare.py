@@ -11,10 +11,10 @@ from jejunet_nas.datasets import cache
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.networks.paths import NARROW_PREFIX
-from jejunet_nas.search import prepare as module
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
+from jejunet_nas.study import settings
 from jejunet_nas.training import imagenet as published
 from jejunet_nas.training import material
 from jejunet_nas.trial import run as trial
@@ -40,7 +40,7 @@ def silence(what: str, done: int, total: int) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (WEIGHTS, r"training\.init is nowhere\.npz, which is no file; allowed: scratch, ima"),
+        (WEIGHTS, r"training\.init is nowhere\.npz, which does not exist; allowed: scratch"),
         ("training: {teacher: t.tflite}\n", r"training\.teacher is t\.tflite, which is no file"),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
@@ -48,7 +48,7 @@ def silence(what: str, done: int, total: int) -> None:
 def test_a_wrong_path_or_name_is_told_before_the_data_are_decoded(
     more: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "open_split", no_data)
+    monkeypatch.setattr(settings, "open_split", no_data)
 
     with pytest.raises(SettingError, match=words):
         prepare(tiny_study(tmp_path, more), tmp_path, silence)
@@ -57,12 +57,12 @@ def test_a_wrong_path_or_name_is_told_before_the_data_are_decoded(
 def test_networks_wider_than_the_weights_are_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "open_split", no_data)
+    monkeypatch.setattr(settings, "open_split", no_data)
     write_folded(tmp_path / "w.npz", folded_weights(1.0))
     wide = SPACE.replace("depth_multiplier: [0.25, 0.5]", "depth_multiplier: [1.0, 1.4]")
     assert wide != SPACE
 
-    with pytest.raises(SettingError, match=r"holds 1\.4 .*; allowed: at most 1\.0"):
+    with pytest.raises(SettingError, match=r"has 1\.4, .*; allowed: at most 1\.0"):
         prepare(
             tiny_study(tmp_path, f"training: {{init: {tmp_path / 'w.npz'}}}\n", wide),
             tmp_path,
@@ -73,11 +73,11 @@ def test_networks_wider_than_the_weights_are_refused_at_once(
 def test_a_narrow_detail_wider_than_the_weights_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "open_split", no_data)
+    monkeypatch.setattr(settings, "open_split", no_data)
     write_folded(tmp_path / "w.npz", folded_weights(0.25))
     space = SPACE.replace("[0.25, 0.5]", "[0.25]").replace("detail: [thin]", "detail: [narrow]")
 
-    with pytest.raises(SettingError, match=r"holds narrow, 0\.35 wide, with init weights of 0\.2"):
+    with pytest.raises(SettingError, match=r"narrow, 0\.35 wide, but the init weights are 0\.2"):
         prepare(
             tiny_study(tmp_path, f"training: {{init: {tmp_path / 'w.npz'}}}\n", space),
             tmp_path,

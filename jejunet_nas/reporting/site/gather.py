@@ -63,17 +63,10 @@ def _pictures(
             reasons.append(f"trial {trial.number}: {error}")
             continue
         try:
-            val = val or _val(settings)
+            val = val or settings.data.open_split("val")
             found[trial.number] = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
         except (JejunetError, OSError) as error:
             reasons.append(f"trial {trial.number}: {error}")
             if val is None:
                 break  # without the data set there are none of any
     return found, reasons[0] if reasons else None
-
-
-def _val(settings: StudySettings) -> DataSplit:
-    from jejunet_nas.datasets.catalog import open_split
-
-    root = Path(settings.data.root) if settings.data.root else None
-    return open_split(settings.data.dataset, "val", root=root, options=settings.data.options)

@@ -1,0 +1,125 @@
+"""Candidates: architectures that the sampler draws, without known ones and too slow ones."""
+
+import random
+from collections.abc import Sequence
+
+import optuna
+
+from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.stream import floor_ms
+from jejunet_nas.records import RefusedTrial
+from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.view import View
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
+from jejunet_nas.space.search_space import Choice
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.samplers import chooser
+from jejunet_nas.study.settings import StudySettings
+
+DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted
+
+
+class Candidates:
+    """Draws trials from the study's sampler and closes those that are not worth training."""
+
+    def __init__(
+        self, settings: StudySettings, ledger: Ledger, view: View, *, classes: int, refused: int
+    ) -> None:
+        """Start after the trials in `ledger`, of which `refused` were refused."""
+        self.refused = refused
+        self._settings, self._ledger, self._view = settings, ledger, view
+        self._classes, self._profile = classes, load_profile(settings.latency.device)
+        self._known = ledger.known()
+        self._random = random.Random(settings.sampler.seed + len(self._known))
+        self._in_vain = 0
+        self._no_more = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the space has no more architectures to try."""
+        return self._no_more or self._in_vain >= DRAWS_IN_VAIN
+
+    def draw(self, *, any_complete: bool) -> tuple[optuna.Trial, Architecture] | None:
+        """Draw a trial; return it if it is worth training, otherwise close it and return None.
+
+        any_complete: whether the study has a complete trial.
+        """
+        trial = self._ledger.ask()
+        architecture = draw(self._settings.search_space, chooser(trial))
+        if self._is_known(trial, architecture, any_complete) or self._is_slow(trial, architecture):
+            self._in_vain += 1
+            return None
+        self._in_vain = 0
+        return trial, architecture
+
+    def _is_known(
+        self, trial: optuna.Trial, architecture: Architecture, any_complete: bool
+    ) -> bool:
+        """Close `trial` as a duplicate if its architecture is known; propose another instead."""
+        name = canonical_json(architecture)
+        if name not in self._known:
+            self._ledger.begin(trial, architecture)
+            self._known[name] = trial.number
+            return False
+        self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
+        unseen = self._unseen(architecture, any_complete)
+        self._no_more = unseen is None
+        if unseen:
+            self._ledger.propose(choices_of(unseen))
+        return True
+
+    def _is_slow(self, trial: optuna.Trial, architecture: Architecture) -> bool:
+        """Refuse `trial` if its predicted latency cannot meet the target."""
+        settings, least_ms = self._settings, self._least_ms(architecture)
+        if least_ms <= settings.deadline_ms:
+            return False
+        reason = (
+            f"at least {least_ms:.1f} ms a frame; {settings.target_fps:g} fps leave "
+            f"{settings.deadline_ms:.1f} ms"
+        )
+        refused = RefusedTrial(
+            number=trial.number,
+            architecture=architecture,
+            mean_ms=least_ms,
+            source="predicted",
+            reason=reason,
+        )
+        self._ledger.refuse(trial, refused)
+        self.refused += 1
+        self._view.say(f"trial {trial.number} refused: {reason}")
+        return True
+
+    def _least_ms(self, architecture: Architecture) -> float:
+        threads = self._settings.latency.threads
+        latencies = predict_paths(
+            architecture, self._profile, classes=self._classes, threads=threads
+        )
+        return floor_ms(architecture.policy, latencies)
+
+    def _unseen(self, near: Architecture, any_complete: bool) -> Architecture | None:
+        """Return a new architecture that can meet the target.
+
+        Preferably it has the network of `near` and another policy, which needs no training. Before
+        the first complete trial, a too slow one is returned if there is no other, so that the
+        nearest to the target gets known.
+        """
+        fixed = network_choices(near.network)
+
+        def another_policy(name: str, choices: Sequence[Choice]) -> Choice:
+            return fixed[name] if name in fixed else self._random.choice(choices)
+
+        def anything(name: str, choices: Sequence[Choice]) -> Choice:
+            return self._random.choice(choices)
+
+        too_slow = None
+        choosers: tuple[Chooser, ...] = (another_policy, anything)
+        for choose in choosers:
+            for _ in range(DRAWS_IN_VAIN):
+                drawn = draw(self._settings.search_space, choose)
+                if canonical_json(drawn) in self._known:
+                    continue
+                if self._least_ms(drawn) <= self._settings.deadline_ms:
+                    return drawn
+                too_slow = drawn
+        return None if any_complete else too_slow

@@ -1,0 +1,32 @@
+"""The copy of a study that a dashboard shows."""
+
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from jejunet_nas.study.opened import open_study
+from jejunet_nas.study.optuna_copy import copy_study
+from tests.searched_study import measure_network, searched_study
+
+
+def test_trials_keep_their_numbers_and_have_the_latencies_that_count_now(tmp_path: Path) -> None:
+    file = searched_study(tmp_path)
+    study = open_study(file)
+    study.ledger.drop(study.ledger.ask(), "duplicate", "the architecture of trial 0")
+    study.ledger.ask()
+    measure_network(file, key_ms=25.0)
+
+    storage = copy_study(study.ledger.trials(), study.history, note="", notes={1: "one"})
+    copied = optuna.load_study(study_name="tiny", storage=storage).trials
+
+    assert [trial.number for trial in copied] == [0, 1, 2, 3, 4, 5]
+    assert [trial.state for trial in copied[2:]] == [
+        TrialState.PRUNED,
+        TrialState.FAIL,
+        TrialState.FAIL,
+        TrialState.RUNNING,
+    ]
+    assert [trial.values for trial in copied[:2]] == [[0.9, 25.0], [0.4, 25.0]]
+    assert copied[0].constraints == {"0": -15.0}
+    assert copied[2].user_attrs["reason"] == "too slow"
