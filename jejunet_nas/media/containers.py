@@ -3,12 +3,16 @@
 Each container has one encoder, which PyAV's wheels bring.
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.media.decode import reason
+from jejunet_nas.media.interrupts import undisturbed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +91,25 @@ def is_same(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def cannot_write(path: Path, why: str, fix: str = "") -> SettingError:
-    """Return the error for an output that cannot be written; the fix depends on its folder."""
-    if not path.parent.exists():
-        fix = fix or "Create its folder first."
-    return SettingError(
-        f"{path} cannot be written: {why}. {fix or 'Free some disk space, or use another folder.'}"
-    )
+@contextlib.contextmanager
+def writing(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Run a block that writes `path`, undisturbed by Ctrl-C; an error removes `part`.
+
+    Raises `SettingError` for an error of FFmpeg or the system.
+    """
+    try:
+        with undisturbed():
+            yield
+    except (av.FFmpegError, OSError, ValueError) as error:
+        with contextlib.suppress(OSError):
+            if part is not None:
+                part.unlink()
+        fix = "Free some disk space, or use another folder."
+        if not path.parent.exists():
+            fix = "Create its folder first."
+        raise cannot_write(path, reason(error), fix) from error
+
+
+def cannot_write(path: Path, why: str, fix: str) -> SettingError:
+    """Return the error for an output that cannot be written."""
+    return SettingError(f"{path} cannot be written: {why}. {fix}")

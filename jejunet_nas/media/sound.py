@@ -25,11 +25,11 @@ _PRIMING_S = 0.1  # sound before time 0 that a decoder may need to start; player
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class SoundTrack:
-    """The sound of `source`; an error while it is copied ends it early and becomes its `note`."""
+    """The sound of `source`; an error while it is copied ends it early and becomes a note."""
 
     source: InputContainer
     stream: AudioStream
-    note: str | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
     _target: OutputContainer | None = None
     _packets: "Iterator[Packet[Stream]]" = dataclasses.field(init=False)
     _waiting: "Packet[Stream] | None" = None
@@ -60,7 +60,7 @@ class SoundTrack:
         except FFmpegError as error:
             if isinstance(error, OSError):  # a full disk, say, which stops the video too
                 raise
-            self.note = f"The sound stops early: {reason(error)}."
+            self.notes.append(f"The sound stops early: {reason(error)}.")
             self._packets, self._waiting = iter(()), None
 
     def close(self) -> None:

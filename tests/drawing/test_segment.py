@@ -162,7 +162,7 @@ def test_masks_do_not_go_among_the_frames_that_are_read(tmp_path: Path) -> None:
 
 
 def test_an_output_is_asked_for() -> None:
-    with pytest.raises(SettingError, match="neither --out nor --masks is given\. Add"):
+    with pytest.raises(SettingError, match=r"neither --out nor --masks is given\. Add"):
         Outputs(video=None, masks=None)
 
 

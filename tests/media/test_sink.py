@@ -3,7 +3,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -11,23 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.media import containers
 from jejunet_nas.media.containers import check_target
-from jejunet_nas.media.sink import MaskSink, VideoSink, whole_rate
+from jejunet_nas.media.sink import VideoSink, whole_rate
 from jejunet_nas.media.source import open_source
 from tests.media.films import FPS, FRAMES, HEIGHT, WIDTH, ramp, read_back, write_film
-
-resource = pytest.importorskip("resource", reason="limits of a process, which POSIX has")
 
 SIZE = (HEIGHT, WIDTH)
 SUFFIXES = [".mp4", ".webm"]
 # Mean over a picture: colours are stored at half the resolution, and encoders lose some more.
 OFF = 3.0
 UNEVEN = [0.0, 0.1, 0.2, 0.5, 0.6, 0.65, 0.9, 1.0, 1.7, 1.75]
-PALETTE = np.array([[0, 0, 0], [200, 10, 20], [30, 40, 250]], np.uint8)
 
 
 def is_near(picture: np.ndarray, expected: np.ndarray) -> bool:
@@ -215,15 +210,6 @@ def test_the_caller_may_drop_a_video(old_file: Path) -> None:
     assert old_file.read_bytes() == b"what was there before"
 
 
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """Let no file of this process grow beyond 30 kB."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.usefixtures("small_disk")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_is_reported_in_one_line(suffix: str, tmp_path: Path) -> None:
@@ -289,42 +275,3 @@ def test_the_name_of_the_unfinished_video_may_not_be_the_one_that_is_read(tmp_pa
 def test_a_rate_that_no_video_has_is_refused(fps: float, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"fps is .*; allowed: above 0, to 1000"):
         VideoSink(tmp_path / "out.mp4", SIZE, fps)
-
-
-def test_masks_keep_their_indices_and_the_palette(tmp_path: Path) -> None:
-    masks = np.random.default_rng(0).integers(0, 3, (2, 5, 7), np.uint8)
-
-    sink = MaskSink(tmp_path / "new" / "masks", PALETTE)
-    for mask in masks:
-        sink.write(mask)
-
-    assert sink.frames == 2
-    for number, mask in enumerate(masks):
-        with Image.open(tmp_path / "new" / "masks" / f"0000{number}.png") as image:
-            assert image.mode == "P"
-            np.testing.assert_array_equal(np.asarray(image), mask)
-            np.testing.assert_array_equal(np.asarray(image.convert("RGB")), PALETTE[mask])
-
-
-def test_masks_of_an_older_video_are_not_mixed_with_new_ones(tmp_path: Path) -> None:
-    MaskSink(tmp_path, PALETTE).write(np.zeros((4, 4), np.uint8))
-
-    with pytest.raises(SettingError, match=r"contains 1 PNG file, which .*\. Remove them"):
-        MaskSink(tmp_path, PALETTE)
-
-
-def test_a_folder_of_masks_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(SettingError, match=r"file/masks cannot be written: Not a directory"):
-        MaskSink(tmp_path / "file" / "masks", PALETTE)
-
-
-@pytest.mark.usefixtures("small_disk")
-def test_an_incomplete_mask_is_removed(tmp_path: Path) -> None:
-    sink = MaskSink(tmp_path, PALETTE)
-
-    with pytest.raises(SettingError, match=r"cannot be written: .+\. Free some"):
-        sink.write(np.random.default_rng(0).integers(0, 3, (600, 600), np.uint8))
-
-    assert list(tmp_path.iterdir()) == []
