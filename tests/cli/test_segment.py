@@ -106,7 +106,7 @@ def test_a_trial_whose_graphs_are_gone_is_refused(
 
     line = refusal(capfd, "segment", study, film, "--out", tmp_path / "o.mp4")
 
-    assert "key.tflite does not exist; allowed: the graphs that the search left there" in line
+    assert "key.tflite is missing. Copy the study's folder again" in line
 
 
 def test_a_bundle_has_no_trials(

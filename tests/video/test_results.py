@@ -49,7 +49,7 @@ def test_nothing_is_computed_that_nobody_asked_for(
     assert not graphs.runs
 
 
-def test_a_mask_is_of_its_frame_with_the_memory_of_its_keyframe(results: ClipResults) -> None:
+def test_a_mask_is_of_its_frame_with_the_context_of_its_keyframe(results: ClipResults) -> None:
     key, propagated = results.mask(Shown(4, 4)), results.mask(Shown(4, 1))
 
     assert key.dtype == propagated.dtype == np.uint8
@@ -145,8 +145,8 @@ def test_a_mask_of_real_graphs_comes_back_as_they_made_it() -> None:
     results = ClipResults(clip, graphs)
 
     for time in range(1, len(clip)):
-        mask, memory = graphs.key(clip.frames[time - 1])
+        mask, context = graphs.key(clip.frames[time - 1])
         np.testing.assert_array_equal(results.mask(Shown(time - 1, time - 1)), mask)
         np.testing.assert_array_equal(
-            results.mask(Shown(time, time - 1)), graphs.propagate(clip.frames[time], memory)
+            results.mask(Shown(time, time - 1)), graphs.propagate(clip.frames[time], context)
         )

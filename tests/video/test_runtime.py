@@ -197,7 +197,7 @@ def test_live_frames_never_wait_and_take_up_the_keyframe_once_it_is_done(
     assert after.keyframe_began
     assert all(name.startswith("keyframe") for name in slow_key.threads)
     np.testing.assert_array_equal(
-        after.mask, results._graphs.propagate(frames[12], results._memory(2))
+        after.mask, results._graphs.propagate(frames[12], results._context(2))
     )
 
 
@@ -225,7 +225,7 @@ def test_closing_waits_for_the_keyframe_in_flight_and_leaves_no_thread(
     segmenter.close()
 
     assert not [t for t in threading.enumerate() if t.name.startswith("keyframe")]
-    with pytest.raises(SettingError, match="segmenter is closed; allowed: an open one"):
+    with pytest.raises(SettingError, match=r"segmenter is closed\. Create another"):
         segmenter.segment(frames[0])
 
 
