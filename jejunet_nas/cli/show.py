@@ -1,4 +1,4 @@
-"""The command `show`: a validation clip frame by frame, as a trial of a study segments it."""
+"""The command `show`: draws a validation clip frame by frame, as a trial segments it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import (
-    Storage,
-    Study,
-    existing_folder,
-    project_folder,
-    sayer,
-)
+from jejunet_nas.cli.arguments import Storage, Study, existing_folder, project_folder, sayer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 
@@ -46,7 +40,7 @@ def show(
     times = [t for t in range(first, first + every * frames, every) if t < len(shown)]
     if not times:
         raise SettingError(
-            f"--from is {first}; allowed for {shown.name}: 0 to {len(shown) - 1}, its frames."
+            f"--from is {first}; allowed: 0 to {len(shown) - 1}, the frames of {shown.name}."
         )
     film = film_frames(chosen.trial, shown, chosen.networks, times, len(split.class_names))
     target = out or project_folder(chosen.file) / "reports" / settings.name / "film.png"
