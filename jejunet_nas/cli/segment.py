@@ -38,9 +38,12 @@ def segment(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each graph.")] = 1,
     full_size: Annotated[
-        bool, typer.Option("--full-size/--graph-size", help="Size of the masks.")
+        bool,
+        typer.Option("--full-size/--graph-size", help="Masks in the video's or the graphs' size."),
     ] = True,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Segment only the first N frames.")
+    ] = None,
     fps: Annotated[float, typer.Option(help="Frame rate of a folder.")] = 24.0,
     storage: Storage = None,
     as_json: AsJson = False,

@@ -132,41 +132,40 @@ def _opened(
     source: Source, bundle: Bundle, outputs: Outputs, path: Path | None, tally: Tally
 ) -> Iterator[Sequence[Writer]]:
     """Open the sinks, and yield a writer for each."""
-    with contextlib.ExitStack() as stack:
-        writers: list[Writer] = []
-        if outputs.masks is not None:
-            writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
-        if outputs.video is not None:
-            view = LiveView(source.size, bundle.class_names, bundle.policy)
-            sound = path if path is not None and path.is_file() else None
-            sink = VideoSink(outputs.video, view.size, source.fps, sound)
-            stack.callback(lambda: tally.notes.extend(sink.notes))
-            stack.enter_context(sink)
-
-            def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
-                began = time.perf_counter()
-                drawn = view.draw(picture, shown)
-                tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
-                sink.write(drawn, time_s)
-
-            writers.append(write)
+    writers: list[Writer] = []
+    if outputs.masks is not None:
+        writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
+    if outputs.video is None:
         yield writers
+        return
+    view = LiveView(source.size, bundle.class_names, bundle.policy)
+    sound = path if path is not None and path.is_file() else None
+
+    def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
+        began = time.perf_counter()
+        drawn = view.draw(picture, shown)
+        tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
+        sink.write(drawn, time_s)
+
+    sink = VideoSink(outputs.video, view.size, source.fps, sound)
+    try:
+        with sink:
+            yield [*writers, write]
+    finally:
+        tally.notes += sink.notes
 
 
 def _mask_writer(
     folder: Path, bundle: Bundle, source: Source, path: Path | None, full_size: bool
 ) -> Writer:
     if path is not None and is_same(folder, path):
-        raise SettingError(
-            f"--masks is {folder}, which contains the input frames. Use "
-            f"{folder.with_name(f'{folder.name}-masks')}."
-        )
+        other = folder.with_name(f"{folder.name}-masks")
+        raise SettingError(f"--masks is {folder}, which contains the input frames. Use {other}.")
     colours = [colour or (0, 0, 0) for colour in class_colours(bundle.class_names)]
     sink = MaskSink(folder, np.array(colours, np.uint8))
-    height, width = source.size
 
     def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
-        sink.write(shown.at(height, width) if full_size else shown.mask)
+        sink.write(shown.at(*source.size) if full_size else shown.mask)
 
     return write
 

@@ -40,8 +40,9 @@ def video_source(container: InputContainer, name: str, *, live: bool = False) ->
     """Return the frames of an open container; the first is decoded now, for its size."""
     stream = video_stream(container)
     if stream is None:
+        but = ", only sound" if container.streams.audio else ""
         raise DataError(
-            f"{name} has no video stream{_what_else(container)}. Use a video file, such as .mp4, "
+            f"{name} has no video stream{but}. Use a video file, such as .mp4, "
             ".mov, .webm, .mkv or .avi."
         )
     fix = "plug it in again." if live else "copy or download it again for the rest."
@@ -53,7 +54,7 @@ def video_source(container: InputContainer, name: str, *, live: bool = False) ->
         raise _unreadable(name, "no frame can be decoded") from error
 
     def close() -> None:
-        frames.close()  # first: it would read from what is closed
+        frames.close()  # first, because it reads from the container
         container.close()
 
     fps, lasts_s = stated_fps(stream), promised_s(container, stream)
@@ -66,10 +67,6 @@ def video_source(container: InputContainer, name: str, *, live: bool = False) ->
         frames=itertools.chain([first], frames),
         close=close,
     )
-
-
-def _what_else(container: InputContainer) -> str:
-    return ", only sound" if container.streams.audio else ""
 
 
 def _unreadable(name: str, why: str) -> DataError:

@@ -181,7 +181,7 @@ def test_the_legend_keeps_inside_the_picture_and_counts_what_it_leaves_out(
     height=st.integers(1, 40),
     width=st.integers(1, 40),
 )
-def test_a_smooth_mask_holds_no_new_class(seed: int, classes: int, height: int, width: int) -> None:
+def test_a_smooth_mask_has_no_new_class(seed: int, classes: int, height: int, width: int) -> None:
     mask = np.random.default_rng(seed).integers(0, classes, (6, 9)).astype(np.uint8) * 20
     present = {int(value) for value in np.unique(mask)}
 
@@ -199,7 +199,7 @@ def test_a_smooth_mask_of_the_same_size_is_the_mask(seed: int, classes: int) -> 
 
 
 @given(seed=st.integers(0, 99), classes=st.integers(2, 5))
-def test_an_enlarged_mask_has_the_class_that_weighs_most(seed: int, classes: int) -> None:
+def test_an_enlarged_mask_has_the_class_of_the_largest_weight(seed: int, classes: int) -> None:
     mask = np.random.default_rng(seed).integers(0, classes, (6, 9)).astype(np.uint8)
     size = (45, 30)  # width, height
 

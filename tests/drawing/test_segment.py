@@ -1,4 +1,4 @@
-"""A video is segmented frame by frame into a video, masks, or both; however it ends."""
+"""A video is segmented frame by frame into a video, masks, or both."""
 
 import signal
 from pathlib import Path

@@ -108,6 +108,6 @@ def test_a_folder_without_frames_says_what_frames_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_is_none_is_refused(fps: float, tmp_path: Path) -> None:
+def test_an_impossible_rate_is_refused(fps: float, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"fps is .*; allowed: above 0, to 1000\. Use 24"):
         open_source(tmp_path, fps=fps)

@@ -229,7 +229,7 @@ class TornFilm:
         raise av.error.OSError(5, "Input/output error")
 
 
-def test_an_error_of_the_disk_is_told_after_the_frames_that_were_still_on_their_way(
+def test_a_disk_error_is_reported_after_the_frames_that_were_decoded_before(
     noisy_films: Path,
 ) -> None:
     with av.open(str(noisy_films / "walk.mp4")) as film:

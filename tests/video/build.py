@@ -1,4 +1,4 @@
-"""Policies that hypothesis draws, graphs that count or make up what is asked of them, and clips."""
+"""Policies drawn by hypothesis, graphs that count their runs or fake their outputs, and clips."""
 
 from collections import Counter
 from collections.abc import Iterator

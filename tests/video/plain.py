@@ -1,4 +1,4 @@
-"""A policy run frame by frame in the plainest way, to hold what is taken out of tables against."""
+"""The simplest implementation of a policy, as a reference for the others."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a network makes of a clip is computed once, and when it is asked for."""
+"""Masks and scores of a clip are computed once, on demand."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ def ask(results: ClipResults, asking: list[tuple[str, Shown]]) -> list[object]:
     return answers
 
 
-def test_nothing_is_computed_that_nobody_asked_for(
+def test_nothing_is_computed_before_it_is_needed(
     graphs: CountedGraphs, results: ClipResults
 ) -> None:
     assert (len(results), results.size) == (LENGTH, 0)
@@ -135,7 +135,7 @@ def test_what_is_taken_up_is_believed(graphs: CountedGraphs, results: ClipResult
     assert not graphs.runs
 
 
-def test_nobody_can_write_into_a_mask_that_others_will_see(results: ClipResults) -> None:
+def test_a_mask_is_read_only(results: ClipResults) -> None:
     with pytest.raises(ValueError, match="read-only"):
         results.mask(Shown(0, 0))[0, 0] = 1
 

@@ -1,4 +1,4 @@
-"""What a policy shows of a clip is what graphs show that are run frame by frame."""
+"""A walk shows the same masks as graphs that are run frame by frame."""
 
 import dataclasses
 import itertools
