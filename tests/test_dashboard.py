@@ -216,7 +216,7 @@ def test_without_graphs_or_data_a_line_says_so(tmp_path: Path) -> None:
     file = searched_study(tmp_path)
     with served(file) as (browser, lines):
         assert browser.study["trials"][0]["artifacts"] == []
-    assert re.match(r"no frames of trial 0: .*key\.tflite does not exist; allowed", lines[0])
+    assert re.match(r"no frames of trial 0: .*key\.tflite is missing\.", lines[0])
 
     file.write_text(file.read_text().replace("data: {", "data: {root: nowhere, "))
     open_split = "jejunet_nas.dashboard.open_split"
