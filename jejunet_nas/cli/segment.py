@@ -1,8 +1,6 @@
-"""The command `segment`: a video, a folder of frames or a camera, as a trial's graphs see it."""
+"""The command `segment`: segments a video, a folder of frames or a camera with a trial's graphs."""
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ import typer
 from rich.console import Console
 
 from jejunet_nas.cli.arguments import AsJson, Storage, print_json, sayer
+from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.cli.targets import find_bundle
 from jejunet_nas.errors import StoppedError
 
@@ -29,7 +28,7 @@ def segment(
         typer.Argument(metavar="VIDEO", help="A video, a folder of frames, or a camera's number."),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Video to write, masks laid over: .mp4, .webm, .avi.")
+        Path | None, typer.Option(help="Video to write, with masks drawn over it: .mp4 or .webm.")
     ] = None,
     masks: Annotated[
         Path | None, typer.Option(help="Folder for masks as PNGs of class indices.")
@@ -39,21 +38,24 @@ def segment(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each graph.")] = 1,
     full_size: Annotated[
-        bool, typer.Option("--full-size/--graph-size", help="Size of the masks.")
+        bool,
+        typer.Option("--full-size/--graph-size", help="Masks in the video's or the graphs' size."),
     ] = True,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Segment only the first N frames.")
+    ] = None,
     fps: Annotated[float, typer.Option(help="Frame rate of a folder.")] = 24.0,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
     """Segment a video with a trial's int8 graphs, under its policy, on this computer.
 
-    Below each frame: its path, how old its context is, and what it took here, which says nothing
-    of a phone. Sound is kept. Keyframes in the background arrive when they did in the study's
-    score; of a camera, when they are done.
+    Below each frame: its path, the age of its context, and its latency on this computer, which
+    says nothing about a phone. Sound is copied if the format of --out takes it. Keyframes in the
+    background arrive as in the study's score; with a camera, as soon as they are ready.
 
-    A video that breaks off gives what can be read of it, a line that says so, and exit code 0.
-    Ctrl-C keeps what is done, and exits with 130.
+    A video that breaks off is segmented up to there, with a warning and exit code 0. Ctrl-C keeps
+    the frames so far and exits with 130.
     """
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.drawing.segment import Outputs, segment_video, summary
@@ -62,7 +64,7 @@ def segment(
 
     outputs = Outputs(video=out, masks=masks, full_size=full_size)
     console = console_of_its_own()
-    with closing(console.file), native_log(Path(os.devnull)):  # LiteRT tells of its delegate
+    with closing(console.file), native_log(Path(os.devnull)):  # hides LiteRT's messages
         bundle = find_bundle(target, trial, storage)
         given = Path(video)
         path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
@@ -70,8 +72,13 @@ def segment(
         with (
             VideoSegmenter(bundle, threads=threads, pace=pace) as segmenter,
             open_source(video, fps=fps) as source,
-            _progress(console, _total(source.frame_count, frames)) as tell,
+            progress_bar(console) as show,
         ):
+            total = min(filter(None, (source.frame_count, frames)), default=0)
+
+            def tell(done: int) -> None:
+                show("segmenting", done, total)
+
             tally = segment_video(source, segmenter, outputs, path=path, most=frames, tell=tell)
         _show(tally, outputs, console)
         if as_json:
@@ -80,37 +87,12 @@ def segment(
         raise StoppedError(_kept(tally, outputs))
 
 
-def _total(known: int | None, most: int | None) -> int | None:
-    return min(known, most) if known and most else known or most
-
-
-@contextlib.contextmanager
-def _progress(console: Console, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show frames, frames a second and the time left; on a terminal alone."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    fps = TextColumn("{task.fields[fps]}")
-    columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), fps, TimeLeft())
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with shown:
-        task = shown.add_task("", total=total, fps="")
-
-        def tell(frames: int) -> None:
-            speed = shown.tasks[0].speed
-            words = f"{speed:.1f} fps" if speed else ""
-            shown.update(task, completed=frames, fps=words)
-
-        yield tell
-
-
 def _show(tally: "Tally", outputs: "Outputs", console: Console) -> None:
-    """Print all for people."""
     say = sayer(console)
     say(f"{tally.frames} frames in {tally.seconds:.1f} s: {tally.fps:.1f} fps on this computer")
     console.print(_table(tally))
     if tally.began:
-        say(f"{tally.began} keyframes began in the background")
+        say(f"{tally.began} keyframes started in the background")
     for line in (*tally.notes, *([tally.trouble] if tally.trouble else [])):
         say(line)
     if not tally.interrupted:

@@ -1,4 +1,4 @@
-"""The command `show`: a validation clip frame by frame, as a trial of a study segments it."""
+"""The command `show`: draws a validation clip frame by frame, as a trial segments it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import (
-    DataRoot,
-    Storage,
-    StudyName,
-    sayer,
-)
+from jejunet_nas.cli.arguments import DataRoot, Storage, StudyName, sayer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import project_folder
@@ -42,7 +37,7 @@ def show(
     times = [t for t in range(first, first + every * frames, every) if t < len(shown)]
     if not times:
         raise SettingError(
-            f"--from is {first}; allowed for {shown.name}: 0 to {len(shown) - 1}, its frames."
+            f"--from is {first}; allowed: 0 to {len(shown) - 1}, the frames of {shown.name}."
         )
     film = film_frames(chosen.result, shown, networks, times, len(split.class_names))
     target = out or project_folder(chosen.study.file) / "reports" / name / "film.png"

@@ -1,29 +1,31 @@
 """A film: a clip frame by frame, as annotated and as a network segmented it under its policy.
 
-Rows of columns, one column a frame: what was annotated above, what the int8 graphs made of it
-below, and between them the path that the frame took and the mIoU over the classes it holds.
+Rows of four frames: the annotations, and below them the masks of the int8 graphs, each with the
+path of its frame and the frame's mIoU over the classes that it contains.
 
 Units: mIoU in per cent; frames are counted from 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Patch
 
-from jejunet_nas.drawing.axes import INK
-from jejunet_nas.drawing.overlay import PATH_COLOURS, Colour, Picture, class_colours, overlay
+from jejunet_nas.drawing.overlay import PATH_COLOURS, class_colours
+from jejunet_nas.drawing.page import (
+    IN_A_ROW,
+    Tile,
+    classes_in,
+    heading,
+    legend,
+    tile_row,
+    write_page,
+)
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records.rows import FilmFrame
 from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 
-IN_A_ROW = 4
-TILE_WIDTH_PX = 330
-_DOTS_PER_INCH = 150
+_TALLEST_PX = 600
 
 
 def draw_film(
@@ -34,78 +36,51 @@ def draw_film(
     class_names: Sequence[str],
     trial: TrialResult,
 ) -> None:
-    """Write the film to `file`, a PNG with `IN_A_ROW` frames side by side."""
+    """Write the film to `file`, a PNG."""
     colours = class_colours(class_names)
-    height, width = frames[0].frame.shape[:2]
-    tile = round(TILE_WIDTH_PX * height / width), TILE_WIDTH_PX
-    rows = -(-len(frames) // IN_A_ROW)
-    figure = Figure(
-        figsize=(
-            IN_A_ROW * TILE_WIDTH_PX / _DOTS_PER_INCH,
-            rows * (2 * tile[0] + 70) / _DOTS_PER_INCH + 0.9,
-        ),
-        dpi=_DOTS_PER_INCH,
-        layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0),
+    rows = list(film_rows(frames))
+    shown = classes_in([tile.mask for row in rows for tile in row])
+    title, words = title_of(clip, trial)
+    write_page(
+        [
+            heading(title, words),
+            heading("", architecture_words(trial.architecture)),
+            *(tile_row(row, colours, tallest=_TALLEST_PX) for row in rows),
+            legend(shown, class_names, colours),
+        ],
+        file,
     )
-    axes = np.asarray(figure.subplots(2 * rows, IN_A_ROW, squeeze=False))
-    for place in axes.flat:
-        place.axis("off")
-    for number, each in enumerate(frames):
-        row, column = divmod(number, IN_A_ROW)
-        _show(axes[2 * row, column], each.frame, each.annotation, colours, tile)
-        _show(axes[2 * row + 1, column], each.frame, each.mask, colours, tile)
-        axes[2 * row, column].set_title(f"frame {each.time}, annotated", fontsize=7.5, color=INK)
-        axes[2 * row + 1, column].set_title(
-            _words(each), fontsize=7.5, color=PATH_COLOURS[each.path], fontweight="bold"
-        )
-    latency = trial.latency
-    figure.suptitle(
-        f"{one_line(clip)}, trial {trial.number}: {architecture_words(trial.architecture)}\n"
-        f"{per_cent(trial.score.miou)} mIoU over all clips, {latency.mean_ms:.1f} ms a frame "
-        f"({source_words(trial)})",
-        fontsize=9,
-        color=INK,
-        parse_math=False,
+
+
+def title_of(clip: str, trial: TrialResult) -> tuple[str, str]:
+    """Return the title, and the trial's figures."""
+    figures = (
+        f"{per_cent(trial.score.miou)} mIoU over all clips, {trial.latency.mean_ms:.1f} ms a frame "
+        f"({source_words(trial)})"
     )
-    legend = figure.legend(
-        handles=_legend(frames, class_names, colours),
-        loc="outside lower center",
-        ncols=6,
-        frameon=False,
-        fontsize=8,
-    )
-    for text in legend.get_texts():  # names are other people's: a $ in one is no formula
-        text.set_parse_math(False)
-    figure.savefig(file, format="png")
+    return f"{one_line(clip)}, trial {trial.number}", figures
+
+
+def film_rows(frames: Sequence[FilmFrame]) -> Iterator[list[Tile]]:
+    """Yield a row of annotations and a row of masks for each four frames."""
+    for first in range(0, len(frames), IN_A_ROW):
+        row = frames[first : first + IN_A_ROW]
+        yield [_annotation(each) for each in row]
+        yield [
+            Tile(
+                frame=each.frame, mask=each.mask, caption=_words(each), chip=PATH_COLOURS[each.path]
+            )
+            for each in row
+        ]
+
+
+def _annotation(each: FilmFrame) -> Tile:
+    if each.annotation is None:
+        void = np.full(each.frame.shape[:2], IGNORE, np.uint8)
+        return Tile(frame=each.frame, mask=void, caption=f"frame {each.time}, not annotated")
+    return Tile(frame=each.frame, mask=each.annotation, caption=f"frame {each.time}, annotated")
 
 
 def _words(each: FilmFrame) -> str:
     path = f"{each.path}{', gate' if each.gated else ''}"
     return path if each.miou is None else f"{path}: {per_cent(each.miou, 0)} mIoU"
-
-
-def _show(
-    axes: Axes,
-    frame: Picture,
-    mask: Picture | None,
-    colours: Sequence[Colour | None],
-    tile: tuple[int, int],
-) -> None:
-    shown = np.full(frame.shape[:2], IGNORE, np.uint8) if mask is None else mask
-    axes.imshow(overlay(frame, shown, colours, *tile))
-
-
-def _legend(
-    frames: Sequence[FilmFrame], names: Sequence[str], colours: Sequence[Colour | None]
-) -> list[Patch]:
-    masks = [mask for each in frames for mask in (each.annotation, each.mask) if mask is not None]
-    values = {int(value) for mask in masks for value in np.unique(mask)}
-    if any(each.annotation is None for each in frames):
-        values.add(IGNORE)
-    unknown = Patch(facecolor="#D8D8D8", hatch="////", edgecolor="#787878", label="void")
-    known = [
-        Patch(facecolor=(colour[0] / 255, colour[1] / 255, colour[2] / 255), label=names[index])
-        for index in sorted(values - {IGNORE})
-        if (colour := colours[index]) is not None
-    ]
-    return [*known, unknown] if IGNORE in values else known

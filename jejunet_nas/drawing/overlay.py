@@ -1,7 +1,7 @@
-"""Masks laid over frames in colour: objects tinted and outlined, background muted, void hatched.
+"""Masks drawn over frames: objects tinted and outlined, background muted, void hatched.
 
-Colours belong to classes: those of streets by custom, all others in turn; and to the paths that
-frames take.
+Colours belong to classes: street scenes use the customary ones, other classes the next free colour.
+The paths of frames have colours too.
 
 Units: arrays are [height, width, ...], colours RGB from 0 to 255.
 """
@@ -9,7 +9,6 @@ Units: arrays are [height, width, ...], colours RGB from 0 to 255.
 import colorsys
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,16 @@ Colour = tuple[int, int, int]
 
 PATH_COLOURS: dict[FramePath, str] = {"key": "#D55E00", "propagate": "#0072B2", "reuse": "#6E6E6E"}
 
-_FINER = 2  # masks are coloured at twice the size, so that their edges come out smooth
-_TINT = 0.5  # share of the colour within an object
-_OUTLINE, _LIGHTER = 1.6, 0.25  # width of its edge, and how much white that has
+_TINT, _OUTLINE, _MUTED = 0.5, 0.95, 0.4  # opacity of the colour: inside, at the edge, background
+_LIGHTER = 0.3  # share of white in an outline
+_DARK: Colour = (48, 48, 48)  # what mutes the background
+_VOID, _VOID_OPACITY = (120, 120, 120), 0.72
+_STRIPE, _STRIPE_OPACITY = (235, 235, 235), 0.9
+_STRIPE_INDEX = 254  # of void's light stripes in the palette, beside IGNORE for the dark ones
+_EDGE = 127  # added to a class's index at its outline; with more classes there are no outlines
+_FINER = 2  # stills are painted at twice their size, which smooths the edges
 _BACKGROUND = "background"
-# What streets are drawn in by custom (Cityscapes); all other classes take the next colour.
+# The customary colours of street scenes (Cityscapes).
 _BY_CUSTOM: dict[str, Colour] = {
     "sky": (86, 168, 222),
     "building": (150, 118, 104),
@@ -41,7 +45,7 @@ _BY_CUSTOM: dict[str, Colour] = {
     "pole": (240, 240, 240),
     "sign": (252, 214, 12),
 }
-_FIRST_COLOURS: tuple[Colour, ...] = (  # told apart by colour-blind readers (Okabe and Ito)
+_FIRST_COLOURS: tuple[Colour, ...] = (  # distinct for colour-blind readers (Okabe and Ito)
     (255, 106, 26),
     (0, 158, 235),
     (0, 178, 122),
@@ -51,7 +55,7 @@ _FIRST_COLOURS: tuple[Colour, ...] = (  # told apart by colour-blind readers (Ok
 
 
 def class_colours(names: Sequence[str]) -> list[Colour | None]:
-    """Return a colour for each class, None for background; one list of names, one of colours."""
+    """Return the colour of each class, None for background; it depends on the names alone."""
     free = _free_colours()
     return [
         None if name == _BACKGROUND and not index else _BY_CUSTOM.get(name) or next(free)
@@ -60,7 +64,7 @@ def class_colours(names: Sequence[str]) -> list[Colour | None]:
 
 
 def _free_colours() -> Iterator[Colour]:
-    """Yield colours that differ: first known good ones, then hues at the golden angle."""
+    """Yield distinct colours: first known good ones, then hues at the golden angle."""
     yield from _FIRST_COLOURS
     number = 0
     while True:
@@ -74,39 +78,56 @@ def _free_colours() -> Iterator[Colour]:
 def overlay(
     frame: Picture, mask: Picture, colours: Sequence[Colour | None], height: int, width: int
 ) -> Picture:
-    """Return the frame at height x width with its mask laid over."""
-    image = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
-    fine = (_FINER * width, _FINER * height)
-    classes = np.asarray(Image.fromarray(mask).resize(fine, Image.Resampling.NEAREST))
-    picture = np.asarray(image, np.float32)
-    grey = picture.mean(axis=2, keepdims=True)
-    pale = 0.8 * (0.5 * picture + 0.5 * grey) + 12
-
-    table = np.zeros((256, 5), np.float32)  # colour, share of it, whether the frame is left pale
-    for index, colour in enumerate(colours):
-        table[index] = (0, 0, 0, 0, 1) if colour is None else (*colour, _TINT, 0)
-    fields = table[classes]
-    reach = max(1, round(_OUTLINE * _FINER / 2 + 0.5))
-    edge = edges(classes, reach) & (fields[..., 4] == 0)
-    fields[edge, :3] = _LIGHTER * 255 + (1 - _LIGHTER) * fields[edge, :3]
-    fields[edge, 3] = 0.95
-    void = classes == IGNORE
-    fields[void] = _hatching(*np.nonzero(void))
-    fields[..., :3] *= fields[..., 3:4]
-    shape = (height, _FINER, width, _FINER, 5)
-    paint, share, is_pale = np.split(fields.reshape(shape).mean(axis=(1, 3)), [3, 4], axis=2)
-    base = is_pale * pale + (1 - is_pale) * picture
-    return as_picture((1 - share) * base + paint)
+    """Return the frame at height x width with its mask drawn over it."""
+    size = (_FINER * width, _FINER * height)
+    image = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
+    classes = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
+    Painter(colours).paint(image, np.array(classes), reach=2)
+    return np.asarray(image.reduce(_FINER))
 
 
-def as_picture(values: npt.NDArray[Any]) -> Picture:
-    """Return `values` rounded to whole numbers from 0 to 255."""
-    rounded: Picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return rounded
+class Painter:
+    """Paints masks of the same classes over pictures."""
+
+    def __init__(self, colours: Sequence[Colour | None]) -> None:
+        self._outlined = len(colours) <= _EDGE
+        palette, opacity = np.zeros((256, 3)), np.zeros(256)
+        for index, colour in enumerate(colours):
+            palette[index], opacity[index] = colour or _DARK, _TINT if colour else _MUTED
+        if self._outlined:
+            palette[_EDGE : 2 * _EDGE], opacity[_EDGE : 2 * _EDGE] = _DARK, _MUTED
+            for index, colour in enumerate(colours):
+                if colour:
+                    light = _LIGHTER * 255 + (1 - _LIGHTER) * np.array(colour)
+                    palette[_EDGE + index], opacity[_EDGE + index] = light, _OUTLINE
+        palette[IGNORE], opacity[IGNORE] = _VOID, _VOID_OPACITY
+        palette[_STRIPE_INDEX], opacity[_STRIPE_INDEX] = _STRIPE, _STRIPE_OPACITY
+        self._palette = np.rint(palette).astype(int).ravel().tolist()
+        self._opacity = np.rint(255 * opacity).astype(int).tolist()
+
+    def paint(self, image: Image.Image, classes: Picture, *, reach: int) -> None:
+        """Paint `classes`, which is overwritten, over `image`, which may be larger.
+
+        reach: the width in pixels of an outline on each side of an edge.
+        """
+        void = classes == IGNORE
+        if self._outlined:
+            classes[edges(classes, reach) & ~void] += _EDGE
+        if void.any():
+            rows, columns = np.indices(classes.shape)
+            classes[void & ((rows + columns) // 6 % 3 == 0)] = _STRIPE_INDEX
+        painted = Image.fromarray(classes)
+        opacity = painted.point(self._opacity)
+        painted.putpalette(self._palette)
+        nearest = Image.Resampling.NEAREST
+        image.paste(
+            painted.convert("RGB").resize(image.size, nearest),
+            mask=opacity.resize(image.size, nearest),
+        )
 
 
 def edges(classes: Picture, reach: int) -> npt.NDArray[np.bool_]:
-    """Return where another class lies within `reach` pixels, but for the picture's rim."""
+    """Return the pixels with another class within `reach` pixels; the picture's rim is no edge."""
     found = np.zeros(classes.shape, np.bool_)
     for axis in (0, 1):
         lines, marks = np.moveaxis(classes, axis, 0), np.moveaxis(found, axis, 0)
@@ -115,11 +136,3 @@ def edges(classes: Picture, reach: int) -> npt.NDArray[np.bool_]:
             marks[step:] |= differs
             marks[:-step] |= differs
     return found
-
-
-def _hatching(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Return what stands in the fields of void pixels: grey stripes that rise to the right."""
-    light = (rows + columns) // (3 * _FINER) % 3 == 0
-    stripes = np.array([(120, 120, 120, 0.72, 0), (235, 235, 235, 0.9, 0)], np.float32)
-    chosen: npt.NDArray[np.float32] = stripes[light.astype(np.intp)]
-    return chosen

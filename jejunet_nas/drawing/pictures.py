@@ -1,9 +1,9 @@
-"""Pictures: what a trial makes of the validation clips, small enough to stand inside a page.
+"""Pictures of a trial's validation clips, small enough to be embedded in a page.
 
-Three frames of the clip in the middle of the ranking by mIoU, early, midway and late, and a frame
-each of the worst and of the best clip, as the int8 graphs segment them under the trial's policy.
-They are kept in a folder of the study, as `<trial>/pictures.json` beside JPEGs, and found there
-again without the data set or a graph being opened.
+Three frames of the clip with the median mIoU (early, midway, late), and one frame each of the worst
+and the best clip, as the int8 graphs segment them under the trial's policy. They are cached in a
+folder of the study, as JPEGs and `<trial>/pictures.json`, and read from there without the data set
+or the graphs.
 
 Units: pixels; mIoU of a clip in [0, 1]; frames are counted from 0.
 """
@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from PIL import Image
 from pydantic import ValidationError
@@ -33,12 +33,12 @@ WIDTH_PX = 240
 LARGEST_BYTES = 15_000  # of one JPEG; five of each of eight trials are then below 1 MB as base64
 _QUALITIES = range(84, 20, -8)
 _RECORD = "pictures.json"
-_PLACES: dict[Role, float] = {"early": 1 / 6, "midway": 1 / 2, "late": 5 / 6}  # of the clip
+_PLACES: dict[Role, float] = {"early": 1 / 6, "midway": 1 / 2, "late": 5 / 6}  # in the clip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFrame:
-    """One picture: which frame of which clip, what path it took, and what the clip's mIoU is."""
+    """One picture: the frame, its path, and the mIoU of its clip."""
 
     role: Role
     clip: str
@@ -51,9 +51,9 @@ class ClipFrame:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPictures:
-    """The pictures of one trial: `jpegs[i]` is the file of `frames[i]`.
+    """The pictures of one trial: `jpegs[i]` shows `frames[i]`.
 
-    Of one annotated clip there are no worst and best. A clip without annotation is not shown.
+    A single annotated clip has no worst and best. Clips without annotation are not shown.
     """
 
     trial: int
@@ -63,21 +63,21 @@ class TrialPictures:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """What lies beside the JPEGs. made_of: names the network and the policy."""
+    """The record beside the JPEGs. made_of: the network id and the architecture."""
 
     made_of: str
     frames: tuple[ClipFrame, ...]
 
 
 def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
-    """Return the pictures of `trial` that lie in the folder `cache`, None where none or others do.
+    """Return the pictures of `trial` in the folder `cache`.
 
-    A file that cannot be read is as good as none: it can be made again.
+    None where they are missing, unreadable, or of another architecture.
     """
     folder = cache / str(trial.number)
     try:
         kept = from_json(_Kept, (folder / _RECORD).read_bytes())
-        jpegs = tuple((folder / _file(frame)).read_bytes() for frame in kept.frames)
+        jpegs = tuple((folder / f"{frame.role}.jpg").read_bytes() for frame in kept.frames)
     except (OSError, ValidationError):
         return None
     if kept.made_of != _made_of(trial):
@@ -88,11 +88,10 @@ def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
 def trial_pictures(
     trial: TrialResult, networks: Path, val: DataSplit, cache: Path
 ) -> TrialPictures:
-    """Return the pictures of `trial`, from the folder `cache` where they lie there already.
+    """Return the pictures of `trial`, from the folder `cache` if they are there.
 
     networks: the folder of the study's networks. val: the split that the trial was scored on.
-    Raises `SettingError` where the split has none of the clips that were scored, or a graph is
-    gone.
+    Raises `SettingError` where the split has none of the scored clips, or a graph is missing.
     """
     kept = kept_pictures(trial, cache)
     if kept:
@@ -110,10 +109,7 @@ def trial_pictures(
     return pictures
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Choice:
-    """A frame that is to be shown."""
-
+class _Choice(NamedTuple):
     role: Role
     clip: Clip
     time: int
@@ -123,9 +119,8 @@ class _Choice:
 def _draw(
     choice: _Choice, trial: TrialResult, evaluation: Evaluation, colours: Sequence[Colour | None]
 ) -> tuple[ClipFrame, bytes]:
-    """Return a frame with the trial's mask laid over, and its description."""
     policy, clip = trial.architecture.policy, choice.clip
-    lag = trial.walks[0].lag or 1  # of no account where keyframes are waited for
+    lag = trial.walks[0].lag or 1  # unused without keyframes in the background
     ((mask, path),) = evaluation.masks(clip.name, [choice.time], policy, lag=lag)
     height, width = clip.frames.shape[1:3]
     height_px = max(1, round(WIDTH_PX * height / width))
@@ -142,27 +137,24 @@ def _draw(
 
 
 def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
-    """Return what is to be shown, in the order of the page."""
+    """Return the frames to be shown, in the order of the page."""
     ranked = _ranked(trial, val)
     if not ranked:
         raise SettingError(
-            f"none of the clips that trial {trial.number} was scored on is in {val.dataset}'s "
-            f"{val.split} split; allowed: the split of its study. Give the study's data root."
+            f"{val.dataset}'s {val.split} split has none of the clips that trial {trial.number} "
+            "was scored on. Use the study's data root."
         )
     middle = ranked[(len(ranked) - 1) // 2]
-    chosen = [_choice(role, middle, place) for role, place in _PLACES.items()]
+    chosen = [(role, middle, place) for role, place in _PLACES.items()]
     if len(ranked) > 1:
-        chosen += [_choice("worst", ranked[0], 0.5), _choice("best", ranked[-1], 0.5)]
-    return chosen
-
-
-def _choice(role: Role, ranked: tuple[float, Clip], place: float) -> _Choice:
-    miou, clip = ranked
-    return _Choice(role=role, clip=clip, time=int(place * len(clip)), clip_miou=miou)
+        chosen += [("worst", ranked[0], 0.5), ("best", ranked[-1], 0.5)]
+    return [
+        _Choice(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen
+    ]
 
 
 def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:
-    """Return the clips of `val` that were scored with their mIoU, the worst first."""
+    """Return the scored clips of `val` with their mIoU, the worst first."""
     clips = {clip.name: clip for clip in val.clips}
     found = []
     for score in trial.score.clips:
@@ -175,7 +167,7 @@ def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:
 
 
 def _jpeg(picture: Picture) -> bytes:
-    """Return the picture in the best quality that stays within `LARGEST_BYTES`."""
+    """Return the JPEG of the best quality within `LARGEST_BYTES`."""
     data = b""
     for quality in _QUALITIES:
         file = io.BytesIO()
@@ -187,20 +179,16 @@ def _jpeg(picture: Picture) -> bytes:
 
 
 def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:
-    """Write pictures and their record beside their folder, and then in its place."""
+    """Write the pictures to a new folder, then rename it to replace the old one."""
     folder = cache / str(trial.number)
     part = cache / f"{trial.number}.{os.getpid()}.part"
     part.mkdir(parents=True, exist_ok=True)
     for frame, jpeg in zip(pictures.frames, pictures.jpegs, strict=True):
-        (part / _file(frame)).write_bytes(jpeg)
+        (part / f"{frame.role}.jpg").write_bytes(jpeg)
     record = _Kept(made_of=_made_of(trial), frames=pictures.frames)
     (part / _RECORD).write_text(to_json(record, indent=2), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)
-
-
-def _file(frame: ClipFrame) -> str:
-    return f"{frame.role}.jpg"
 
 
 def _made_of(trial: TrialResult) -> str:

@@ -1,7 +1,6 @@
-"""Segments a video with a trial's graphs: frames from a source, masks to sinks, and what it took.
+"""Segments a video with a trial's graphs: frames from a source, masks to sinks.
 
-Units: milliseconds of this computer; they are no phone's, and are called `host` wherever they are
-told.
+Units: milliseconds of this computer, reported as `host`; they say nothing about a phone.
 """
 
 import contextlib
@@ -16,9 +15,11 @@ import numpy as np
 from jejunet_nas.drawing.live import LiveView
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.errors import SettingError
+from jejunet_nas.media.containers import is_same
 from jejunet_nas.media.frames import Picture, Source
 from jejunet_nas.media.interrupts import undisturbed
-from jejunet_nas.media.sink import MaskSink, VideoSink
+from jejunet_nas.media.masks import MaskSink
+from jejunet_nas.media.sink import VideoSink
 from jejunet_nas.records import PATHS, FramePath
 from jejunet_nas.video.bundle import Bundle
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
@@ -28,7 +29,7 @@ _TAIL_PCT = 95
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Tally:
-    """What the frames so far took; each is added once all of its outputs are written."""
+    """Counts and latencies of the frames whose outputs are all written."""
 
     latencies_ms: dict[FramePath, list[float]] = dataclasses.field(
         default_factory=lambda: {path: [] for path in PATHS}
@@ -39,41 +40,41 @@ class Tally:
     seconds: float = 0.0
     interrupted: bool = False
     trouble: str | None = None  # of the source
-    notes: list[str] = dataclasses.field(default_factory=list)  # of the video's sink
+    notes: list[str] = dataclasses.field(default_factory=list)  # of the video sink
 
     @property
     def frames(self) -> int:
-        """How many frames were segmented."""
+        """The number of segmented frames."""
         return len(self.resize_ms)
 
     @property
     def fps(self) -> float:
-        """Frames a second from first to last: read, segmented, drawn and written."""
+        """Frames per second, with reading, segmenting, drawing and writing."""
         return self.frames / self.seconds if self.seconds else 0.0
 
     @property
     def shares(self) -> dict[FramePath, float]:
-        """Share of the frames on each path."""
+        """The share of frames on each path, in [0, 1]."""
         return {path: len(ms) / max(1, self.frames) for path, ms in self.latencies_ms.items()}
 
     def add(self, shown: Segmentation) -> None:
-        """Count one frame."""
+        """Add one frame."""
         self.latencies_ms[shown.path].append(shown.latency_ms)
         self.resize_ms.append(shown.resize_ms)
         self.began += shown.keyframe_began
 
     def host_ms(self) -> dict[str, dict[str, float] | None]:
-        """Return mean, median and 95th percentile by path, and over all; None for no frame."""
+        """Return mean, median and 95th percentile of each path and of all; None without frames."""
         every = [ms for path in PATHS for ms in self.latencies_ms[path]]
         return {path: _figures(ms) for path, ms in [*self.latencies_ms.items(), ("all", every)]}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """Where segmented frames go; at least one.
+    """The outputs of a segmented video; at least one.
 
-    video: a file for the drawn video. masks: a folder for masks as PNGs, with `full_size` of the
-    video's size, without of the graphs'.
+    video: a file for the drawn video. masks: a folder for masks as PNGs, in the video's size with
+    `full_size`, else in the graphs' size.
     """
 
     video: Path | None
@@ -83,8 +84,8 @@ class Outputs:
     def __post_init__(self) -> None:
         if self.video is None and self.masks is None:
             raise SettingError(
-                "neither --out nor --masks is given; allowed: one of them, or both. Add --out "
-                "segmented.mp4."
+                "neither --out nor --masks is given. Add --out segmented.mp4, --masks FOLDER, or "
+                "both."
             )
 
 
@@ -97,11 +98,11 @@ def segment_video(
     most: int | None = None,
     tell: Callable[[int], None] = lambda frames: None,
 ) -> Tally:
-    """Segment the frames of `source`, `most` at most; Ctrl-C ends it as the video's end does.
+    """Segment the frames of `source`, `most` at most; Ctrl-C ends it like the video's end.
 
-    path: the source's file or folder, whose sound is kept and which no output may replace; None
-    for a camera. tell: is told how many frames are done. What was written before an error is
-    removed by its sink, except for masks. Raises `SettingError` where an output cannot be written.
+    path: the source's file or folder, whose sound is copied and which no output may replace; None
+    for a camera. tell: is called with the number of frames done. An error removes the new video;
+    masks stay. Raises `SettingError` where an output cannot be written.
     """
     tally = Tally()
     began = time.perf_counter()
@@ -116,7 +117,7 @@ def segment_video(
                 tell(tally.frames)
                 if tally.frames == most:
                     break
-    except KeyboardInterrupt:  # what was written is closed by now
+    except KeyboardInterrupt:  # the outputs are closed by now
         tally.interrupted = True
     tally.seconds = time.perf_counter() - began
     tally.trouble = source.trouble
@@ -130,42 +131,41 @@ Writer = Callable[[Picture, Segmentation, float], None]
 def _opened(
     source: Source, bundle: Bundle, outputs: Outputs, path: Path | None, tally: Tally
 ) -> Iterator[Sequence[Writer]]:
-    """Open the sinks, for what writes a frame into each."""
-    with contextlib.ExitStack() as stack:
-        writers: list[Writer] = []
-        if outputs.masks is not None:
-            writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
-        if outputs.video is not None:
-            view = LiveView(source.size, bundle.class_names, bundle.policy)
-            sound = path if path is not None and path.is_file() else None
-            sink = VideoSink(outputs.video, view.size, source.fps, sound)
-            stack.callback(lambda: tally.notes.extend(sink.notes))
-            stack.enter_context(sink)
-
-            def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
-                began = time.perf_counter()
-                drawn = view.draw(picture, shown)
-                tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
-                sink.write(drawn, time_s)
-
-            writers.append(write)
+    """Open the sinks, and yield a writer for each."""
+    writers: list[Writer] = []
+    if outputs.masks is not None:
+        writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
+    if outputs.video is None:
         yield writers
+        return
+    view = LiveView(source.size, bundle.class_names, bundle.policy)
+    sound = path if path is not None and path.is_file() else None
+
+    def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
+        began = time.perf_counter()
+        drawn = view.draw(picture, shown)
+        tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
+        sink.write(drawn, time_s)
+
+    sink = VideoSink(outputs.video, view.size, source.fps, sound)
+    try:
+        with sink:
+            yield [*writers, write]
+    finally:
+        tally.notes += sink.notes
 
 
 def _mask_writer(
     folder: Path, bundle: Bundle, source: Source, path: Path | None, full_size: bool
 ) -> Writer:
-    if path is not None and folder.exists() and folder.samefile(path):
-        raise SettingError(
-            f"--masks is {folder}, which holds the frames that are read; allowed: another folder. "
-            f"Use {folder.with_name(f'{folder.name}-masks')}."
-        )
+    if path is not None and is_same(folder, path):
+        other = folder.with_name(f"{folder.name}-masks")
+        raise SettingError(f"--masks is {folder}, which contains the input frames. Use {other}.")
     colours = [colour or (0, 0, 0) for colour in class_colours(bundle.class_names)]
     sink = MaskSink(folder, np.array(colours, np.uint8))
-    height, width = source.size
 
     def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
-        sink.write(shown.at(height, width) if full_size else shown.mask)
+        sink.write(shown.at(*source.size) if full_size else shown.mask)
 
     return write
 
@@ -173,7 +173,7 @@ def _mask_writer(
 def summary(
     tally: Tally, *, bundle: Bundle, pace: str, video: str, outputs: Outputs
 ) -> dict[str, Any]:
-    """Return the tally as plain values; every figure in ms is this computer's."""
+    """Return the tally as plain values; all ms are of this computer."""
     return {
         "study": bundle.source.study,
         "trial": bundle.source.trial,

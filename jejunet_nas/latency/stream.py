@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from jejunet_nas.records import FramePath, FramePaths, PathLatencies, StreamLatency
+from jejunet_nas.records import FramePath, FramePaths, PathLatencies, StreamLatency, TrialResult
 from jejunet_nas.space.architecture import Policy
 
 REUSE_MS = 0.0  # no graph runs

@@ -1,1 +1,1 @@
-"""Video in, video out: the only part that opens video files, folders of frames and cameras."""
+"""Reads and writes videos: the only part that opens video files, folders of frames and cameras."""

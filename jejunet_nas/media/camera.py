@@ -1,6 +1,6 @@
 """A camera as a source of frames: Video4Linux on Linux, AVFoundation on macOS.
 
-The frames come at the camera's own size and rate, and never end; whoever reads them stops.
+The frames have the camera's own size and rate, and do not end by themselves.
 """
 
 import re
@@ -15,17 +15,17 @@ from jejunet_nas.media.frames import Source
 from jejunet_nas.media.video_file import video_source
 
 _DEVICES = Path("/dev")
-_MAC_FPS = "30"  # AVFoundation refuses to start without a rate that the camera has
+_MAC_FPS = "30"  # AVFoundation needs a rate that the camera supports
 
 
 def camera_index(words: str) -> int | None:
-    """Return the number in '0' or '/dev/video0', None for what names no camera."""
+    """Return the number in '0' or '/dev/video0', None for any other text."""
     match = re.fullmatch(r"(?:/dev/video)?([0-9]{1,4})", words)
     return int(match[1]) if match else None
 
 
 def open_camera(index: int) -> Source:
-    """Return the camera of that number; raises `SettingError` where it cannot be opened."""
+    """Return the frames of a camera; raises `SettingError` where it cannot be opened."""
     name = f"camera {index}"
     try:
         if sys.platform == "darwin":
@@ -48,10 +48,10 @@ def _no_camera(name: str, error: BaseException) -> SettingError:
         for device in _DEVICES.glob("video*")
         if (index := camera_index(str(device))) is not None
     )
-    allowed = ", ".join(map(str, numbers)) or "none, as this machine has no camera"
+    allowed = f"; allowed: {', '.join(map(str, numbers))}" if numbers else "; no camera was found"
     fix = (
         "Add yourself to the group video, and log in again."
         if isinstance(error, PermissionError)
-        else "Plug it in, or give a video file."
+        else "Plug it in, or use a video file."
     )
-    return SettingError(f"{name} cannot be opened ({reason(error)}); allowed: {allowed}. {fix}")
+    return SettingError(f"{name} cannot be opened ({reason(error)}){allowed}. {fix}")

@@ -1,142 +1,115 @@
-"""What can be written: for each suffix the encoders in order of preference, and which sound fits.
+"""The video files that can be written: `.mp4` to share, `.webm` for the web.
 
-`.mp4` is for sharing, `.webm` for the web without patents, `.avi` for old programs; that one holds
-a constant frame rate only.
+Each container has one encoder, which PyAV's wheels bring.
 """
 
+import contextlib
 import dataclasses
-import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 
 from jejunet_nas.errors import SettingError
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VideoEncoder:
-    """One of FFmpeg's encoders, and what it is told.
-
-    notes_colours: whether a file says by which matrix its colours are stored. BT.709 is, as players
-    take HD for it anyway; what cannot say so is stored, and read, in BT.601.
-    """
-
-    name: str
-    options: dict[str, str]
-    notes_colours: bool = True
+from jejunet_nas.media.decode import reason
+from jejunet_nas.media.interrupts import undisturbed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerKind:
-    """What files of one suffix hold.
+    """The encoder of one kind of file, and the sound codecs that it takes.
 
-    copied_sound: codecs that are taken as they are: those that players of such files know, which
-    are fewer than FFmpeg would write. priming_s: sound of a negative time, which decoders need to
-    begin with, is kept where the container can hide it.
+    sound: the codecs that players of such files can play; FFmpeg would write more.
     """
 
     suffix: str
-    video: tuple[VideoEncoder, ...]
-    copied_sound: frozenset[str]
+    encoder: str
+    encoder_options: dict[str, str]
     sound: tuple[str, ...]
     options: dict[str, str] = dataclasses.field(default_factory=dict)
-    constant_rate: bool = False
-    priming_s: float = 0.1
 
 
-# Near the source's quality, and so fast that the networks are what one waits for: 100 frames of
-# 768x576 took 1.0 s in H.264 (2.2 s with the preset `medium`, a file no smaller) and 1.2 s in VP9
-# (11 s with the deadline `good`), on two cores.
-_H264 = VideoEncoder(name="libx264", options={"crf": "18", "preset": "veryfast"})
-_VP9 = VideoEncoder(
-    name="libvpx-vp9",
-    options={"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"},
-)
-_VP8 = VideoEncoder(
-    name="libvpx",
-    options={"crf": "10", "b": "8000000", "deadline": "realtime", "cpu-used": "4"},
-    notes_colours=False,
-)
-_MPEG4 = VideoEncoder(name="mpeg4", options={"flags": "+qscale", "global_quality": str(3 * 118)})
+# Near the source's quality, and faster than the networks: 100 frames of 768x576 took 1.0 s in H.264
+# (2.2 s with the preset `medium`, a file no smaller) and 1.2 s in VP9 (11 s with the deadline
+# `good`), on two cores.
+_H264 = {"crf": "18", "preset": "veryfast"}
+_VP9 = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 
 CONTAINERS = (
     ContainerKind(
         suffix=".mp4",
-        video=(_H264, _MPEG4),
-        copied_sound=frozenset({"aac", "mp3", "ac3", "eac3", "opus"}),
-        sound=("aac",),
+        encoder="libx264",
+        encoder_options=_H264,
+        sound=("aac", "mp3", "ac3", "eac3", "opus"),
         options={"movflags": "faststart"},
     ),
     ContainerKind(
         suffix=".webm",
-        video=(_VP9, _VP8),
-        copied_sound=frozenset({"opus", "vorbis"}),
-        sound=("libopus", "libvorbis"),
-    ),
-    ContainerKind(
-        suffix=".avi",
-        video=(dataclasses.replace(_MPEG4, notes_colours=False),),
-        copied_sound=frozenset({"mp3", "ac3", "pcm_s16le", "pcm_u8"}),
-        sound=("libmp3lame", "pcm_s16le"),
-        constant_rate=True,
-        priming_s=0.0,
+        encoder="libvpx-vp9",
+        encoder_options=_VP9,
+        sound=("opus", "vorbis"),
     ),
 )
 
 
 def check_target(path: Path, source: Path | None = None) -> ContainerKind:
-    """Return what `path` is to hold; raises `SettingError` where it cannot be written.
+    """Return the kind of file that `path` names; an existing file will be replaced.
 
-    That is: an unknown suffix, a place that is no folder or takes no file, or `source`, the video
-    that is read, by whatever name. A file that is there will be replaced.
+    Raises `SettingError` for an unknown suffix, a folder, `source` (the video that is read) under
+    any name, and a missing encoder.
     """
     kinds = {kind.suffix: kind for kind in CONTAINERS}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
         ends = f"ends in {path.suffix}" if path.suffix else "has no suffix"
         raise SettingError(
-            f"{path} {ends}; allowed: {', '.join(kinds)}. Use {path.with_suffix('.mp4')}."
+            f"{path} {ends}; allowed: {' or '.join(kinds)}. Use {path.with_suffix('.mp4')}."
         )
     if path.is_dir():
-        raise _cannot(path, "it is a folder", f"Give a file in it, as {path / 'segmented.mp4'}.")
+        raise cannot_write(path, "it is a folder", f"Use {path / 'segmented.mp4'}.")
     part = part_of(path)
-    if source is not None and (_same(path, source) or _same(part, source)):
+    if source is not None and any(is_same(each, source) for each in (path, part)):
         other = path.with_stem(f"{path.stem}-segmented")
-        raise _cannot(path, f"it would overwrite {source}, which is read", f"Use {other}.")
-    fresh = not part.exists()
+        raise cannot_write(path, f"it would overwrite the input {source}", f"Use {other}.")
     try:
-        with part.open("ab"):
-            pass
-        if fresh:
-            part.unlink()
-    except OSError as error:
-        fix = "Create that folder first" if not path.parent.exists() else "Give another folder"
-        raise _cannot(path, os.strerror(error.errno or 0), f"{fix}.") from error
+        av.Codec(kind.encoder, "w")
+    except ValueError as error:  # av.codec.codec.UnknownCodecError
+        raise SettingError(
+            f"PyAV has no encoder {kind.encoder}, which {kind.suffix} needs. Install PyAV's wheel: "
+            "pip install --force-reinstall --only-binary av av"
+        ) from error
     return kind
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
-
-
 def part_of(path: Path) -> Path:
-    """Return the name under which `path` is written until it is whole."""
+    """Return the name under which `path` is written until it is complete."""
     return path.with_name(f"{path.stem}.part{path.suffix}")
 
 
-def first_encoder(names: Iterable[str]) -> str | None:
-    """Return the first encoder that this FFmpeg was built with."""
-    for name in names:
-        try:
-            return av.Codec(name, "w").name
-        except ValueError:  # av.codec.codec.UnknownCodecError
-            continue
-    return None
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one existing file or folder."""
+    return one.exists() and other.exists() and one.samefile(other)
 
 
-def _cannot(path: Path, why: str, fix: str) -> SettingError:
-    return SettingError(
-        f"{path} cannot be written ({why}); allowed: a new file, or one to be replaced, in a "
-        f"writable folder. {fix}"
-    )
+@contextlib.contextmanager
+def writing(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Run a block that writes `path`, undisturbed by Ctrl-C; an error removes `part`.
+
+    Raises `SettingError` for an error of FFmpeg or the system.
+    """
+    try:
+        with undisturbed():
+            yield
+    except (av.FFmpegError, OSError, ValueError) as error:
+        with contextlib.suppress(OSError):
+            if part is not None:
+                part.unlink()
+        fix = "Free some disk space, or use another folder."
+        if not path.parent.exists():
+            fix = "Create its folder first."
+        raise cannot_write(path, reason(error), fix) from error
+
+
+def cannot_write(path: Path, why: str, fix: str) -> SettingError:
+    """Return the error for an output that cannot be written."""
+    return SettingError(f"{path} cannot be written: {why}. {fix}")

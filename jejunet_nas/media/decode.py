@@ -1,9 +1,9 @@
-"""Frames out of an open container: its best video stream, decoded, upright and in RGB.
+"""Decodes the best video stream of an open container into upright RGB frames.
 
-10 bits, grey, alpha and odd sizes all end up as 8-bit RGB: alpha is dropped, HDR is not
-tone-mapped, the two fields of an interlaced frame stay woven. Pixels that are not square (a DVD's,
-or an anamorphic camera's) are made so by stretching the picture along their short side: networks
-see square pixels in training, and a video of them looks right in every player.
+10 bits, grey, alpha and odd sizes all become 8-bit RGB: alpha is dropped, HDR is not tone-mapped,
+interlaced frames are not deinterlaced. Pixels that are not square (of a DVD, or an anamorphic
+camera) are made square by stretching the picture along their short side, because networks see
+square pixels in training.
 
 Units: times in seconds; sizes are (height, width) in pixels.
 """
@@ -25,14 +25,14 @@ from jejunet_nas.media.frames import Frame, Picture, ReadingEndedError, Size
 from jejunet_nas.media.orientation import display_matrix, square_size, turned
 from jejunet_nas.resize import resize_frame
 
-_USUAL_FPS = 25.0  # where a file states none, or one that no camera has
+_USUAL_FPS = 25.0  # where a file states no rate, or one that no camera has
 _FASTEST_FPS = 300.0
-_SLACK_FRAMES = 1.5  # that a header may promise too much: an AVI counts empty frames at its end
+_SLACK_FRAMES = 1.5  # of error in a header: an AVI counts empty frames at its end
 _CAMERA_PAUSE_S = 0.005
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """Return the best video stream; None where there is none but a cover picture."""
+    """Return the best video stream; None where there is no video or only a cover picture."""
     best = container.streams.best("video")
     if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
         return None
@@ -40,12 +40,12 @@ def video_stream(container: InputContainer) -> VideoStream | None:
 
 
 def origin_s(stream: VideoStream) -> float:
-    """Return where in the container's time the video begins: what `Frame.time_s` counts from."""
+    """Return the container's time at which the video starts; `Frame.time_s` counts from it."""
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def stated_fps(stream: VideoStream) -> float:
-    """Return the mean frame rate that the stream states."""
+    """Return the mean frame rate in the stream's header, 25 if it has none."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate and rate <= _FASTEST_FPS:
             return float(rate)
@@ -53,11 +53,11 @@ def stated_fps(stream: VideoStream) -> float:
 
 
 def promised_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return how long the video lasts by its header, None where that says nothing.
+    """Return the video's duration by its header, None where the header has none.
 
-    An AVI's duration is guessed from the file's size, its number of frames is written down;
-    Matroska notes the streams' durations in tags; else that of the file is the video's only where
-    there is no other stream.
+    FFmpeg guesses an AVI's duration from the file's size, but its number of frames is stored.
+    Matroska stores the streams' durations in tags. The file's duration is used only where there is
+    no other stream.
     """
     if "avi" in container.format.name and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)
@@ -70,7 +70,6 @@ def promised_s(container: InputContainer, stream: VideoStream) -> float | None:
 
 
 def _clock_s(words: str) -> float | None:
-    """Return the seconds of '00:01:02.500'."""
     try:
         hours, minutes, seconds = words.split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
@@ -80,10 +79,10 @@ def _clock_s(words: str) -> float | None:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Decoder:
-    """Reads one video stream from its beginning; `size` is that of the first frame.
+    """Decodes one video stream from its start; `size` is that of the first frame.
 
-    Frames of another size (a stream that was switched) are resized to it. `fix` is what to do about
-    a reading that ended too soon.
+    Later frames of another size are resized to it. `fix`: the advice in the error of a video that
+    breaks off.
     """
 
     container: InputContainer
@@ -95,16 +94,16 @@ class Decoder:
     end_s: float = 0.0  # of the last frame, by its duration
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Yield all frames; raises `ReadingEndedError` after the last where something is missing.
+        """Yield all frames; raises `ReadingEndedError` after the last if some are missing.
 
-        A time that is missing or goes back is replaced by the frame rate's.
+        A time that is missing or does not increase is computed from the frame rate.
         """
         step_s, origin = 1 / stated_fps(self.stream), origin_s(self.stream)
         time_s = -math.inf  # of the frame before
         for decoded in self._decoded():
             try:
                 picture = self._picture(decoded)
-            except FFmpegError:  # colours that FFmpeg's scaler does not know
+            except FFmpegError:  # a pixel format that FFmpeg's scaler does not support
                 self.damaged += 1
                 continue
             if self.stream.start_time is None and time_s < 0:
@@ -123,7 +122,7 @@ class Decoder:
         while True:
             try:
                 packet = next(packets, None)
-            except BlockingIOError:  # what macOS says of a camera that has no new frame yet
+            except BlockingIOError:  # macOS: the camera has no new frame yet
                 time.sleep(_CAMERA_PAUSE_S)
                 packets = self.container.demux(self.stream)
                 continue
@@ -158,13 +157,11 @@ class Decoder:
                 f"breaks off after {self.end_s:.1f}{whole} s{cause}; {self.fix}"
             )
         if self.damaged:
-            raise ReadingEndedError(
-                f"is damaged: {self.damaged} of its packets cannot be decoded and were skipped; "
-                f"{self.fix}"
-            )
+            packets = f"{self.damaged} packet{'s' * (self.damaged != 1)}"
+            raise ReadingEndedError(f"is damaged: {packets} could not be decoded; {self.fix}")
 
 
 def reason(error: BaseException) -> str:
-    """Return what FFmpeg or the system says of an error, in a few words on one line."""
+    """Return the message of an error of FFmpeg or the system on one line."""
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(words).split())

@@ -1,4 +1,4 @@
-"""Ctrl-C held back for the moment in which it would tear a file."""
+"""Delays Ctrl-C while a file is written."""
 
 import contextlib
 import signal
@@ -9,10 +9,10 @@ from types import FrameType
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Run the block to its end, then deliver a Ctrl-C that came meanwhile.
+    """Run the block to its end, then deliver a Ctrl-C that was pressed meanwhile.
 
-    `KeyboardInterrupt` is raised as soon as an encoder returns, and what it returned, often one
-    packet of many that build on each other, would be lost: a second of rubbish in the video.
+    Otherwise `KeyboardInterrupt` is raised as soon as an encoder returns, and its packets are lost.
+    Later packets depend on them, so a second of the video would be garbage.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is None or threading.current_thread() is not threading.main_thread():

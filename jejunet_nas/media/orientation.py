@@ -1,8 +1,8 @@
-"""How a decoded picture is turned upright: the display matrix of its container.
+"""Turns decoded pictures upright, by the display matrix of their container.
 
-A phone films in its sensor's orientation and notes how to turn the picture. The matrix maps a
-stored pixel (x, y) to (a x + c y, b x + d y); all that occur in practice are the eight made of
-quarter turns and mirrors, and any other is taken for the nearest of them.
+A phone films in its sensor's orientation and stores the rotation in a matrix, which maps a stored
+pixel (x, y) to (a x + c y, b x + d y). In practice it is one of the eight made of quarter turns and
+mirrors; any other matrix is replaced by the nearest of them.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from av.video.frame import VideoFrame
 
 from jejunet_nas.media.frames import Picture
 
-_WIDEST_PIXEL = 4.0  # beyond it, a pixel's aspect is a writer's mistake
+_WIDEST_PIXEL = 4.0  # a wider pixel aspect is an error in the file
 
 
 def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """Return a, b, c, d of the frame's display matrix, in 1/65536; the identity if it has none."""
-    notes = cast("Mapping[Type, SideData]", frame.side_data)  # typed as if it held vectors alone
+    notes = cast("Mapping[Type, SideData]", frame.side_data)  # PyAV types it as a sequence
     note = notes.get(Type.DISPLAYMATRIX)
     if note is None:
         return 1, 0, 0, 1
@@ -28,7 +28,7 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
 
 
 def turned(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
-    """Return a picture [height, width, 3] as `matrix` says that it is to be seen."""
+    """Return a picture [height, width, 3] rotated and mirrored by `matrix`."""
     a, b, c, d = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
         picture, across, down = picture.swapaxes(0, 1), c, b
@@ -38,7 +38,7 @@ def turned(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
 
 
 def square_size(height: int, width: int, pixel_aspect: float | None) -> tuple[int, int]:
-    """Return the (height, width) at which pixels are square; the side that is short grows."""
+    """Return the (height, width) with square pixels; the shorter side grows."""
     aspect = pixel_aspect or 1.0
     if not 1 / _WIDEST_PIXEL <= aspect <= _WIDEST_PIXEL:
         aspect = 1.0

@@ -1,4 +1,4 @@
-"""The source that a path or a number names: a video file, a folder of frames, or a camera."""
+"""Opens a video file, a folder of frames or a camera by its name."""
 
 import math
 from pathlib import Path
@@ -16,8 +16,8 @@ def open_source(what: str | int | Path, *, fps: float = FOLDER_FPS) -> Source:
     """Return the frames of a video file, of a folder of pictures, or of a camera.
 
     `fps` is the rate of a folder; files and cameras have their own. A number or /dev/video0 is a
-    camera, unless a file of that name exists. Raises `SettingError` where there is nothing of that
-    name, and `DataError` where it holds no frames.
+    camera, unless a file of that name exists. Raises `SettingError` where nothing has that name,
+    and `DataError` where it contains no frames.
     """
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         raise SettingError(f"fps is {fps}; allowed: above 0, to 1000. Use {FOLDER_FPS:g}.")
@@ -32,8 +32,8 @@ def open_source(what: str | int | Path, *, fps: float = FOLDER_FPS) -> Source:
     if index is not None:
         return open_camera(index)
     raise SettingError(
-        f"{path} does not exist; allowed: a video file, a folder of frames, or a camera's number."
-        f"{_nearest(path) or ' Check the path.'}"
+        f"{path} does not exist.{_nearest(path)} Use a video file, a folder of frames, or a "
+        "camera's number."
     )
 
 

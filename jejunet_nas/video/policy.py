@@ -1,8 +1,7 @@
-"""Which path each frame takes: pure rules that see only what a phone could see.
+"""The rules that choose each frame's path, from what a phone knows at that frame.
 
-Two kinds of keyframes. One that is waited for is a path of its frame. One that runs in the
-background begins on a frame that takes another path, and arrives some frames later; only a
-stream's first frame, which has nothing to make do with, waits for its keyframe.
+A synchronous keyframe is the path of its frame. A keyframe in the background starts on a frame that
+takes another path, and is ready some frames later; only a stream's first frame waits for it.
 """
 
 import dataclasses
@@ -13,21 +12,20 @@ from jejunet_nas.space.architecture import Policy
 
 @dataclasses.dataclass(slots=True)
 class PathChooser:
-    """Applies a policy frame by frame; begins anew with every clip.
+    """Applies a policy to the frames of one clip, in their order.
 
-    Ask `wants_gate()` first: where it is true, the gate is run on the frame and its score handed to
-    `choose`. Where keyframes run in the background, `begins_keyframe` tells after `choose` whether
-    one begins on this frame, and `keyframe_arrived()` is to be called when it is done, before the
-    next frame is asked about.
+    For each frame, call `wants_gate()`; if it is true, run the gate on the frame. Then call
+    `choose` with its score. `begins_keyframe` is then whether a keyframe starts in the background
+    on this frame. Call `keyframe_arrived()` when it is ready, before the next `wants_gate()`.
     """
 
     policy: Policy
     begins_keyframe: bool = False
-    _frames_since_keyframe: int | None = None  # None: no keyframe has been seen
+    _frames_since_keyframe: int | None = None  # None before the first keyframe
     _running: bool = False  # a keyframe, in the background
 
     def wants_gate(self) -> bool:
-        """Whether anything about the next frame depends on the gate's score."""
+        """Whether the choice for the next frame depends on the gate's score."""
         if not self.policy.asynchronous:
             return self.policy.gated and not self._keyframe_due()
         may_refresh = self.policy.refresh_above is not None and not (
@@ -37,8 +35,10 @@ class PathChooser:
         return seen and (self.policy.reuse_below is not None or may_refresh)
 
     def choose(self, score: float | None = None) -> FramePath:
-        """Return the path of the next frame; `score` in [0, 1] is what the gate said of it."""
-        assert (score is not None) == self.wants_gate(), "the gate's score goes with its question"
+        """Return the path of the next frame; `score` in [0, 1] is the gate's, if it was wanted."""
+        assert (score is not None) == self.wants_gate(), (
+            "a score is given exactly where it is wanted"
+        )
         wanted = self._keyframe_due() or self._is_far(score)
         waits = self._frames_since_keyframe is None or not self.policy.asynchronous
         self.begins_keyframe = wanted and not waits and not self._running
@@ -51,7 +51,7 @@ class PathChooser:
         return path
 
     def keyframe_arrived(self) -> None:
-        """Take note that the keyframe in the background is done."""
+        """Record that the keyframe in the background is ready."""
         assert self._running, "no keyframe was begun"
         self._running = False
 

@@ -1,9 +1,9 @@
-"""What a network makes of the frames of one clip, each thing computed when it is first asked for.
+"""The masks and gate scores of one clip, each computed when it is first asked for.
 
-What is shown on a frame depends on two frames alone: the one whose details are seen, and the
-keyframe whose memory they are decoded with. So every policy shows masks out of one table, and a
-second policy runs the network only where the first one did not. Masks are kept compressed, 200 to
-500 bytes each; memories and frames live only as long as the clip is being walked.
+A frame's mask depends on two frames alone: the one whose details are seen, and the keyframe whose
+context is decoded with them. So all policies take their masks from one table, and a second policy
+runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each;
+contexts and frames are kept only until `forget_frames`.
 """
 
 import zlib
@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_frame, thumbnails
-from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail
+from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
 
 _FAST = 1  # zlib's level: 16 kB of class map in 50 us
 
 
 class Shown(NamedTuple):
-    """A mask by the frame whose details it has and the keyframe whose memory; equal for a key."""
+    """A mask by the frame of its details and the keyframe of its context; equal for a keyframe."""
 
     frame: int
     keyframe: int
@@ -36,7 +36,7 @@ class ClipResults:
         self._scores: dict[Shown, float] = {}
         self._frames: dict[int, Frame] = {}
         self._thumbnails: dict[int, Thumbnail] = {}
-        self._memories: dict[int, Memory] = {}
+        self._contexts: dict[int, Context] = {}
 
     def __len__(self) -> int:
         return len(self._clip)
@@ -45,10 +45,10 @@ class ClipResults:
         """Return a mask, uint8 [height, width], class indices at the graphs' own resolution."""
         if shown not in self._masks:
             if shown.frame == shown.keyframe:
-                self._memory(shown.frame)  # comes with the mask
+                self._context(shown.frame)  # comes with the mask
             else:
-                memory = self._memory(shown.keyframe)
-                self._keep(shown, self._graphs.propagate(self._frame(shown.frame), memory))
+                context = self._context(shown.keyframe)
+                self._keep(shown, self._graphs.propagate(self._frame(shown.frame), context))
         values = np.frombuffer(zlib.decompress(self._masks[shown]), np.uint8)
         return values.reshape(self._graphs.mask_size)
 
@@ -60,29 +60,29 @@ class ClipResults:
         return self._scores[pair]
 
     def thumbnail(self, frame: int) -> Thumbnail:
-        """Return what the gate sees of a frame."""
+        """Return a frame at the size of the gate's inputs."""
         if frame not in self._thumbnails:
             self._thumbnails[frame] = thumbnails(self._frame(frame))
         return self._thumbnails[frame]
 
     def forget_frames(self) -> None:
-        """Let go of what takes much memory and can be had anew; masks, scores, thumbnails stay."""
-        for kept in (self._frames, self._memories):
-            kept.clear()
+        """Free frames and contexts, which are large; masks, scores and thumbnails stay."""
+        self._frames.clear()
+        self._contexts.clear()
 
     @property
     def size(self) -> int:
-        """How many masks and scores are known."""
+        """The number of masks and scores that are known."""
         return len(self._masks) + len(self._scores)
 
     def stored(self) -> tuple[dict[Shown, bytes], dict[Shown, float]]:
-        """Return masks, compressed, and scores, to be taken up by `take_up`."""
+        """Return the compressed masks and the scores, for `take_up`."""
         return self._masks, self._scores
 
     def take_up(
         self, masks: Iterable[tuple[Shown, bytes]], scores: Iterable[tuple[Shown, float]]
     ) -> None:
-        """Believe masks and scores that the same graphs made of the same clip."""
+        """Add masks and scores that the same graphs made of the same clip."""
         self._masks.update(masks)
         self._scores.update(scores)
 
@@ -93,11 +93,11 @@ class ClipResults:
             )
         return self._frames[t]
 
-    def _memory(self, t: int) -> Memory:
-        if t not in self._memories:
-            mask, self._memories[t] = self._graphs.key(self._frame(t))
+    def _context(self, t: int) -> Context:
+        if t not in self._contexts:
+            mask, self._contexts[t] = self._graphs.key(self._frame(t))
             self._keep(Shown(t, t), mask)
-        return self._memories[t]
+        return self._contexts[t]
 
     def _keep(self, shown: Shown, mask: npt.NDArray[np.uint8]) -> None:
         self._masks[shown] = zlib.compress(mask.tobytes(), _FAST)

@@ -4,18 +4,16 @@
         for frame in frames:  # uint8 [height, width, 3], RGB, any size and aspect
             shown = segmenter.segment(frame)
 
-What each frame shows is what `video.walk` says: the same rules, over frames that come one at a
-time. Where keyframes run in the background, a thread runs the key graph (LiteRT lets Python go on
-meanwhile), and its keyframe is taken up before the first frame that finds it there.
+It follows the same rules as `video.walk`, for frames that arrive one at a time. A thread runs the
+key graph of keyframes in the background; LiteRT releases Python's lock meanwhile.
 
-Units: milliseconds of this computer, which are no phone's; ages in frames.
+Units: milliseconds of this computer, not of a phone; ages in frames.
 """
 
 import dataclasses
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -25,7 +23,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import FramePath
 from jejunet_nas.resize import resize_frame, resize_mask, thumbnails
 from jejunet_nas.video.bundle import Bundle, read_bundle
-from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail
+from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
 from jejunet_nas.video.policy import PathChooser
 
 Pace = Literal["scored", "live"]
@@ -33,12 +31,12 @@ Pace = Literal["scored", "live"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Segmentation:
-    """What one frame shows.
+    """The mask of one frame, and how it was computed.
 
-    mask: uint8 [height, width], class indices, read-only; at the graphs' own resolution, unless it
-    was asked for at the frame's. gate_score: None where the gate did not run. age_frames: of the
-    keyframe that the frame makes do with, 0 on a keyframe. keyframe_began: in the background, on
-    this frame. resize_ms: to bring the frame to the graphs' size; latency_ms: all that follows, up
+    mask: uint8 [height, width], class indices, read-only; at the graphs' resolution, or with
+    `full_size` at the frame's. gate_score: None where the gate did not run. age_frames: of the
+    keyframe that the frame uses, 0 on a keyframe. keyframe_began: whether a keyframe started in the
+    background on this frame. resize_ms: to resize the frame for the graphs. latency_ms: from there
     to the mask at the graphs' resolution.
     """
 
@@ -51,40 +49,38 @@ class Segmentation:
     latency_ms: float
 
     def at(self, height: int, width: int) -> Mask:
-        """Return the mask at another size, each pixel that of the nearest one."""
+        """Return the mask at another size, by nearest neighbour."""
         return resize_mask(self.mask, height, width)
 
 
 class _Keyframe(NamedTuple):
-    """A keyframe that is done; `thumbnail` is None where no gate will ask for it."""
+    """A keyframe that is ready; `thumbnail` is None where there is no gate."""
 
     number: int
     mask: Mask
-    memory: Memory
+    context: Context
     thumbnail: Thumbnail | None
 
 
 class _Begun(NamedTuple):
-    """A keyframe that is being computed."""
+    """A keyframe in the background."""
 
     number: int
-    result: Future[tuple[Mask, Memory]]
+    result: Future[tuple[Mask, Context]]
     thumbnail: Thumbnail | None
 
 
 class VideoSegmenter:
-    """Segments frames in the order of time; one for each video, or `reset` between two.
+    """Segments the frames of one video in the order of time; call `reset` before another video.
 
-    bundle: a `Bundle`, or its folder or `.zip`. threads: of each graph; where keyframes run in the
-    background, that one runs beside the others with as many of its own.
+    bundle: a `Bundle`, or its folder or `.zip`. threads: of each graph; a key graph in the
+    background uses as many threads in addition.
 
-    pace: when a keyframe is there that runs in the background. "scored", the default: exactly
-    `keyframe_lag` frames after it began, waited for if need be, so that masks are those that the
-    trial was scored with, on any computer, however fast frames come. "live": before the first frame
-    that comes once it is done, so that no frame but the first waits; for a camera. Without a
-    background the two are one.
+    pace: when a keyframe in the background is used. "scored", the default: exactly `keyframe_lag`
+    frames after it started, waiting if necessary; the masks are then those of the trial's score on
+    any computer. "live", for a camera: as soon as it is ready; only the first frame waits.
 
-    Raises `SettingError` where the bundle is none, or its graphs do not load.
+    Raises `SettingError` where the bundle cannot be read or its graphs do not load.
     """
 
     def __init__(
@@ -99,17 +95,17 @@ class VideoSegmenter:
         self._pace = pace
         self._policy = self.bundle.policy
         self._background: ThreadPoolExecutor | None = None
-        if self._policy.asynchronous:  # the key graph runs in this thread and nowhere else
+        if self._policy.asynchronous:  # it alone runs the key graph
             self._background = ThreadPoolExecutor(1, thread_name_prefix="keyframe")
         self._open = True
         self._begun: _Begun | None = None
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, as at a cut: the next frame is a keyframe.
+        """Start again, as at a cut: the next frame is a keyframe.
 
-        A keyframe in the background is dropped; one that runs already cannot be stopped, and the
-        next frame's waits for it too.
+        A keyframe in the background is dropped. If it runs already, it cannot be stopped, and the
+        next frame waits for it.
         """
         self._chooser = PathChooser(self._policy)
         self._number = 0
@@ -119,10 +115,10 @@ class VideoSegmenter:
             self._begun = None
 
     def segment(self, frame: npt.NDArray[np.uint8], *, full_size: bool = False) -> Segmentation:
-        """Return what `frame`, uint8 [height, width, 3] in RGB, shows; with its mask at its size.
+        """Segment `frame`, uint8 [height, width, 3] in RGB; `full_size` resizes the mask to it.
 
-        An error of a keyframe in the background is raised here, and the next frame begins anew.
-        Raises `SettingError` for what is no frame, and once the segmenter is closed.
+        An error of a keyframe in the background is raised here; the segmenter is then reset. Raises
+        `SettingError` for another type or shape, and after `close`.
         """
         _check(frame, self._open)
         start = time.perf_counter()
@@ -138,7 +134,7 @@ class VideoSegmenter:
         return dataclasses.replace(segmentation, mask=segmentation.at(*frame.shape[:2]))
 
     def close(self) -> None:
-        """Let go of the graphs; waits for a keyframe that is being computed."""
+        """Close the segmenter; waits for a keyframe in the background."""
         self._open = False
         self.reset()
         if self._background is not None:
@@ -147,24 +143,19 @@ class VideoSegmenter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _segment(
         self, given: npt.NDArray[np.uint8], frame: Frame, start: float, resized: float
     ) -> Segmentation:
         number, chooser = self._number, self._chooser
-        self._take_up()
+        self._take_finished_keyframe()
         small: Thumbnail | None = None
         score: float | None = None
         if chooser.wants_gate():
-            assert self._keyframe is not None, "the first frame has nothing to be compared with"
-            assert self._keyframe.thumbnail is not None, "kept wherever there is a gate"
+            assert self._keyframe is not None, "no gate before the first keyframe"
+            assert self._keyframe.thumbnail is not None, "kept where there is a gate"
             small = thumbnails(frame)
             score = self._graphs.gate(small, self._keyframe.thumbnail)
         path = chooser.choose(score)
@@ -175,7 +166,7 @@ class VideoSegmenter:
             kept = frame.copy() if np.may_share_memory(frame, given) else frame
             self._begun = _Begun(number, self._submit(kept), small)
         mask = self._show(path, frame, small)
-        mask.setflags(write=False)  # a mask that is reused is one array
+        mask.setflags(write=False)  # reused frames share it
         self._number += 1
         assert self._keyframe is not None, "the first frame is a keyframe"
         return Segmentation(
@@ -188,8 +179,7 @@ class VideoSegmenter:
             latency_ms=1000.0 * (time.perf_counter() - resized),
         )
 
-    def _take_up(self) -> None:
-        """Make the keyframe in the background the one that frames make do with, if it is there."""
+    def _take_finished_keyframe(self) -> None:
         begun = self._begun
         if begun is None:
             return
@@ -204,31 +194,31 @@ class VideoSegmenter:
 
     def _show(self, path: FramePath, frame: Frame, small: Thumbnail | None) -> Mask:
         if path == "key":
-            mask, memory = self._key(frame)
-            self._keyframe = _Keyframe(self._number, mask, memory, small)
+            mask, context = self._key(frame)
+            self._keyframe = _Keyframe(self._number, mask, context, small)
             return mask
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
-            return self._graphs.propagate(frame, self._keyframe.memory)
+            return self._graphs.propagate(frame, self._keyframe.context)
         return self._keyframe.mask
 
-    def _key(self, frame: Frame) -> tuple[Mask, Memory]:
+    def _key(self, frame: Frame) -> tuple[Mask, Context]:
         if self._background is None:
             return self._graphs.key(frame)
         return self._submit(frame).result()
 
-    def _submit(self, frame: Frame) -> Future[tuple[Mask, Memory]]:
-        assert self._background is not None, "keyframes are waited for under this policy"
+    def _submit(self, frame: Frame) -> Future[tuple[Mask, Context]]:
+        assert self._background is not None, "the policy is synchronous"
         return self._background.submit(self._graphs.key, frame)
 
 
 def _check(frame: Any, is_open: bool) -> None:
     if not is_open:
-        raise SettingError("the segmenter is closed; allowed: an open one. Make another.")
+        raise SettingError("the segmenter is closed. Create another.")
     kind = (getattr(frame, "dtype", None), getattr(frame, "ndim", 0))
     if kind != (np.uint8, 3) or frame.shape[2] != 3 or not frame.size:
         shape = list(getattr(frame, "shape", []))
         raise SettingError(
             f"the frame is {kind[0] or type(frame).__name__} {shape}; allowed: uint8 [height, "
-            "width, 3], RGB. Convert it."
+            "width, 3] in RGB. Convert it."
         )

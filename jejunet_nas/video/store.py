@@ -1,7 +1,7 @@
-"""Keeps what a network made of its clips in one file, so that it is not computed twice.
+"""A cache file of the masks and gate scores that a network computed for its clips.
 
-An .npz beside the network's graphs: masks as `results` compresses them, one after the other, and
-gate scores. A file that is missing, cut short or of other clips is as good as none.
+An .npz beside the network's graphs: the compressed masks of `results`, concatenated, and the gate
+scores. A file that is missing or cut short is ignored.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from jejunet_nas.video.results import ClipResults, Shown
 
 
 def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
-    """Hand each clip what `file` knows of it; return how many masks and scores that are."""
+    """Add the masks and scores in `file` to `clips`; return the number of those known."""
     try:
         with file.open("rb") as opened, np.load(opened) as stored:
             masks, lengths, scored = stored["masks"], stored["lengths"], stored["scored"]
             scores, blob = stored["scores"].tolist(), stored["blob"].tobytes()
-    except Exception:  # whatever zipfile or NumPy find wrong: they name a dozen kinds between them
+    except Exception:  # zipfile and NumPy raise a dozen types for broken files
         return 0
     ends = np.cumsum(lengths).tolist()
     for number, clip in enumerate(clips):
@@ -34,7 +34,7 @@ def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
 
 
 def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
-    """Write all that `clips` know to `file`, whole or not at all."""
+    """Write the masks and scores of `clips` to `file`."""
     masks: list[tuple[int, int, int]] = []
     scored: list[tuple[int, int, int]] = []
     blobs: list[bytes] = []

@@ -1,8 +1,4 @@
-"""Takes a policy over a clip, frame by frame, as a phone would, out of what the network made of it.
-
-Where keyframes run in the background, the frames that one takes follow from its latency and the
-camera's rate, and are handed in as `lag`.
-"""
+"""Applies a policy to a whole clip, frame by frame, and records which mask each frame shows."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,15 +8,15 @@ from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import PathChooser
 from jejunet_nas.video.results import Shown
 
-Gate = Callable[[int, int], float]  # frame, keyframe -> how far the keyframe is out of date
+Gate = Callable[[int, int], float]  # frame, keyframe -> score in [0, 1]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """What one clip's frames get under one policy, one item a frame.
+    """The frames of one clip under one policy, one item for each frame.
 
-    shown: which mask. gate_scores: None where the gate did not run. begun: whether a keyframe
-    began in the background.
+    shown: the mask. gate_scores: None where the gate did not run. begun: whether a keyframe started
+    in the background.
     """
 
     paths: tuple[FramePath, ...]
@@ -30,15 +26,15 @@ class Walk:
 
     @property
     def ages(self) -> tuple[int, ...]:
-        """How many frames old the keyframe is that each frame makes do with; 0 on a keyframe."""
+        """The age in frames of the keyframe that each frame uses; 0 on a keyframe."""
         return tuple(t - shown.keyframe for t, shown in enumerate(self.shown))
 
 
 def walk(frames: int, policy: Policy, gate: Gate, *, lag: int | None = None) -> Walk:
-    """Return the walk of `policy` over a clip of so many `frames`.
+    """Return the walk of `policy` over a clip with `frames` frames.
 
-    `lag`, in frames, is how long a keyframe takes in the background; None, and only then, where
-    the policy knows no background.
+    lag: how long a keyframe takes in the background, in frames; None if and only if the policy is
+    synchronous. It follows from the key graph's latency and the camera's rate.
     """
     assert (lag is not None) == policy.asynchronous, (lag, policy)
     chooser = PathChooser(policy)
@@ -55,7 +51,7 @@ def walk(frames: int, policy: Policy, gate: Gate, *, lag: int | None = None) -> 
         path = chooser.choose(score)
         if path == "key":
             keyframe = t
-        # On reuse the keyframe's mask: of all shown so far the one that the gate has spoken of.
+        # On reuse it is the keyframe's mask, which the gate has compared.
         shown.append(Shown(t if path == "propagate" else keyframe, keyframe))
         if chooser.begins_keyframe:
             running = t

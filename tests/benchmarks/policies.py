@@ -30,7 +30,7 @@ from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import require_ledger
 from jejunet_nas.study.settings import read_study
-from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail, graph_files
+from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail, graph_files
 
 PLAIN = Policy(keyframe_interval=1)
 INTERVALS = range(1, 13)
@@ -45,13 +45,13 @@ class _Counted(NetworkGraphs):
 
     runs: Counter[str] = Counter()  # noqa: RUF012 - emptied before each pass
 
-    def key(self, frame: Frame) -> tuple[Mask, Memory]:
+    def key(self, frame: Frame) -> tuple[Mask, Context]:
         self.runs["key"] += 1
         return super().key(frame)
 
-    def propagate(self, frame: Frame, memory: Memory) -> Mask:
+    def propagate(self, frame: Frame, context: Context) -> Mask:
         self.runs["propagate"] += 1
-        return super().propagate(frame, memory)
+        return super().propagate(frame, context)
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:
         self.runs["gate"] += 1

@@ -28,7 +28,7 @@ def check(root: Path, *more: object) -> tuple[object, ...]:
     return ("data", "check", "davis", "--data-root", root, *more)
 
 
-def test_a_check_says_what_is_there_and_where_the_sheet_lies(
+def test_a_check_reports_the_splits_and_the_sheets_file(
     davis: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found, told = answer(capfd, *check(davis, "--out", tmp_path / "out"))
@@ -46,7 +46,7 @@ def test_a_check_says_what_is_there_and_where_the_sheet_lies(
     assert f"contact sheet: {sheet}" in told
 
 
-def test_the_sheet_lies_among_the_reports_unless_told_otherwise(
+def test_the_sheet_is_in_reports_by_default(
     davis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -56,7 +56,7 @@ def test_the_sheet_lies_among_the_reports_unless_told_otherwise(
     assert Path("reports/data_davis/contact_sheet.png").exists()
 
 
-def test_bad_files_are_told_after_all_else_and_the_exit_code_is_2(
+def test_bad_files_are_listed_at_the_end_and_the_exit_code_is_2(
     davis: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     frame_file(davis, "bear", 2).write_bytes(b"")
@@ -72,8 +72,8 @@ def test_bad_files_are_told_after_all_else_and_the_exit_code_is_2(
     ]
     assert re.search(rf"bad: {frame_file(davis, 'bear', 2)} cannot be read", shown.err)
     assert shown.err.splitlines()[-1] == (
-        f"jejunet-nas: 2 files of {davis} cannot be used, as named above; expected: none. Mend "
-        "what is named, then check again."
+        f"jejunet-nas: 2 files of {davis} cannot be used, as listed above. Fix or "
+        "remove them, then check again."
     )
     assert (tmp_path / "contact_sheet.png").exists()
 
@@ -92,7 +92,7 @@ def test_of_many_bad_files_twenty_are_shown_and_the_others_counted(
 
     told = capfd.readouterr().err
     assert told.count("bad: ") == 20
-    assert "and 2 other files; --json names all" in told
+    assert "and 2 other files; --json lists all" in told
     assert "contact sheet" not in told
 
 
@@ -137,14 +137,14 @@ def test_a_root_one_folder_off_is_answered_with_the_right_one(
         assert refusal(capfd, *check(wrong)).endswith(f"Use --data-root {davis}.")
 
 
-def test_a_sheet_that_cannot_be_written_is_told(
+def test_a_sheet_that_cannot_be_written_is_reported(
     davis: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
 
     line = refusal(capfd, *check(davis, "--out", tmp_path / "file" / "sheet"))
 
-    assert re.match(rf"{tmp_path}/file/sheet cannot be written \(Not a directory\); allowed", line)
+    assert re.match(rf"{tmp_path}/file/sheet cannot be written: Not a directory\. Use --out", line)
 
 
 def test_cleaning_says_what_it_frees(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:

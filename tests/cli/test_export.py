@@ -145,7 +145,7 @@ def test_graphs_that_are_gone_are_named(
 
     line = refusal(capfd, "export", study, "--out", tmp_path / "b")
 
-    assert "gate.tflite does not exist; allowed: the graphs that the search left there" in line
+    assert "gate.tflite is missing. Copy the study's folder again" in line
     assert not (tmp_path / "b").exists()
 
 

@@ -106,7 +106,7 @@ def test_a_trial_whose_graphs_are_gone_is_refused(
 
     line = refusal(capfd, "segment", study, film, "--out", tmp_path / "o.mp4")
 
-    assert "key.tflite does not exist; allowed: the graphs that the search left there" in line
+    assert "key.tflite is missing. Copy the study's folder again" in line
 
 
 def test_a_bundle_has_no_trials(
@@ -131,7 +131,7 @@ def test_what_is_neither_bundle_nor_study_is_named(
 def test_an_output_has_to_be_named_and_is_not_the_input(
     bundle: Path, film: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert refusal(capfd, "segment", bundle, film).startswith("neither --out nor --masks is given")
+    assert refusal(capfd, "segment", bundle, film).startswith("neither --out nor --masks is given.")
     same = refusal(capfd, "segment", bundle, film, "--out", film)
     assert "film.mp4 cannot be written" in same
     assert same.endswith("film-segmented.mp4.")
@@ -142,7 +142,7 @@ def test_a_video_that_is_not_there_is_named(
 ) -> None:
     line = refusal(capfd, "segment", bundle, tmp_path / "no.mp4", "--out", tmp_path / "o.mp4")
 
-    assert "no.mp4 does not exist; allowed: a video file, a folder of frames, or a camera" in line
+    assert "no.mp4 does not exist. Use a video file, a folder of frames, or a camera" in line
 
 
 def test_ctrl_c_keeps_the_film_so_far_and_exits_with_130(
@@ -169,7 +169,7 @@ def test_ctrl_c_keeps_the_film_so_far_and_exits_with_130(
     assert len(read_back(out)[1]) == 4
 
 
-def test_a_film_that_breaks_off_is_told_in_one_line_and_is_no_failure(
+def test_a_film_that_breaks_off_is_reported_in_one_line_and_is_no_failure(
     bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)

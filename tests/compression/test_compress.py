@@ -40,8 +40,8 @@ def test_the_graphs_of_every_chain_run(made: Made, tiny: TinyRun, words: str) ->
     graphs = NetworkGraphs(found.files)
     frame, other = tiny.val_frames[0], tiny.val_frames[5]
 
-    mask, memory = graphs.key(frame)
-    propagated = graphs.propagate(other, memory)
+    mask, context = graphs.key(frame)
+    propagated = graphs.propagate(other, context)
     score = graphs.gate(*thumbnails(np.stack([other, frame])))
 
     assert [found.files[name].name for name in GRAPH_NAMES] == [f"{n}.tflite" for n in GRAPH_NAMES]
@@ -52,15 +52,15 @@ def test_the_graphs_of_every_chain_run(made: Made, tiny: TinyRun, words: str) ->
 
 
 @every_chain
-def test_propagating_with_a_frames_own_memory_is_what_the_key_graph_does(
+def test_propagating_with_a_frames_own_context_is_what_the_key_graph_does(
     made: Made, tiny: TinyRun, words: str
 ) -> None:
     graphs = NetworkGraphs(made(words).files)
     for frame in tiny.val_frames[::5]:
-        mask, memory = graphs.key(frame)
+        mask, context = graphs.key(frame)
 
         # One decoder on the same context; where weights are rounded on the fly 1 in 100 may tip.
-        assert (graphs.propagate(frame, memory) == mask).mean() >= 0.99
+        assert (graphs.propagate(frame, context) == mask).mean() >= 0.99
 
 
 def masks_of(found: CompressedNetwork, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

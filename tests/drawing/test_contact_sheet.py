@@ -5,13 +5,9 @@ import pytest
 from PIL import Image
 
 from jejunet_nas.datasets.check import check_data
-from jejunet_nas.drawing.contact_sheet import (
-    TILES,
-    WIDTH_PX,
-    choose_samples,
-    draw_contact_sheet,
-)
+from jejunet_nas.drawing.contact_sheet import TILES, choose_samples, draw_contact_sheet
 from jejunet_nas.drawing.overlay import class_colours, overlay
+from jejunet_nas.drawing.page import WIDTH_PX
 from jejunet_nas.records import IGNORE
 from tests.datasets.davis_tree import frame_file, mask_file, write_davis
 from tests.datasets.trees import TREES
@@ -38,11 +34,11 @@ def test_frames_come_from_clips_that_are_spread_evenly(tmp_path: Path) -> None:
     (root / "ImageSets" / "2016" / "val.txt").write_text(names[0])
     train, val = check_data("davis", root).files
 
-    found = [sample.name for sample in choose_samples(train, set())]
+    found = [sample.caption for sample in choose_samples(train, set())]
 
     assert found == [f"clip{number:02d}" for number in range(2, 32, 4)]
     assert len(found) == TILES
-    assert [sample.name for sample in choose_samples(val, set())] == [
+    assert [sample.caption for sample in choose_samples(val, set())] == [
         f"clip00: {t:05d}" for t in range(3)
     ]
 
@@ -54,7 +50,7 @@ def test_broken_files_are_not_shown(tmp_path: Path) -> None:
     check = check_data("davis", root)
     broken = {fault.path for fault in check.faults}
 
-    names = [sample.name for sample in choose_samples(check.files[0], broken)]
+    names = [sample.caption for sample in choose_samples(check.files[0], broken)]
 
     assert [name for name in names if "bear" in name] == ["bear: 00001", "bear: 00003"]
     assert draw_contact_sheet(check, tmp_path / "sheet.png")

@@ -1,12 +1,13 @@
 from pathlib import Path
 
-import matplotlib.figure
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
-from jejunet_nas.drawing.film import draw_film
+from jejunet_nas.drawing.film import draw_film, film_rows, title_of
+from jejunet_nas.drawing.overlay import PATH_COLOURS
+from jejunet_nas.drawing.page import WIDTH_PX
+from jejunet_nas.records import IGNORE
 from jejunet_nas.records.rows import FilmFrame
 from tests.reporting.build import trial
 
@@ -30,19 +31,6 @@ def frames(count: int) -> list[FilmFrame]:
     ]
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *args: object, **options: object) -> None:
-        figures.append(figure)
-        save(figure, *args, **options)
-
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", keep)
-    return figures
-
-
 @pytest.mark.parametrize("count", [1, 3, 4, 9])
 def test_any_number_of_frames_fits_on_a_page(count: int, tmp_path: Path) -> None:
     file = tmp_path / "film.png"
@@ -50,17 +38,26 @@ def test_any_number_of_frames_fits_on_a_page(count: int, tmp_path: Path) -> None
     draw_film(frames(count), file, clip="a", class_names=("background", "x"), trial=trial(0, 1, 9))
 
     with Image.open(file) as image:
-        assert (image.format, image.width) == ("PNG", 1320)
+        assert (image.format, image.width) == ("PNG", WIDTH_PX)
 
 
-def test_each_frame_says_its_path_and_score(drawn: list[Figure], tmp_path: Path) -> None:
-    names = ("background", "fish $x$")
+def test_each_frame_says_its_path_and_score() -> None:
+    annotations, masks = film_rows(frames(3))
 
-    draw_film(frames(3), tmp_path / "f.png", clip="b", class_names=names, trial=trial(7, 0.5, 20))
+    assert [tile.caption for tile in annotations] == [
+        *("frame 0, annotated", "frame 5, not annotated", "frame 10, annotated")
+    ]
+    assert [tile.caption for tile in masks] == [
+        *("key: 75 mIoU", "propagate", "propagate, gate: 75 mIoU")
+    ]
+    assert [tile.chip for tile in masks] == [
+        PATH_COLOURS[path] for path in ("key", "propagate", "propagate")
+    ]
+    assert (annotations[1].mask == IGNORE).all()
 
-    titles = [axes.get_title() for axes in drawn[0].axes]
-    assert {"frame 0, annotated", "key: 75 mIoU"} <= {*titles}
-    assert {"propagate", "propagate, gate: 75 mIoU"} <= {*titles}
-    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["fish $x$", "void"]
-    assert "b, trial 7: " in drawn[0].get_suptitle()
-    assert "50.0 mIoU over all clips, 20.0 ms a frame (predicted)" in drawn[0].get_suptitle()
+
+def test_the_title_names_clip_and_trial_and_the_trials_figures() -> None:
+    assert title_of("b", trial(7, 0.5, 20)) == (
+        "b, trial 7",
+        "50.0 mIoU over all clips, 20.0 ms a frame (predicted)",
+    )

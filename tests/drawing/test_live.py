@@ -1,4 +1,4 @@
-"""What stands around and over the frames of a segmented video."""
+"""The panel below the frames of a segmented video, and the masks over them."""
 
 import dataclasses
 from typing import Any
@@ -40,7 +40,7 @@ def holds(picture: Any, colour: str) -> bool:
     return bool((picture == ImageColor.getrgb(colour)).all(axis=-1).any())
 
 
-def test_the_frame_stands_above_its_panel_tinted_where_there_is_an_object() -> None:
+def test_the_frame_is_above_its_panel_tinted_where_there_is_an_object() -> None:
     drawn = view()
 
     picture = drawn.draw(FRAME, SHOWN)
@@ -79,7 +79,7 @@ def test_the_strip_grows_to_the_right_and_then_scrolls() -> None:
     assert (last[bottom, newest] == ImageColor.getrgb(PATH_COLOURS["propagate"])).all()
 
 
-def test_a_bar_is_higher_the_dearer_its_path_and_has_a_cap_where_a_keyframe_began() -> None:
+def test_a_bar_is_higher_for_a_slower_path_and_has_a_cap_where_a_keyframe_began() -> None:
     bar = view()._bar
 
     heights = [
@@ -142,9 +142,9 @@ def test_classes_that_fit_are_all_named_and_others_only_once_they_are_seen() -> 
     for each in (few, crowded):
         each.draw(FRAME, SHOWN)
 
-    assert [index for index, _, _ in few._legend(few._always, rows=1)[0]] == [1, 2]
+    assert [index for index, _, _ in few._legend.place(few._always, rows=1)[0]] == [1, 2]
     assert crowded._always == []
-    assert [index for index, _, _ in crowded._legend(sorted(crowded._seen), rows=2)[0]] == [1]
+    assert [index for index, _, _ in crowded._legend.place(sorted(crowded._seen), rows=2)[0]] == [1]
 
 
 def test_a_class_that_comes_later_joins_the_legend() -> None:
@@ -165,13 +165,13 @@ def test_the_legend_keeps_inside_the_picture_and_counts_what_it_leaves_out(
 ) -> None:
     drawn = view(("background", *(f"thing {number}" for number in range(30))), width=width)
 
-    placed, left_out = drawn._legend(range(1, count + 1), rows=rows)
+    placed, left_out = drawn._legend.place(range(1, count + 1), rows=rows)
 
     assert [index for index, _, _ in placed] == list(range(1, len(placed) + 1))
     assert len(placed) + left_out == count
     for index, row, x in placed:
         assert row < rows
-        end = x + drawn._font.getlength(drawn._names[index])
+        end = x + drawn._font.getlength(f"thing {index - 1}")
         assert x == drawn._margin or end < width
 
 
@@ -181,7 +181,7 @@ def test_the_legend_keeps_inside_the_picture_and_counts_what_it_leaves_out(
     height=st.integers(1, 40),
     width=st.integers(1, 40),
 )
-def test_a_smooth_mask_holds_no_new_class(seed: int, classes: int, height: int, width: int) -> None:
+def test_a_smooth_mask_has_no_new_class(seed: int, classes: int, height: int, width: int) -> None:
     mask = np.random.default_rng(seed).integers(0, classes, (6, 9)).astype(np.uint8) * 20
     present = {int(value) for value in np.unique(mask)}
 
@@ -199,7 +199,7 @@ def test_a_smooth_mask_of_the_same_size_is_the_mask(seed: int, classes: int) -> 
 
 
 @given(seed=st.integers(0, 99), classes=st.integers(2, 5))
-def test_an_enlarged_mask_has_the_class_that_weighs_most(seed: int, classes: int) -> None:
+def test_an_enlarged_mask_has_the_class_of_the_largest_weight(seed: int, classes: int) -> None:
     mask = np.random.default_rng(seed).integers(0, classes, (6, 9)).astype(np.uint8)
     size = (45, 30)  # width, height
 

@@ -1,4 +1,4 @@
-"""Pictures show what the trial's graphs make of its clips, and are made once."""
+"""Pictures show the masks of the trial's graphs, and are drawn once."""
 
 import dataclasses
 import io
@@ -117,7 +117,7 @@ def test_pictures_are_found_again_without_data_or_graphs(
     assert make(trial, val, tmp_path) == made
 
 
-def test_pictures_of_another_architecture_are_made_anew(
+def test_pictures_of_another_architecture_are_made_again(
     trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:
     make(trial, val, tmp_path)
@@ -132,7 +132,7 @@ def test_pictures_of_another_architecture_are_made_anew(
 
 
 @pytest.mark.parametrize("file", ["pictures.json", "late.jpg"])
-def test_pictures_of_which_a_file_is_gone_are_made_anew(
+def test_pictures_of_which_a_file_is_gone_are_made_again(
     file: str, trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:
     made = make(trial, val, tmp_path)
@@ -160,6 +160,6 @@ def test_a_split_without_the_scored_clips_is_refused(
     others = tuple(dataclasses.replace(clip, name=f"{clip.name}b") for clip in val.clips)
 
     with pytest.raises(
-        SettingError, match=r"^none of the clips that trial 3 was scored on is in p"
+        SettingError, match=r"val split has none of the clips that trial 3 was scored on\. Use"
     ):
         make(trial, dataclasses.replace(val, clips=others), tmp_path)

@@ -1,4 +1,4 @@
-"""A video is segmented frame by frame into a video, masks, or both; however it ends."""
+"""A video is segmented frame by frame into a video, masks, or both."""
 
 import signal
 from pathlib import Path
@@ -147,7 +147,7 @@ def test_the_film_that_is_read_is_not_written(film: Path, tmp_path: Path) -> Non
     before = film.read_bytes()
 
     with pytest.raises(
-        SettingError, match=r"film\.mp4 cannot be written .* Use .*film-segmented\.mp4"
+        SettingError, match=r"film\.mp4 cannot be written: .* Use .*film-segmented\.mp4"
     ):
         run(film, Outputs(video=film, masks=None))
     assert film.read_bytes() == before
@@ -157,12 +157,12 @@ def test_masks_do_not_go_among_the_frames_that_are_read(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     Image.fromarray(ramp(0)).save(tmp_path / "frames" / "0.jpg")
 
-    with pytest.raises(SettingError, match=r"which holds the frames .* Use .*frames-masks"):
+    with pytest.raises(SettingError, match=r"which contains the input frames\. Use .*frames-masks"):
         run(tmp_path / "frames", Outputs(video=None, masks=tmp_path / "frames"))
 
 
 def test_an_output_is_asked_for() -> None:
-    with pytest.raises(SettingError, match="neither --out nor --masks is given; allowed: one"):
+    with pytest.raises(SettingError, match=r"neither --out nor --masks is given\. Add"):
         Outputs(video=None, masks=None)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jejunet_nas.evaluation.gate import GROUPS, judge_gate
 from jejunet_nas.records import GateRecord, from_json, to_json
 from jejunet_nas.scoring.miou import disagreement
-from jejunet_nas.video.graphs import Frame, Mask, Memory, Thumbnail
+from jejunet_nas.video.graphs import Context, Frame, Mask, Thumbnail
 from jejunet_nas.video.results import ClipResults
 from tests.video.build import MadeUpGraphs, numbered_clip
 
@@ -31,7 +31,7 @@ class Judged(MadeUpGraphs):
         self._score = score
         self.asked: list[tuple[int, int]] = []
 
-    def key(self, frame: Frame) -> tuple[Mask, Memory]:
+    def key(self, frame: Frame) -> tuple[Mask, Context]:
         return mask_of(int(frame[0, 0, 0])), np.zeros((1, 1), np.int8)
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:

@@ -1,4 +1,4 @@
-"""Tiny films for tests of whatever reads or writes them: 64x48 pixels, one colour ramp a frame."""
+"""Tiny films for tests: 64x48 pixels, a colour ramp in each frame."""
 
 import struct
 from collections.abc import Sequence

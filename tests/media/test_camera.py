@@ -12,7 +12,7 @@ from tests.media.films import ramp, write_film
 
 @pytest.mark.parametrize("what", ["97", 97, "/dev/video97"])
 def test_a_camera_that_is_not_there_is_named_in_one_line(what: str | int) -> None:
-    with pytest.raises(SettingError, match=r"^camera 97 cannot be opened \(.+\); allowed: .+\."):
+    with pytest.raises(SettingError, match=r"^camera 97 cannot be opened \(.+\); .+\. Plug it in"):
         open_source(what)
 
 

@@ -25,7 +25,7 @@ def test_frames_are_sorted_by_number_and_timed_by_the_given_rate(tmp_path: Path)
         frames = list(source)
 
     assert (source.fps, source.frame_count, source.size) == (5, 3, (HEIGHT, WIDTH))
-    assert (source.has_sound, source.trouble) == (False, None)
+    assert source.trouble is None
     assert [frame.time_s for frame in frames] == [0, 0.2, 0.4]
     assert [frame.picture[0, 0, 2] for frame in frames] == [20, 0, 10]  # f1, f2, F10
 
@@ -44,7 +44,7 @@ def test_a_frame_of_another_size_is_named_before_any_is_read(tmp_path: Path) -> 
     Image.new("RGB", (10, 20)).save(tmp_path / "2.png")
 
     with pytest.raises(
-        DataError, match=r"2\.png is 10x20 pixels; expected: 64x48, .*first.*0\.png"
+        DataError, match=r"2\.png is 10x20 pixels, but the first frame 0\.png is 64x48"
     ):
         open_source(tmp_path)
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_picture_is_named_before_any_is_read(tmp_path: Path) -
     save(tmp_path, "0.png", "1.png")
     (tmp_path / "2.jpg").write_text("not a picture")
 
-    with pytest.raises(DataError, match=r"2\.jpg cannot be read .*; expected: a complete picture"):
+    with pytest.raises(DataError, match=r"2\.jpg cannot be read \(.*\)\. Copy it again"):
         open_source(tmp_path)
 
 
@@ -103,11 +103,11 @@ def test_every_kind_of_png_becomes_rgb(mode: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_frames_says_what_frames_are(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no frames; expected: pictures \(\.jpg, .*\.bmp\)"):
+    with pytest.raises(DataError, match=r"contains no pictures \(\.jpg, .*\.bmp\)"):
         open_source(tmp_path)
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_is_none_is_refused(fps: float, tmp_path: Path) -> None:
+def test_an_impossible_rate_is_refused(fps: float, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"fps is .*; allowed: above 0, to 1000\. Use 24"):
         open_source(tmp_path, fps=fps)

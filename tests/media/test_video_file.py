@@ -37,7 +37,7 @@ def test_a_film_gives_its_frames_in_order_and_what_is_known_of_it(tmp_path: Path
         frames = list(source)
 
     assert (source.name, source.fps, source.frame_count) == (str(path), FPS, FRAMES)
-    assert (source.size, source.has_sound, source.trouble) == ((HEIGHT, WIDTH), False, None)
+    assert (source.size, source.trouble) == ((HEIGHT, WIDTH), None)
     assert [frame.time_s for frame in frames] == pytest.approx([n / FPS for n in range(FRAMES)])
     for number, frame in enumerate(frames):
         np.testing.assert_array_equal(frame.picture, ramp(number))
@@ -53,7 +53,7 @@ def test_a_film_gives_its_frames_in_order_and_what_is_known_of_it(tmp_path: Path
         (".ts", "libx264", "aac"),
     ],
 )
-def test_every_common_container_begins_at_0_and_says_that_it_sounds(
+def test_every_common_container_starts_at_0(
     suffix: str, codec: str, sound: str, tmp_path: Path
 ) -> None:
     path = write_film(tmp_path / f"walk{suffix}", codec=codec, sound=sound)
@@ -61,7 +61,6 @@ def test_every_common_container_begins_at_0_and_says_that_it_sounds(
     with open_source(path) as source:
         times = [frame.time_s for frame in source]
 
-    assert source.has_sound
     assert source.trouble is None
     assert source.fps == FPS
     assert source.frame_count in (FRAMES, None)
@@ -230,7 +229,7 @@ class TornFilm:
         raise av.error.OSError(5, "Input/output error")
 
 
-def test_an_error_of_the_disk_is_told_after_the_frames_that_were_still_on_their_way(
+def test_a_disk_error_is_reported_after_the_frames_that_were_decoded_before(
     noisy_films: Path,
 ) -> None:
     with av.open(str(noisy_films / "walk.mp4")) as film:
@@ -261,7 +260,7 @@ def test_a_packet_that_is_damaged_is_skipped_and_counted(tmp_path: Path) -> None
 
     assert len(read) == FRAMES - 1
     assert source.trouble is not None
-    assert "is damaged: 1 of its packets" in source.trouble
+    assert "is damaged: 1 packet could not be decoded; " in source.trouble
     assert source.trouble.endswith("19 frames were read.")
 
 
@@ -279,7 +278,7 @@ def test_what_is_no_video_is_named_and_refused(name: str, content: bytes, tmp_pa
     path = tmp_path / name
     path.write_bytes(content)
 
-    with pytest.raises(DataError, match=rf"{name} cannot be read as a video .*expected: .*\.mp4"):
+    with pytest.raises(DataError, match=rf"{name} cannot be read as a video .*Copy or "):
         open_source(path)
 
 
@@ -297,7 +296,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         song.setparams((1, 2, 8000, 0, "NONE", ""))
         song.writeframes(bytes(16_000))
 
-    with pytest.raises(DataError, match=r"song\.wav has no video stream, sound alone; expected"):
+    with pytest.raises(DataError, match=r"song\.wav has no video stream, only sound\. Use a"):
         open_source(path)
 
 
@@ -313,14 +312,14 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
         song.mux(cover.encode(av.VideoFrame.from_ndarray(ramp(0), "rgb24")))
         song.mux([*cover.encode(), *sound.encode(silence), *sound.encode()])
 
-    with pytest.raises(DataError, match="has no video stream, sound alone"):
+    with pytest.raises(DataError, match="has no video stream, only sound"):
         open_source(path)
 
 
 def test_a_path_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
     write_film(tmp_path / "walking.mp4", [ramp(0)])
 
-    with pytest.raises(SettingError, match=r"walkin\.mp4 does not exist; .*mean walking\.mp4\?"):
+    with pytest.raises(SettingError, match=r"walkin\.mp4 does not exist\. .*mean walking\.mp4\?"):
         open_source(tmp_path / "walkin.mp4")
 
 

@@ -1,4 +1,4 @@
-"""Policies that hypothesis draws, graphs that count or make up what is asked of them, and clips."""
+"""Policies drawn by hypothesis, graphs that count their runs or fake their outputs, and clips."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.records import Clip
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.graphs import Frame, Mask, Memory, NetworkGraphs, Thumbnail
+from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
 
 
 @st.composite
@@ -49,13 +49,13 @@ class CountedGraphs(NetworkGraphs):
         self.mask_size = graphs.mask_size
         self.runs: Counter[str] = Counter()
 
-    def key(self, frame: Frame) -> tuple[Mask, Memory]:
+    def key(self, frame: Frame) -> tuple[Mask, Context]:
         self.runs["key"] += 1
         return self._counted.key(frame)
 
-    def propagate(self, frame: Frame, memory: Memory) -> Mask:
+    def propagate(self, frame: Frame, context: Context) -> Mask:
         self.runs["propagate"] += 1
-        return self._counted.propagate(frame, memory)
+        return self._counted.propagate(frame, context)
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:
         self.runs["gate"] += 1
@@ -76,13 +76,13 @@ class MadeUpGraphs(NetworkGraphs):
     def __init__(self) -> None:
         pass
 
-    def key(self, frame: Frame) -> tuple[Mask, Memory]:
+    def key(self, frame: Frame) -> tuple[Mask, Context]:
         value = frame[0, 0, 0]
         return np.full(self.mask_size, value, np.uint8), np.full((1, 1), value, np.uint8).view("i1")
 
-    def propagate(self, frame: Frame, memory: Memory) -> Mask:
+    def propagate(self, frame: Frame, context: Context) -> Mask:
         mask = np.full(self.mask_size, frame[0, 0, 0], np.uint8)
-        mask[0] = memory.view(np.uint8)
+        mask[0] = context.view(np.uint8)
         return mask
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:

@@ -1,18 +1,18 @@
-"""A policy run frame by frame in the plainest way, to hold what is taken out of tables against."""
+"""The simplest implementation of a policy, as a reference for the others."""
 
 from typing import NamedTuple
 
 from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.graphs import Mask, Memory, NetworkGraphs, Thumbnail
+from jejunet_nas.video.graphs import Context, Mask, NetworkGraphs, Thumbnail
 
 
 class Keyframe(NamedTuple):
     time: int
     small: Thumbnail
     mask: Mask
-    memory: Memory
+    context: Context
 
 
 class Plain(NamedTuple):
@@ -59,7 +59,7 @@ def run_plainly(graphs: NetworkGraphs, clip: Clip, policy: Policy, lag: int | No
             found.masks.append(current.mask)
             found.paths.append("reuse")
         else:
-            found.masks.append(graphs.propagate(frame, current.memory))
+            found.masks.append(graphs.propagate(frame, current.context))
             found.paths.append("propagate")
         found.scores.append(score)
         found.ages.append(time - current.time)

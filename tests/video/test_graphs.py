@@ -46,34 +46,34 @@ def test_propagate_right_after_key_on_the_same_frame_says_the_same(
     tiny: TinyRun, graphs: NetworkGraphs
 ) -> None:
     for frame in tiny.val_frames:
-        mask, memory = graphs.key(frame)
+        mask, context = graphs.key(frame)
 
         # Calibrated on the same frames, the graphs round alike; 1 in 100 near ties may tip.
-        assert (graphs.propagate(frame, memory) == mask).mean() >= 0.99
+        assert (graphs.propagate(frame, context) == mask).mean() >= 0.99
 
 
-def test_a_memory_goes_through_the_table_on_its_way_to_propagate(
+def test_a_context_goes_through_the_table_on_its_way_to_propagate(
     tiny: TinyRun, graphs: NetworkGraphs, clip: Clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shift = np.clip(np.arange(256, dtype=np.uint8).view(np.int8).astype(int) + 1, -128, 127)
     monkeypatch.setattr("jejunet_nas.video.graphs.context_table", lambda *_: shift.astype(np.int8))
 
-    (mask, memory), (same, moved) = (
+    (mask, context), (same, moved) = (
         each.key(clip.frames[0]) for each in (graphs, NetworkGraphs(tiny.graphs))
     )
 
     np.testing.assert_array_equal(mask, same)
-    np.testing.assert_array_equal(moved, np.minimum(memory.astype(int) + 1, 127))
+    np.testing.assert_array_equal(moved, np.minimum(context.astype(int) + 1, 127))
 
 
 def test_what_a_graph_returned_stays_when_it_runs_again(graphs: NetworkGraphs, clip: Clip) -> None:
-    mask, memory = graphs.key(clip.frames[0])
-    copies = mask.copy(), memory.copy()
+    mask, context = graphs.key(clip.frames[0])
+    copies = mask.copy(), context.copy()
 
     graphs.key(clip.frames[5])
 
     np.testing.assert_array_equal(mask, copies[0])
-    np.testing.assert_array_equal(memory, copies[1])
+    np.testing.assert_array_equal(context, copies[1])
 
 
 @given(stored_alike, stored_alike)

@@ -1,4 +1,4 @@
-"""What a network makes of a clip is computed once, and when it is asked for."""
+"""Masks and scores of a clip are computed once, on demand."""
 
 import dataclasses
 
@@ -42,14 +42,14 @@ def ask(results: ClipResults, asking: list[tuple[str, Shown]]) -> list[object]:
     return answers
 
 
-def test_nothing_is_computed_that_nobody_asked_for(
+def test_nothing_is_computed_before_it_is_needed(
     graphs: CountedGraphs, results: ClipResults
 ) -> None:
     assert (len(results), results.size) == (LENGTH, 0)
     assert not graphs.runs
 
 
-def test_a_mask_is_of_its_frame_with_the_memory_of_its_keyframe(results: ClipResults) -> None:
+def test_a_mask_is_of_its_frame_with_the_context_of_its_keyframe(results: ClipResults) -> None:
     key, propagated = results.mask(Shown(4, 4)), results.mask(Shown(4, 1))
 
     assert key.dtype == propagated.dtype == np.uint8
@@ -135,7 +135,7 @@ def test_what_is_taken_up_is_believed(graphs: CountedGraphs, results: ClipResult
     assert not graphs.runs
 
 
-def test_nobody_can_write_into_a_mask_that_others_will_see(results: ClipResults) -> None:
+def test_a_mask_is_read_only(results: ClipResults) -> None:
     with pytest.raises(ValueError, match="read-only"):
         results.mask(Shown(0, 0))[0, 0] = 1
 
@@ -145,8 +145,8 @@ def test_a_mask_of_real_graphs_comes_back_as_they_made_it() -> None:
     results = ClipResults(clip, graphs)
 
     for time in range(1, len(clip)):
-        mask, memory = graphs.key(clip.frames[time - 1])
+        mask, context = graphs.key(clip.frames[time - 1])
         np.testing.assert_array_equal(results.mask(Shown(time - 1, time - 1)), mask)
         np.testing.assert_array_equal(
-            results.mask(Shown(time, time - 1)), graphs.propagate(clip.frames[time], memory)
+            results.mask(Shown(time, time - 1)), graphs.propagate(clip.frames[time], context)
         )

@@ -1,4 +1,4 @@
-"""Frames one by one: what is shown is what a walk over the clip shows, on whatever thread."""
+"""Frames one by one get the same masks as a walk over the clip, with and without a thread."""
 
 import itertools
 import threading
@@ -197,7 +197,7 @@ def test_live_frames_never_wait_and_take_up_the_keyframe_once_it_is_done(
     assert after.keyframe_began
     assert all(name.startswith("keyframe") for name in slow_key.threads)
     np.testing.assert_array_equal(
-        after.mask, results._graphs.propagate(frames[12], results._memory(2))
+        after.mask, results._graphs.propagate(frames[12], results._context(2))
     )
 
 
@@ -225,12 +225,12 @@ def test_closing_waits_for_the_keyframe_in_flight_and_leaves_no_thread(
     segmenter.close()
 
     assert not [t for t in threading.enumerate() if t.name.startswith("keyframe")]
-    with pytest.raises(SettingError, match="segmenter is closed; allowed: an open one"):
+    with pytest.raises(SettingError, match=r"segmenter is closed\. Create another"):
         segmenter.segment(frames[0])
 
 
 @pytest.mark.parametrize("pace", ["live", "scored"])
-def test_an_error_in_the_background_is_raised_and_the_next_frame_begins_anew(
+def test_an_error_in_the_background_is_raised_and_the_next_frame_starts_again(
     pace: Any, frames: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segmenter = VideoSegmenter(tiny_bundle(BACKGROUND), pace=pace)
@@ -320,7 +320,7 @@ def test_what_is_no_frame_is_refused(frame: Any, words: str) -> None:
         segmenter.segment(frame)
 
 
-def test_a_pace_or_a_number_of_threads_that_is_none_is_refused() -> None:
+def test_an_unknown_pace_or_number_of_threads_is_refused() -> None:
     bundle = tiny_bundle(BACKGROUND)
 
     with pytest.raises(SettingError, match="pace is fast; allowed: scored, live"):

@@ -1,4 +1,4 @@
-"""What is kept of a network's results comes back as it was, or not at all."""
+"""A cache file of results is read as it was written, or ignored."""
 
 import random
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_what_was_read_is_not_computed_again(tmp_path: Path) -> None:
     assert not graphs.runs
 
 
-def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_file_is_ignored(tmp_path: Path) -> None:
     found = clips()
 
     assert read_results(tmp_path / "results.npz", found) == 0

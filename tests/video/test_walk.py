@@ -1,4 +1,4 @@
-"""What a policy shows of a clip is what graphs show that are run frame by frame."""
+"""A walk shows the same masks as graphs that are run frame by frame."""
 
 import dataclasses
 import itertools
@@ -187,22 +187,24 @@ def test_what_the_gate_lets_be_reused_is_the_mask_of_the_keyframe_it_compared_wi
     assert (masks[1] != masks[0]).any()
 
 
-def test_propagate_takes_the_memory_of_the_last_keyframe(graphs: NetworkGraphs, clip: Clip) -> None:
+def test_propagate_takes_the_context_of_the_last_keyframe(
+    graphs: NetworkGraphs, clip: Clip
+) -> None:
     masks = masks_of(graphs, clip, Policy(keyframe_interval=4))
 
     for time in (1, 2, 3, 5):
-        _, memory = graphs.key(clip.frames[time // 4 * 4])
-        np.testing.assert_array_equal(masks[time], graphs.propagate(clip.frames[time], memory))
+        _, context = graphs.key(clip.frames[time // 4 * 4])
+        np.testing.assert_array_equal(masks[time], graphs.propagate(clip.frames[time], context))
 
 
-def test_propagate_takes_the_memory_of_the_last_keyframe_that_is_done(
+def test_propagate_takes_the_context_of_the_last_keyframe_that_is_done(
     graphs: NetworkGraphs, clip: Clip
 ) -> None:
     masks = masks_of(graphs, clip, Policy(keyframe_interval=2, asynchronous=True), lag=2)
 
     for time, keyframe in ((1, 0), (2, 0), (3, 0), (4, 2), (5, 2), (6, 4), (7, 4)):
-        _, memory = graphs.key(clip.frames[keyframe])
-        np.testing.assert_array_equal(masks[time], graphs.propagate(clip.frames[time], memory))
+        _, context = graphs.key(clip.frames[keyframe])
+        np.testing.assert_array_equal(masks[time], graphs.propagate(clip.frames[time], context))
 
 
 def test_a_still_picture_keeps_its_mask_under_propagate(graphs: NetworkGraphs, clip: Clip) -> None:

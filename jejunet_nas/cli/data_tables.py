@@ -1,0 +1,101 @@
+"""The output of `data check`: tables for people, or plain values for JSON."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jejunet_nas.cli.arguments import sayer
+
+if TYPE_CHECKING:
+    from jejunet_nas.datasets.check import DataCheck, SplitCheck
+
+_MOST_SHOWN = 20  # broken files; --json lists all
+
+
+def show_check(check: "DataCheck", sheet: Path | None, console: Console) -> None:
+    """Print the tables, the broken files and where the contact sheet is."""
+    say = sayer(console)
+    console.print(_facts_table(check))
+    console.print()
+    console.print(_class_table(check))
+    for split in check.splits:
+        if split.never:
+            say(f"not in {split.split}: {', '.join(split.never)}")
+    say("")
+    for fault in check.faults[:_MOST_SHOWN]:
+        say(f"bad: {fault.sentence}")
+    if len(check.faults) > _MOST_SHOWN:
+        say(f"and {len(check.faults) - _MOST_SHOWN} other files; --json lists all")
+    say(f"read {sum(split.frames for split in check.splits)} frames in {check.seconds:.1f} s")
+    if sheet:
+        say(f"contact sheet: {sheet}")
+
+
+def _facts_table(check: "DataCheck") -> Table:
+    """Return the facts of each split, a column for each."""
+    from jejunet_nas.datasets.camera import FPS
+    from jejunet_nas.drawing.contact_sheet import clip_words, fps_words, size_words
+    from jejunet_nas.records.words import per_cent
+
+    def rate(split: "SplitCheck") -> str:
+        moved = f"photos moved at {FPS:g} fps" if split.photos else ""
+        return ", ".join(words for words in (fps_words(split), moved) if words)
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(check.dataset)
+    for split in check.splits:
+        table.add_column(split.split)
+    rows = (
+        ("clips", clip_words),
+        ("frames", lambda split: str(split.frames)),
+        ("annotated", lambda split: str(split.annotated_frames)),
+        ("size, width x height", size_words),
+        ("frame rate", rate),
+        ("void", lambda split: f"{per_cent(split.void_share)} % of the masks"),
+        ("broken files", lambda split: str(len(split.faults) or "none")),
+    )
+    for name, words in rows:
+        table.add_row(name, *(words(split) for split in check.splits))
+    return table
+
+
+def _class_table(check: "DataCheck") -> Table:
+    """Return each class's share of the labelled pixels, and the number of frames with it."""
+    from jejunet_nas.records.words import per_cent
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("class")
+    for split in check.splits:
+        table.add_column(f"{split.split} % of pixels", justify="right")
+        table.add_column("frames", justify="right")
+    for row in zip(*(split.classes for split in check.splits), strict=True):
+        cells = [(per_cent(each.share, 2), str(each.frames)) for each in row]
+        table.add_row(row[0].name, *(cell for pair in cells for cell in pair))
+    return table
+
+
+def check_json(check: "DataCheck", sheet: Path | None) -> dict[str, Any]:
+    """Return the check as plain values; `sheet` is the contact sheet's file."""
+    return {
+        "dataset": check.dataset,
+        "root": str(check.root),
+        "seconds": round(check.seconds, 3),
+        "contact_sheet": str(sheet) if sheet else None,
+        "splits": [_split_json(split) for split in check.splits],
+    }
+
+
+def _split_json(split: "SplitCheck") -> dict[str, Any]:
+    plain = ("split", "clips", "photos", "frames", "annotated_frames", "fps", "void_share", "never")
+    return {
+        **{name: getattr(split, name) for name in plain},
+        "sizes": [
+            {"width": width, "height": height, "frames": frames}
+            for (height, width), frames in split.sizes.items()
+        ],
+        "classes": [dataclasses.asdict(each) for each in split.classes],
+        "faults": [{"file": str(fault.path), "sentence": fault.sentence} for fault in split.faults],
+    }
