@@ -68,17 +68,8 @@ def measure(
 
     named = Device.parse(device)
     study = find_study(target)
-    graphs_only = (("--operators", operators), ("--add-to", add_to))
-    for option, given in (*graphs_only, ("--core-mask", core_mask)):
-        if given is not None and not named.is_phone:
-            raise SettingError(
-                f"{option} works on a phone only, and --device is {device}. Leave it out."
-            )
-    for option, given in graphs_only:
-        if given is not None and study is not None:
-            raise SettingError(
-                f"{option} works with graphs only, and {target} is a study. Name graphs."
-            )
+    given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
+    _check_options([option for option in given if given[option] is not None], named, study)
     how = HowToMeasure(
         threads=1 if threads is None else threads,
         runs=runs,
@@ -91,6 +82,18 @@ def measure(
             _measure_graphs(Path(target), named, how, operators, add_to, console, as_json)
         else:
             _measure_study(study, named, how, threads, again, storage, console, as_json)
+
+
+def _check_options(given: list[str], device: "Device", study: Path | None) -> None:
+    for option in given:
+        if not device.is_phone:
+            raise SettingError(
+                f"{option} works on a phone only, and --device is {device.words}. Leave it out."
+            )
+        if study is not None and option != "--core-mask":
+            raise SettingError(
+                f"{option} works with graphs only, and {study} is a study. Name graphs."
+            )
 
 
 def _measure_graphs(

@@ -42,11 +42,17 @@ class Device:
         """Whether it is an attached phone."""
         return self.kind == "adb"
 
+    @property
+    def words(self) -> str:
+        """The words that `parse` reads."""
+        return self.kind if self.name is None else f"{self.kind}:{self.name}"
+
     def require_phone(self) -> "Device":
         """Return this device. Raises `SettingError` if it is no attached phone."""
         if not self.is_phone:
-            words = self.kind if self.name is None else f"{self.kind}:{self.name}"
-            raise SettingError(f"--device is {words}; allowed: adb or adb:SERIAL. Attach a phone.")
+            raise SettingError(
+                f"--device is {self.words}; allowed: adb or adb:SERIAL. Attach a phone."
+            )
         return self
 
 

@@ -35,7 +35,7 @@ def in_a_round(command: str) -> str:
 
 
 def write_program(folder: Path, script: str) -> Path:
-    """Write a program that the stand-in's shell runs."""
+    """Write a program for the fake phone's shell."""
     program = folder / "benchmark_model"
     program.write_text(f"#!/bin/sh\n{script}")
     return program

@@ -66,7 +66,7 @@ def test_any_words_are_a_device_or_an_error_of_ours(words: str) -> None:
     except SettingError:
         return
 
-    assert words == (device.kind if device.name is None else f"{device.kind}:{device.name}")
+    assert words == device.words
 
 
 def test_this_computer_and_a_prediction_need_no_phone(monkeypatch: pytest.MonkeyPatch) -> None:

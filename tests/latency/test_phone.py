@@ -1,4 +1,4 @@
-"""Who the phone is and how it feels is read; what lies on it is whole, and gone in the end."""
+"""The phone's identity and state are read; files on it are complete, and removed at the end."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ needs_adb = pytest.mark.adb
 EVIL = "a b'\"; touch pwned; $(touch pwned) `touch pwned`"
 DEADLINE_S = 10.0
 
-# What Android prints, by version; figures are made up. Battery, power and thermal service as their
+# What Android prints, by version; figures are fake. Battery, power and thermal service as their
 # services write them in AOSP, with the lines that vendors add; clocks as our command prints them.
 ANDROID_8 = """\
 Current Battery Service state:
@@ -347,7 +347,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_command(
 
 
 @needs_adb
-def test_half_a_push_is_mended_when_the_phone_is_back(phone: StandIn, tmp_path: Path) -> None:
+def test_half_a_push_is_completed_when_the_phone_is_back(phone: StandIn, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(os.urandom(300_000))
     attached = Phone.attached(phone.serial)
     phone.unplug_on = "push"

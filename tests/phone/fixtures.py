@@ -23,7 +23,7 @@ def adb_server() -> Iterator[AdbServer]:
 def phone(
     adb_server: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[StandIn]:
-    """A stand-in that any `adb` this test starts finds connected."""
+    """A fake phone, connected for any `adb` that this test starts."""
     for name in FOREIGN:
         monkeypatch.delenv(name, raising=False)
     for name, value in adb_server.environment.items():

@@ -1,4 +1,4 @@
-"""The programs of the stand-in's `/system/bin` that a computer lacks or has otherwise.
+"""The programs of the fake phone's `/system/bin` that a computer lacks or that differ there.
 
 Shell scripts, laid out as Android 11 prints things. `$CONDITIONS` is the folder of
 `tests.phone.conditions`, where they read what the test has set.

@@ -1,11 +1,11 @@
-"""A phone that is none: adb connects to it, pushes and pulls files, runs commands in a sandbox.
+"""A fake phone: adb connects to it, pushes and pulls files, and runs commands in a sandbox.
 
     with StandIn(tmp_path / "phone") as phone, AdbServer() as server:
         server.connect(phone)
         subprocess.run(["adb", "-s", phone.serial, "shell", "getprop ro.product.model"], ...)
 
-Commands run by this computer's /bin/sh; what its tools do otherwise than Android's is in
-`tests.phone.programs`.
+Commands are run by this computer's /bin/sh; `tests.phone.programs` has the tools that differ on
+Android.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ LITTLE_KHZ, BIG_KHZ = 1_900_800, 2_457_600  # Pixel 2: cpu0-3 and cpu4-7
 
 
 class StandIn:
-    """A phone that is none; a context manager that listens on a loopback port of its own.
+    """A fake phone; a context manager that listens on its own loopback port.
 
     `serial` is what `adb connect` takes and `adb devices` lists. `root` is the sandbox's `/`.
     `commands` are the shell commands as they were sent, `pushed` the device paths that were
@@ -121,7 +121,7 @@ class StandIn:
         return self.locate(path).read_text()
 
     def locate(self, path: str) -> Path:
-        """Return where the device path `path` lies in the sandbox."""
+        """Return the path in the sandbox of the device path `path`."""
         file = self.root / path.lstrip("/")
         assert ".." not in file.parts, f"{path} may lead out of the sandbox"
         return file

@@ -23,7 +23,7 @@ class Storage(Protocol):
     free_bytes: int | None
 
     def locate(self, path: str) -> Path:
-        """Return where the device path `path` lies in the sandbox."""
+        """Return the path in the sandbox of the device path `path`."""
 
     def interrupt_push(self) -> bool:
         """Return whether the cable is to be pulled now; then it has been."""

@@ -325,7 +325,7 @@ def test_what_earlier_runs_left_unmeasured_is_submitted_once_a_network(tmp_path:
     assert [t.latency.mean_ms for t in later.history().complete] == [25.0, 25.0, 30.0]
 
 
-def test_another_phone_measures_all_networks_anew_and_no_figures_are_mixed(tmp_path: Path) -> None:
+def test_another_phone_measures_all_networks_again_and_no_figures_are_mixed(tmp_path: Path) -> None:
     earlier = Study(tmp_path)
     results = [earlier.close(**NETWORK_0), earlier.close(**NETWORK_1)]
     for each in results:

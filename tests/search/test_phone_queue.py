@@ -147,7 +147,7 @@ def test_a_network_that_is_through_is_told_again_and_not_measured_again(
 
 
 @pytest.mark.parametrize("graph", GRAPH_NAMES)
-def test_a_phone_that_goes_away_and_comes_back_begins_its_network_anew(
+def test_a_phone_that_goes_away_and_comes_back_starts_its_network_again(
     graph: str, start: Start, lines: Lines, tmp_path: Path
 ) -> None:
     phone = FakePhone()

@@ -244,7 +244,7 @@ def test_a_phone_that_leaves_for_good_costs_no_trial_and_the_same_command_measur
 ) -> None:
     view = LoudView()
     setting.trials.meanwhile = {
-        2: lambda: view.said.wait_for("more than its interval allows"),  # the first is measured
+        2: lambda: view.said.wait_for("outside the interval"),  # the first is measured
         3: setting.unplug,
         4: lambda: view.said.wait_for("measuring pauses, and predictions are used meanwhile: "),
     }
