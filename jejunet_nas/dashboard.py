@@ -12,8 +12,8 @@ from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from jejunet_nas.datasets.catalog import open_split
-from jejunet_nas.drawing.figures import draw_front
 from jejunet_nas.drawing.film import draw_film
+from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.film import choose_clip, film_frames
 from jejunet_nas.files import write_whole

@@ -27,7 +27,7 @@ from jejunet_nas.datasets.clip_files import (
     read_frame,
     read_mask,
 )
-from jejunet_nas.drawing.axes import INK
+from jejunet_nas.drawing.front import INK
 from jejunet_nas.drawing.overlay import (
     Colour,
     Picture,

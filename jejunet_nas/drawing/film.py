@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from jejunet_nas.drawing.axes import INK
+from jejunet_nas.drawing.front import INK
 from jejunet_nas.drawing.overlay import PATH_COLOURS, Colour, Picture, class_colours, overlay
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records.rows import FilmFrame

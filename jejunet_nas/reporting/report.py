@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.files import write_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.baseline import answer
