@@ -1,11 +1,9 @@
-"""Attainment: what studies reach within each latency, one beside the other.
+"""Attainment: studies compared by the best mIoU that each reaches within each latency.
 
-What a study attains within a latency is the best mIoU of its trials that take no longer: stairs
-that rise to the right. Several studies are held against one reference point: mIoU 0 in the frame's
-time of the slowest target among them, so that no trial which any of them was made for is left out.
-A study with a stricter target did not look for slower trials; its stairs go on level from there.
-
-The first study is what the others are held against.
+Within a latency a study attains the best mIoU of its trials that take no longer: stairs that rise
+to the right. All studies share one reference point: mIoU 0 at the deadline of the lowest target
+rate, so that no study loses trials that met its target. The stairs of a study with a stricter
+target continue level up to there. The other studies are compared with the first.
 
 Units: mIoU in [0, 1]; ms a frame; hypervolume in mIoU x ms; shares of the latency range in [0, 1].
 """
@@ -29,7 +27,7 @@ _ROUND_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0,
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attained:
-    """What each study attains within one latency; None where none of its trials is as fast."""
+    """The best mIoU of each study within one latency; None where all its trials are slower."""
 
     mean_ms: float
     mious: tuple[float | None, ...]
@@ -37,12 +35,11 @@ class Attained:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """One study against the first one.
+    """One study compared with the first.
 
-    ahead, behind: shares of the latency range in which it attains more, or less; what is left they
-    share. mean_miou: how much more on average where both attain anything; None where that is
-    nowhere. best: the difference between the best trials of both; None where one has none, or they
-    were not scored on the same clips.
+    ahead, behind: shares of the latency range with a higher and with a lower mIoU. mean_miou: the
+    mean difference where both have trials; None where they have none in common. best: the
+    difference between the best trials; None where one is missing or the scored clips differ.
     """
 
     study: str
@@ -54,7 +51,7 @@ class Lead:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Several studies within one reference point; tuples hold one item a study, in their order.
+    """Several studies with one reference point; tuples have one item a study, in their order.
 
     range_ms: from the fastest trial of all to the reference. best: the number of the best trial
     within the reference. leads: one for each study but the first.
@@ -81,15 +78,15 @@ def staircase(history: StudyHistory, *, within_ms: float | None = None) -> list[
 
 
 def attained(steps: Sequence[Step], mean_ms: float) -> float | None:
-    """Return the best mIoU within a latency, None where all steps are slower."""
+    """Return the best mIoU within a latency; None where all steps are slower."""
     place = bisect.bisect_right(steps, mean_ms, key=lambda step: step[0])
     return steps[place - 1][1] if place else None
 
 
 def compare(histories: Sequence[StudyHistory]) -> Comparison:
-    """Return what each study reaches, and how the others stand to the first one.
+    """Return the comparison of studies with the first.
 
-    Raises `SettingError` where they are not to be compared (see `require_comparable`).
+    Raises `SettingError` where they cannot be compared (see `require_comparable`).
     """
     require_comparable(histories)
     reference = reference_point(min(history.target_fps for history in histories))
@@ -119,16 +116,16 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
 
 
 def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = True) -> None:
-    """Raise `SettingError` where studies are of other data or their latencies of other devices.
+    """Raise `SettingError` where data sets or devices of studies differ.
 
-    one_source: whether latencies must be known in one way too, predicted or measured.
+    one_source: whether the latency sources must be the same too.
     """
     first = histories[0]
     asked: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
         "data set": (lambda h: h.dataset, "Compare studies of one data set."),
         "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
         "device": (lambda h: h.device, "Search both for one device."),
-        "number of threads": (lambda h: h.threads, "Search both with as many threads."),
+        "number of threads": (lambda h: h.threads, "Search both with the same number of threads."),
     }
     if one_source:
         asked |= {
@@ -140,7 +137,7 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
             if read(first) != read(other):
                 raise SettingError(
                     f"the {name} of {other.study} is {read(other)}, and of {first.study} "
-                    f"{read(first)}; allowed: the same. {fix}"
+                    f"{read(first)}; both must be the same. {fix}"
                 )
 
 
@@ -165,7 +162,7 @@ def _lead(
     range_ms: tuple[float, float],
     best: tuple[TrialResult | None, TrialResult | None],
 ) -> Lead:
-    """Return how a study's stairs lie to those of the first, between each two of their corners."""
+    """Return the comparison of a study's stairs with the first's, between each two corners."""
     corners = sorted({*range_ms, *(ms for ms, _ in (*steps, *first))})
     ahead = behind = both = area = 0.0
     for left, right in itertools.pairwise(corners):
@@ -190,5 +187,5 @@ def _difference(mine: TrialResult | None, theirs: TrialResult | None) -> Differe
         return None
     try:
         return miou_difference(mine.score.clips, theirs.score.clips)
-    except SettingError:  # other clips: what differs is not the networks alone
+    except SettingError:  # not scored on the same clips
         return None

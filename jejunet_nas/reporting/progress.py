@@ -1,8 +1,8 @@
-"""Progress: how far a study had come after each of its trials, by count and by working time.
+"""Progress: the hypervolume of a study after each of its trials, by count and by working time.
 
-The hypervolume is that of `scoring.front` with the study's own reference point, so over the
-feasible trials alone. Each trial adds the area that it alone covers, found beside its neighbours on
-the front, so that ten thousand trials take a fraction of a second.
+The hypervolume is that of `scoring.front` with the study's reference point, so only over feasible
+trials. Each trial adds the area that only it covers, found from its neighbours on the front:
+10,000 trials take a fraction of a second.
 
 Units: working seconds; hypervolume in mIoU x ms.
 """
@@ -17,10 +17,10 @@ from jejunet_nas.scoring.front import Point, reference_point
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a study stood after each trial that ended, one item a trial, by number.
+    """The progress of a study after each ended trial, one item a trial, by number.
 
     trials: the numbers. spent_s: working seconds until then, this trial's included; None where the
-    study noted none. hypervolumes: of all trials until then.
+    study recorded none. hypervolumes: of all trials until then.
     """
 
     trials: tuple[int, ...]
@@ -29,7 +29,7 @@ class Progress:
 
 
 def progress(history: StudyHistory) -> Progress:
-    """Return how the study went on, over complete, refused and failed trials."""
+    """Return the progress over complete, refused and failed trials."""
     points = {trial.number: trial for trial in history.complete}
     without = [*(t.number for t in history.refused), *(t.number for t in history.failed)]
     ended = sorted([*points, *without])
@@ -58,12 +58,12 @@ class _Covered:
         self.areas: list[float] = []  # after each trial
 
     def add(self, point: Point | None) -> None:
-        """Note the area with one more trial; None: one that has no point."""
+        """Append the area with one more trial; None for a trial without a point."""
         area = self.areas[-1] if self.areas else 0.0
         self.areas.append(area + (self._gain(*point) if point else 0.0))
 
     def _gain(self, miou: float, mean_ms: float) -> float:
-        """Put a point on the stairs, and return the area that it adds; 0 where it is beaten."""
+        """Insert a point into the stairs; return the area that it adds, 0 if dominated."""
         if miou <= self._least_miou or mean_ms >= self._deadline_ms:
             return 0.0
         first = bisect.bisect_right(self._latencies, mean_ms)

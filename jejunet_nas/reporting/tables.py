@@ -1,17 +1,11 @@
-"""Tables: the front and all trials of a study, for programs, spreadsheets and people.
+"""Tables: the front of a study as Markdown.
 
-A trial is feasible where its mean latency is within the time of a frame at the target; the front is
-the unbeaten among the feasible. All tables are drawn from one `StudyHistory` and nothing else.
-
-Units: mIoU and shares of frames in [0, 1] (per cent in `_pct` and in Markdown); times in ms a
-frame, stages in s; hypervolume in mIoU x ms.
+Units: per cent; times in ms a frame; ages in frames.
 """
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words, source_words
 from jejunet_nas.scoring.ranking import front_of
-
-# A table with a failed trial has holes, which pandas' own whole numbers cannot hold.
 
 
 def front_markdown(history: StudyHistory) -> str:
@@ -36,9 +30,9 @@ def front_markdown(history: StudyHistory) -> str:
 
 
 def temporal_markdown(history: StudyHistory) -> str:
-    """Return how the front's masks behave over time as a Markdown table, best mIoU first.
+    """Return the scores over time of the front as a Markdown table, best mIoU first.
 
-    The gate's figures are those of the trial's network, whether or not its policy asks the gate.
+    The gate's figures are those of the network, whether or not the policy uses the gate.
     """
     header = "| trial | consistent % | J % | F % | mean age | longest stale | gate error "
     lines = [f"{header}| gate rank correlation |", "|" + " ---: |" * 8]
@@ -57,7 +51,7 @@ def temporal_markdown(history: StudyHistory) -> str:
 
 
 def class_notes(history: StudyHistory) -> str | None:
-    """Return one line that names the classes without one pixel in the val split, or None."""
+    """Return a sentence on the classes without a pixel in the val split; None if there is none."""
     absent = [
         name
         for index, name in enumerate(history.class_names)
@@ -66,4 +60,4 @@ def class_notes(history: StudyHistory) -> str | None:
     if not absent:
         return None
     names = ", ".join(map(escaped, absent))
-    return f"Never annotated in the val split, so left out of the mean: {names}."
+    return f"Classes that the val split never annotates are left out of the mean: {names}."
