@@ -166,7 +166,11 @@ def _baseline(
     if asked is None or baseline is None:
         return None
     ours, theirs = training_steps(history), training_steps(baseline)
-    steps = f"as long, {ours} steps" if ours == theirs else f"for {theirs} steps, this study {ours}"
+    steps = (
+        f"as long as this study, {ours} steps"
+        if ours == theirs
+        else f"for {theirs} steps, this study for {ours}"
+    )
     return {
         "study": one_line(asked.baseline),
         "sentences": sentences(asked),
