@@ -60,4 +60,4 @@ def class_notes(history: StudyHistory) -> str | None:
     if not absent:
         return None
     names = ", ".join(map(escaped, absent))
-    return f"Classes that the val split never annotates are left out of the mean: {names}."
+    return f"Classes without annotation in the val split are left out of the mean: {names}."

@@ -157,6 +157,6 @@ def test_a_class_without_an_iou_is_said_to_be_left_out() -> None:
 
     assert (
         class_notes(study)
-        == "Classes that the val split never annotates are left out of the mean: sky."
+        == "Classes without annotation in the val split are left out of the mean: sky."
     )
     assert class_notes(dataclasses.replace(study, complete=(known,))) is None
