@@ -33,7 +33,7 @@ TERMS = (
     ("sustained fps", "1000 / mean latency of a frame in ms"),
     ("worst", "the highest latency of a frame"),
     ("dropped", "share of camera frames that a newer frame overwrites in a one-frame buffer"),
-    ("int8 - float", "mIoU lost by quantisation to int8, with every frame a keyframe"),
+    ("int8 - float", "effect of int8 quantisation on mIoU, with every frame a keyframe"),
     (
         "consistent",
         "pixels that keep their class over time where the annotation keeps it",

@@ -14,6 +14,7 @@ from jejunet_nas.records.words import escaped, latency_words, one_line, per_cent
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
+from jejunet_nas.reporting.markdown_table import markdown_table
 from jejunet_nas.reporting.tables import class_notes, front_markdown, temporal_markdown
 from jejunet_nas.scoring.ranking import best_feasible, deadline_ms, front_of, nearest_to_target
 from jejunet_nas.study.tables import stage_names, summary
@@ -52,7 +53,7 @@ def _opening(history: StudyHistory) -> str:
 def _front_section(history: StudyHistory, figure: str) -> list[str]:
     nearest = nearest_to_target(history)
     answer = escaped(nearest) if nearest else _gain_of_video(history)
-    table = [front_markdown(history).rstrip()] if front_of(history) else []
+    table = [front_markdown(history)] if front_of(history) else []
     chart = f"![mIoU against mean latency of all trials, the front as a line]({figure})"
     notes = [note for note in (_ious(history), class_notes(history)) if note]
     return ["## Front", *table, chart, answer, *notes, *([legend()] if table else [])]
@@ -110,7 +111,7 @@ def _over_time_section(history: StudyHistory) -> list[str]:
         "last keyframe; longest stale: the longest run of frames without one. Gate: the mean error "
         "of its score on pairs of validation frames, and the rank correlation with the true change."
     )
-    return ["## Over time", temporal_markdown(history).rstrip(), words]
+    return ["## Over time", temporal_markdown(history), words]
 
 
 def _compression_section(history: StudyHistory) -> list[str]:
@@ -131,18 +132,23 @@ def _measured_section(history: StudyHistory) -> list[str]:
     if not measured:
         return []
     ratios = [trial.latency.mean_ms / trial.predicted.mean_ms for trial in measured]
-    rows = [
-        f"| {trial.number} | {trial.latency.mean_ms:.1f} | {trial.predicted.mean_ms:.1f} "
-        f"| {ratio:.2f} | {escaped('; '.join(trial.latency.doubts)) or 'stable'} |"
+    rows = (
+        (
+            f"{trial.number}",
+            f"{trial.latency.mean_ms:.1f}",
+            f"{trial.predicted.mean_ms:.1f}",
+            f"{ratio:.2f}",
+            escaped("; ".join(trial.latency.doubts)) or "stable",
+        )
         for trial, ratio in zip(measured, ratios, strict=True)
-    ]
+    )
     words = (
         f"{len(measured)} of the front's {_count(len(front_of(history)), 'trial')} were measured "
         f"on {escaped(history.phone or history.device)}. Measured / predicted latency: "
         f"{min(ratios):.2f} to {max(ratios):.2f}."
     )
-    header = "| trial | measured ms | predicted ms | ratio | measurement |"
-    return ["## Measured", words, "\n".join([header, "| ---: |" + " ---: |" * 3 + " --- |", *rows])]
+    columns = ("trial", "measured ms", "predicted ms", "ratio", "measurement")
+    return ["## Measured", words, markdown_table(columns, rows, left=1)]
 
 
 def _time_section(history: StudyHistory) -> list[str]:

@@ -5,28 +5,28 @@ Units: per cent; times in ms a frame; ages in frames.
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words, source_words
+from jejunet_nas.reporting.markdown_table import markdown_table
 from jejunet_nas.scoring.ranking import front_of
 
 
 def front_markdown(history: StudyHistory) -> str:
     """Return the front as a Markdown table for a README, best mIoU first."""
-    header = "| trial | mIoU % | ms a frame | sustained fps | worst ms | dropped % | network "
-    lines = [f"{header}| policy | latency |", "|" + " ---: |" * 6 + " --- |" * 3]
-    for trial in front_of(history):
-        latency = trial.latency
-        cells = (
+    columns = ("trial", "mIoU %", "ms a frame", "sustained fps", "worst ms", "dropped %")
+    rows = (
+        (
             f"{trial.number}",
             per_cent(trial.score.miou),
-            f"{latency.mean_ms:.1f}",
-            f"{latency.sustained_fps:.1f}",
-            f"{latency.worst_ms:.1f}",
-            per_cent(latency.dropped_frames),
+            f"{trial.latency.mean_ms:.1f}",
+            f"{trial.latency.sustained_fps:.1f}",
+            f"{trial.latency.worst_ms:.1f}",
+            per_cent(trial.latency.dropped_frames),
             escaped(network_words(trial.architecture.network)),
             escaped(policy_words(trial.architecture.policy)),
             source_words(trial),
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        for trial in front_of(history)
+    )
+    return markdown_table((*columns, "network", "policy", "latency"), rows, left=3)
 
 
 def temporal_markdown(history: StudyHistory) -> str:
@@ -34,11 +34,11 @@ def temporal_markdown(history: StudyHistory) -> str:
 
     The gate's figures are those of the network, whether or not the policy uses the gate.
     """
-    header = "| trial | consistent % | J % | F % | mean age | longest stale | gate error "
-    lines = [f"{header}| gate rank correlation |", "|" + " ---: |" * 8]
+    columns = ("trial", "consistent %", "J %", "F %", "mean age", "longest stale", "gate error")
+    rows = []
     for trial in front_of(history):
         temporal, gate = trial.temporal, trial.network.gate
-        cells = (
+        row = (
             f"{trial.number}",
             *map(per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
             f"{temporal.mean_age_frames:.1f}",
@@ -46,8 +46,8 @@ def temporal_markdown(history: StudyHistory) -> str:
             "-" if gate.mean_error is None else f"{gate.mean_error:.3f}",
             "-" if gate.rank_correlation is None else f"{gate.rank_correlation:.2f}",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(row)
+    return markdown_table((*columns, "gate rank correlation"), rows)
 
 
 def class_notes(history: StudyHistory) -> str | None:

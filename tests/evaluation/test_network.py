@@ -13,12 +13,13 @@ from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
 from jejunet_nas.records import DataSplit, FramePaths, GraphName
 from jejunet_nas.scoring.score import combine, score_clip
-from jejunet_nas.scoring.temporal import combine_temporal, object_classes, score_temporal
+from jejunet_nas.scoring.temporal import combine_temporal, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import NetworkGraphs
 from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
 from tests.builders import tiny_run
+from tests.scoring.whole_clips import score_temporal
 from tests.video.build import CountedGraphs
 from tests.video.plain import run_plainly
 
