@@ -7,11 +7,9 @@ a diamond that the whole network runs on every frame. The colours are safe for c
 Units: mIoU in per cent; ms a frame; frames a second.
 """
 
-import contextlib
 import io
 import itertools
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +75,10 @@ def front_figure(history: StudyHistory) -> Chart:
 
 def _png(figure: Figure) -> bytes:
     written = io.BytesIO()
-    with _missing_glyphs_as_boxes():
+    with warnings.catch_warnings():  # a script without an installed font shows as boxes
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(written, format="png")
     return written.getvalue()
-
-
-@contextlib.contextmanager
-def _missing_glyphs_as_boxes() -> Iterator[None]:
-    """Draw boxes for a script without an installed font instead of warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
 
 
 def _set_limits(axes: Axes, axis: LatencyAxis, shown: FrontPoints) -> None:

@@ -17,11 +17,10 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.bootstrap import Difference, miou_difference
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
-from jejunet_nas.scoring.ranking import deadline_ms
+from jejunet_nas.scoring.ranking import deadline_ms, point_of
 
 Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
 
-_NOTHING = -1.0  # less than any mIoU
 _ROUND_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0)
 
 
@@ -67,13 +66,10 @@ class Comparison:
     leads: tuple[Lead, ...]
 
 
-def staircase(history: StudyHistory, *, within_ms: float | None = None) -> list[Step]:
-    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first.
-
-    Trials that take longer than `within_ms` are left out; by default, those over the target.
-    """
-    trials = _within(history, deadline_ms(history) if within_ms is None else within_ms)
-    points = [(trial.score.miou, trial.latency.mean_ms) for trial in trials]
+def staircase(history: StudyHistory, within_ms: float) -> list[Step]:
+    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first."""
+    points = [point_of(trial) for trial in history.complete]
+    points = [point for point in points if point[1] <= within_ms]
     return [(points[i][1], points[i][0]) for i in reversed(pareto_front(points))]
 
 
@@ -90,11 +86,11 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
     """
     require_comparable(histories)
     reference = reference_point(min(history.target_fps for history in histories))
-    stairs = [staircase(history, within_ms=reference[1]) for history in histories]
+    stairs = [staircase(history, reference[1]) for history in histories]
+    bests = [_best(history, steps) for history, steps in zip(histories, stairs, strict=True)]
     start = min((steps[0][0] for steps in stairs if steps), default=reference[1])
-    bests = [_best(history, reference[1]) for history in histories]
-    targets = {deadline_ms(history) for history in histories}
-    round_ms = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
+    latencies = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
+    latencies |= {deadline_ms(history) for history in histories}
     return Comparison(
         studies=tuple(history.study for history in histories),
         reference=reference,
@@ -106,10 +102,10 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
         best=tuple(trial.number if trial else None for trial in bests),
         within=tuple(
             Attained(mean_ms=ms, mious=tuple(attained(steps, ms) for steps in stairs))
-            for ms in sorted(round_ms | targets)
+            for ms in sorted(latencies)
         ),
         leads=tuple(
-            _lead(history.study, steps, stairs[0], (start, reference[1]), (best, bests[0]))
+            _lead(history.study, (steps, stairs[0]), (start, reference[1]), (best, bests[0]))
             for history, steps, best in list(zip(histories, stairs, bests, strict=True))[1:]
         ),
     )
@@ -146,37 +142,31 @@ def _source(history: StudyHistory) -> str:
     return " and ".join(sorted(sources or {history.latency_source}))
 
 
-def _within(history: StudyHistory, mean_ms: float) -> list[TrialResult]:
-    return [trial for trial in history.complete if trial.latency.mean_ms <= mean_ms]
-
-
-def _best(history: StudyHistory, mean_ms: float) -> TrialResult | None:
-    trials = _within(history, mean_ms)
-    return max(trials, key=lambda t: (t.score.miou, -t.latency.mean_ms), default=None)
+def _best(history: StudyHistory, steps: Sequence[Step]) -> TrialResult | None:
+    """Return the trial of the last step."""
+    return next((t for t in history.complete if steps and point_of(t) == steps[-1][::-1]), None)
 
 
 def _lead(
     study: str,
-    steps: Sequence[Step],
-    first: Sequence[Step],
+    stairs: tuple[Sequence[Step], Sequence[Step]],
     range_ms: tuple[float, float],
     best: tuple[TrialResult | None, TrialResult | None],
 ) -> Lead:
     """Return the comparison of a study's stairs with the first's, between each two corners."""
-    corners = sorted({*range_ms, *(ms for ms, _ in (*steps, *first))})
+    corners = sorted({*range_ms, *(ms for steps in stairs for ms, _ in steps)})
     ahead = behind = both = area = 0.0
     for left, right in itertools.pairwise(corners):
-        mine, theirs, width = attained(steps, left), attained(first, left), right - left
+        mine, theirs = (attained(steps, left) for steps in stairs)
+        width = (right - left) / (range_ms[1] - range_ms[0])
         if mine is not None and theirs is not None:
             both, area = both + width, area + width * (mine - theirs)
-        more = _NOTHING if mine is None else mine
-        less = _NOTHING if theirs is None else theirs
+        more, less = (-1.0 if miou is None else miou for miou in (mine, theirs))
         ahead, behind = ahead + width * (more > less), behind + width * (more < less)
-    whole = range_ms[1] - range_ms[0]
     return Lead(
         study=study,
-        ahead=ahead / whole if whole else 0.0,
-        behind=behind / whole if whole else 0.0,
+        ahead=ahead,
+        behind=behind,
         mean_miou=area / both if both else None,
         best=_difference(*best),
     )

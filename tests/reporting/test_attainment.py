@@ -28,7 +28,7 @@ def study(name: str, *points: Point, **changes: Any) -> StudyHistory:
 def test_what_is_attained_is_the_best_trial_that_takes_no_longer(
     points: list[Point], mean_ms: float
 ) -> None:
-    steps = staircase(study("a", *points))
+    steps = staircase(study("a", *points), 40.0)
 
     feasible = [miou for miou, ms in points if ms <= min(mean_ms, 40.0)]
     assert attained(steps, mean_ms) == max(feasible, default=None)
