@@ -29,6 +29,11 @@ def points(difference: float, digits: int = 1) -> str:
     return f"{100 * difference:+.{digits}f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return, say, `1 thread` or `3 threads`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def network_words(network: Network) -> str:
     """Return, say, `0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px`."""
     height, width = network.input_height, network.input_width
@@ -77,8 +82,8 @@ def latency_words(history: StudyHistory) -> str:
     source = history.latency_source
     if counts and not counts[source]:
         source = counts.most_common(1)[0][0]
-    threads = f"{history.threads} thread{'' if history.threads == 1 else 's'}"
-    words = [f"{_SOURCES[source]} {one_line(_where(history, source))}", threads]
+    where = history.phone or history.device if source == "measured" else history.device
+    words = [f"{_SOURCES[source]} {one_line(where)}", counted(history.threads, "thread")]
     if source == "host":
         words.append("not a phone")
     del counts[source]
@@ -96,10 +101,6 @@ def source_words(trial: TrialResult) -> str:
     if trial.latency.doubts:
         words.append("unstable")
     return ", ".join(words)
-
-
-def _where(history: StudyHistory, source: LatencySource) -> str:
-    return history.phone or history.device if source == "measured" else history.device
 
 
 def one_line(text: str) -> str:

@@ -7,15 +7,14 @@ Units: mIoU in per cent, latency in ms a frame, stages in s.
 """
 
 import shlex
-from collections import defaultdict
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import escaped, latency_words, one_line, per_cent
+from jejunet_nas.records.words import counted, escaped, latency_words, one_line, per_cent
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.markdown_table import markdown_table
-from jejunet_nas.reporting.tables import class_notes, front_markdown, temporal_markdown
+from jejunet_nas.reporting.tables import class_notes, failures, front_markdown, temporal_markdown
 from jejunet_nas.scoring.ranking import best_feasible, deadline_ms, front_of, nearest_to_target
 from jejunet_nas.study.tables import stage_names, summary
 
@@ -45,8 +44,8 @@ def _opening(history: StudyHistory) -> str:
     return (
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
-        f"{_count(complete, 'trial')} complete, {refused} refused before training as too slow, "
-        f"{failed} failed; {_count(history.duplicates, 'sample')} repeated a known architecture."
+        f"{counted(complete, 'trial')} complete, {refused} refused before training, "
+        f"{failed} failed; {counted(history.duplicates, 'sample')} repeated a known architecture."
     )
 
 
@@ -143,7 +142,7 @@ def _measured_section(history: StudyHistory) -> list[str]:
         for trial, ratio in zip(measured, ratios, strict=True)
     )
     words = (
-        f"{len(measured)} of the front's {_count(len(front_of(history)), 'trial')} were measured "
+        f"{len(measured)} of the front's {counted(len(front_of(history)), 'trial')} were measured "
         f"on {escaped(history.phone or history.device)}. Measured / predicted latency: "
         f"{min(ratios):.2f} to {max(ratios):.2f}."
     )
@@ -162,19 +161,14 @@ def _time_section(history: StudyHistory) -> list[str]:
     rows = [f"| {escaped(stage)} | {seconds:.1f} |" for stage, seconds in means.items()]
     rows += [f"| all stages | {sum(means.values()):.1f} |"]
     reused = sum(trial.network_reused for trial in history.complete)
-    words = (
-        f"Mean over {_count(count, 'complete trial')}; {reused} of them reused a trained network:"
-    )
+    words = f"Mean over {counted(count, 'complete trial')}; {reused} reused a trained network:"
     return ["## Time", words, "\n".join(["| stage | s a trial |", "| --- | ---: |", *rows])]
 
 
 def _failed_section(history: StudyHistory) -> list[str]:
-    numbers: dict[str, list[str]] = defaultdict(list)
-    for trial in history.failed:
-        numbers[trial.reason].append(str(trial.number))
     lines = [
-        f"- trial{'s' if len(same) > 1 else ''} {', '.join(same)}: {escaped(reason)}"
-        for reason, same in numbers.items()
+        f"- {'trial' if len(same) == 1 else 'trials'} {', '.join(map(str, same))}: {escaped(reason)}"
+        for reason, same in failures(history)
     ]
     return ["## Failed", "\n".join(lines)] if lines else []
 
@@ -187,7 +181,3 @@ def _commands(history: StudyHistory, against: BaselineAnswer | None) -> str:
         f"jejunet-nas search {study}   # resume, with more trials\n"
         f"jejunet-nas report {study}{beside}   # this page\n```"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -3,8 +3,17 @@
 Units: per cent; times in ms a frame; ages in frames.
 """
 
+from collections import defaultdict
+
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words, source_words
+from jejunet_nas.records.words import (
+    escaped,
+    network_words,
+    one_line,
+    per_cent,
+    policy_words,
+    source_words,
+)
 from jejunet_nas.reporting.markdown_table import markdown_table
 from jejunet_nas.scoring.ranking import front_of
 
@@ -48,6 +57,14 @@ def temporal_markdown(history: StudyHistory) -> str:
         )
         rows.append(row)
     return markdown_table((*columns, "gate rank correlation"), rows)
+
+
+def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
+    """Return the reasons of failed trials with the numbers of their trials, most frequent first."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for trial in history.failed:
+        numbers[one_line(trial.reason)].append(trial.number)
+    return sorted(numbers.items(), key=lambda item: -len(item[1]))
 
 
 def class_notes(history: StudyHistory) -> str | None:

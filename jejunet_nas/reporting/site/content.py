@@ -4,7 +4,6 @@ Units: as in `cards`; hypervolume in mIoU x ms.
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ from jejunet_nas.reporting.site.charts import (
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
+from jejunet_nas.reporting.tables import failures
 from jejunet_nas.scoring.bootstrap import Interval, miou_interval
 from jejunet_nas.scoring.ranking import (
     best_feasible,
@@ -91,7 +91,7 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "seeds": beside.seeds,
         "no_pictures": beside.no_pictures,
         "baseline": _baseline(history, beside.baseline, asked),
-        "failures": _failures(history),
+        "failures": failures(history)[:MOST_REASONS],
         "refusals": _refusals(history),
         "charts": charts,
         "charts_there": {name: chart is not None for name, chart in charts.items()},
@@ -183,15 +183,6 @@ def training_steps(history: StudyHistory) -> str:
     """Return the training steps of a study's networks in words."""
     steps = sorted({trial.network.training.steps for trial in history.complete})
     return " or ".join(map(str, steps)) or "no"
-
-
-def _failures(history: StudyHistory) -> list[tuple[str, int, list[int]]]:
-    """Return (reason, count, numbers of its first trials), the most frequent first."""
-    counts = Counter(one_line(trial.reason) for trial in history.failed)
-    return [
-        (reason, count, [t.number for t in history.failed if one_line(t.reason) == reason][:5])
-        for reason, count in counts.most_common(MOST_REASONS)
-    ]
 
 
 def _refusals(history: StudyHistory) -> dict[str, Any] | None:
