@@ -167,7 +167,8 @@ def _time_section(history: StudyHistory) -> list[str]:
 
 def _failed_section(history: StudyHistory) -> list[str]:
     lines = [
-        f"- {'trial' if len(same) == 1 else 'trials'} {', '.join(map(str, same))}: {escaped(reason)}"
+        f"- {'trial' if len(same) == 1 else 'trials'} {', '.join(map(str, same))}: "
+        f"{escaped(reason)}"
         for reason, same in failures(history)
     ]
     return ["## Failed", "\n".join(lines)] if lines else []
