@@ -4,9 +4,9 @@ NETWORK_EXAMPLE = "0.5 x blocks 0-12 /16, 48 ch, thin /8, 256 px"
 POLICY_EXAMPLE = "key every 4, propagate, gate reuse < 0.05, refresh > 0.2"
 
 NOTATION = (
-    ("0.5 x", "depth multiplier: factor on the number of channels of MobileNetV2"),
+    ("0.5 x", "depth multiplier (factor on the channels of MobileNetV2)"),
     ("blocks 0-12", "blocks of MobileNetV2 that are kept"),
-    ("/16", "output stride: input size / size of the deepest feature map"),
+    ("/16", "output stride (input size / size of the deepest feature map)"),
     ("48 ch", "channels of the decoder"),
     ("thin /8", "kind of the detail branch, and output stride of the mask"),
     ("256 px", "input size; 224x160 px is width x height"),
