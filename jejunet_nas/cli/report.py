@@ -1,4 +1,4 @@
-"""The command `report`: a study's page and tables, or several studies beside each other."""
+"""The command `report`: the report of a study, or a comparison of several."""
 
 import webbrowser
 from pathlib import Path
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
 
 Studies = Annotated[
     list[str],
-    typer.Argument(metavar="STUDY...", help="A study's YAML file, or its name; more to compare."),
+    typer.Argument(metavar="STUDY...", help="Name or YAML file of a study; several are compared."),
 ]
 
 
 def report(
     studies: Studies,
-    baseline: Annotated[
-        str | None, typer.Option(help="A study that the front is held against.")
-    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="A study to compare the front with.")] = None,
     data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")
@@ -43,19 +41,19 @@ def report(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a study: one page to read, tables, summary and the front as a figure.
+    """Write the report of a study: HTML page, Markdown, tables, summary and chart of the front.
 
-    Of several studies, one page that compares them.
+    Several studies are compared on one page.
     """
     if baseline and len(studies) > 1:
         raise SettingError(
-            f"--baseline is {baseline} with {len(studies)} studies; allowed: one study. Name it "
-            "among the studies to compare."
+            f"--baseline is {baseline} with {len(studies)} studies; it needs exactly one. Name the "
+            "baseline among the studies to compare them all."
         )
 
     from jejunet_nas.study.rows import without_search_for_cycles
 
-    with without_search_for_cycles():  # among ten thousand trials it takes as long as all else
+    with without_search_for_cycles():  # with 10,000 trials it takes as long as all the rest
         if len(studies) > 1:
             page, history = _compare(studies, out, storage, as_json), None
         else:
@@ -94,7 +92,7 @@ def _report(
     show_front(history, console)
     say = sayer(console)
     if beside.no_pictures:
-        say(f"no pictures of masks: {beside.no_pictures}")
+        say(f"some pictures of masks are missing: {beside.no_pictures}")
     page = written.folder / "index.html"
     say(f"report: {page}")
     if as_json:

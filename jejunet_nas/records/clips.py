@@ -1,4 +1,4 @@
-"""Clips: frames of videos, the masks that are known of them, and the splits of a data set."""
+"""Clips: frames of videos, their known masks, and the splits of a data set."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ import numpy.typing as npt
 Frames = npt.NDArray[np.uint8]  # [time, height, width, 3], RGB
 Masks = npt.NDArray[np.uint8]  # [time, height, width], class indices
 
-IGNORE = 255  # a mask's value where nothing is known; it counts in no score and no loss
+IGNORE = 255  # value of unknown pixels in a mask; they count in no score and no loss
 
 
 class Pictures(Protocol):
-    """Pictures in the order of time: an array, or what makes them when they are asked for.
+    """Pictures in the order of time: an array, or an object that reads them on access.
 
     uint8 [time, height, width] or [time, height, width, 3]. An index gives one picture, a slice a
-    stack of them, both as arrays; one picture more than there are raises `IndexError`.
+    stack, both as arrays; an index past the end raises `IndexError`.
     """
 
     @property
@@ -37,13 +37,12 @@ class Pictures(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clip:
-    """Consecutive frames of one video, with the masks that are known.
+    """Consecutive frames of one video, with their known masks.
 
     frames: uint8 [time, height, width, 3], RGB. masks: uint8 [time, height, width] at the
-    annotation's own resolution, class indices, `IGNORE` where unknown. annotated: bool [time], true
-    where the mask was drawn. fps: frames a second of the camera. Frames and masks may be arrays, or
-    read or made on access: beyond `Pictures` nothing is promised, and a picture asked for twice may
-    be made twice.
+    annotation's resolution, class indices, `IGNORE` where unknown. annotated: bool [time], true for
+    annotated frames. fps: frames a second of the camera. Frames and masks may be arrays, or read on
+    access: only `Pictures` is promised, and each access may read a picture again.
     """
 
     name: str
@@ -64,13 +63,13 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DataSplit:
-    """The clips of one split of a data set, and what their masks' values mean."""
+    """The clips of one split of a data set, and its classes."""
 
     dataset: str
     split: Literal["train", "val"]
     class_names: tuple[str, ...]
     clips: tuple[Clip, ...]
-    fingerprint: str  # changes when a file of the split does
+    fingerprint: str  # changes with every file of the split
 
     @property
     def frame_count(self) -> int:

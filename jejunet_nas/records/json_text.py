@@ -10,7 +10,7 @@ _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    if kind not in _ADAPTERS:  # making one takes milliseconds
+    if kind not in _ADAPTERS:  # creating one takes milliseconds
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
 

@@ -1,4 +1,4 @@
-"""The nouns of scoring: what masks are worth, clip by clip and over all clips.
+"""Scores of masks, clip by clip and over all clips.
 
 Units: pixels; ages in frames, 0 on a keyframe; ratios in [0, 1].
 """
@@ -10,8 +10,8 @@ import dataclasses
 class ClipScore:
     """Pixels of one clip by class, over its annotated frames.
 
-    `annotated` counts the pixels whose annotation is the class, `union` those that are of the class
-    in the annotation or the mask, `intersection` those in both.
+    annotated: pixels whose annotation is the class. union: pixels of the class in the annotation or
+    the mask; intersection: in both.
     """
 
     name: str
@@ -23,7 +23,7 @@ class ClipScore:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How right the masks of all validation clips are."""
+    """The mIoU of all validation clips."""
 
     miou: float
     class_iou: tuple[float | None, ...]  # None: no annotation holds the class
@@ -32,12 +32,12 @@ class Score:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClipTemporal:
-    """How the masks of one clip behave over time.
+    """Scores over time of one clip.
 
     region (J) and boundary (F): one value a scored class, the mean over the clip's annotated
     frames; None where no annotation of the clip holds the class. changed_px: of the `steady_px`
     pixels whose annotation stays the same from one annotated frame to the next, those whose label
-    in the mask changes. frames: all of them, annotated or not: each has an age.
+    in the mask changes. frames: all frames, annotated or not.
     """
 
     name: str
@@ -52,11 +52,11 @@ class ClipTemporal:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalScore:
-    """How the masks of all validation clips behave over time.
+    """Scores over time of all validation clips.
 
-    consistency: share of the pixels with a steady annotation whose label in the mask stays too;
-    None where no pixel is annotated alike in two frames. region (J), boundary (F): None where no
-    scored class is annotated. longest_stale_frames: the longest run of frames without a keyframe.
+    consistency: share of the pixels with a steady annotation whose label in the mask is steady;
+    None where no pixel has the same annotation in two frames. region (J), boundary (F): None where
+    no scored class is annotated. longest_stale_frames: the longest run without a keyframe.
     """
 
     consistency: float | None

@@ -1,4 +1,4 @@
-"""Trials: how each of a study ended, and the study's history as all of them."""
+"""Trials: the results of a study's trials, and its history as all of them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from jejunet_nas.space.architecture import Architecture
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What is known about one architecture in the end.
+    """The result of one architecture.
 
-    walks: the paths of the validation clips, from which any graphs' latencies make a stream's.
-    predicted: the stream's latency before anything was measured; measured: on the phone, once it
-    was, as `measured_graphs` make it.
+    walks: the paths of the validation clips; with latencies of graphs they give that of the stream.
+    predicted: the stream's latency before a measurement; measured: from `measured_graphs`, None
+    until the phone has measured them.
     """
 
     number: int
@@ -35,16 +35,16 @@ class TrialResult:
     measured: StreamLatency | None = None
     measured_graphs: PathLatencies | None = None
     stage_s: dict[str, float]
-    network_reused: bool  # its network was found trained
+    network_reused: bool  # its trained network existed already
 
     @property
     def latency(self) -> StreamLatency:
-        """What the trial is ranked by: measured where it was, predicted where it was not."""
+        """The latency that ranks the trial: measured if available, else predicted."""
         return self.measured or self.predicted
 
     @property
     def graph_latencies(self) -> PathLatencies:
-        """What `latency` is made of: of each graph, from the same source."""
+        """The latency of each graph that `latency` is computed from."""
         return self.measured_graphs or self.network.latencies
 
     @property
@@ -55,7 +55,7 @@ class TrialResult:
 
     @property
     def network_id(self) -> str:
-        """The name of the network under which its files are kept."""
+        """The id of the network, which names its folder."""
         return self.network.network_id
 
     @property
@@ -75,26 +75,26 @@ class RefusedTrial:
 
     number: int
     architecture: Architecture
-    mean_ms: float  # the least it can take a frame
+    mean_ms: float  # lower bound
     source: LatencySource
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTrial:
-    """A trial that broke, with the reason."""
+    """A trial that failed, with the reason."""
 
     number: int
-    architecture: Architecture | None  # None: it broke before one was drawn
+    architecture: Architecture | None  # None: it failed before one was sampled
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyHistory:
-    """All that a study has found so far, trials in the order of their numbers.
+    """All trials of a study so far, in the order of their numbers.
 
-    spent_s: the working seconds of each trial that ended, refused and failed ones too, by its
-    number; empty where nobody noted them.
+    spent_s: working seconds of each ended trial by its number, refused and failed trials included;
+    empty where unknown.
     """
 
     study: str
@@ -107,11 +107,11 @@ class StudyHistory:
     complete: tuple[TrialResult, ...]
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
-    duplicates: int  # draws of an architecture that was known already
-    phone: str | None = None  # on which trials were measured; None: none was
+    duplicates: int  # samples of a known architecture
+    phone: str | None = None  # that measured trials; None before a measurement
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     def __hash__(self) -> int:
-        """Return a hash that costs nothing with thousands of trials: what is found out is kept."""
+        """Return a hash that is cheap for thousands of trials, for caches."""
         counts = len(self.complete), len(self.refused), len(self.failed)
         return hash((self.study, *counts, self.duplicates, self.target_fps))

@@ -1,9 +1,8 @@
-"""Architectures and their latency in the few words that fit a table's cell or a chart's axis.
+"""Words: architectures, latencies and shares in short notation, for tables, charts and sentences.
 
-Everything else of reporting writes with these words, so that a table, a chart and a sentence call
-one thing by one name. Also here: a text of somebody else's made safe inside Markdown.
+Also texts from outside, such as names, made safe for one line and for Markdown.
 
-Units: pictures are named width x height, as cameras are.
+Units: picture sizes are width x height.
 """
 
 import re
@@ -28,6 +27,11 @@ def per_cent(share: float | None, digits: int = 1) -> str:
 def points(difference: float, digits: int = 1) -> str:
     """Return a difference of two shares in percentage points with its sign, say `+0.6`."""
     return f"{100 * difference:+.{digits}f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return, say, `1 thread` or `3 threads`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def network_words(network: Network) -> str:
@@ -70,19 +74,18 @@ def architecture_words(architecture: Architecture) -> str:
 
 
 def latency_words(history: StudyHistory) -> str:
-    """Return where the latencies come from, say `predicted for Pixel 2, 1 thread`.
+    """Return the source of the latencies, say `predicted for Pixel 2, 1 thread`.
 
-    A study whose latencies have several sources is named by the one that it asked for, if any of
-    its trials has it.
+    Of several sources, the one that the study asked for comes first, if a trial has it.
     """
     counts = Counter(trial.latency.source for trial in history.complete)
     source = history.latency_source
     if counts and not counts[source]:
         source = counts.most_common(1)[0][0]
-    threads = f"{history.threads} thread{'' if history.threads == 1 else 's'}"
-    words = [f"{_SOURCES[source]} {one_line(_where(history, source))}", threads]
+    where = history.phone or history.device if source == "measured" else history.device
+    words = [f"{_SOURCES[source]} {one_line(where)}", counted(history.threads, "thread")]
     if source == "host":
-        words.append("not a phone's")
+        words.append("not a phone")
     del counts[source]
     for other, count in counts.items():
         where = f" on {one_line(history.phone)}" if other == "measured" and history.phone else ""
@@ -91,17 +94,13 @@ def latency_words(history: StudyHistory) -> str:
 
 
 def source_words(trial: TrialResult) -> str:
-    """Return how a trial's latency is known: `measured, 1.05 of predicted, unstable`."""
+    """Return the source of a trial's latency, say `measured, 1.05 of predicted, unstable`."""
     words: list[str] = [trial.latency.source]
     if trial.measured is not None:
         words.append(f"{trial.measured.mean_ms / trial.predicted.mean_ms:.2f} of predicted")
     if trial.latency.doubts:
         words.append("unstable")
     return ", ".join(words)
-
-
-def _where(history: StudyHistory, source: LatencySource) -> str:
-    return history.phone or history.device if source == "measured" else history.device
 
 
 def one_line(text: str) -> str:
@@ -111,5 +110,5 @@ def one_line(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return `text` on one line, so that Markdown shows it as it is."""
+    """Return `text` on one line, escaped for Markdown."""
     return _MARKDOWN.sub(lambda found: f"\\{found.group()}", one_line(text))

@@ -1,1 +1,1 @@
-"""What people see of a study: tables and figures."""
+"""Reports of a study: tables, Markdown and the HTML page."""

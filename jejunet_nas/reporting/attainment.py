@@ -1,11 +1,9 @@
-"""Attainment: what studies reach within each latency, one beside the other.
+"""Attainment: studies compared by the best mIoU that each reaches within each latency.
 
-What a study attains within a latency is the best mIoU of its trials that take no longer: stairs
-that rise to the right. Several studies are held against one reference point: mIoU 0 in the frame's
-time of the slowest target among them, so that no trial which any of them was made for is left out.
-A study with a stricter target did not look for slower trials; its stairs go on level from there.
-
-The first study is what the others are held against.
+Within a latency a study attains the best mIoU of its trials that take no longer: stairs that rise
+to the right. All studies share one reference point: mIoU 0 at the deadline of the lowest target
+rate, so that no study loses trials that met its target. The stairs of a study with a stricter
+target continue level up to there. The other studies are compared with the first.
 
 Units: mIoU in [0, 1]; ms a frame; hypervolume in mIoU x ms; shares of the latency range in [0, 1].
 """
@@ -19,17 +17,16 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.bootstrap import Difference, miou_difference
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
-from jejunet_nas.scoring.ranking import deadline_ms
+from jejunet_nas.scoring.ranking import deadline_ms, point_of
 
 Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
 
-_NOTHING = -1.0  # less than any mIoU
 _ROUND_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attained:
-    """What each study attains within one latency; None where none of its trials is as fast."""
+    """The best mIoU of each study within one latency; None where all its trials are slower."""
 
     mean_ms: float
     mious: tuple[float | None, ...]
@@ -37,12 +34,11 @@ class Attained:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """One study against the first one.
+    """One study compared with the first.
 
-    ahead, behind: shares of the latency range in which it attains more, or less; what is left they
-    share. mean_miou: how much more on average where both attain anything; None where that is
-    nowhere. best: the difference between the best trials of both; None where one has none, or they
-    were not scored on the same clips.
+    ahead, behind: shares of the latency range with a higher and with a lower mIoU. mean_miou: the
+    mean difference where both have trials; None where they have none in common. best: the
+    difference between the best trials; None where one is missing or the scored clips differ.
     """
 
     study: str
@@ -54,7 +50,7 @@ class Lead:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Several studies within one reference point; tuples hold one item a study, in their order.
+    """Several studies with one reference point; tuples have one item a study, in their order.
 
     range_ms: from the fastest trial of all to the reference. best: the number of the best trial
     within the reference. leads: one for each study but the first.
@@ -70,34 +66,31 @@ class Comparison:
     leads: tuple[Lead, ...]
 
 
-def staircase(history: StudyHistory, *, within_ms: float | None = None) -> list[Step]:
-    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first.
-
-    Trials that take longer than `within_ms` are left out; by default, those over the target.
-    """
-    trials = _within(history, deadline_ms(history) if within_ms is None else within_ms)
-    points = [(trial.score.miou, trial.latency.mean_ms) for trial in trials]
+def staircase(history: StudyHistory, within_ms: float) -> list[Step]:
+    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first."""
+    points = [point_of(trial) for trial in history.complete]
+    points = [point for point in points if point[1] <= within_ms]
     return [(points[i][1], points[i][0]) for i in reversed(pareto_front(points))]
 
 
 def attained(steps: Sequence[Step], mean_ms: float) -> float | None:
-    """Return the best mIoU within a latency, None where all steps are slower."""
+    """Return the best mIoU within a latency; None where all steps are slower."""
     place = bisect.bisect_right(steps, mean_ms, key=lambda step: step[0])
     return steps[place - 1][1] if place else None
 
 
 def compare(histories: Sequence[StudyHistory]) -> Comparison:
-    """Return what each study reaches, and how the others stand to the first one.
+    """Return the comparison of studies with the first.
 
-    Raises `SettingError` where they are not to be compared (see `require_comparable`).
+    Raises `SettingError` where they cannot be compared (see `require_comparable`).
     """
     require_comparable(histories)
     reference = reference_point(min(history.target_fps for history in histories))
-    stairs = [staircase(history, within_ms=reference[1]) for history in histories]
+    stairs = [staircase(history, reference[1]) for history in histories]
+    bests = [_best(history, steps) for history, steps in zip(histories, stairs, strict=True)]
     start = min((steps[0][0] for steps in stairs if steps), default=reference[1])
-    bests = [_best(history, reference[1]) for history in histories]
-    targets = {deadline_ms(history) for history in histories}
-    round_ms = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
+    latencies = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
+    latencies |= {deadline_ms(history) for history in histories}
     return Comparison(
         studies=tuple(history.study for history in histories),
         reference=reference,
@@ -109,26 +102,26 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
         best=tuple(trial.number if trial else None for trial in bests),
         within=tuple(
             Attained(mean_ms=ms, mious=tuple(attained(steps, ms) for steps in stairs))
-            for ms in sorted(round_ms | targets)
+            for ms in sorted(latencies)
         ),
         leads=tuple(
-            _lead(history.study, steps, stairs[0], (start, reference[1]), (best, bests[0]))
+            _lead(history.study, (steps, stairs[0]), (start, reference[1]), (best, bests[0]))
             for history, steps, best in list(zip(histories, stairs, bests, strict=True))[1:]
         ),
     )
 
 
 def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = True) -> None:
-    """Raise `SettingError` where studies are of other data or their latencies of other devices.
+    """Raise `SettingError` where data sets or devices of studies differ.
 
-    one_source: whether latencies must be known in one way too, predicted or measured.
+    one_source: whether the latency sources must be the same too.
     """
     first = histories[0]
     asked: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
         "data set": (lambda h: h.dataset, "Compare studies of one data set."),
         "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
         "device": (lambda h: h.device, "Search both for one device."),
-        "number of threads": (lambda h: h.threads, "Search both with as many threads."),
+        "number of threads": (lambda h: h.threads, "Search both with the same number of threads."),
     }
     if one_source:
         asked |= {
@@ -140,7 +133,7 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
             if read(first) != read(other):
                 raise SettingError(
                     f"the {name} of {other.study} is {read(other)}, and of {first.study} "
-                    f"{read(first)}; allowed: the same. {fix}"
+                    f"{read(first)}; both must be the same. {fix}"
                 )
 
 
@@ -149,37 +142,31 @@ def _source(history: StudyHistory) -> str:
     return " and ".join(sorted(sources or {history.latency_source}))
 
 
-def _within(history: StudyHistory, mean_ms: float) -> list[TrialResult]:
-    return [trial for trial in history.complete if trial.latency.mean_ms <= mean_ms]
-
-
-def _best(history: StudyHistory, mean_ms: float) -> TrialResult | None:
-    trials = _within(history, mean_ms)
-    return max(trials, key=lambda t: (t.score.miou, -t.latency.mean_ms), default=None)
+def _best(history: StudyHistory, steps: Sequence[Step]) -> TrialResult | None:
+    """Return the trial of the last step."""
+    return next((t for t in history.complete if steps and point_of(t) == steps[-1][::-1]), None)
 
 
 def _lead(
     study: str,
-    steps: Sequence[Step],
-    first: Sequence[Step],
+    stairs: tuple[Sequence[Step], Sequence[Step]],
     range_ms: tuple[float, float],
     best: tuple[TrialResult | None, TrialResult | None],
 ) -> Lead:
-    """Return how a study's stairs lie to those of the first, between each two of their corners."""
-    corners = sorted({*range_ms, *(ms for ms, _ in (*steps, *first))})
+    """Return the comparison of a study's stairs with the first's, between each two corners."""
+    corners = sorted({*range_ms, *(ms for steps in stairs for ms, _ in steps)})
     ahead = behind = both = area = 0.0
     for left, right in itertools.pairwise(corners):
-        mine, theirs, width = attained(steps, left), attained(first, left), right - left
+        mine, theirs = (attained(steps, left) for steps in stairs)
+        width = (right - left) / (range_ms[1] - range_ms[0])
         if mine is not None and theirs is not None:
             both, area = both + width, area + width * (mine - theirs)
-        more = _NOTHING if mine is None else mine
-        less = _NOTHING if theirs is None else theirs
+        more, less = (-1.0 if miou is None else miou for miou in (mine, theirs))
         ahead, behind = ahead + width * (more > less), behind + width * (more < less)
-    whole = range_ms[1] - range_ms[0]
     return Lead(
         study=study,
-        ahead=ahead / whole if whole else 0.0,
-        behind=behind / whole if whole else 0.0,
+        ahead=ahead,
+        behind=behind,
         mean_miou=area / both if both else None,
         best=_difference(*best),
     )
@@ -190,5 +177,5 @@ def _difference(mine: TrialResult | None, theirs: TrialResult | None) -> Differe
         return None
     try:
         return miou_difference(mine.score.clips, theirs.score.clips)
-    except SettingError:  # other clips: what differs is not the networks alone
+    except SettingError:  # not scored on the same clips
         return None

@@ -1,12 +1,11 @@
-"""Baseline: is a study's front at least as good as a design that was there before, and how surely.
+"""Baseline: a study's front compared with a reference design.
 
-A baseline is a study of its own, such as `davis_seed_baseline`: the design at several resolutions,
-trained with the same steps on the same data. Each of its complete trials is asked about, whether or
-not it meets a target; of the study, the front at its target answers.
+A baseline is a study too, such as `davis_seed_baseline`: the design at several resolutions, trained
+with the same steps on the same data. Each of its complete trials is compared with the front of the
+study at its target, whether or not the baseline trial meets a target.
 
-Differences are paired over the clips that both were scored on, with a bootstrap interval over clips
-(`scoring.bootstrap`). What another training seed would change is not in it, nor that the front is
-the best of many trials on the same clips.
+Differences are tested with a paired bootstrap over clips (`scoring.bootstrap`). The intervals do
+not account for other training seeds, nor for the selection bias of the front.
 
 Units: mIoU in [0, 1], in per cent and points within sentences; ms a frame; frames a second.
 """
@@ -16,7 +15,7 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, per_cent
+from jejunet_nas.records.words import latency_words, per_cent, points
 from jejunet_nas.reporting.attainment import require_comparable
 from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import front_of
@@ -24,7 +23,7 @@ from jejunet_nas.scoring.ranking import front_of
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What one trial reaches. interval: of its mIoU; None where there is one clip only."""
+    """The figures of one trial. interval: of its mIoU; None where there is only one clip."""
 
     trial: int
     name: str  # its input, such as `256 px`
@@ -37,11 +36,11 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """One baseline trial, and how the front stands to it.
+    """The front compared with one baseline trial.
 
-    best: by how much the front's best mIoU is above it. as_good: the fastest front trial whose mIoU
-    is at least its own; surely: the fastest that is better by the whole interval. None where no
-    front trial is.
+    best: the front's best mIoU minus the baseline's. as_good: the fastest front trial with at least
+    the baseline's mIoU; surely: the fastest with a significant gain. None where there is no such
+    trial.
     """
 
     baseline: Standing
@@ -52,25 +51,24 @@ class Against:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineAnswer:
-    """How a front stands to each trial of a baseline, the baseline's fastest first.
+    """The front compared with each trial of a baseline, the baseline's fastest first.
 
-    best: the front's best mIoU; None where nothing meets the target.
+    best: the front's best mIoU; None where no trial meets the target.
     """
 
     study: str
     baseline: str
     target_fps: float
-    latency: str  # where latencies come from, in words
+    latency: str  # its source in words
     best: Standing | None
     against: tuple[Against, ...]
 
 
-@functools.lru_cache(maxsize=2)  # page, tables and summary ask for the same one
+@functools.lru_cache(maxsize=2)  # page, tables and summary use the same one
 def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
-    """Return how the front of `history` stands to every complete trial of `baseline`.
+    """Return the comparison of the front of `history` with every complete trial of `baseline`.
 
-    Raises `SettingError` where data or device differ, or the clips that were scored. Latencies may
-    be known in different ways: each says in which.
+    Raises `SettingError` where data, device or scored clips differ. Latency sources may differ.
     """
     require_comparable([history, baseline], one_source=False)
     front = front_of(history)
@@ -88,7 +86,7 @@ def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
 def _against(trial: TrialResult, front: Sequence[TrialResult]) -> Against:
     fastest_first = sorted(front, key=lambda each: each.latency.mean_ms)
     as_good = (each for each in fastest_first if each.score.miou >= trial.score.miou)
-    surely = (each for each in fastest_first if _difference(each, trial).is_surely_positive)
+    surely = (each for each in fastest_first if _difference(each, trial).is_significant_gain)
     return Against(
         baseline=_standing(trial),
         best=_difference(front[0], trial) if front else None,
@@ -121,59 +119,71 @@ def _standing(trial: TrialResult) -> Standing:
 
 
 CAVEAT = (
-    "Differences are paired over the validation clips; the interval holds 95 of 100 redraws of "
-    "them. Another training seed is not in it, nor that the front was picked on these clips."
+    "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
+    "intervals). The front was picked on the same clips: this selection bias favours the front, "
+    "and the intervals do not account for it, nor for other training seeds."
 )
 
 
 def sentences(answer: BaselineAnswer) -> list[str]:
-    """Return the answer in plain English: the front's best, then one line a baseline trial."""
+    """Return the comparison in words: the front's best, then one line a baseline trial."""
     target = f"{answer.target_fps:g} fps"
     if answer.best is None:
-        return [f"No trial of {answer.study} meets {target}: nothing stands against the baseline."]
+        return [f"No trial of {answer.study} meets {target}, so there is nothing to compare."]
     first = f"At {target} ({answer.latency}), the best of {answer.study} is {_words(answer.best)}."
     if not answer.against:
         return [first, f"{answer.baseline} has no complete trial yet."]
     return [first, *map(_sentence, answer.against)]
 
 
+def difference_words(difference: Difference) -> str:
+    """Return, say, `+0.6 points, not significant (95 %: -1.8 to +2.7)`."""
+    amount = f"{points(difference.miou)} points"
+    if difference.interval is None:
+        return f"{amount} (one clip gives no confidence interval)"
+    low, high = points(difference.interval.low), points(difference.interval.high)
+    verdict = "significant" if difference.is_significant else "not significant"
+    return f"{amount}, {verdict} (95 %: {low} to {high})"
+
+
 def _sentence(against: Against) -> str:
     assert against.best is not None, "the front has a best trial"
-    words = [
-        f"The baseline at {against.baseline.name} is {_words(against.baseline)}: "
-        f"the front's best is {_verdict(against.best)}."
-    ]
     as_good, surely = against.as_good, against.surely
-    if as_good:
-        words.append(
-            f"The fastest front trial at least as good is {as_good.trial}, with "
-            f"{per_cent(as_good.miou)} % in {as_good.mean_ms:.1f} ms ({as_good.source})"
-            f"{_times_as_fast(as_good, against.baseline)}."
-        )
-    if surely and as_good and surely.trial == as_good.trial:
-        words.append("It is surely better.")
-    elif surely:
-        words.append(
-            f"The fastest that is surely better is {surely.trial}, with "
-            f"{per_cent(surely.miou)} % in {surely.mean_ms:.1f} ms ({surely.source})."
-        )
-    elif as_good:
-        words.append("None is surely better.")
+    words = [
+        f"Baseline at {against.baseline.name}: {_words(against.baseline)}.",
+        f"The best of the front differs by {difference_words(against.best)}.",
+    ]
+    if as_good is None:
+        return " ".join([*words, "No front trial reaches this mIoU."])
+    words.append(
+        f"The fastest front trial with at least this mIoU is {_short(as_good)}"
+        f"{_times_as_fast(as_good, against.baseline)}."
+    )
+    if surely is None:
+        words.append("No front trial has a significant gain.")
+    elif surely.trial == as_good.trial:
+        words.append("Its gain is significant.")
     else:
-        words.append("No front trial is as good.")
+        words.append(f"The fastest with a significant gain is {_short(surely)}.")
     return " ".join(words)
 
 
 def _times_as_fast(ours: Standing, theirs: Standing) -> str:
-    """Return how much faster ours is, where both latencies are known in one way."""
+    """Return the ratio of the latencies in words; empty where their sources differ."""
     if ours.source != theirs.source or not ours.mean_ms:
         return ""
     times = theirs.mean_ms / ours.mean_ms
     return f", {times:.1f} times as fast" if times >= 1 else f", {1 / times:.1f} times as slow"
 
 
+def _short(standing: Standing) -> str:
+    return (
+        f"trial {standing.trial} ({per_cent(standing.miou)} % in {standing.mean_ms:.1f} ms, "
+        f"{standing.source})"
+    )
+
+
 def _words(standing: Standing) -> str:
-    """Return, say, `trial 12 with 76.1 % mIoU (70.2 to 81.5) in 38.2 ms a frame, 26.2 fps`."""
     interval = ""
     if standing.interval:
         low, high = standing.interval.low, standing.interval.high
@@ -182,18 +192,3 @@ def _words(standing: Standing) -> str:
         f"trial {standing.trial} with {per_cent(standing.miou)} % mIoU{interval} in "
         f"{standing.mean_ms:.1f} ms a frame, {standing.sustained_fps:.1f} fps ({standing.source})"
     )
-
-
-def _verdict(difference: Difference) -> str:
-    """Return whether a difference is one, either way, with its figures."""
-    points = 100 * difference.miou
-    amount = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} it"
-    if difference.interval is None:
-        return f"{amount}, and how surely one clip cannot tell"
-    low, high = 100 * difference.interval.low, 100 * difference.interval.high
-    span = f"{low:+.1f} to {high:+.1f}"
-    if difference.is_surely_positive:
-        return f"better, {amount} ({span})"
-    if difference.is_surely_negative:
-        return f"not as good, {amount} ({span})"
-    return f"{amount}, which cannot be told from none ({span})"

@@ -1,50 +1,53 @@
-"""Tables: the front and all trials of a study, for programs, spreadsheets and people.
+"""Tables: the front of a study as Markdown.
 
-A trial is feasible where its mean latency is within the time of a frame at the target; the front is
-the unbeaten among the feasible. All tables are drawn from one `StudyHistory` and nothing else.
-
-Units: mIoU and shares of frames in [0, 1] (per cent in `_pct` and in Markdown); times in ms a
-frame, stages in s; hypervolume in mIoU x ms.
+Units: per cent; times in ms a frame; ages in frames.
 """
 
-from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words, source_words
-from jejunet_nas.scoring.ranking import front_of
+from collections import defaultdict
 
-# A table with a failed trial has holes, which pandas' own whole numbers cannot hold.
+from jejunet_nas.records import StudyHistory
+from jejunet_nas.records.words import (
+    escaped,
+    network_words,
+    one_line,
+    per_cent,
+    policy_words,
+    source_words,
+)
+from jejunet_nas.reporting.markdown_table import markdown_table
+from jejunet_nas.scoring.ranking import front_of
 
 
 def front_markdown(history: StudyHistory) -> str:
     """Return the front as a Markdown table for a README, best mIoU first."""
-    header = "| trial | mIoU % | ms a frame | sustained fps | worst ms | dropped % | network "
-    lines = [f"{header}| policy | latency |", "|" + " ---: |" * 6 + " --- |" * 3]
-    for trial in front_of(history):
-        latency = trial.latency
-        cells = (
+    columns = ("trial", "mIoU %", "ms a frame", "sustained fps", "worst ms", "dropped %")
+    rows = (
+        (
             f"{trial.number}",
             per_cent(trial.score.miou),
-            f"{latency.mean_ms:.1f}",
-            f"{latency.sustained_fps:.1f}",
-            f"{latency.worst_ms:.1f}",
-            per_cent(latency.dropped_frames),
+            f"{trial.latency.mean_ms:.1f}",
+            f"{trial.latency.sustained_fps:.1f}",
+            f"{trial.latency.worst_ms:.1f}",
+            per_cent(trial.latency.dropped_frames),
             escaped(network_words(trial.architecture.network)),
             escaped(policy_words(trial.architecture.policy)),
             source_words(trial),
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        for trial in front_of(history)
+    )
+    return markdown_table((*columns, "network", "policy", "latency"), rows, left=3)
 
 
 def temporal_markdown(history: StudyHistory) -> str:
-    """Return how the front's masks behave over time as a Markdown table, best mIoU first.
+    """Return the scores over time of the front as a Markdown table, best mIoU first.
 
-    The gate's figures are those of the trial's network, whether or not its policy asks the gate.
+    The gate's figures are those of the network, whether or not the policy uses the gate.
     """
-    header = "| trial | consistent % | J % | F % | mean age | longest stale | gate error "
-    lines = [f"{header}| gate rank correlation |", "|" + " ---: |" * 8]
+    columns = ("trial", "consistent %", "J %", "F %", "mean age", "longest stale", "gate error")
+    rows = []
     for trial in front_of(history):
         temporal, gate = trial.temporal, trial.network.gate
-        cells = (
+        row = (
             f"{trial.number}",
             *map(per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
             f"{temporal.mean_age_frames:.1f}",
@@ -52,12 +55,20 @@ def temporal_markdown(history: StudyHistory) -> str:
             "-" if gate.mean_error is None else f"{gate.mean_error:.3f}",
             "-" if gate.rank_correlation is None else f"{gate.rank_correlation:.2f}",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(row)
+    return markdown_table((*columns, "gate rank correlation"), rows)
+
+
+def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
+    """Return the reasons of failed trials with the numbers of their trials, most frequent first."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for trial in history.failed:
+        numbers[one_line(trial.reason)].append(trial.number)
+    return sorted(numbers.items(), key=lambda item: -len(item[1]))
 
 
 def class_notes(history: StudyHistory) -> str | None:
-    """Return one line that names the classes without one pixel in the val split, or None."""
+    """Return a sentence on the classes without a pixel in the val split; None if there is none."""
     absent = [
         name
         for index, name in enumerate(history.class_names)
@@ -66,4 +77,4 @@ def class_notes(history: StudyHistory) -> str | None:
     if not absent:
         return None
     names = ", ".join(map(escaped, absent))
-    return f"Never annotated in the val split, so left out of the mean: {names}."
+    return f"Classes without annotation in the val split are left out of the mean: {names}."

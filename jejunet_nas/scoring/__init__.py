@@ -1,1 +1,1 @@
-"""What masks are worth: mIoU, and the Pareto front of mIoU and latency."""
+"""Scores of masks, and the Pareto front of mIoU and latency."""

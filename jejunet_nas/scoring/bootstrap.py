@@ -1,13 +1,13 @@
-"""Bootstrap: how far a mIoU would move, had the val split held other clips of the same kind.
+"""Bootstrap: confidence intervals of a mIoU, and of a difference of two, over clips.
 
-Clips are drawn again with replacement, all pixels of a clip together, since the frames of one clip
-are alike: what is unsure is which clips there are. Of two networks on the same clips the difference
-is taken draw by draw, so that clips which are hard for both do not count as doubt.
+Clips are resampled with replacement, all pixels of a clip together, since the frames of a clip are
+alike. Two networks on the same clips are compared by a paired bootstrap: the difference is taken
+draw by draw, so that clips that are hard for both do not widen the interval.
 
-Few clips make percentile intervals too narrow; they are taken further out here, as far as Student's
-t is from the normal (the expanded percentile interval of Hesterberg, "What Teachers Should Know
-about the Bootstrap", The American Statistician, 2015). Weights, seeds and labels stay as they are:
-none of their doubt is in an interval.
+Percentile intervals of few clips are too narrow. They are widened by the ratio of Student's t to
+the normal (the expanded percentile interval of Hesterberg, "What Teachers Should Know about the
+Bootstrap", The American Statistician, 2015). The intervals do not account for weights, seeds and
+labels.
 
 Units: mIoU in [0, 1]; differences in the same unit.
 """
@@ -39,34 +39,35 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How much mIoU one network has over another on the same clips.
+    """The mIoU of one network minus that of another on the same clips.
 
-    interval: None where there is one clip only, which says nothing of others.
+    interval: None where there is only one clip.
     """
 
     miou: float
     interval: Interval | None
 
     @property
-    def is_surely_positive(self) -> bool:
-        """Whether the whole interval lies above 0."""
+    def is_significant_gain(self) -> bool:
+        """Whether the whole interval is above 0."""
         return self.interval is not None and self.interval.low > 0
 
     @property
-    def is_surely_negative(self) -> bool:
-        """Whether the whole interval lies below 0."""
-        return self.interval is not None and self.interval.high < 0
+    def is_significant(self) -> bool:
+        """Whether 0 is outside the interval."""
+        return self.is_significant_gain or (self.interval is not None and self.interval.high < 0)
 
 
 def miou_interval(
     clips: Sequence[ClipScore], *, draws: int = 2000, seed: int = 0, share: float = 0.95
 ) -> Interval | None:
-    """Return where the mIoU of `clips` lies in `share` of the draws; None of fewer than two clips.
+    """Return the confidence interval of the mIoU of `clips`; None for fewer than two clips.
 
     A class that no annotation of a draw holds is left out of its mean, as `combine` does; a draw
-    that is not annotated at all does not count. Raises `DataError` where no clip is annotated.
+    without annotation does not count. share: the confidence level. Raises `DataError` where no clip
+    is annotated.
     """
-    combine(clips)  # says what is wrong where nothing is annotated
+    combine(clips)  # raises where no clip is annotated
     if len(clips) < 2:
         return None
     return _interval(_mious(clips, _weights(len(clips), draws, seed)), len(clips), share)
@@ -80,7 +81,7 @@ def miou_difference(
     seed: int = 0,
     share: float = 0.95,
 ) -> Difference:
-    """Return by how much the mIoU of `ours` is above that of `theirs`, paired clip by clip.
+    """Return the mIoU of `ours` minus that of `theirs`, paired clip by clip.
 
     Clips are paired by their names. Raises `SettingError` where names or annotated pixels differ,
     `DataError` where no clip is annotated.
@@ -95,21 +96,20 @@ def miou_difference(
 
 
 def _paired(ours: Sequence[ClipScore], theirs: Sequence[ClipScore]) -> list[ClipScore]:
-    """Return `theirs` in the order of `ours`."""
     by_name = {clip.name: clip for clip in theirs}
     names = [clip.name for clip in ours]
     if len(theirs) != len(ours) or {*names} != by_name.keys():
         raise SettingError(
-            f"the clips are {_named(names)} and {_named([*by_name])}; allowed: the same clips in "
-            "both. Score both on one val split."
+            f"the clips are {_named(names)} and {_named([*by_name])}; both studies need the same "
+            "clips. Score both on one val split."
         )
     paired = [by_name[name] for name in names]
     for one, other in zip(ours, paired, strict=True):
         if one.annotated != other.annotated:
             raise SettingError(
                 f"clip {one.name} has {sum(one.annotated)} annotated pixels and "
-                f"{sum(other.annotated)}; allowed: the same annotations in both, class by class. "
-                "Score both on one val split."
+                f"{sum(other.annotated)}; both studies need the same annotations. Score both "
+                "on one val split."
             )
     return paired
 
@@ -120,13 +120,13 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _weights(clips: int, draws: int, seed: int) -> Figures:
-    """Return how often each draw holds each clip, [draws, clips]."""
+    """Return the number of times that each draw holds each clip, [draws, clips]."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(clips, np.full(clips, 1 / clips), size=draws).astype(np.float64)
 
 
 def _mious(clips: Sequence[ClipScore], weights: Figures) -> Figures:
-    """Return the mIoU of each draw, [draws]; NaN where a draw is not annotated at all.
+    """Return the mIoU of each draw, [draws]; NaN for a draw without annotation.
 
     Sums of pixels stay below 2^53, so that floats add them exactly.
     """

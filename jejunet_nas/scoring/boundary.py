@@ -1,13 +1,10 @@
-"""Boundary: how right one frame's objects are, by their region and by their outline.
+"""Boundary: J (region) and F (boundary) of one frame, as in the DAVIS benchmark.
 
-J and F of the DAVIS benchmark (Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for
-Video Object Segmentation", CVPR 2016), for the classes of a mask: J is the IoU of a class's pixels;
-F weighs the share of the mask's outline that lies near the annotation's (precision) against the
-share of the annotation's that lies near the mask's (recall). A broken edge costs little J and much
-F.
+J is the IoU of a class's pixels. F combines precision, the share of the mask's outline that is near
+the annotation's, and recall, the share of the annotation's that is near the mask's (Perazzi et al.,
+"A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016).
 
-Eight classes are compared at once, one in each bit of a byte, since nearly all of the work is done
-bit by bit: eight take little longer than one.
+Eight classes are compared together, one in each bit of a byte: eight take little longer than one.
 
 Units: pixels; J, F, precision and recall in [0, 1].
 """
@@ -30,7 +27,7 @@ _CLASSES_A_BYTE = 8
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FrameAccuracy:
-    """How right one annotated frame is, one value a scored class.
+    """J and F of one annotated frame, one value a scored class.
 
     region (J) and boundary (F) are None where the class is in neither the annotation nor the mask.
     annotated: whether the annotation holds the class.
@@ -47,14 +44,12 @@ def region_and_boundary(
     """Return J and F of each of `classes` in one frame.
 
     annotation, mask: uint8 [height, width]. Pixels annotated as `IGNORE` belong to no class in
-    either map, as DAVIS' void pixels do: what the mask shows there does not count, and an object
-    that reaches them ends there in both maps.
+    either map, as DAVIS' void pixels.
 
-    Two things are as DAVIS has them and may surprise. Outlines are compared, not areas: a class
-    that fills the frame in one map and is missing from the other has no outline in either, so its F
-    is 1, and only its J is 0. And the frame's own border is no outline. One thing is not: there, an
-    object that is in neither map counts 1 in the frame; here it is None. Most classes of a
-    semantic data set are absent from most frames, and would lift the mean of any network.
+    As in DAVIS, the border of the frame is not an outline: a class that fills the frame in one map
+    and is missing from the other has no outline in either, so its F is 1 and its J is 0. Unlike in
+    DAVIS, a class in neither map is None instead of 1: most classes of a semantic data set are
+    absent from most frames, and would raise the mean of any network.
     """
     assert annotation.shape == mask.shape, (annotation.shape, mask.shape)
     assert annotation.dtype == mask.dtype == np.uint8, (annotation.dtype, mask.dtype)
@@ -106,14 +101,14 @@ def _pixels(bits: Bits, index: int) -> int:
 
 
 def near_distance_px(height: int, width: int) -> int:
-    """Return how far apart two outlines of a frame may lie and still match, at least 1."""
+    """Return the largest distance at which two outlines of a frame match, at least 1."""
     return math.ceil(NEAR_OF_DIAGONAL * math.hypot(height, width))
 
 
 def outline(bits: Bits) -> Bits:
     """Return the pixels whose right, lower or lower right neighbour differs, bit by bit.
 
-    So an outline is about one pixel wide, and lies half a pixel up and left of the true edge.
+    An outline is about one pixel wide, half a pixel up and left of the true edge.
     """
     edge = np.zeros_like(bits)
     edge[:, :-1] |= bits[:, :-1] ^ bits[:, 1:]
@@ -125,9 +120,8 @@ def outline(bits: Bits) -> Bits:
 def dilate(bits: Bits, radius_px: int) -> Bits:
     """Return the pixels whose centres are at most `radius_px` from a set pixel's, bit by bit.
 
-    A disk is a stack of rows, the longer the nearer they are to its centre. So the map is widened
-    step by step to the length of each row, and laid over the result at that row's height. The time
-    depends on the frame's size alone, not on what it shows.
+    The disk is built from rows: the map is widened step by step to the length of each row, and
+    added to the result at that row's height. The time depends only on the frame's size.
     """
     disk, row, half_width = np.zeros_like(bits), bits.copy(), 0
     for height in range(radius_px, -1, -1):
@@ -148,9 +142,9 @@ def _widen(row: Bits, bits: Bits, half_width: int) -> None:
 def f_measure(
     *, annotation_px: int, annotation_near_px: int, mask_px: int, mask_near_px: int
 ) -> float:
-    """Return F of an outline's pixels in both maps, and of those near the other map's outline.
+    """Return F from the outline pixels of both maps and those near the other map's outline.
 
-    1 where neither map has an outline, 0 where one alone has.
+    1 where neither map has an outline, 0 where only one has.
     """
     if annotation_px == 0 or mask_px == 0:
         return float(annotation_px == mask_px)

@@ -1,8 +1,7 @@
-"""Front: which trials no other beats, and how much they cover together.
+"""Front: the Pareto front of points (mIoU, mean ms a frame), its hypervolume and its knee.
 
-A trial is a point (mIoU, ms): mean IoU in [0, 1], the more the better, and the mean latency of a
-frame in ms, the less the better. One point beats another where it is no worse in both and better in
-one.
+mIoU is maximised, latency minimised. A point dominates another if it is no worse in both and better
+in one.
 
 Units: the hypervolume is in mIoU x ms. With the reference point of a target it is at most the
 target's deadline in ms.
@@ -17,7 +16,7 @@ Point = tuple[float, float]  # (mIoU, mean ms a frame)
 
 
 def pareto_front(points: Sequence[Point]) -> list[int]:
-    """Return the indices of the unbeaten points, best mIoU first; of twins the first alone."""
+    """Return the indices of the Pareto front, best mIoU first; of equal points only the first."""
     front: list[int] = []
     fastest = float("inf")
     for index in sorted(range(len(points)), key=lambda i: (-points[i][0], points[i][1])):
@@ -28,10 +27,9 @@ def pareto_front(points: Sequence[Point]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """Return the area between `points` and `reference`, in mIoU x ms.
+    """Return the area that `points` dominate up to `reference`, in mIoU x ms.
 
-    It counts what is reached with at least the reference's mIoU in at most its ms; a point that is
-    worse than the reference in either adds nothing.
+    A point that is worse than the reference in either objective adds nothing.
     """
     if not points:
         return 0.0
@@ -40,15 +38,15 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 
 
 def reference_point(target_fps: float) -> Point:
-    """Return the worst point that still meets the target: no mIoU, in just the frame's time."""
+    """Return the worst point that meets the target: mIoU 0 at the time of a frame."""
     return (0.0, 1000.0 / target_fps)
 
 
 def knee(points: Sequence[Point]) -> int:
-    """Return the index of the point of a front where it bends most.
+    """Return the index of the point where a front bends most.
 
-    That is the one furthest above the line between the front's ends, both scales brought to the
-    front's own extent. Of a front of two or fewer it is the fastest.
+    It is the furthest from the line between the front's ends, with both objectives scaled to
+    [0, 1]. Of one or two points it is the fastest.
     """
     array = np.asarray(points, dtype=np.float64)
     if len(array) < 3:

@@ -1,8 +1,7 @@
-"""Mean intersection over union (mIoU): how far two class maps agree, class by class.
+"""Mean intersection over union (mIoU) of class maps, from a confusion matrix.
 
-Scoring counts pixels of each (annotated, predicted) pair of classes in one confusion matrix, and
-draws every figure from that. Pixels whose annotation is `IGNORE` count nowhere. A class that occurs
-in neither map has no IoU, and is left out of the mean.
+Pixels whose annotation is `IGNORE` do not count. A class that occurs in neither map has no IoU and
+is left out of the mean.
 
 Units: pixels; IoUs in [0, 1].
 """
@@ -20,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def confusion_matrix(annotation: ClassMap, mask: ClassMap, classes: int) -> Counts:
-    """Return how many pixels of each annotated class (row) are predicted as each class (column).
+    """Return the confusion matrix: annotated classes in rows, predicted classes in columns.
 
     annotation, mask: uint8 [height, width]. Returns int64 [classes, classes]. Raises DataError
     where the annotation holds a value that is neither a class nor `IGNORE`.
@@ -29,8 +28,8 @@ def confusion_matrix(annotation: ClassMap, mask: ClassMap, classes: int) -> Coun
     assert annotation.dtype == mask.dtype == np.uint8, (annotation.dtype, mask.dtype)
     assert 0 < classes <= IGNORE, classes
     assert mask.max(initial=0) < classes, int(mask.max())
-    # One number a pixel, ignored ones included: picking pixels out first takes longer than counting
-    # them. The largest, 255 * 255 + 254, still fits 16 bits.
+    # Ignored pixels are counted too: selecting the others first takes longer. The largest value,
+    # 255 * 255 + 254, fits 16 bits.
     pairs = annotation.astype(np.uint16) * np.uint16(classes) + mask
     counts = np.bincount(pairs.ravel(), minlength=(IGNORE + 1) * classes)
     rows = counts.reshape(IGNORE + 1, classes).astype(np.int64, copy=False)
@@ -38,8 +37,8 @@ def confusion_matrix(annotation: ClassMap, mask: ClassMap, classes: int) -> Coun
     if unknown.size:
         raise DataError(
             f"an annotation holds the value {classes + int(unknown[0])}; allowed: 0 to "
-            f"{classes - 1}, and {IGNORE} where nothing is known. Name every class of the data "
-            f"set, or write {IGNORE} there."
+            f"{classes - 1}, and {IGNORE} for unknown. Name every class of the data set, or write "
+            f"{IGNORE} there."
         )
     return rows[:classes]
 
@@ -51,7 +50,7 @@ def intersection_and_union(matrix: Counts) -> tuple[Counts, Counts]:
 
 
 def class_iou(intersection: Sequence[int], union: Sequence[int]) -> tuple[float | None, ...]:
-    """Return each class's IoU; None where the union is 0, since the class occurs nowhere."""
+    """Return the IoU of each class; None for a class that does not occur."""
     return tuple(
         int(common) / int(either) if either else None
         for common, either in zip(intersection, union, strict=True)
@@ -63,8 +62,8 @@ def mean_iou(ious: Sequence[float | None]) -> float:
     occurring = [iou for iou in ious if iou is not None]
     if not occurring:
         raise DataError(
-            "no pixel of any validation clip is annotated; allowed: at least one. "
-            "Add a mask, or choose a split that has some."
+            "no pixel of any validation clip is annotated. Add a mask, or choose a split that has "
+            "some."
         )
     return sum(occurring) / len(occurring)
 

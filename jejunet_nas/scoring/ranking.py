@@ -1,7 +1,7 @@
-"""Ranking: which trials of a study meet its target, which are on the front, which comes nearest.
+"""Ranking: feasible trials of a study, its Pareto front, and the trial nearest to the target.
 
-A trial is feasible where its mean latency is within the time of a frame at the target; the front is
-the Pareto front of the feasible trials. All of it follows from one `StudyHistory`.
+A trial is feasible if its mean latency is within the time of a frame at the target; the front is
+the Pareto front of the feasible trials.
 
 Units: mIoU in [0, 1], latency in ms a frame.
 """
@@ -27,13 +27,12 @@ def feasible(history: StudyHistory) -> list[TrialResult]:
 
 
 def front_of(history: StudyHistory) -> list[TrialResult]:
-    """Return the feasible trials that no feasible trial beats, best mIoU first."""
+    """Return the Pareto front of the feasible trials, best mIoU first."""
     return [*_ranked(history)[1]]
 
 
-@functools.lru_cache(maxsize=2)  # a report asks for it some forty times
+@functools.lru_cache(maxsize=2)  # a report calls it some forty times
 def _ranked(history: StudyHistory) -> tuple[tuple[TrialResult, ...], tuple[TrialResult, ...]]:
-    """Return the feasible trials, and those on the front."""
     deadline = deadline_ms(history)
     trials = tuple(trial for trial in history.complete if trial.latency.mean_ms <= deadline)
     front = pareto_front([point_of(trial) for trial in trials])
@@ -41,7 +40,7 @@ def _ranked(history: StudyHistory) -> tuple[tuple[TrialResult, ...], tuple[Trial
 
 
 def states(history: StudyHistory) -> dict[int, State]:
-    """Return what became of each trial, by its number."""
+    """Return the state of each trial by its number."""
     found: dict[int, State] = {trial.number: "over target" for trial in history.complete}
     found |= {trial.number: "dominated" for trial in feasible(history)}
     found |= {trial.number: "front" for trial in front_of(history)}
@@ -51,9 +50,9 @@ def states(history: StudyHistory) -> dict[int, State]:
 
 
 def best_feasible(history: StudyHistory, *, video: bool) -> TrialResult | None:
-    """Return the best mIoU at the target, with or without frames between keyframes.
+    """Return the feasible trial with the best mIoU, with or without frames between keyframes.
 
-    Of equal mIoUs the faster is returned; None where no such trial meets the target.
+    Of equal mIoUs the faster trial wins; None where no such trial is feasible.
     """
     trials = [
         trial for trial in feasible(history) if trial.architecture.policy.spares_frames == video
@@ -62,10 +61,10 @@ def best_feasible(history: StudyHistory, *, video: bool) -> TrialResult | None:
 
 
 def nearest_to_target(history: StudyHistory) -> str | None:
-    """Return which trial comes nearest to the target, where none meets it, and by how much.
+    """Return a sentence on the trial nearest to the target, where no trial meets it.
 
-    Complete trials are considered and, only if there are none, refused ones. None where a trial
-    meets the target, or no trial's latency is known.
+    Refused trials are considered only if no trial is complete. None where a trial meets the target
+    or no latency is known.
     """
     if front_of(history):
         return None

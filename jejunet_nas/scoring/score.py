@@ -1,11 +1,8 @@
-"""Score: how right a walk's masks are, first of one clip, then of all clips together.
+"""Score: the mIoU of masks, of one clip and of all clips together.
 
-`video.walk` hands over one mask a frame, at the network's own resolution; scoring compares them
-with the annotation at the annotation's resolution, as the benchmarks of the data sets do, on the
-frames that were annotated.
-
-All clips share one confusion matrix, so a long clip weighs more than a short one and a class that
-is missing from a clip does no harm there.
+Masks are compared with the annotation at the annotation's resolution, as the benchmarks of the data
+sets do, on the annotated frames. All clips share one confusion matrix, so that a long clip has more
+weight than a short one and a class may be missing from a clip.
 """
 
 from collections.abc import Sequence
@@ -29,7 +26,7 @@ Mask = npt.NDArray[np.uint8]
 
 
 def frame_counts(clip: Clip, time: int, mask: Mask, classes: int) -> Counts:
-    """Return each class's annotated pixels, intersection and union of one annotated frame.
+    """Return annotated pixels, intersection and union of each class in one annotated frame.
 
     mask: uint8 [height, width], at any resolution. Returns int64 [3, classes]. Raises DataError,
     naming clip and frame, where the annotation holds no known class.
@@ -69,8 +66,8 @@ def score_clip(clip: Clip, masks: Masks, classes: int) -> ClipScore:
 def combine(clips: Sequence[ClipScore]) -> Score:
     """Return the score over all annotated frames of all `clips`; DataError where none is known.
 
-    A class that no annotation holds is left out of the mean, whatever the masks say: so every
-    network is scored over the same classes.
+    A class that no annotation holds is left out of the mean, even if masks show it: every network
+    is scored over the same classes.
     """
     annotated = [sum(column) for column in zip(*(c.annotated for c in clips), strict=True)]
     intersection = [sum(column) for column in zip(*(c.intersection for c in clips), strict=True)]

@@ -134,8 +134,8 @@ class Study:
         )
 
     def plot_front(self) -> "Figure":
-        """Return the chart of the front, as in the report: mIoU in per cent over ms."""
-        from jejunet_nas.drawing.figures import front_figure
+        """Return the chart of the front, as the report's `front.png`: mIoU in per cent over ms."""
+        from jejunet_nas.drawing.front import front_figure
 
         return front_figure(self.history)
 

@@ -35,7 +35,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
 from jejunet_nas.latency.stream import floor_ms, stream_latency
 from jejunet_nas.records import (

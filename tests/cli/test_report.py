@@ -40,10 +40,10 @@ def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(
 ) -> None:
     assert exit_code("report", study) == 0
 
-    reason = r"no pictures of masks: trial 0: .*key\.tflite is missing\."
+    reason = r"some pictures of masks are missing: trial 0: .*key\.tflite is missing\."
     assert re.search(reason, capfd.readouterr().err)
     page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
-    assert "Pictures are missing: " in page
+    assert "Some pictures are missing: " in page
 
 
 def test_a_baseline_is_answered_on_the_page_in_markdown_and_for_programs(
@@ -54,7 +54,7 @@ def test_a_baseline_is_answered_on_the_page_in_markdown_and_for_programs(
     folder = study.parent / "reports" / "tiny"
     for name in ("index.html", "report.md"):
         text = (folder / name).read_text(encoding="utf-8")
-        assert "Against tiny" in text
+        assert "Compared with tiny" in text
         assert f"trial 0 with {100 * MIOUS[0]:.1f} % mIoU" in text
     against = json.loads((folder / "summary.json").read_text())["baseline"]["against"]
     assert {each["baseline"]["miou"] for each in against} == {*MIOUS}
@@ -69,7 +69,7 @@ def test_two_studies_are_compared_on_a_page_of_their_own(
     page = study.parent / "reports" / "tiny-vs-tiny" / "index.html"
     assert said.err == f"comparison: {page}\n"
     assert json.loads(said.out)["studies"] == ["tiny", "tiny"]
-    assert "tiny against tiny" in page.read_text(encoding="utf-8")
+    assert "tiny and tiny" in page.read_text(encoding="utf-8")
 
 
 def test_a_baseline_beside_several_studies_is_bad_input(
@@ -77,7 +77,7 @@ def test_a_baseline_beside_several_studies_is_bad_input(
 ) -> None:
     assert exit_code("report", study, other, "--baseline", other) == 2
 
-    assert "allowed: one study. Name it among the studies" in capfd.readouterr().err
+    assert "it needs exactly one. Name the" in capfd.readouterr().err
 
 
 def test_a_baseline_without_trials_is_bad_input(

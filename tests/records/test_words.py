@@ -55,7 +55,7 @@ def test_latencies_say_where_they_come_from_and_on_how_many_threads() -> None:
 def test_latencies_of_this_computer_are_said_to_be_no_phones() -> None:
     here = history(device="this computer", source="host")
 
-    assert latency_words(here) == "timed on this computer, 1 thread, not a phone's"
+    assert latency_words(here) == "timed on this computer, 1 thread, not a phone"
 
 
 def test_trials_that_were_measured_again_are_counted_beside_the_predicted_ones() -> None:

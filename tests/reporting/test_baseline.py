@@ -61,7 +61,7 @@ def test_a_baseline_trial_over_the_target_counts_and_a_front_trial_over_it_does_
     assert len(found.against) == 2
 
 
-def test_the_fastest_that_is_as_good_need_not_be_the_surely_better_one() -> None:
+def test_the_fastest_that_is_as_good_need_not_be_the_significantly_better_one() -> None:
     equal = scored(0, MIDDLE, 10.0)
     chance = scored(1, (0.9, 0.9, 0.45, 0.5, 0.4), 20.0)  # better on average, not everywhere
     better = scored(2, tuple(m + 0.1 for m in MIDDLE), 30.0)
@@ -82,34 +82,35 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
         "At 25 fps (predicted for Pixel 2, 1 thread), the best of ours is trial 7 with 70.0 % mIoU "
         "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted)."
     )
-    assert "The baseline at 256 px is trial 1 with 60.0 % mIoU" in at_256
-    assert "the front's best is better, 10.0 points above it (+10.0 to +10.0)." in at_256
-    assert "at least as good is 7, with 70.0 % in 30.0 ms (predicted), 4.0 times as fast." in at_256
-    assert at_256.endswith("It is surely better.")
+    assert "Baseline at 256 px: trial 1 with 60.0 % mIoU" in at_256
+    assert (
+        "The best of the front differs by +10.0 points, significant (95 %: +10.0 to +10.0)."
+        in at_256
+    )
+    assert "this mIoU is trial 7 (70.0 % in 30.0 ms, predicted), 4.0 times as fast." in at_256
+    assert at_256.endswith("Its gain is significant.")
 
 
 def test_sentences_say_that_it_is_not_as_good() -> None:
     (_, at_256, _) = sentences(ask(scored(7, LOW, 30.0)))
 
-    assert "the front's best is not as good, 10.0 points below it (-10.0 to -10.0)." in at_256
-    assert "at least as good" not in at_256
-    assert at_256.endswith("No front trial is as good.")
+    assert "differs by -10.0 points, significant (95 %: -10.0 to -10.0)." in at_256
+    assert "at least this mIoU" not in at_256
+    assert at_256.endswith("No front trial reaches this mIoU.")
 
 
-def test_sentences_say_that_it_cannot_be_told() -> None:
+def test_sentences_say_that_a_gain_is_not_significant() -> None:
     (_, at_256, _) = sentences(ask(scored(7, (0.9, 0.9, 0.45, 0.5, 0.4), 30.0)))
 
-    assert "the front's best is 3.0 points above it, which cannot be told from none (-" in at_256
-    assert at_256.endswith("None is surely better.")
+    assert "The best of the front differs by +3.0 points, not significant (95 %: -" in at_256
+    assert at_256.endswith("No front trial has a significant gain.")
 
 
 def test_a_front_without_a_trial_says_so() -> None:
     found = ask(scored(0, HIGH, 50.0))
 
     assert (found.best, found.against[0].best, found.against[0].as_good) == (None, None, None)
-    assert sentences(found) == [
-        "No trial of ours meets 25 fps: nothing stands against the baseline."
-    ]
+    assert sentences(found) == ["No trial of ours meets 25 fps, so there is nothing to compare."]
 
 
 def test_a_baseline_without_a_trial_says_so() -> None:
@@ -118,16 +119,18 @@ def test_a_baseline_without_a_trial_says_so() -> None:
     )
 
 
-def test_one_clip_cannot_tell_how_surely() -> None:
+def test_one_clip_gives_no_confidence_interval() -> None:
     one = dataclasses.replace(SEED, complete=(trial(0, 0.5, 90.0),))
 
     (_, sentence) = sentences(answer(history(trial(3, 0.6, 30.0)), one))
 
-    assert "and how surely one clip cannot tell" in sentence
+    assert "points (one clip gives no confidence interval)" in sentence
 
 
 def test_a_baseline_of_other_clips_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"^the clips are bear, swan, .* and bear; allowed: "):
+    with pytest.raises(
+        SettingError, match=r"^the clips are bear, swan, .* and bear; both studies need "
+    ):
         ask(scored(0, LOW, 30.0), seed=baseline(trial(0, 0.5, 90.0)))
 
 

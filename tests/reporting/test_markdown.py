@@ -12,8 +12,8 @@ def test_the_page_says_what_video_policies_gain() -> None:
 
     text = page(study, "front.png")
 
-    assert "with keyframe interval 1 the best is trial 0 with 65.0 % in 30.0 ms" in text
-    assert "with video policies it is trial 1 with 70.0 % in 20.0 ms" in text
+    assert "the best trial with every frame a keyframe is trial 0 with 65.0 % in 30.0 ms" in text
+    assert "the best with a video policy is trial 1 with 70.0 % in 20.0 ms" in text
     assert "Video policies gain 5.0 points of mIoU." in text
 
 
@@ -26,7 +26,7 @@ def test_the_page_admits_that_video_policies_lose() -> None:
 def test_the_page_says_where_one_side_is_missing() -> None:
     text = page(history(trial(1, 0.70, 20, interval=4)), "front.png")
 
-    assert "with keyframe interval 1 the best is none that meets the target" in text
+    assert "every frame a keyframe is missing (no such trial meets the target)" in text
 
 
 def test_a_baseline_is_answered_and_named_in_the_command() -> None:
@@ -34,10 +34,10 @@ def test_a_baseline_is_answered_and_named_in_the_command() -> None:
 
     text = page(study, "front.png", answer(study, seed))
 
-    assert "\n## Against the \\*seed\\*\n" in text
-    assert "\n- The baseline at 224 px is trial 0 with 60.0 % mIoU" in text
+    assert "\n## Compared with the \\*seed\\*\n" in text
+    assert "\n- Baseline at 224 px: trial 0 with 60.0 % mIoU" in text
     assert "2.0 times as fast" in text
-    assert "nor that the front was picked on these clips" in text
+    assert "this selection bias favours the front" in text
     assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text
 
 
@@ -61,7 +61,8 @@ def test_measured_latencies_stand_beside_their_predictions() -> None:
 
     text = page(study, "front.png")
 
-    assert "2 of the front's 3 trials measured on Pixel 2; they took 0.90 to 1.30 of" in text
+    assert "2 of the front's 3 trials were measured on Pixel 2. Measured / predicted" in text
+    assert "latency: 0.90 to 1.30." in text
     assert "| 1 | 26.0 | 20.0 | 1.30 | key: spread 9 % \\| a lot |" in text
     assert "| 0 | 9.0 | 10.0 | 0.90 | stable |" in text
 
@@ -79,7 +80,7 @@ def test_the_page_ends_with_commands_that_a_shell_takes_for_any_name() -> None:
 
 
 def test_a_study_without_trials_says_so() -> None:
-    assert "No trial has been scored yet." in page(history(), "front.png")
+    assert "No trial is complete yet." in page(history(), "front.png")
 
 
 def test_the_complete_trial_nearest_to_the_target_is_named_with_what_it_lacks() -> None:

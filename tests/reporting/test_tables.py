@@ -155,5 +155,8 @@ def test_a_class_without_an_iou_is_said_to_be_left_out() -> None:
     known = trial(1, 0.4, 10, class_iou=(0.8, 0.0, 0.4))
     study = history(unknown, class_names=("road", "sky", "car"))
 
-    assert class_notes(study) == "Never annotated in the val split, so left out of the mean: sky."
+    assert (
+        class_notes(study)
+        == "Classes without annotation in the val split are left out of the mean: sky."
+    )
     assert class_notes(dataclasses.replace(study, complete=(known,))) is None

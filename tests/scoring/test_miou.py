@@ -67,7 +67,7 @@ def test_a_predicted_value_that_is_no_class_is_a_fault_of_ours() -> None:
 
 
 def test_nothing_annotated_at_all_is_told_and_not_scored() -> None:
-    with pytest.raises(DataError, match=r"no pixel .* is annotated; allowed: at least one"):
+    with pytest.raises(DataError, match=r"no pixel .* is annotated\. Add a mask"):
         mean_iou(ious(picture([IGNORE]), picture([0]), 2))
 
 

@@ -15,9 +15,9 @@ from jejunet_nas.scoring.temporal import (
     combine_temporal,
     flicker,
     object_classes,
-    score_temporal,
     staleness,
 )
+from tests.scoring.whole_clips import score_temporal
 
 STEADY = ClipTemporal(
     name="bear",

@@ -137,7 +137,7 @@ def test_a_graph_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 def test_the_figure_is_the_reports(tmp_path: Path) -> None:
-    from jejunet_nas.drawing.figures import draw_front
+    from jejunet_nas.drawing.front import draw_front
 
     study = jejunet_nas.open_study(searched_study(tmp_path))
     draw_front(study.history, tmp_path / "front.png")

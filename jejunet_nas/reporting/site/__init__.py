@@ -1,5 +1,5 @@
-"""Site: a study's report as one page that needs no network to be read, from jinja2 and plotly.
+"""Site: a study's report as one HTML page that works offline, from jinja2 and plotly.
 
-`content` gathers what a page says, `charts` draws, `render` fills the templates. The page answers
-in this order: which architecture to take and why, how sure the figures are, what the search tried.
+`content` makes its values, `charts` its figures, `render` fills the templates. The page answers in
+this order: which trial to take, how uncertain the figures are, what the search tried.
 """

@@ -1,8 +1,7 @@
-"""Charts: the page's smaller figures as plotly has them, without colours.
+"""Charts: the page's smaller figures for plotly, without colours.
 
-Each trace says in `meta.role` what it shows; the page's script gives the role its colour, of the
-light or the dark theme. Points know their trial by `customdata`: the script writes what is said of
-a trial when the pointer is over it, and shows its card when it is clicked.
+`meta.role` of a trace names its colour in the light and the dark theme of the page's script.
+`customdata` holds the trial numbers of points, for the tooltip and the card.
 
 Units: hours and minutes of work; shares in per cent.
 """
@@ -17,7 +16,7 @@ from jejunet_nas.reporting.site.plot import Chart, bar, chart, scatter
 
 
 def progress_chart(history: StudyHistory) -> Chart:
-    """Return the hypervolume after each trial; its other x, hours of work, is in `customdata`."""
+    """Return the hypervolume after each trial; `customdata` holds the hours of work."""
     made = progress(history)
     hours = [seconds / 3600 for seconds in made.spent_s] if made.spent_s else None
     trace = scatter(
@@ -37,7 +36,7 @@ def progress_chart(history: StudyHistory) -> Chart:
 
 
 def importance_chart(importances: Mapping[str, Mapping[str, float]]) -> Chart | None:
-    """Return how much each dimension decides of each objective, in per cent; None if unknown."""
+    """Return the importance of each dimension for each objective; None where unknown."""
     known = {name: shares for name, shares in importances.items() if shares}
     if not known:
         return None
@@ -79,5 +78,5 @@ def stages_chart(history: StudyHistory) -> Chart:
         hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
     )
     return chart(
-        [trace], xaxis={"title": {"text": "minutes, all trials together"}}, showlegend=False
+        [trace], xaxis={"title": {"text": "minutes, sum over all trials"}}, showlegend=False
     )

@@ -1,6 +1,6 @@
-"""Comparison: the page that sets studies beside each other, the first as what the others meet.
+"""Comparison: the page that compares studies with the first of them.
 
-Units: mIoU in per cent; ms a frame; hypervolume in mIoU x ms; shares in per cent.
+Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume in mIoU x ms.
 """
 
 import dataclasses
@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.files import write_whole
+from jejunet_nas.drawing.front_points import points_of
+from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
+from jejunet_nas.records.words import (
+    architecture_words,
+    latency_words,
+    one_line,
+    per_cent,
+    points,
+)
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
+from jejunet_nas.reporting.baseline import difference_words
 from jejunet_nas.reporting.site.plot import (
     LEGEND_ABOVE,
     Chart,
@@ -24,18 +32,21 @@ from jejunet_nas.reporting.site.render import render
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
 PAGE = "index.html"
+_CAVEAT = (
+    "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
+    "intervals). The best trials were picked on the same clips: the intervals do not account for "
+    "this selection bias, nor for other training seeds."
+)
 
 
 def write_comparison(histories: Sequence[StudyHistory], folder: Path) -> Path:
     """Write the page that compares studies into `folder` and return it.
 
-    Raises `SettingError` where they are not to be compared.
+    Raises `SettingError` where they cannot be compared.
     """
     text = render("compare.html.j2", _content(histories))
     folder.mkdir(parents=True, exist_ok=True)
-    return write_whole(
-        folder / PAGE, lambda file: file.write_text(text, encoding="utf-8", newline="\n")
-    )
+    return write_text_whole(folder / PAGE, text)
 
 
 def comparison_plain(histories: Sequence[StudyHistory]) -> dict[str, Any]:
@@ -62,11 +73,9 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
                 names, histories, found.hypervolumes, found.best, strict=True
             )
         ],
-        "within": [
-            (each.mean_ms, [None if m is None else 100 * m for m in each.mious])
-            for each in found.within
-        ],
+        "within": [(each.mean_ms, each.mious) for each in found.within],
         "leads": [_lead_words(lead, names[0]) for lead in found.leads],
+        "caveat": _CAVEAT,
         "charts": {"front": _chart(histories, names, found)},
         "trials": {},
         "baseline_trials": None,
@@ -79,41 +88,35 @@ def _best(history: StudyHistory, number: int | None) -> dict[str, Any] | None:
         return None
     return {
         "number": trial.number,
-        "miou": 100 * trial.score.miou,
+        "miou": trial.score.miou,
         "ms": trial.latency.mean_ms,
         "words": architecture_words(trial.architecture),
     }
 
 
 def _lead_words(lead: Lead, first: str) -> str:
-    """Return how a study stands to the first one, in a sentence or two."""
     words = (
-        f"{one_line(lead.study)} attains more than {first} over {per_cent(lead.ahead, 0)} % of the "
-        f"latency range, and less over {per_cent(lead.behind, 0)} %"
+        f"{one_line(lead.study)} has a higher mIoU than {first} over {per_cent(lead.ahead, 0)} % "
+        f"of the latency range, and a lower one over {per_cent(lead.behind, 0)} %."
     )
     if lead.mean_miou is not None:
-        words += f"; where both attain anything it is {points(lead.mean_miou)} points"
-    words += "."
+        words += f" Where both have trials, the mean difference is {points(lead.mean_miou)} points."
     if lead.best is not None:
-        words += f" Its best trial is {points(lead.best.miou)} points against theirs"
-        if lead.best.interval is not None:
-            low, high = lead.best.interval.low, lead.best.interval.high
-            words += f" ({points(low)} to {points(high)} in 95 of 100 redraws of the clips)"
-        words += "."
+        words += f" The best trials differ by {difference_words(lead.best)}."
     return words
 
 
 def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Comparison) -> Chart:
-    """Return the stairs of all studies, over their trials."""
+    """Return the chart: the stairs of each study over its trials."""
     traces = []
     for place, (history, name, steps) in enumerate(
         zip(histories, names, found.staircases, strict=True)
     ):
-        role = ROLES[place % len(ROLES)]
+        role, trials = ROLES[place % len(ROLES)], points_of(history.complete)
         traces.append(
             scatter(
-                x=[trial.latency.mean_ms for trial in history.complete],
-                y=[100 * trial.score.miou for trial in history.complete],
+                x=list(trials.ms),
+                y=list(trials.miou_pct),
                 mode="markers",
                 marker={"size": 6},
                 opacity=0.4,
@@ -145,5 +148,5 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
 
 
 def _escaped(text: str) -> str:
-    """Return `text` so that plotly, which knows a few tags of HTML, shows it as it is."""
+    """Return `text` escaped for plotly, which reads a few HTML tags."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,6 +1,6 @@
-"""Gather: what a page shows beside the history, from a study's storage, networks and data set.
+"""Gather: the content of a page that is not in the history, from storage, networks and data set.
 
-What is not at hand is left out and said so: a report can always be written.
+Missing parts are left out and named, so that a report can always be written.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ def gather(
     name: str = "",
     baseline: StudyHistory | None = None,
 ) -> Beside:
-    """Return what the page of a study shows beside its `history`.
+    """Return the content of a study's page that is not in `history`.
 
-    folder: the study's own. name: what one types for it.
+    folder: the study's state. name: the study's name on the command line.
     """
     pictures, missing = _pictures(settings, shown_front(history), folder, tell)
     return Beside(
@@ -40,8 +40,8 @@ def gather(
         baseline=baseline,
         seeds=(
             f"Each network was trained once for {settings.training.steps} steps, with seed "
-            f"{settings.training.seed}; the sampler's seed is {settings.sampler.seed}. What "
-            "another seed would change is in no interval here."
+            f"{settings.training.seed}; the sampler's seed is {settings.sampler.seed}. The "
+            "intervals do not account for other seeds."
         ),
     )
 
@@ -49,7 +49,7 @@ def gather(
 def _pictures(
     settings: StudySettings, front: list[TrialResult], folder: Path, tell: Tell
 ) -> tuple[dict[int, TrialPictures], str | None]:
-    """Return the pictures of the front's trials, and why any are missing."""
+    """Return the pictures of the front's trials, and the reason why any are missing."""
     kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
     found = {number: pictures for number, pictures in kept.items() if pictures}
     missing = [trial for trial in front if trial.number not in found]
@@ -59,7 +59,7 @@ def _pictures(
         tell("draw masks", done, len(missing))
         try:
             graphs_of(trial.network, folder / NETWORKS)
-        except SettingError as error:  # before a data set is opened in vain
+        except SettingError as error:  # found before the data set is opened
             reasons.append(f"trial {trial.number}: {error}")
             continue
         try:
@@ -68,5 +68,5 @@ def _pictures(
         except (JejunetError, OSError) as error:
             reasons.append(f"trial {trial.number}: {error}")
             if val is None:
-                break  # without the data set there are none of any
+                break  # no trial has pictures without the data set
     return found, reasons[0] if reasons else None

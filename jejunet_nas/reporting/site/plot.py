@@ -1,25 +1,20 @@
 """Plot: plotly's figures as the plain values that its script reads, and an axis of latencies.
 
-Written without plotly's Python classes, which check and copy each of ten thousand points: 10 s.
-A test lets them check what is made here.
+plotly's Python classes are not used: they check and copy each of 10,000 points, which takes 10 s.
+A test checks these figures with them.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+from jejunet_nas.drawing.front_points import axis_of
+
 Chart = dict[str, Any]
 Trace = dict[str, Any]
 
 LEGEND_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-LOG_FROM_RATIO = 5.0  # a linear axis would crowd its left end
-# The roundest first: later ones are left out where they would stand too near.
-TICKS_MS = tuple(
-    lead * decade
-    for lead in (1, 5, 2, 3, 4, 1.5, 7, 6, 8, 2.5, 3.5, 9)
-    for decade in (0.1, 1.0, 10.0, 100.0, 1000.0)
-)
-TICK_GAP = 0.105  # of the axis: the room of a tick's words
+_TICK_GAP = 0.105  # of the axis: the width of a tick's label
 
 
 def chart(traces: Sequence[Trace], **layout: Any) -> Chart:
@@ -40,25 +35,15 @@ def bar(**attributes: Any) -> Trace:
 
 def latency_axis(latencies: Sequence[float]) -> dict[str, Any]:
     """Return an axis of ms with frames a second below them, logarithmic where they differ much."""
-    wide = is_wide(latencies)
-    scale = math.log if wide else float
-    least, most = min(latencies), max(latencies)
-    if least == most:  # a target without a trial
-        least, most = 0.6 * least, 1.4 * most
-    low, high = scale(least), scale(most)
-    gap = TICK_GAP * max(high - low, 1e-9)
-    ticks: list[float] = []
-    for tick in TICKS_MS:
-        near = (abs(scale(tick) - scale(other)) < gap for other in ticks)
-        if low - gap <= scale(tick) <= high + gap and not any(near):
-            ticks.append(tick)
-    axis: dict[str, Any] = {
+    axis = axis_of(latencies)
+    ticks = axis.ticks_ms(_TICK_GAP)
+    shown = {
         "title": {"text": "mean latency of a frame (ms), and frames a second"},
-        "tickvals": sorted(ticks),
-        "ticktext": [f"{tick:g}<br>{_fps(1000 / tick)} fps" for tick in sorted(ticks)],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}<br>{_fps(1000 / tick)} fps" for tick in ticks],
         "tickangle": 0,
     }
-    return axis | ({"type": "log"} if wide else {})
+    return shown | ({"type": "log"} if axis.logarithmic else {})
 
 
 def _fps(rate: float) -> str:
@@ -66,8 +51,8 @@ def _fps(rate: float) -> str:
 
 
 def target_line(deadline: float, fps: float, latencies: Sequence[float]) -> dict[str, Any]:
-    """Return the line of a target and its words, as parts of a layout."""
-    wide = is_wide([*latencies, deadline])
+    """Return the line of a target and its label, as parts of a layout."""
+    logarithmic = axis_of([*latencies, deadline]).logarithmic
     return {
         "shapes": [
             {
@@ -82,7 +67,7 @@ def target_line(deadline: float, fps: float, latencies: Sequence[float]) -> dict
         ],
         "annotations": [
             {
-                "x": math.log10(deadline) if wide else deadline,
+                "x": math.log10(deadline) if logarithmic else deadline,
                 "y": 0,
                 "yref": "paper",
                 "text": f"{fps:g} fps = {deadline:.1f} ms",
@@ -94,8 +79,3 @@ def target_line(deadline: float, fps: float, latencies: Sequence[float]) -> dict
             }
         ],
     }
-
-
-def is_wide(latencies: Sequence[float]) -> bool:
-    """Return whether a linear axis would crowd its left end."""
-    return max(latencies) > LOG_FROM_RATIO * min(latencies)

@@ -1,4 +1,4 @@
-"""Render: a page's content through its templates into one text that needs nothing else."""
+"""Render: a page's content through its templates into one self-contained HTML text."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from jejunet_nas.records.words import per_cent, points
 from jejunet_nas.reporting.site.packing import packed, packed_plotly, safe_json
 from jejunet_nas.version import __version__
 
@@ -15,7 +16,7 @@ _TEMPLATES = files("jejunet_nas.reporting.site") / "templates"
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return the HTML page of `content`; whatever it holds shows as text."""
+    """Return the HTML page of `content`; all values in it are escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read),
         autoescape=True,
@@ -23,7 +24,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters |= {"number": _number, "pct": per_cent, "points": points}
     drawn = {key: content.get(key) for key in _DRAWN}
     told = {key: value for key, value in content.items() if key not in _DRAWN}
     return environment.get_template(template).render(
@@ -41,5 +42,5 @@ def _read(name: str) -> str:
 
 
 def _number(value: float | None, digits: int = 1) -> str:
-    """Return a figure with so many digits behind the point; a dash where nothing is known."""
+    """Return a number with `digits` decimals, `-` for None."""
     return "-" if value is None else f"{value:,.{digits}f}"

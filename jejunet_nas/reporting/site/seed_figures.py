@@ -1,9 +1,9 @@
-"""What was published of the network that this project set out from, for PASCAL VOC 2012.
+"""Seed figures: published figures of JejuNet, this project's starting point, on PASCAL VOC 2012.
 
 JejuNet (Deep Learning Camp Jeju, 2018), README.md and docs/trade-off-between-speed-fps-and-
 accuracy-miou.png of github.com/tantara/JejuNet: DeepLabv3 over MobileNetV2 1.0, int8, on a Google
 Pixel 2, one thread. mIoU is printed in the chart; latencies are digitised from its curve, at most
-2.5 % off, but for 512 pixels, which the README's table names.
+2.5 % off; the figure for 512 pixels is from the README's table.
 """
 
 from typing import NamedTuple

@@ -1,23 +1,24 @@
-"""Trials as columns: what the page's script knows of each, complete, refused or failed.
+"""Trials as columns: what the page's script shows of each complete, refused or failed trial.
 
-Ten thousand trials are a third of a megabyte so, packed.
+Columns compress well: 10,000 trials take a third of a megabyte in the page.
 """
 
 import itertools
 from typing import Any
 
-from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import network_words, one_line, policy_words
 from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import DIMENSIONS, in_words
+from jejunet_nas.study.figures import trial_figures
 
 Columns = dict[str, list[Any]]
 
 
 def trial_columns(history: StudyHistory) -> Columns:
-    """Return a value a trial for each key, None where nothing is known, by number."""
+    """Return the columns, one value per trial in the order of numbers; None where unknown."""
     state = states(history)
     rows: dict[int, dict[str, Any]] = {trial.number: _complete(trial) for trial in history.complete}
     rows |= {
@@ -36,7 +37,7 @@ def trial_columns(history: StudyHistory) -> Columns:
 
 
 def slice_dimensions(columns: Columns) -> list[str]:
-    """Return the dimensions whose value differs between the complete trials of `trial_columns`."""
+    """Return the dimensions that differ between the complete trials of `trial_columns`."""
     complete = [miou is not None for miou in columns.get("miou", ())]
     return [
         name
@@ -46,17 +47,14 @@ def slice_dimensions(columns: Columns) -> list[str]:
 
 
 def _complete(trial: TrialResult) -> dict[str, Any]:
-    latency, paths = trial.latency, trial.paths
+    figures = trial_figures(trial)
     return _drawn(trial.architecture) | {
-        "miou": round(100 * trial.score.miou, 2),
-        "ms": round(latency.mean_ms, 3),
-        "source": latency.source,
-        "predicted": round(trial.predicted.mean_ms, 3) if trial.measured else None,
-        "worst": round(latency.worst_ms, 1),
-        "dropped": round(100 * latency.dropped_frames, 1),
-        "loss": round(100 * (trial.int8_miou - trial.float_miou), 2),
-        "paths": [round(100 * paths.get(path, 0.0)) for path in PATHS],
-        "id": trial.network_id,
+        "miou": round(100 * figures["miou"], 2),
+        "ms": round(figures["mean_ms"], 3),
+        "source": figures["latency_source"],
+        "predicted": round(figures["predicted_ms"], 3) if trial.measured else None,
+        "worst": round(figures["worst_ms"], 1),
+        "dropped": round(figures["dropped_frames_pct"], 1),
     }
 
 

@@ -49,7 +49,7 @@ def test_the_page_begins_with_the_best_and_what_it_is_better_than() -> None:
         "frame (measured)."
     )
     assert (
-        "The fastest of the front, trial 1, takes 10.0 ms and gives up 10.0 points."
+        "The fastest trial on the front, trial 1, takes 10.0 ms (-10.0 points of mIoU)."
         in (told["reasons"])
     )
     assert [each["number"] for each in told["cards"]] == [0, 1]
@@ -62,7 +62,7 @@ def test_where_nothing_meets_the_target_the_nearest_is_named() -> None:
     assert told["reasons"] == told["picks"] == []
     assert "trial 0" in told["nothing"]
     assert "10 ms too slow" in told["nothing"]
-    assert "Which to take" in render("index.html.j2", told)
+    assert "Which trial to take" in render("index.html.j2", told)
 
 
 def test_a_study_without_a_trial_has_a_page_too() -> None:
@@ -88,9 +88,15 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
         study="davis",
     )
 
-    assert (made["mean_ms"], made["predicted_ms"], made["source"]) == (24.0, 20.0, "measured")
+    assert (made["mean_ms"], made["predicted_ms"], made["latency_source"]) == (
+        24.0,
+        20.0,
+        "measured",
+    )
     assert (made["low_ms"], made["high_ms"]) == (18.0, 30.0)  # of its rounds
-    assert {(graph["ms"], graph["source"]) for graph in made["graphs"]} == {(24.0, "measured")}
+    assert {(graph["latency"].median_ms, graph["latency"].source) for graph in made["graphs"]} == {
+        (24.0, "measured")
+    }
     assert made["doubts"] == ("rounds differ",)
 
 
@@ -145,8 +151,10 @@ def test_a_baseline_that_was_trained_for_longer_is_said_so() -> None:
     alike = content(study(), Beside(baseline=study(study="seed")))["baseline"]
     told = content(study(), Beside(baseline=dataclasses.replace(longer, complete=complete)))
 
-    assert alike["trained"] == "The baseline was trained as long as ours, 2 steps."
-    assert told["baseline"]["trained"] == "The baseline was trained 900 steps, ours 2."
+    assert alike["trained"] == "The baseline was trained as long as this study, 2 steps."
+    assert (
+        told["baseline"]["trained"] == "The baseline was trained for 900 steps, this study for 2."
+    )
 
 
 def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
@@ -186,7 +194,7 @@ def test_failures_are_counted_by_reason() -> None:
 
     told = content(history(trial(0, 0.7, 20.0), failed=failed), Beside())
 
-    assert told["failures"] == [("out of memory", 7, [11, 12, 13, 14, 15]), ("NaN", 1, [10])]
+    assert told["failures"] == [("out of memory", [*range(11, 18)]), ("NaN", [10])]
 
 
 def test_trials_stand_in_columns_by_number() -> None:

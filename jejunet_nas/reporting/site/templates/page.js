@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts, in the colours of the theme, and shows a trial's card when its point is clicked.
+// Draws the charts in the colours of the theme, and shows the card of a trial when its point is clicked.
 (() => {
   const COLOURS = {
     light: { front: "#0072b2", video: "#d55e00", knee: "#009e73", dominated: "#8c8c8c", over: "#b5b5b5", refused: "#a0a7ad", baseline: "#d55e00",
@@ -11,12 +11,12 @@
   const HOLLOW = ["over"];
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
-  let webGL = null; // asked for once, where thousands of points are to be drawn
+  let webGL = null; // checked once, and only for thousands of points
   const hasWebGL = () => (webGL === null ? (webGL = Boolean(document.createElement("canvas").getContext("webgl"))) : webGL);
   let data = null, rowOf = new Map(), pinned = null, theme = preferred();
 
   function preferred() {
-    try { const kept = localStorage.getItem("jejunet-theme"); if (kept === "dark" || kept === "light") return kept; } catch (refused) { /* a file may keep nothing */ }
+    try { const kept = localStorage.getItem("jejunet-theme"); if (kept === "dark" || kept === "light") return kept; } catch (refused) { /* a browser may deny storage to a file */ }
     return window.matchMedia && matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   }
 
@@ -35,7 +35,7 @@
     return new Response(stream).text();
   }
 
-  // What is drawn: the chart's id -> a function that returns plotly's figure anew.
+  // Charts drawn so far: id -> a function that returns the plotly figure.
   const drawn = new Map();
 
   function coloured(figure) {
@@ -46,7 +46,7 @@
       if (SIZES[role] && !("size" in marker)) marker.size = SIZES[role];
       if (HOLLOW.includes(role)) marker.symbol = [].concat(marker.symbol).map((s) => `${s}-open`);
       else if (role === "front" && trace.mode === "markers") marker.line = { width: 1.5, color: c.page };
-      // Thousands of points are drawn by WebGL where there is any: as SVG they take seconds.
+      // WebGL draws thousands of points; SVG takes seconds.
       const type = trace.type === "scatter" && trace.x.length > 1500 && hasWebGL() ? "scattergl" : trace.type;
       return { ...trace, type, marker, line: { ...(trace.line || {}), color: colour }, textfont: { color: c.pale, size: 12 },
         error_y: trace.error_y ? { ...trace.error_y, color: colour } : undefined };
@@ -65,7 +65,7 @@
     return Plotly.react(byId(id), figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: id === "chart-front" ? "hover" : false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
   }
 
-  // A chart is drawn when it comes into view: the first one is then there at once.
+  // A chart is drawn when it comes into view, so that the first one appears immediately.
   function whenSeen(id, figure) {
     const place = byId(id);
     if (!place) return;
@@ -98,7 +98,7 @@
     const all = document.createDocumentFragment();
     lines(known, baseline).forEach((line, place) => {
       const part = document.createElement(place ? "div" : "b");
-      part.textContent = line; // names are other people's: text, never HTML
+      part.textContent = line; // names come from outside: text, never HTML
       all.append(part);
     });
     return all;
@@ -130,7 +130,7 @@
     if (scroll) byId("chart-front").scrollIntoView({ block: "center", behavior: "smooth" });
   }
 
-  // The front's chart, with a ring around the trial whose card is shown.
+  // The front's chart with a ring around the trial whose card is shown.
   function front() {
     const figure = data.charts.front, known = pinned === null ? null : trial(pinned);
     if (!known || known.ms === undefined || known.miou === null || known.miou === undefined) return figure;
@@ -227,7 +227,7 @@
   open().catch((error) => {
     const told_ = document.createElement("p");
     told_.className = "failed-page";
-    told_.textContent = `The charts cannot be drawn (${error.message}). A browser of 2023 or later is needed: Chrome 80, Firefox 113, Safari 16.4. The tables can be read without.`;
+    told_.textContent = `The charts could not be drawn (${error.message}). Use Chrome 80, Firefox 113, Safari 16.4 or later. The tables work without them.`;
     document.querySelector("main").prepend(told_);
     root.dataset.ready = "failed";
   });

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from PIL import Image
 
-from jejunet_nas.drawing.figures import draw_front
+from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.records import StudyHistory
 from tests.reporting.build import history, many_trials, measured, refused, trial
 
@@ -81,7 +81,7 @@ def test_the_legend_names_what_is_drawn_and_nothing_else(
     few = legend(chart(drawn, FEW, tmp_path))
     one = legend(chart(drawn, history(trial(0, 0.7, 30, interval=4)), tmp_path))
 
-    assert few == ["front", "every frame a keyframe", "over the target"]
+    assert few == ["front", "dominated", "over the target", "every frame a keyframe"]
     assert one == ["front"]
 
 
@@ -95,7 +95,7 @@ def test_what_was_measured_shows_where_it_was_predicted_and_the_others_say_predi
     lines = [[float(x) for x in line.get_xdata()] for line in axes.lines]
     assert [10.0, 20.0] in lines
     assert {"0", "1, predicted"} <= {text.get_text() for text in axes.texts}
-    assert "from its prediction" in legend(drawn[-1])
+    assert "from predicted to measured" in legend(drawn[-1])
 
 
 def test_of_a_crowded_front_no_two_numbers_overlap(drawn: list[Figure], tmp_path: Path) -> None:

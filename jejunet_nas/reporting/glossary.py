@@ -1,0 +1,49 @@
+"""Glossary: the notation and the terms of a report, explained for its readers."""
+
+NETWORK_EXAMPLE = "0.5 x blocks 0-12 /16, 48 ch, thin /8, 256 px"
+POLICY_EXAMPLE = "key every 4, propagate, gate reuse < 0.05, refresh > 0.2"
+
+NOTATION = (
+    ("0.5 x", "depth multiplier (factor on the channels of MobileNetV2)"),
+    ("blocks 0-12", "blocks of MobileNetV2 that are kept"),
+    ("/16", "output stride (input size / size of the deepest feature map)"),
+    ("48 ch", "channels of the decoder"),
+    ("thin /8", "kind of the detail branch, and output stride of the mask"),
+    ("256 px", "input size; 224x160 px is width x height"),
+    ("key every 4", "a keyframe at least every 4 frames"),
+    ("propagate", "path of the frames between keyframes"),
+    (
+        "gate reuse < 0.05, refresh > 0.2",
+        "the gate's score of change: below the first threshold the last mask is reused, above the "
+        "second the frame becomes a keyframe",
+    ),
+    ("in the background", "keyframes run on another core while other frames are answered"),
+)
+TERMS = (
+    ("keyframe", "a frame on which the whole network runs"),
+    ("context", "the deep feature map of the last keyframe; later frames use it again"),
+    ("detail", "cheap high-resolution features of the current frame"),
+    ("path", "what a frame gets: key, propagate or reuse"),
+    ("propagate", "a mask from the detail of this frame and the context of the last keyframe"),
+    ("reuse", "the last mask again"),
+    ("gate", "a small network that scores the change since the last keyframe"),
+    ("policy", "the rule that picks the path of each frame"),
+    ("front", "Pareto front: no other trial has a higher mIoU at the same or a lower latency"),
+    ("knee", "the trial of the front where the trade-off bends most"),
+    ("sustained fps", "1000 / mean latency of a frame in ms"),
+    ("worst", "the highest latency of a frame"),
+    ("dropped", "share of camera frames that a newer frame overwrites in a one-frame buffer"),
+    ("int8 - float", "effect of int8 quantisation on mIoU, with every frame a keyframe"),
+    (
+        "consistent",
+        "pixels that keep their class over time where the annotation keeps it",
+    ),
+    ("J, F", "region and boundary scores of DAVIS"),
+    ("hypervolume", "area between the front and mIoU 0 at the target's latency, in mIoU x ms"),
+)
+
+
+def legend() -> str:
+    """Return the notation in one Markdown paragraph."""
+    words = "; ".join(f"`{sign}`: {meaning}" for sign, meaning in NOTATION)
+    return f"Notation: {words}. `index.html` explains the other terms."

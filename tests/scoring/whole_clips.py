@@ -1,0 +1,29 @@
+"""Scores over time of one clip computed plainly, frame by frame; nothing here is a test."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from jejunet_nas.records import Clip, Masks
+from jejunet_nas.records.scores import ClipTemporal
+from jejunet_nas.resize import resize_mask
+from jejunet_nas.scoring.boundary import region_and_boundary
+from jejunet_nas.scoring.temporal import clip_temporal, flicker
+
+
+def score_temporal(
+    clip: Clip, masks: Masks, ages: Sequence[int], classes: Sequence[int]
+) -> ClipTemporal:
+    """Return the scores over time of `masks`, uint8 [time, height, width], one a frame."""
+    pairs = [
+        (clip.masks[t], resize_mask(masks[t], *clip.masks[t].shape))
+        for t in np.flatnonzero(clip.annotated)
+    ]
+    return clip_temporal(
+        clip.name,
+        [region_and_boundary(annotation, mask, classes) for annotation, mask in pairs],
+        [flicker(a, b, m, n) for (a, m), (b, n) in itertools.pairwise(pairs)],
+        ages,
+        len(classes),
+    )
