@@ -27,7 +27,7 @@ TIMEOUT_S = 30.0  # without a byte
 _CHUNK_BYTES = 2**18
 
 
-def published_width(depth_multiplier: float) -> float:
+def imagenet_width(depth_multiplier: float) -> float:
     """Return the width that a network of `depth_multiplier` is cut from, or has itself."""
     wide_enough = [width for width in PUBLISHED_WIDTHS if width >= depth_multiplier]
     if not wide_enough:
@@ -48,7 +48,7 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("jejunet_nas")) / "weights"
 
 
-def published_file(width: float, tell: Tell) -> Path:
+def imagenet_file(width: float, tell: Tell) -> Path:
     """Return the file of `width`, downloading it where it is not there yet.
 
     Raises `SettingError`, naming the address and where a copy would be looked for.
@@ -60,7 +60,7 @@ def published_file(width: float, tell: Tell) -> Path:
 
     def bring(part: Path) -> None:
         _download(ADDRESS + file.name, part, tell)
-        read_published(part, width)
+        read_imagenet(part, width)
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def published_file(width: float, tell: Tell) -> Path:
     return file
 
 
-def read_published(file: Path, width: float) -> Source:
+def read_imagenet(file: Path, width: float) -> Source:
     """Return the weights of `width` in `file`; raises `SettingError` for others."""
     weights = read_weights(file)
     source = source_of(weights) if not weights.folded else None

@@ -113,7 +113,7 @@ def time_parts(settings: StudySettings, state: Path, out: Path) -> None:
 
 def time_command(folder: Path) -> None:
     """Print the seconds of `jejunet-nas report`, imports and all."""
-    command = [sys.executable, "-m", "jejunet_nas.cli", "report", "many_trials.yaml"]
+    command = [sys.executable, "-m", "jejunet_nas", "report", "many_trials.yaml"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

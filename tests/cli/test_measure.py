@@ -110,7 +110,7 @@ def test_a_long_name_is_not_cut_where_no_terminal_is(graph: Path, tmp_path: Path
     names = {f"{'long_' * 30}{end}.tflite" for end in ("one", "two")}
     for name in names:
         takes(graph, tmp_path / "g" / name, 1000)
-    command = [sys.executable, "-m", "jejunet_nas.cli", "measure", str(tmp_path / "g")]
+    command = [sys.executable, "-m", "jejunet_nas", "measure", str(tmp_path / "g")]
 
     ended = subprocess.run(
         [*command, "--device", "predicted"], capture_output=True, text=True, check=True

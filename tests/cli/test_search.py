@@ -54,7 +54,7 @@ def exit_code(*arguments: str | Path) -> object:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "jejunet_nas.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "jejunet_nas", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
