@@ -183,9 +183,12 @@ def test_an_old_graph_is_timed_here_without_the_delegate_and_predicted_for_the_p
 
 GRAPH = "GRAPH"  # stands for a graph's file
 BAD = [
-    (["nothing"], r"nothing is no study here; allowed: .* A graph is named by its \.tflite file"),
+    (
+        ["nothing"],
+        r"study nothing does not exist; allowed: .* A graph is named by its \.tflite file",
+    ),
     (["nothing.tflite"], r"nothing\.tflite is no file; allowed: a graph .*\. Check the path\."),
-    (["no.yaml"], r".*no\.yaml does not exist; allowed: a YAML file"),
+    (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. holds no \.tflite file; allowed: a graph, a folder of graphs, .* Check the path"),
     (["notes.txt", "--device", "host"], r"notes\.txt .*; allowed: "),
     ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
@@ -235,7 +238,7 @@ def test_what_was_measured_before_a_graph_that_cannot_run_is_said(
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "key.tflite: 2.00 ms\n" in shown.err
-    assert "propagate.tflite is no .tflite graph" in shown.err.splitlines()[-1]
+    assert "propagate.tflite is not a .tflite graph" in shown.err.splitlines()[-1]
 
 
 def test_without_adb_it_is_named_with_what_installs_it(

@@ -94,7 +94,7 @@ def test_a_study_file_that_is_not_there_is_named(
 ) -> None:
     assert exit_code(command, tmp_path / "no.yaml") == 2
 
-    assert_matches(r".*/no\.yaml does not exist; allowed: a YAML file\.", one_line(capsys))
+    assert_matches(r".*/no\.yaml does not exist\. Check the path\.", one_line(capsys))
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(
@@ -105,7 +105,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(
     monkeypatch.chdir(tmp_path)
 
     assert exit_code("report", "tinny") == 2
-    assert_matches(r"tinny is no study here; allowed: tiny\. Give the path", one_line(capsys))
+    assert_matches(r"study tinny does not exist; allowed: tiny, the path", one_line(capsys))
 
 
 def test_a_study_without_trials_has_no_report(
