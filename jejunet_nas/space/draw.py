@@ -1,24 +1,18 @@
-"""Choices and a chooser make an architecture; and back again.
+"""Draws an architecture from a search space, and returns the choices that make an architecture.
 
-Dimensions that have no say in an architecture are not drawn, so that no two draws differ in
-nothing: the output stride of a backbone that ends before stride 32, the gate of a policy without
-frames between keyframes, what starts a keyframe early where keyframes start as often as they can,
-and what is shown between them, which is propagated where they run in the background. A network
-without detail has neither a logit stride of its own nor anything to show but the keyframe's mask.
+A dimension without effect is not drawn, so that equal architectures have equal choices:
+
+    output_stride        only if the backbone reaches stride 32
+    logit_stride         only with detail; so are asynchronous, between_keyframes and reuse_below
+    between_keyframes    only if there are frames between keyframes and asynchronous is off
+    reuse_below          only if the frames between keyframes are propagated
+    refresh_above        only if keyframe_interval is more than 1
 """
 
-from collections.abc import Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from jejunet_nas.space.architecture import (
-    FIRST_BLOCK_AT_STRIDE_32,
-    Architecture,
-    BetweenKeyframes,
-    Detail,
-    Network,
-    Policy,
-    Quantization,
-)
+from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
 
@@ -32,19 +26,15 @@ class Chooser(Protocol):
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     """Return the architecture that `choose` picks from `space`, dimension by dimension."""
 
-    def pick(name: str) -> Choice:
+    def pick(name: str) -> Any:
         return choose(name, getattr(space, name))
 
-    depth_multiplier = cast(float, pick("depth_multiplier"))
-    last_block = cast(int, pick("last_block"))
-    deep = last_block >= FIRST_BLOCK_AT_STRIDE_32
-    output_stride = cast(int, pick("output_stride")) if deep else 16
-    decoder_channels = cast(int, pick("decoder_channels"))
-    detail = cast(Detail, pick("detail"))
-    logit_stride = output_stride if detail == "none" else cast(int, pick("logit_stride"))
+    # The order is part of a study: samplers draw their random numbers in it.
+    depth_multiplier, last_block = pick("depth_multiplier"), pick("last_block")
+    output_stride = pick("output_stride") if last_block >= FIRST_BLOCK_AT_STRIDE_32 else 16
+    decoder_channels, detail = pick("decoder_channels"), pick("detail")
+    logit_stride = output_stride if detail == "none" else pick("logit_stride")
     height, width = size_of(pick("resolution"))
-    pruning = cast(float, pick("pruning"))
-    quantization = cast(Quantization, pick("quantization"))
     network = Network(
         depth_multiplier=depth_multiplier,
         last_block=last_block,
@@ -54,8 +44,8 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
         logit_stride=logit_stride,
         input_height=height,
         input_width=width,
-        pruning=pruning,
-        quantization=quantization,
+        pruning=pick("pruning"),
+        quantization=pick("quantization"),
     )
     return Architecture(network=network, policy=_draw_policy(pick, network))
 
@@ -85,25 +75,19 @@ def network_choices(network: Network) -> dict[str, Choice]:
     return choices
 
 
-class _Pick(Protocol):
-    def __call__(self, name: str) -> Choice: ...
-
-
-def _draw_policy(pick: _Pick, network: Network) -> Policy:
-    interval = cast(int, pick("keyframe_interval"))
-    asynchronous = cast(bool, pick("asynchronous")) if network.propagates else False
+def _draw_policy(pick: Callable[[str], Any], network: Network) -> Policy:
+    interval = pick("keyframe_interval")
+    asynchronous = network.propagates and pick("asynchronous")
     if interval == 1 and not asynchronous:
         return Policy(keyframe_interval=1)
-    between: BetweenKeyframes = "propagate" if network.propagates else "reuse"
+    between = "propagate" if network.propagates else "reuse"
     if network.propagates and not asynchronous:
-        between = cast(BetweenKeyframes, pick("between_keyframes"))
-    reuse_below = pick("reuse_below") if between == "propagate" else None
-    refresh_above = pick("refresh_above") if interval > 1 else None
+        between = pick("between_keyframes")
     return Policy(
         keyframe_interval=interval,
-        between_keyframes=between,
-        reuse_below=cast("float | None", reuse_below),
-        refresh_above=cast("float | None", refresh_above),
+        between_keyframes=between,  # type: ignore[arg-type]
+        reuse_below=pick("reuse_below") if between == "propagate" else None,
+        refresh_above=pick("refresh_above") if interval > 1 else None,
         asynchronous=asynchronous,
     )
 
@@ -112,7 +96,7 @@ def _policy_choices(policy: Policy, network: Network) -> dict[str, Choice]:
     choices: dict[str, Choice] = {"keyframe_interval": policy.keyframe_interval}
     if network.propagates:
         choices["asynchronous"] = policy.asynchronous
-    if policy.keyframe_interval > 1 or policy.asynchronous:
+    if policy.spares_frames:
         if network.propagates and not policy.asynchronous:
             choices["between_keyframes"] = policy.between_keyframes
         if policy.keyframe_interval > 1:

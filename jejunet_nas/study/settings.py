@@ -18,14 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
-from jejunet_nas.space.search_space import (
-    DIMENSIONS,
-    Choice,
-    SearchSpace,
-    in_words,
-    read_search_space,
-    space_from_mapping,
-)
+from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from jejunet_nas.study.identity import FORMAT
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 

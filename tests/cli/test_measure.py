@@ -190,7 +190,7 @@ BAD = [
     (["nothing.tflite"], r"nothing\.tflite is no file; allowed: a graph .*\. Check the path\."),
     (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. holds no \.tflite file; allowed: a graph, a folder of graphs, .* Check the path"),
-    (["notes.txt", "--device", "host"], r"notes\.txt .*; allowed: "),
+    (["notes.txt", "--device", "host"], r"notes\.txt does not load .* Convert it again"),
     ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
     ([GRAPH, "--device", "host:x"], r"--device is host:x; allowed: .* Did you mean host\?"),
     ([GRAPH, "--device", "predicted:pixl2"], r"device profile is pixl2; .* Did you mean pixel2"),

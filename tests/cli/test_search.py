@@ -23,7 +23,7 @@ BAD_STUDIES = [
     ("trails: 3", SPACE, r".*tiny\.yaml: trails is no key; allowed: .* mean trials\?"),
     ("training: {stepz: 3}", SPACE, r".*: training\.stepz is no key; .* mean steps\?"),
     ("trials: many", SPACE, r".*tiny\.yaml: trials is 'many'; allowed: integer\."),
-    ("", SPACE.replace("[64, 96]", "[]"), r".*: search_space: resolution has no choices; allowed:"),
+    ("", SPACE.replace("[64, 96]", "[]"), r".*: search_space: resolution has no choices\."),
     ("", SPACE.replace("[64, 96]", "[100]"), r".*: resolution: .* is 100; .* nearest is 96\."),
     ("", "search_space: nowhere\n", r".*tiny\.yaml: search_space is nowhere; allowed:"),
 ]

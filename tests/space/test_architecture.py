@@ -53,8 +53,8 @@ BAD_NETWORKS = [
     ({"logit_stride": 16}, "logit_stride is 16; allowed: 4, 8."),
     (
         {"detail": "none"},
-        "logit_stride is 8 with detail none, which classifies the context as it is; allowed: "
-        "output_stride. Use 16.",
+        "logit_stride is 8 with detail none, where logits have the stride of the context; "
+        "allowed: 16.",
     ),
     ({"input_height": 225}, "input_height is 225; allowed: multiples of 32 from 64 to 1024."),
     ({"input_height": 225}, "The nearest is 224."),
@@ -76,7 +76,7 @@ BAD_POLICIES = [
     ({"refresh_above": 2.0}, "refresh_above is 2.0; allowed: 0.0 to 1.0. The nearest is 1.0."),
     (
         {"keyframe_interval": 1, "reuse_below": 0.1},
-        "reuse_below is 0.1 with keyframe_interval 1, which leaves the gate no frame; allowed:",
+        "reuse_below is 0.1 with keyframe_interval 1, where the gate never runs; allowed:",
     ),
     (
         {"keyframe_interval": 1, "refresh_above": 0.4},
@@ -84,7 +84,7 @@ BAD_POLICIES = [
     ),
     (
         {"between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, which reuses every mask already;",
+        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
     ),
     (
         {"reuse_below": 0.4, "refresh_above": 0.4},
@@ -92,12 +92,12 @@ BAD_POLICIES = [
     ),
     (
         {"keyframe_interval": 1, "asynchronous": True, "refresh_above": 0.4},
-        "refresh_above is 0.4 with keyframe_interval 1 and asynchronous on, where keyframes begin "
-        "as often as they can; allowed: off. Use off, or a longer keyframe_interval.",
+        "refresh_above is 0.4 with keyframe_interval 1 and asynchronous on, where a new "
+        "keyframe always starts as soon as possible; allowed: off. Use off, or a longer",
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, which reuses every mask already;",
+        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
     ),
     (
         {"asynchronous": True, "reuse_below": 0.4, "refresh_above": 0.4},
@@ -107,7 +107,7 @@ BAD_POLICIES = [
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_NETWORKS)
-def test_a_network_that_cannot_be_names_what_is_allowed(change: Any, words: str) -> None:
+def test_an_invalid_network_names_what_is_allowed(change: Any, words: str) -> None:
     with pytest.raises(SettingError, match=re.escape(words)):
         dataclasses.replace(NETWORK, **change)
 
@@ -123,7 +123,7 @@ def test_without_detail_nothing_can_be_propagated() -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_POLICIES)
-def test_a_policy_that_cannot_be_names_what_is_allowed(change: Any, words: str) -> None:
+def test_an_invalid_policy_names_what_is_allowed(change: Any, words: str) -> None:
     with pytest.raises(SettingError, match=re.escape(words)):
         dataclasses.replace(POLICY, **change)
 

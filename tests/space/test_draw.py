@@ -8,12 +8,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.space.draw import choices_of, draw, network_choices
-from jejunet_nas.space.search_space import (
-    SearchSpace,
-    read_search_space,
-    set_dimension,
-    space_from_mapping,
-)
+from jejunet_nas.space.search_space import SearchSpace, set_dimension
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from tests.space.build import ARCHITECTURE, NETWORK, SPACE, SPACES, Drawing
 
 SPACES_FOLDER = Path(__file__).parents[2] / "search_spaces"

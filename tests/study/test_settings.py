@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.space.search_space import to_yaml
+from jejunet_nas.space.space_file import to_yaml
 from jejunet_nas.study.settings import init_file, read_study, start_choices, teacher_file
 from tests.search.build import SPACE, tiny_study, write_study
 
