@@ -12,7 +12,7 @@ from tensorflow_model_optimization.clustering.keras import CentroidInitializatio
 
 from jejunet_nas.compression.pruning import unwrapped
 from jejunet_nas.compression.settings import Clustering
-from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
+from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import Pictures
@@ -50,7 +50,7 @@ def train_clustered(
         )
         return wrappers[layer.name]
 
-    start_naming_anew(material.training.seed)
+    reset_keras(material.training.seed)
     layers = KerasLayers(ready)
     clustered = assemble(network.network, network.classes, layers, layers.by_name)
     material.train(

@@ -26,7 +26,7 @@ from jejunet_nas.networks.build import (
     KerasNetwork,
     assemble,
     build_network,
-    start_naming_anew,
+    reset_keras,
 )
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
@@ -85,7 +85,7 @@ def train_sparse(
         wrappers.append(prune_low_magnitude(layer, pruning_schedule=schedule))
         return wrappers[-1]
 
-    start_naming_anew(material.training.seed)
+    reset_keras(material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
     copy_weights(network, sparse)

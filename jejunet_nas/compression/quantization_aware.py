@@ -19,7 +19,7 @@ from jejunet_nas.compression.graphs import Int8Network
 from jejunet_nas.compression.keeping import Keeping
 from jejunet_nas.compression.rounding import Range, Ranges, Rounding, rounded_kernel
 from jejunet_nas.compression.settings import QuantizationAware
-from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
+from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
 from jejunet_nas.networks.wiring import Wiring, read_wiring
 from jejunet_nas.progress import Tell
@@ -68,7 +68,7 @@ def train_quantized(
 
 def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
     """Return the Keras models that compute what the int8 graphs of `start` do, to be trained."""
-    start_naming_anew(seed)
+    reset_keras(seed)
     wiring = read_wiring(start.network, start.classes)
     layers = _RoundedLayers(start.ranges, wiring)
     network = assemble(

@@ -1,23 +1,23 @@
-"""The wiring read into Keras layers, which can be trained."""
+"""`Layers` as Keras layers, for training."""
 
 from collections.abc import Callable
 from typing import Any
 
 import tf_keras
 
-# Keras' own 0.999 leaves the moving averages where they started after a few hundred steps.
+# With 0.999 (`keras.applications`) the moving averages do not converge in a few hundred steps.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-3
 
 
 class KerasLayers:
-    """`Layers` whose tensors are Keras symbolic tensors; a name asked for again is shared.
+    """`Layers` over symbolic Keras tensors.
 
-    by_name: the layers, with their weights.
+    by_name: the layers with their weights. ready: replaces a layer before its first call; it gets
+    the layer and its first input.
     """
 
     def __init__(self, ready: Callable[[Any, Any], Any] = lambda layer, x: layer) -> None:
-        """Build layers as they are, or what `ready` makes of each for its first input."""
         self.by_name: dict[str, Any] = {}
         self._ready, self._applied = ready, dict[str, Any]()
 
@@ -32,7 +32,6 @@ class KerasLayers:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Any:
-        """Convolve; see `Layers.conv`."""
         x = self._shared(
             name,
             lambda: tf_keras.layers.Conv2D(
@@ -42,7 +41,6 @@ class KerasLayers:
         return self._finish(x, name, batch_norm=batch_norm, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
-        """Convolve each channel; see `Layers.depthwise`."""
         x = self._shared(
             name,
             lambda: tf_keras.layers.DepthwiseConv2D(
@@ -52,16 +50,13 @@ class KerasLayers:
         return self._finish(x, name, batch_norm=True, relu6=True)
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
-        """Add; see `Layers.add`."""
         x = self._shared(name, lambda: tf_keras.layers.Add(name=name))([first, second])
         return self._finish(x, name, batch_norm=False, relu6=relu6)
 
     def concatenate(self, name: str, first: Any, second: Any) -> Any:
-        """Join channels; see `Layers.concatenate`."""
         return self._shared(name, lambda: tf_keras.layers.Concatenate(name=name))([first, second])
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        """Enlarge; see `Layers.upsample`."""
         if factor == 1:
             return x
         return self._shared(
@@ -70,13 +65,11 @@ class KerasLayers:
         )(x)
 
     def mean(self, x: Any, name: str) -> Any:
-        """Average; see `Layers.mean`."""
         return self._shared(
             name, lambda: tf_keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
         )(x)
 
     def sigmoid(self, x: Any, name: str) -> Any:
-        """Squash; see `Layers.sigmoid`."""
         return self._shared(name, lambda: tf_keras.layers.Activation("sigmoid", name=name))(x)
 
     def _finish(self, x: Any, name: str, *, batch_norm: bool, relu6: bool) -> Any:

@@ -1,11 +1,11 @@
-"""The wiring of a network: what the key, the propagate and the gate graph compute.
+"""The computation of a network's three graphs, written against `Layers`.
 
     key(image)                -> logits, context      the whole network, on a keyframe
     propagate(image, context) -> logits               detail of this frame, context of a keyframe
-    gate(now, keyframe)       -> score                how far the keyframe's mask is out of date
+    gate(now, keyframe)       -> score                predicted change since the keyframe, in (0, 1)
 
-key and propagate run the same decoder over the same kind of detail, layer by layer by name, so
-that propagating with the frame's own context is what the key path does.
+key and propagate share the decoder and the detail branch by the names of their layers, so that
+propagate with the frame's own context equals key.
 
 Images are [batch, height, width, 3] in [-1, 1]; logits are
 [batch, height / logit_stride, width / logit_stride, classes].
@@ -15,7 +15,7 @@ from jejunet_nas.networks.layers import Layers, Tensor, separable
 from jejunet_nas.networks.mobilenet_v2 import END, EXPANSION_AT_STRIDE, backbone, narrowed
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, PRUNED_BLOCKS, Network
 
-NARROW_DEPTH_MULTIPLIER = 0.35  # of the detail branch that is a MobileNetV2 of its own
+NARROW_DEPTH_MULTIPLIER = 0.35  # of the narrow detail branch, a second MobileNetV2
 NARROW_PREFIX = "detail_"
 THIN_CHANNELS = (16, 24, 32)  # of the strided convolutions of the thin detail branch
 
@@ -23,7 +23,7 @@ THIN_CHANNELS = (16, 24, 32)  # of the strided convolutions of the thin detail b
 def key_path(
     layers: Layers[Tensor], image: Tensor, network: Network, classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Return logits and context of a keyframe."""
+    """Return the logits and the context of a keyframe."""
     taps = {_context_tap(network), *_shared_taps(network)}
     features = backbone(
         layers,
@@ -47,7 +47,7 @@ def key_path(
 def propagate_path(
     layers: Layers[Tensor], image: Tensor, context: Tensor, network: Network, classes: int
 ) -> Tensor:
-    """Return the logits of a frame whose context is a keyframe's."""
+    """Return the logits of a frame, decoded with the context of a keyframe."""
     if not network.propagates:
         return _classify(layers, context, classes)
     if network.detail == "shared":
@@ -66,7 +66,7 @@ def propagate_path(
 
 
 def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
-    """Return the score in (0, 1), shape [batch, 1, 1, 1], of two thumbnails in [-1, 1]."""
+    """Return the gate's score, [batch, 1, 1, 1] in (0, 1), of two thumbnails in [-1, 1]."""
     x = layers.concatenate("gate_join", now, keyframe)
     x = layers.conv(x, "gate_1", 24, kernel=3, stride=2)
     x = separable(layers, x, "gate_2", 32, stride=2)
@@ -77,13 +77,13 @@ def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
 
 
 def context_channels(network: Network) -> int:
-    """Return the channels of the context, and of all convolutions of the decoder but one."""
+    """Return the channels of the context; the decoder's 3x3 convolutions have the same."""
     return narrowed(network.decoder_channels, network.pruning)
 
 
 def context_stride(network: Network) -> int:
     """Return the input pixels per context pixel."""
-    # The tap after block 12 is the expansion of block 13, still in front of its stride.
+    # The tap after block 12 is the expansion of block 13, which comes before its stride.
     deep = network.last_block >= FIRST_BLOCK_AT_STRIDE_32
     return network.output_stride if deep else 16
 
@@ -101,10 +101,10 @@ def _shared_taps(network: Network) -> tuple[int, ...]:
 
 
 def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) -> Tensor:
-    """Apply a light ASPP: a 1x1 branch and image pooling, added instead of concatenated.
+    """Apply a light ASPP (DeepLabv3, section 3.3): a 1x1 branch plus image pooling.
 
-    The sum costs one broadcast addition where DeepLabv3's way is a resize, a concatenation and a
-    further convolution. Image pooling takes a bias: one pixel a picture is too few for batch norm.
+    The branches are added, which costs less than DeepLabv3's resize, concatenation and convolution.
+    Image pooling has a bias, because one pixel per image is too few for batch norm.
     """
     channels = context_channels(network)
     pooled = layers.conv(
@@ -138,7 +138,7 @@ def _own_detail(layers: Layers[Tensor], image: Tensor, network: Network) -> Tens
 def _decoder(
     layers: Layers[Tensor], context: Tensor, detail: Tensor, network: Network, classes: int
 ) -> Tensor:
-    """DeepLabv3+'s decoder, its 3x3 convolutions depthwise separable as on mobile."""
+    """Apply DeepLabv3+'s decoder (Chen et al., 2018) with depthwise separable convolutions."""
     channels = context_channels(network)
     factor = context_stride(network) // network.logit_stride
     context = layers.upsample(context, "decoder_upsample", factor)

@@ -16,14 +16,14 @@ from jejunet_nas.records import DataSplit
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
 from jejunet_nas.training.imagenet import imagenet_file, imagenet_width, read_imagenet
-from jejunet_nas.training.inherit import (
+from jejunet_nas.training.settings import IMAGENET
+from jejunet_nas.training.source import (
     Source,
     load_source,
     measure_source,
     save_source,
     source_of,
 )
-from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import Teaching, teach
 from jejunet_nas.training.weights_file import Weights, read_weights

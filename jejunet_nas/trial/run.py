@@ -34,8 +34,9 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json, network_id
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import inherit, source_for
+from jejunet_nas.training.inherit import inherit
 from jejunet_nas.training.material import Material
+from jejunet_nas.training.source import source_for
 from jejunet_nas.trial.setup import TrialSetup
 
 WEIGHTS = "weights.npz"  # of a trained network, in its folder

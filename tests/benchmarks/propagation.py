@@ -46,9 +46,10 @@ from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import combine, score_clip
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.batch_norm import estimate_statistics
-from jejunet_nas.training.inherit import Source, inherit, measure_source
+from jejunet_nas.training.inherit import inherit
 from jejunet_nas.training.losses import cross_entropy
 from jejunet_nas.training.optimizer import make_optimizer
+from jejunet_nas.training.source import Source, measure_source
 from jejunet_nas.training.weights_file import read_weights
 
 INTERVALS = (1, 2, 4, 8, 12)

@@ -11,7 +11,7 @@ from jejunet_nas.networks.build import KerasNetwork, as_input, build_network
 from jejunet_nas.records import Clip, DataSplit
 from jejunet_nas.resize import thumbnails
 from jejunet_nas.scoring.miou import disagreement
-from jejunet_nas.training.gate import GatePairs, _seen, train_gate
+from jejunet_nas.training.gate import GatePairs, _augmented, train_gate
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import tiny_network
 
@@ -83,13 +83,13 @@ def test_training_the_gate_leaves_the_paths_alone(blinking: DataSplit) -> None:
     np.testing.assert_equal(after, before)
 
 
-def test_both_frames_of_a_pair_are_seen_in_one_light_and_each_pair_in_its_own() -> None:
+def test_both_frames_of_a_pair_are_augmented_in_one_light_and_each_pair_in_its_own() -> None:
     rng = np.random.default_rng(0)
     flat = np.full((4, 2, 2, 3), 100, np.uint8)
     pairs = GatePairs(now=flat, keyframe=flat + 50, disagreement=np.zeros(4, np.float32))
 
     for _ in range(20):
-        now, keyframe = _seen(rng, pairs, np.arange(4))
+        now, keyframe = _augmented(rng, pairs, np.arange(4))
 
         assert now.shape == keyframe.shape == flat.shape
         assert 0 <= min(now.min(), keyframe.min()) <= max(now.max(), keyframe.max()) <= 255

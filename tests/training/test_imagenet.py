@@ -94,7 +94,9 @@ def test_files_have_keras_names() -> None:
     assert file_name(0.35).endswith("_0.35_224_no_top.h5")
 
 
-def test_a_file_is_downloaded_once_and_its_progress_told(server: Server, keras_file: Path) -> None:
+def test_a_file_is_downloaded_once_and_reports_its_progress(
+    server: Server, keras_file: Path
+) -> None:
     server.content = keras_file.read_bytes()
     told: list[tuple[str, int, int]] = []
 
@@ -109,7 +111,7 @@ def test_a_file_is_downloaded_once_and_its_progress_told(server: Server, keras_f
     assert read_imagenet(first, 0.35).depth_multiplier == 0.35
 
 
-def test_what_a_killed_process_left_is_no_file(server: Server, keras_file: Path) -> None:
+def test_the_part_of_a_killed_process_is_ignored(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
     part = imagenet.default_folder() / f".123.{file_name(0.35)}"
     part.parent.mkdir()
@@ -123,8 +125,8 @@ def test_what_a_killed_process_left_is_no_file(server: Server, keras_file: Path)
 @pytest.mark.parametrize(
     ("claims", "words"),
     [
-        ({"claims_bytes": 99_999_999}, r"\d+ of 99999999 bytes came|IncompleteRead"),
-        ({"claims_md5": b"0" * 16}, "another MD5 than the server says"),
+        ({"claims_bytes": 99_999_999}, r"\d+ of 99999999 bytes arrived|IncompleteRead"),
+        ({"claims_md5": b"0" * 16}, "its MD5 differs from that of the server"),
         ({"content": b""}, "Not Found"),
     ],
     ids=["cut short", "damaged", "not there"],
@@ -136,7 +138,7 @@ def test_a_download_that_fails_names_address_and_place(
     for name, value in claims.items():
         setattr(server, name, value)
 
-    with pytest.raises(SettingError, match=rf"(?s)http://127.*no_top\.h5 cannot .*({words})"):
+    with pytest.raises(SettingError, match=rf"(?s)http://127.*no_top\.h5 failed .*({words})"):
         imagenet_file(0.35, silence)
     assert not (imagenet.default_folder() / file_name(0.35)).exists()
 
@@ -147,7 +149,7 @@ def test_without_a_network_one_line_names_address_and_place(
     monkeypatch.setattr(imagenet, "ADDRESS", "http://127.0.0.1:9/")
     monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path)
 
-    words = rf"^init is imagenet, and http://127\.0\.0\.1:9/mobi[^\n]* as {tmp_path}/mobil[^\n]*\Z"
+    words = rf"^init is imagenet, but the download of http://127\.0\.0\.1:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
     with pytest.raises(SettingError, match=words):
         imagenet_file(1.0, silence)
 

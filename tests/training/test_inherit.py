@@ -18,11 +18,10 @@ from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import END, backbone, blocks
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
-from jejunet_nas.training.inherit import (
+from jejunet_nas.training.inherit import inherit, kept_channels
+from jejunet_nas.training.source import (
     Source,
     SourceLayer,
-    inherit,
-    kept_channels,
     load_source,
     measure_source,
     save_source,

@@ -154,7 +154,7 @@ def test_a_files_width_is_told_by_its_shapes(width: float, tmp_path: Path) -> No
 
 
 def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"init is .*no\.npz, which is no file; .*scratch"):
+    with pytest.raises(SettingError, match=r"init is .*no\.npz, which does not exist; .*scratch"):
         read_weights(tmp_path / "no.npz")
 
 
@@ -167,21 +167,21 @@ def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
 def test_a_file_of_no_weights_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "w.npz").write_bytes(content)
 
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold NN_op/kernel [^\n]*\Z"):
+    with pytest.raises(SettingError, match=r"w\.npz, which does not contain NN_op/kernel [^\n]*\Z"):
         read_weights(tmp_path / "w.npz")
 
 
 def test_a_single_array_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.zeros(3))
 
-    with pytest.raises(SettingError, match=r"w\.npy, which does not hold .*a single array"):
+    with pytest.raises(SettingError, match=r"w\.npy, which does not contain .*a single array"):
         read_weights(tmp_path / "w.npy")
 
 
 def test_an_npz_of_other_arrays_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", masks=np.zeros(3))
 
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold .*masks/kernel"):
+    with pytest.raises(SettingError, match=r"w\.npz, which does not contain .*masks/kernel"):
         read_weights(tmp_path / "w.npz")
 
 
@@ -191,7 +191,7 @@ def test_an_h5_of_another_layout_is_named(tmp_path: Path) -> None:
         del opened.attrs["layer_names"]
 
     with pytest.raises(
-        SettingError, match=r"w\.h5, which does not hold .*no attribute layer_names"
+        SettingError, match=r"w\.h5, which does not contain .*no attribute layer_names"
     ):
         read_weights(tmp_path / "w.h5")
 
@@ -219,5 +219,5 @@ def test_a_bias_of_another_size_is_named(tmp_path: Path) -> None:
     folded = folded_weights(NARROW)
     folded["Conv1"] = (folded["Conv1"][0], np.zeros(3, np.float32))
 
-    with pytest.raises(SettingError, match=r"Conv1 has a vector of \(3,\) .*allowed: 16 finite"):
+    with pytest.raises(SettingError, match=r"Conv1 has a bias .*\(3,\); allowed: 16 finite"):
         read_weights(write_folded(tmp_path / "w.npz", folded))
