@@ -61,8 +61,8 @@ class Stream:
     """The channels of one convolution, or of several convolutions whose outputs are added.
 
     writers: those convolutions. outputs: all layers that output these channels. relu6: whether a
-    ReLU6 is applied to them. fixed: whether they are inputs or outputs of the network, so that their
-    values must not change.
+    ReLU6 is applied to them. fixed: whether they are inputs or outputs of the network, whose values
+    must not change.
     """
 
     name: str

@@ -36,7 +36,7 @@ Thumbnails = npt.NDArray[np.float32]  # [pairs, h, w, 3], in uint8's range
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GatePairs:
-    """Pairs of thumbnails (uint8 [pairs, h, w, 3]) and the disagreement of their masks in [0, 1]."""
+    """Pairs of thumbnails (uint8 [pairs, h, w, 3]) and how much their masks disagree, in [0, 1]."""
 
     now: npt.NDArray[np.uint8]
     keyframe: npt.NDArray[np.uint8]

@@ -94,9 +94,7 @@ def test_files_have_keras_names() -> None:
     assert file_name(0.35).endswith("_0.35_224_no_top.h5")
 
 
-def test_a_file_is_downloaded_once_and_reports_its_progress(
-    server: Server, keras_file: Path
-) -> None:
+def test_a_file_is_downloaded_once_with_progress(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
     told: list[tuple[str, int, int]] = []
 
@@ -149,7 +147,7 @@ def test_without_a_network_one_line_names_address_and_place(
     monkeypatch.setattr(imagenet, "ADDRESS", "http://127.0.0.1:9/")
     monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path)
 
-    words = rf"^init is imagenet, but the download of http://127\.0\.0\.1:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
+    words = rf"^init is imagenet, but [^\n]* http[^\n]*:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
     with pytest.raises(SettingError, match=words):
         imagenet_file(1.0, silence)
 

@@ -100,7 +100,7 @@ def test_other_numbers_of_classes_are_named_with_the_fix(tmp_path: Path) -> None
 
     with pytest.raises(
         SettingError,
-        match=r"^teacher_classes is not given, with a teacher of 3 classes and 2 of davis; .*"
+        match=r"^teacher_classes is not given, but the teacher has 3 classes and davis has 2\. .*"
         r"teacher_classes: \[background, object\]\.$",
     ):
         class_table(teacher, None, NAMES, "davis")
@@ -110,7 +110,7 @@ def test_other_numbers_of_classes_are_named_with_the_fix(tmp_path: Path) -> None
     ("wanted", "words"),
     [
         (["background", "objekt"], "holds objekt, .*Did you mean object\\?"),
-        ([0, 2], "holds 2, which is no class of davis; .* or 0 to 1"),
+        ([0, 2], "holds 2, which is not a class of davis; .* or 0 to 1"),
         ([], "has 0 entries; allowed: 1 to 3"),
         ([0, 1, 1, 1], "has 4 entries; allowed: 1 to 3"),
     ],
@@ -125,7 +125,9 @@ def test_a_wrong_list_of_classes_is_named(
 
 
 def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"^training\.teacher is .*t\.tflite, which is no file"):
+    with pytest.raises(
+        SettingError, match=r"^training\.teacher is .*t\.tflite, which does not exist"
+    ):
         Teacher(tmp_path / "t.tflite")
 
 
@@ -155,5 +157,5 @@ def test_a_graph_that_tells_no_classes_by_pixel_is_named(tmp_path: Path) -> None
 def test_a_graph_with_two_outputs_names_them(tmp_path: Path) -> None:
     file = write_float(tmp_path / "t.tflite", lambda image: {"a": image + 1.0, "b": image - 1.0})
 
-    with pytest.raises(SettingError, match=r"has 2 outputs \(.*\); allowed: one"):
+    with pytest.raises(SettingError, match=r"has 2 outputs \(.*\); allowed: 1"):
         Teacher(file)
