@@ -26,6 +26,7 @@ class TensorInfo:
 class Graph:
     """A graph that is loaded, with LiteRT's default delegate (XNNPACK) or without a delegate.
 
+    tensors: its inputs and outputs by name. input_names, output_names: in the graph's order.
     Raises `SettingError` if the file is not a graph or its operators do not load.
     """
 
@@ -43,17 +44,8 @@ class Graph:
         outputs = self._interpreter.get_output_details()
         self._inputs = {tensor["name"]: tensor["index"] for tensor in inputs}
         self._outputs = {tensor["name"]: tensor["index"] for tensor in outputs}
+        self.input_names, self.output_names = tuple(self._inputs), tuple(self._outputs)
         self.tensors = {tensor["name"]: _info(tensor) for tensor in inputs + outputs}
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """The names of the inputs, in the graph's order."""
-        return tuple(self._inputs)
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """The names of the outputs, in the graph's order."""
-        return tuple(self._outputs)
 
     def run(self, **inputs: Array) -> dict[str, Array]:
         """Return the outputs by name for `inputs` by name, each with its batch axis."""

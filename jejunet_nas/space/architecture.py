@@ -120,30 +120,25 @@ class Policy:
         check_choice("between_keyframes", self.between_keyframes, get_args(BetweenKeyframes))
         for name in ("reuse_below", "refresh_above"):
             threshold = getattr(self, name)
-            if threshold is None:
-                continue
-            check_range(name, threshold, 0.0, 1.0)
-            if self.keyframe_interval == 1 and not self.asynchronous:
-                raise SettingError(
-                    f"{name} is {threshold} with keyframe_interval 1, where the gate never runs; "
-                    "allowed: off. Use off, or a longer keyframe_interval."
-                )
+            if threshold is not None:
+                check_range(name, threshold, 0.0, 1.0)
+                if not self.spares_frames:
+                    why = "keyframe_interval 1, where the gate never runs"
+                    self._refuse(name, why, "a longer keyframe_interval")
         if self.reuse_below is not None and self.between_keyframes == "reuse":
-            raise SettingError(
-                f"reuse_below is {self.reuse_below} with between_keyframes reuse, where every "
-                "mask is reused; allowed: off. Use off, or between_keyframes propagate."
-            )
+            why = "between_keyframes reuse, where every mask is reused"
+            self._refuse("reuse_below", why, "between_keyframes propagate")
         if self.asynchronous and self.between_keyframes == "reuse":
             raise SettingError(
                 "between_keyframes is reuse with asynchronous on; allowed: propagate. "
                 "Use propagate, or asynchronous off."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:
-            raise SettingError(
-                f"refresh_above is {self.refresh_above} with keyframe_interval 1 and asynchronous "
-                "on, where a new keyframe always starts as soon as possible; allowed: off. "
-                "Use off, or a longer keyframe_interval."
+            why = (
+                "keyframe_interval 1 and asynchronous on, where a new keyframe always starts as "
+                "soon as possible"
             )
+            self._refuse("refresh_above", why, "a longer keyframe_interval")
         if None not in (self.reuse_below, self.refresh_above) and not (
             self.reuse_below < self.refresh_above  # type: ignore[operator]
         ):
@@ -151,6 +146,11 @@ class Policy:
                 f"reuse_below is {self.reuse_below}; allowed: less than refresh_above, which is "
                 f"{self.refresh_above}. Lower the first or raise the second."
             )
+
+    def _refuse(self, name: str, why: str, instead: str) -> None:
+        raise SettingError(
+            f"{name} is {getattr(self, name)} with {why}; allowed: off. Use off, or {instead}."
+        )
 
     @property
     def spares_frames(self) -> bool:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
 from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace
@@ -62,15 +60,6 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
         return SearchSpace(**choices)
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
-
-
-def to_yaml(space: SearchSpace) -> str:
-    """Return the YAML text of `space`; `space_from_mapping` reads it back."""
-    content = {
-        name: ["off" if choice is None else choice for choice in choices]
-        for name, choices in space.choices().items()
-    }
-    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
 
 
 def _expand(name: str, value: Any) -> tuple[Choice, ...]:

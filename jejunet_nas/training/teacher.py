@@ -86,18 +86,12 @@ class Teacher:
         return _of_scores(scores, self.kind, table, classes)
 
     def _of_classes(self, output: npt.NDArray[Any], table: Picture, classes: int) -> Answer:
-        low, high = int(output.min()), int(output.max())
-        if low < 0 or high > IGNORE:
+        mask = table[np.clip(output, 0, 255)]
+        bad = output[(output < 0) | (output > 255) | ((mask >= classes) & (mask != IGNORE))]
+        if bad.size:
             raise SettingError(
-                f"teacher {self._file} gives class {low if low < 0 else high}; allowed: 0 to "
-                f"{IGNORE}. Use a graph with fewer classes."
-            )
-        mask = table[output.astype(np.uint8)]
-        beyond = mask[(mask >= classes) & (mask != IGNORE)]
-        if beyond.size:
-            raise SettingError(
-                f"teacher {self._file} gives class {int(beyond.max())}; allowed: 0 to "
-                f"{classes - 1}, the data set's. Map its classes in teacher_classes."
+                f"teacher {self._file} gives class {int(bad[0])}; allowed: 0 to {classes - 1}, the "
+                "data set's. Map the teacher's classes in teacher_classes."
             )
         return Answer(mask=mask, sureness=None)
 

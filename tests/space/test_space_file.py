@@ -8,8 +8,8 @@ from hypothesis import given
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.space.search_space import DIMENSIONS, SearchSpace
-from jejunet_nas.space.space_file import read_search_space, space_from_mapping, to_yaml
-from tests.space.build import SPACE, SPACES
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
+from tests.space.build import SPACE, SPACES, to_yaml
 
 BAD_CHOICES = [
     ("depth_multiplier", [], "depth_multiplier has no choices. Add one to its list."),

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.space.space_file import to_yaml
 from jejunet_nas.study.settings import init_file, read_study, start_choices, teacher_file
 from tests.search.build import SPACE, tiny_study, write_study
+from tests.space.build import to_yaml
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
