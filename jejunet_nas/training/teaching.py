@@ -55,7 +55,7 @@ class Teaching:
         self._least, self._soft = round(255 * threshold), soft
 
     def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        """Return which frames of a clip have pseudo-labels, [time]."""
+        """Return for each frame of a clip whether it has pseudo-labels, bool [time]."""
         return self._places[clip].asked
 
     def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:

@@ -21,7 +21,7 @@ def test_a_graph_runs_by_the_names_of_its_tensors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph at all"], ids=["empty", "text"])
-def test_a_file_that_is_no_graph_does_not_load(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_graph_does_not_load(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "g.tflite").write_bytes(content)
 
     with pytest.raises(SettingError, match=r"g\.tflite does not load .*Convert it again\."):

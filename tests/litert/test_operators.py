@@ -12,7 +12,7 @@ DATA = Path(os.environ.get("JEJUNET_DATA", Path(__file__).parents[3] / "shared" 
 PUBLISHED = DATA / "tflite" / "mobilenet_v2_1.0_224_quant.tflite"
 
 
-def test_a_convolution_is_counted_by_hand(tmp_path: Path) -> None:
+def test_the_figures_of_a_convolution_equal_those_computed_by_hand(tmp_path: Path) -> None:
     kernel = noise(0, 3, 3, 8, 4)
     file = write_graph(
         tmp_path / "g.tflite", lambda x: {"y": tf.nn.conv2d(x, kernel, 2, "SAME")}, (1, 6, 4, 8)
@@ -27,7 +27,7 @@ def test_a_convolution_is_counted_by_hand(tmp_path: Path) -> None:
     assert conv.weight_bytes == 9 * 8 * 4 + 4 * 4  # int8 weights, int32 biases
 
 
-def test_a_depthwise_convolution_reads_each_channel_alone(tmp_path: Path) -> None:
+def test_a_depthwise_convolution_reads_each_channel_once(tmp_path: Path) -> None:
     kernel = noise(0, 3, 3, 8, 1)
     file = write_graph(
         tmp_path / "g.tflite",

@@ -40,7 +40,10 @@ def silence(what: str, done: int, total: int) -> None:
     ("more", "words"),
     [
         (WEIGHTS, r"training\.init is nowhere\.npz, which is no file; allowed: scratch, ima"),
-        ("training: {teacher: t.tflite}\n", r"training\.teacher is t\.tflite, which does not exist"),
+        (
+            "training: {teacher: t.tflite}\n",
+            r"training\.teacher is t\.tflite, which does not exist",
+        ),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
 )

@@ -134,11 +134,11 @@ def test_a_policy_is_gated_where_one_threshold_is_set() -> None:
     assert Policy(keyframe_interval=2, between_keyframes="reuse", refresh_above=0.4).gated
 
 
-def test_the_gate_has_frames_wherever_keyframes_run_in_the_background() -> None:
+def test_the_gate_can_run_with_asynchronous_keyframes() -> None:
     assert Policy(keyframe_interval=1, reuse_below=0.1, asynchronous=True).gated
 
 
-def test_keyframes_in_the_background_make_another_architecture() -> None:
+def test_asynchronous_makes_another_architecture() -> None:
     background = dataclasses.replace(POLICY, asynchronous=True)
 
     assert canonical_json(background) != canonical_json(POLICY)
@@ -147,7 +147,7 @@ def test_keyframes_in_the_background_make_another_architecture() -> None:
     ) == Architecture(network=NETWORK, policy=dataclasses.replace(background, asynchronous=False))
 
 
-def test_an_architecture_from_before_keyframes_ran_in_the_background_reads_as_waiting() -> None:
+def test_an_architecture_without_asynchronous_reads_as_synchronous() -> None:
     plain = json.loads(canonical_json(ARCHITECTURE))
     del plain["policy"]["asynchronous"]
 
@@ -162,7 +162,7 @@ def test_canonical_json_does_not_depend_on_the_order_of_keys(content: Any, seed:
     assert canonical_json({key: content[key] for key in keys}) == canonical_json(content)
 
 
-def test_canonical_json_has_no_figure_that_json_lacks() -> None:
+def test_canonical_json_refuses_infinity_and_nan() -> None:
     with pytest.raises(ValueError, match="Out of range float values"):
         canonical_json({"rate": float("nan")})
 
@@ -213,7 +213,7 @@ def test_every_part_of_the_recipe_changes_the_id(recipe: Any) -> None:
     assert network_id(NETWORK, recipe) != network_id(NETWORK, RECIPE)
 
 
-def test_the_policy_has_no_say_in_the_id() -> None:
+def test_the_policy_does_not_change_the_id() -> None:
     other = Architecture(network=NETWORK, policy=Policy(keyframe_interval=9))
 
     assert network_id(other.network, RECIPE) == network_id(ARCHITECTURE.network, RECIPE)

@@ -71,7 +71,7 @@ def taught(
     return teach(teacher, "digest", split, settings, folder, silence)
 
 
-def test_frames_without_annotation_are_taught_and_no_others(tmp_path: Path) -> None:
+def test_only_frames_without_annotation_get_labels(tmp_path: Path) -> None:
     teaching = taught(tmp_path, split_of(4, 3))
 
     assert teaching.times(0).tolist() == [False, True, True, True]
@@ -83,14 +83,16 @@ def test_frames_without_annotation_are_taught_and_no_others(tmp_path: Path) -> N
     assert np.unique(teaching.at(0, 0)[0]).tolist() == [IGNORE]
 
 
-def test_all_frames_are_taught_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_all_frames_get_labels_with_teacher_on_all(tmp_path: Path) -> None:
     teaching = taught(tmp_path, split_of(3), dataclasses.replace(TAUGHT, teacher_on="all"))
 
     assert teaching.times(0).all()
     assert [int(teaching.at(0, t)[0][0, 0]) for t in range(3)] == [0, 1, 1]
 
 
-def test_a_second_trial_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_trial_reads_the_labels_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = split_of(4)
     taught(tmp_path, split)
     asked = Asked(monkeypatch)
