@@ -60,28 +60,11 @@ class OperatorList:
         relu6: bool = True,
     ) -> Shape:
         """Note a CONV_2D."""
-        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
         weights = kernel * kernel * x[2] * filters
-        return self._record(
-            "CONV_2D",
-            (x,),
-            out,
-            kernel=(kernel, kernel),
-            macs=out[0] * out[1] * weights,
-            weight_bytes=weights + 4 * filters,
-        )
+        return self._convolution("CONV_2D", x, filters, kernel, stride, weights)
 
     def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
-        """Note a DEPTHWISE_CONV_2D."""
-        out = (-(-x[0] // stride), -(-x[1] // stride), x[2])
-        return self._record(
-            "DEPTHWISE_CONV_2D",
-            (x,),
-            out,
-            kernel=(3, 3),
-            macs=9 * out[0] * out[1] * out[2],
-            weight_bytes=(9 + 4) * x[2],
-        )
+        return self._convolution("DEPTHWISE_CONV_2D", x, x[2], 3, stride, 9 * x[2])
 
     def add(self, name: str, first: Shape, second: Shape, *, relu6: bool = False) -> Shape:
         return self._record("ADD", (first, second), first)
@@ -113,6 +96,19 @@ class OperatorList:
         self._record("ARG_MAX", (logits,), (logits[0], logits[1], 1), bytes_out=4 * pixels)
         self.operators.append(
             Operator(kind="CAST", bytes_in=4 * pixels, bytes_out=pixels, elements_out=pixels)
+        )
+
+    def _convolution(
+        self, kind: str, x: Shape, filters: int, kernel: int, stride: int, weights: int
+    ) -> Shape:
+        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
+        return self._record(
+            kind,
+            (x,),
+            out,
+            kernel=(kernel, kernel),
+            macs=out[0] * out[1] * weights,
+            weight_bytes=weights + 4 * filters,  # int32 biases
         )
 
     def _record(

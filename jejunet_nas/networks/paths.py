@@ -24,23 +24,12 @@ def key_path(
     layers: Layers[Tensor], image: Tensor, network: Network, classes: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits and the context of a keyframe."""
-    taps = {_context_tap(network), *_shared_taps(network)}
-    features = backbone(
-        layers,
-        image,
-        depth_multiplier=network.depth_multiplier,
-        taps=taps,
-        output_stride=network.output_stride,
-        pruning=network.pruning,
-        pruned_from=_pruned_from(network),
-    )
-    context = _context_head(layers, features[_context_tap(network)], network)
+    tap = _context_tap(network)
+    features = _features(layers, image, network, {tap, *_shared_taps(network)})
+    context = _context_head(layers, features[tap], network)
     if not network.propagates:
         return _classify(layers, context, classes), context
-    if network.detail == "shared":
-        detail = features[EXPANSION_AT_STRIDE[network.logit_stride]]
-    else:
-        detail = _own_detail(layers, image, network)
+    detail = _detail(layers, image, network, features)
     return _decoder(layers, context, detail, network, classes), context
 
 
@@ -50,18 +39,9 @@ def propagate_path(
     """Return the logits of a frame, decoded with the context of a keyframe."""
     if not network.propagates:
         return _classify(layers, context, classes)
-    if network.detail == "shared":
-        (tap,) = _shared_taps(network)
-        detail = backbone(
-            layers,
-            image,
-            depth_multiplier=network.depth_multiplier,
-            taps={tap},
-            pruning=network.pruning,
-            pruned_from=_pruned_from(network),
-        )[tap]
-    else:
-        detail = _own_detail(layers, image, network)
+    taps = _shared_taps(network)
+    features = _features(layers, image, network, taps) if taps else {}
+    detail = _detail(layers, image, network, features)
     return _decoder(layers, context, detail, network, classes)
 
 
@@ -88,16 +68,26 @@ def context_stride(network: Network) -> int:
     return network.output_stride if deep else 16
 
 
-def _pruned_from(network: Network) -> int:
-    return network.last_block - PRUNED_BLOCKS + 1
-
-
 def _context_tap(network: Network) -> int:
     return min(network.last_block + 1, END)
 
 
-def _shared_taps(network: Network) -> tuple[int, ...]:
-    return (EXPANSION_AT_STRIDE[network.logit_stride],) if network.detail == "shared" else ()
+def _shared_taps(network: Network) -> set[int]:
+    return {EXPANSION_AT_STRIDE[network.logit_stride]} if network.detail == "shared" else set()
+
+
+def _features(
+    layers: Layers[Tensor], image: Tensor, network: Network, taps: set[int]
+) -> dict[int, Tensor]:
+    return backbone(
+        layers,
+        image,
+        depth_multiplier=network.depth_multiplier,
+        taps=taps,
+        output_stride=network.output_stride,
+        pruning=network.pruning,
+        pruned_from=network.last_block - PRUNED_BLOCKS + 1,
+    )
 
 
 def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) -> Tensor:
@@ -118,15 +108,17 @@ def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) ->
     return layers.add("context", local, pooled, relu6=True)
 
 
-def _own_detail(layers: Layers[Tensor], image: Tensor, network: Network) -> Tensor:
+def _detail(
+    layers: Layers[Tensor], image: Tensor, network: Network, features: dict[int, Tensor]
+) -> Tensor:
+    """Return the detail at `logit_stride`: of the backbone's `features`, or of a branch."""
+    tap = EXPANSION_AT_STRIDE[network.logit_stride]
+    if network.detail == "shared":
+        return features[tap]
     if network.detail == "narrow":
-        tap = EXPANSION_AT_STRIDE[network.logit_stride]
+        multiplier = NARROW_DEPTH_MULTIPLIER
         return backbone(
-            layers,
-            image,
-            depth_multiplier=NARROW_DEPTH_MULTIPLIER,
-            taps={tap},
-            prefix=NARROW_PREFIX,
+            layers, image, depth_multiplier=multiplier, taps={tap}, prefix=NARROW_PREFIX
         )[tap]
     first, *others = THIN_CHANNELS[: network.logit_stride.bit_length() - 1]
     x = layers.conv(image, "thin_1", first, kernel=3, stride=2)

@@ -9,11 +9,14 @@ A dimension without effect is not drawn, so that equal architectures have equal 
     refresh_above        only if keyframe_interval is more than 1
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
+
+_Pick = Callable[[str], Any]  # returns the choice of the dimension of that name
 
 
 class Chooser(Protocol):
@@ -25,17 +28,51 @@ class Chooser(Protocol):
 
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     """Return the architecture that `choose` picks from `space`, dimension by dimension."""
+    return _draw(lambda name: choose(name, getattr(space, name)))
+
+
+def choices_of(architecture: Architecture) -> dict[str, Choice]:
+    """Return the choices from which `draw` makes `architecture`."""
+    values = _values(architecture.network) | dataclasses.asdict(architecture.policy)
+    return _picked(values, _draw)
+
+
+def network_choices(network: Network) -> dict[str, Choice]:
+    """Return the choices of the dimensions that belong to the network."""
+    return _picked(_values(network), _draw_network)
+
+
+def _values(network: Network) -> dict[str, Any]:
+    height, width = network.input_height, network.input_width
+    resolution = height if height == width else f"{height}x{width}"
+    return dataclasses.asdict(network) | {"resolution": resolution}
+
+
+def _picked(values: dict[str, Any], draw_from: Callable[[_Pick], object]) -> dict[str, Choice]:
+    """Return those of the `values` that `draw_from` picks."""
+    picked: dict[str, Choice] = {}
 
     def pick(name: str) -> Any:
-        return choose(name, getattr(space, name))
+        picked[name] = values[name]
+        return values[name]
 
+    draw_from(pick)
+    return picked
+
+
+def _draw(pick: _Pick) -> Architecture:
     # The order is part of a study: samplers draw their random numbers in it.
+    network = _draw_network(pick)
+    return Architecture(network=network, policy=_draw_policy(pick, network))
+
+
+def _draw_network(pick: _Pick) -> Network:
     depth_multiplier, last_block = pick("depth_multiplier"), pick("last_block")
     output_stride = pick("output_stride") if last_block >= FIRST_BLOCK_AT_STRIDE_32 else 16
     decoder_channels, detail = pick("decoder_channels"), pick("detail")
     logit_stride = output_stride if detail == "none" else pick("logit_stride")
     height, width = size_of(pick("resolution"))
-    network = Network(
+    return Network(
         depth_multiplier=depth_multiplier,
         last_block=last_block,
         output_stride=output_stride,
@@ -47,35 +84,9 @@ def draw(space: SearchSpace, choose: Chooser) -> Architecture:
         pruning=pick("pruning"),
         quantization=pick("quantization"),
     )
-    return Architecture(network=network, policy=_draw_policy(pick, network))
 
 
-def choices_of(architecture: Architecture) -> dict[str, Choice]:
-    """Return the choices from which `draw` makes `architecture`."""
-    network, policy = architecture.network, architecture.policy
-    return {**network_choices(network), **_policy_choices(policy, network)}
-
-
-def network_choices(network: Network) -> dict[str, Choice]:
-    """Return the choices of the dimensions that belong to the network."""
-    height, width = network.input_height, network.input_width
-    choices: dict[str, Choice] = {
-        "depth_multiplier": network.depth_multiplier,
-        "last_block": network.last_block,
-        "decoder_channels": network.decoder_channels,
-        "detail": network.detail,
-        "resolution": height if height == width else f"{height}x{width}",
-        "pruning": network.pruning,
-        "quantization": network.quantization,
-    }
-    if network.propagates:
-        choices["logit_stride"] = network.logit_stride
-    if network.last_block >= FIRST_BLOCK_AT_STRIDE_32:
-        choices["output_stride"] = network.output_stride
-    return choices
-
-
-def _draw_policy(pick: Callable[[str], Any], network: Network) -> Policy:
+def _draw_policy(pick: _Pick, network: Network) -> Policy:
     interval = pick("keyframe_interval")
     asynchronous = network.propagates and pick("asynchronous")
     if interval == 1 and not asynchronous:
@@ -90,17 +101,3 @@ def _draw_policy(pick: Callable[[str], Any], network: Network) -> Policy:
         refresh_above=pick("refresh_above") if interval > 1 else None,
         asynchronous=asynchronous,
     )
-
-
-def _policy_choices(policy: Policy, network: Network) -> dict[str, Choice]:
-    choices: dict[str, Choice] = {"keyframe_interval": policy.keyframe_interval}
-    if network.propagates:
-        choices["asynchronous"] = policy.asynchronous
-    if policy.spares_frames:
-        if network.propagates and not policy.asynchronous:
-            choices["between_keyframes"] = policy.between_keyframes
-        if policy.keyframe_interval > 1:
-            choices["refresh_above"] = policy.refresh_above
-        if policy.between_keyframes == "propagate":
-            choices["reuse_below"] = policy.reuse_below
-    return choices

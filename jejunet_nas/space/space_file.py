@@ -10,30 +10,14 @@ post_training.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
 from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace
 
 _OPTIONAL = ("asynchronous", "pruning", "quantization")
-_NUMBER, _OFF = (float, int), type(None)
-_TYPES: dict[str, tuple[type, ...]] = {
-    "depth_multiplier": _NUMBER,
-    "last_block": (int,),
-    "output_stride": (int,),
-    "decoder_channels": (int,),
-    "detail": (str,),
-    "logit_stride": (int,),
-    "resolution": (int, str),
-    "keyframe_interval": (int,),
-    "between_keyframes": (str,),
-    "reuse_below": (*_NUMBER, _OFF),
-    "refresh_above": (*_NUMBER, _OFF),
-    "asynchronous": (bool,),
-    "pruning": _NUMBER,
-    "quantization": (str,),
-}
+_OFF = type(None)
 _WORDS = {int: "a whole number", float: "a number", str: "a word", bool: "on or off", _OFF: "off"}
 
 
@@ -91,16 +75,17 @@ def _range(name: str, value: dict[str, Any]) -> range:
 
 def _choice(name: str, choice: Any) -> Choice:
     """Return `choice` in the dimension's type; `off`, which is false in YAML 1.1, becomes None."""
-    allowed: tuple[Any, ...] = _TYPES[name]
-    if _OFF in allowed and (choice is False or choice == "off"):
+    kind, _ = get_args(get_type_hints(SearchSpace)[name])  # of tuple[kind, ...]
+    kinds: tuple[Any, ...] = get_args(kind) or (kind,)
+    if _OFF in kinds and (choice is False or choice == "off"):
         return None
+    allowed = (*kinds, int) if float in kinds else kinds
     if (
         choice is None
-        or isinstance(choice, bool) is not (bool in allowed)
+        or isinstance(choice, bool) is not (bool in kinds)
         or not isinstance(choice, allowed)
     ):
-        kinds = [kind for kind in allowed if not (kind is int and float in allowed)]
         words = " or ".join(_WORDS[kind] for kind in kinds)
         raise SettingError(f"{name} holds {choice!r}; allowed: {words}. Fix that choice.")
-    plain: Choice = float(choice) if float in allowed else choice
+    plain: Choice = float(choice) if float in kinds else choice
     return plain
