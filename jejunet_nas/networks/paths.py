@@ -97,13 +97,8 @@ def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) ->
     Image pooling has a bias, because one pixel per image is too few for batch norm.
     """
     channels = context_channels(network)
-    pooled = layers.conv(
-        layers.mean(features, "context_mean"),
-        "context_pooled",
-        channels,
-        batch_norm=False,
-        relu6=False,
-    )
+    pooled = layers.mean(features, "context_mean")
+    pooled = layers.conv(pooled, "context_pooled", channels, batch_norm=False, relu6=False)
     local = layers.conv(features, "context_local", channels, relu6=False)
     return layers.add("context", local, pooled, relu6=True)
 
