@@ -1,4 +1,4 @@
-"""jejunet_nas: search for int8 video segmentation networks that keep up with a phone's camera.
+"""jejunet_nas: search for int8 networks that segment video in real time on a phone.
 
     import jejunet_nas
 
@@ -6,8 +6,8 @@
     study.front()        # a DataFrame; study.plot_front() draws it
     study.trial(3).segmenter()
 
-`open_study` and what it returns are the interface for notebooks; the rest of the package is
-imported by its modules' names.
+`open_study` and the classes it returns are the interface for notebooks. Import everything else from
+its module.
 """
 
 import importlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Study", "Trial", "VideoSegmenter", "__version__", "open_study"]
 
-# tensorflow-model-optimization takes Keras 2 models only; set before TensorFlow's first import.
+# tensorflow-model-optimization needs Keras 2; this must be set before TensorFlow is imported.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -35,7 +35,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: `import jejunet_nas` alone takes no time."""
+    """Import a public name at its first use, so that `import jejunet_nas` is fast."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)

@@ -1,7 +1,11 @@
-"""Errors a user can fix: each message names the value, what is allowed, and the fix.
+"""Errors that a user can fix: each message names the value, what is allowed, and the fix.
 
-Every error takes one finished sentence, so that it crosses process borders unchanged; the command
-line prints the sentence alone and exits with the class's `exit_code`.
+    output_stride is 12; allowed: 16 or 32. Use 32 for speed, 16 for sharper edges.
+    adb did not answer within 20 s. Replug the phone.
+
+"allowed:" is followed by a set or a range of values. If something failed or is missing, the message
+says what, and what to do. Each error takes one finished message, so it can be pickled. The command
+line prints only the message and exits with the class's `exit_code`.
 """
 
 import difflib
@@ -9,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 
 class JejunetError(Exception):
-    """Base of all errors that are raised on purpose."""
+    """Base class of all errors of this package."""
 
     exit_code = 1
 
@@ -21,43 +25,43 @@ class SettingError(JejunetError):
 
 
 class DataError(SettingError):
-    """A data set on disk is not what its layout promises."""
+    """A data set on disk does not have the expected layout or content."""
 
 
 class NothingFeasibleError(JejunetError):
-    """The search ended, and no architecture meets the target."""
+    """The search ended without an architecture that meets the target."""
 
     exit_code = 3
 
 
 class DeviceError(JejunetError):
-    """The phone, or the program that drives it, failed."""
+    """The phone, or the program that controls it, failed."""
 
     exit_code = 4
 
 
 class DeviceAwayError(DeviceError):
-    """The phone cannot be reached now; it may come back."""
+    """The phone is not reachable now; it may come back."""
 
 
 class StoppedError(JejunetError):
-    """A person stopped what was being done; the message says what is kept of it."""
+    """The user interrupted the work; the message says what was saved."""
 
     exit_code = 130
 
 
 class TrialError(JejunetError):
-    """One trial cannot be finished; the study goes on without it."""
+    """One trial failed; the study continues without it."""
 
 
 def closest(value: str, allowed: Iterable[str]) -> str:
-    """Return ' Did you mean X?' for the allowed word nearest to `value`, or ''."""
+    """Return ' Did you mean X?' for the allowed word most similar to `value`, or ''."""
     matches = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]}?" if matches else ""
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise `SettingError` where `value` is not from `low` to `high`, both included."""
+    """Raise `SettingError` unless low <= value <= high."""
     if not low <= value <= high:
         nearest = low if value < low else high
         raise SettingError(
@@ -66,7 +70,7 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise `SettingError` where `value` is none of `allowed`."""
+    """Raise `SettingError` unless `value` is one of `allowed`."""
     if value not in allowed:
         words = [str(each) for each in allowed]
         raise SettingError(

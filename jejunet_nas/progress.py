@@ -1,12 +1,12 @@
-"""Progress of long work: who is told of it, and how many seconds each stage took."""
+"""Progress of long work: callbacks that report it, and the seconds that each stage took."""
 
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Say = Callable[[str], None]  # one line for people
-Tell = Callable[[str, int, int], None]  # what is being done, how much is done, of how much
+Say = Callable[[str], None]  # one line for the user
+Tell = Callable[[str, int, int], None]  # the activity, steps done, steps in total
 
 
 @dataclasses.dataclass(slots=True)
@@ -29,6 +29,6 @@ class Clock:
             self.stage_s[name] = self.stage_s.get(name, 0.0) + spent
 
     def move(self, source: str, target: str, seconds: float) -> None:
-        """Take `seconds` from the stage `source` and give them to `target`."""
+        """Move `seconds` from the stage `source` to the stage `target`."""
         self.stage_s[source] -= seconds
         self.stage_s[target] = self.stage_s.get(target, 0.0) + seconds

@@ -1,7 +1,7 @@
-"""How a picture is brought to a network's input size, one rule for training, scoring and the phone.
+"""Resizes frames and masks to a network's input size, alike in training, scoring and on the phone.
 
-Frames are resized bilinearly with the filter as wide as the reduction (Pillow's `BILINEAR`), masks
-to the nearest pixel. The aspect is not kept: the network sees the whole picture.
+Frames: bilinear with antialiasing (Pillow's `BILINEAR`). Masks: nearest neighbour. The aspect ratio
+is not kept: the network sees the whole picture.
 """
 
 import functools
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 Picture = npt.NDArray[np.uint8]
-THUMBNAIL_STRIDE = 8  # frame pixels per thumbnail pixel, both ways: what the gate looks at
+THUMBNAIL_STRIDE = 8  # frame pixels per thumbnail pixel, both ways; the gate reads thumbnails
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom; each in [0, 1] of the picture
 
@@ -24,19 +24,19 @@ def resize_frame(frame: Picture, height: int, width: int, box: Box | None = None
 
 
 def resize_mask(mask: Picture, height: int, width: int, box: Box | None = None) -> Picture:
-    """Return the part `box` of `mask` (uint8 [h, w]) as uint8 [height, width], nearest pixels."""
+    """Return the part `box` of `mask` (uint8 [h, w]) as uint8 [height, width]."""
     if mask.shape == (height, width) and box is None:
         return np.asarray(mask)
     return np.asarray(mask_image(mask, height, width, box))
 
 
 def frame_image(frame: Picture, height: int, width: int, box: Box | None) -> Image.Image:
-    """Return what `resize_frame` does as Pillow's image, for those who go on with that."""
+    """Return the result of `resize_frame` as an image of Pillow."""
     return _resize(frame, height, width, box, Image.Resampling.BILINEAR)
 
 
 def mask_image(mask: Picture, height: int, width: int, box: Box | None) -> Image.Image:
-    """Return what `resize_mask` does as Pillow's image."""
+    """Return the result of `resize_mask` as an image of Pillow."""
     return _resize(mask, height, width, box, Image.Resampling.NEAREST)
 
 
@@ -50,16 +50,15 @@ def _resize(
     return image.resize((width, height), rule, box=pixels)
 
 
-def thumbnails(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return uint8 [..., h, w, 3] with each square of `THUMBNAIL_STRIDE` pixels averaged to one.
+def thumbnails(frames: Picture) -> Picture:
+    """Return the mean of each square of `THUMBNAIL_STRIDE` pixels, rounded down.
 
-    Heights and widths are whole multiples of `THUMBNAIL_STRIDE`; means are rounded down.
+    frames: uint8 [..., h, w, 3], h and w multiples of `THUMBNAIL_STRIDE`.
     """
     *rest, height, width, channels = frames.shape
     step = THUMBNAIL_STRIDE
-    # Eight rows are added in whole numbers, then eight columns as a matrix product, which is exact:
-    # sums stay below 2^24, and are divided by a power of two. One sum over both axes takes twenty
-    # times as long.
+    # Rows are summed as integers, columns by a matrix product. It is exact, because sums are below
+    # 2^24 and are divided by a power of two. One sum over both axes takes 20 times as long.
     rows = np.add.reduce(frames.reshape(-1, step, width * channels), axis=1, dtype=np.uint16)
     means = rows.reshape(-1, step * channels).astype(np.float32) @ _column_means(channels)
     small = means.astype(np.uint8).reshape(*rest, height // step, width // step, channels)

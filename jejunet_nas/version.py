@@ -1,3 +1,3 @@
-"""The version of this package, for pages and bundles; `pyproject.toml` says the same."""
+"""The version of this package, for pages and bundles; `pyproject.toml` has the same."""
 
 __version__ = "0.1.0"

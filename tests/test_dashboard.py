@@ -205,7 +205,7 @@ def test_a_search_goes_on_while_the_dashboard_looks(file: Path) -> None:
 
 
 def test_the_command_serves_until_ctrl_c_on_this_computer_alone(file: Path) -> None:
-    command = [sys.executable, "-m", "jejunet_nas.cli", "dashboard", str(file), "--port", "0"]
+    command = [sys.executable, "-m", "jejunet_nas", "dashboard", str(file), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

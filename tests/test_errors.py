@@ -39,10 +39,10 @@ def test_each_kind_of_error_has_its_exit_code(kind: type[JejunetError]) -> None:
     assert kind.exit_code == EXIT_CODES[kind]
 
 
-def test_a_misspelt_word_is_answered_with_the_nearest_allowed() -> None:
+def test_a_misspelt_word_gets_the_nearest_allowed_as_suggestion() -> None:
     assert closest("stepz", ["seed", "steps"]) == " Did you mean steps?"
 
 
-def test_a_word_that_is_near_to_none_gets_no_answer() -> None:
+def test_a_word_unlike_all_allowed_gets_no_suggestion() -> None:
     assert closest("zzz", ["seed", "steps"]) == ""
     assert closest("steps", []) == ""

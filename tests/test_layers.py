@@ -1,4 +1,4 @@
-"""The table "Imports point down" of the house style, held against every import of the package."""
+"""Checks every import of the package against the layers: a part imports only what is below it."""
 
 import ast
 import subprocess
@@ -12,9 +12,12 @@ import jejunet_nas
 
 PACKAGE = Path(jejunet_nas.__file__).parent
 
+ROOT = "jejunet_nas"  # the root package as a part: `__init__.py` and what it imports lazily
+
 # From the top down: a part imports itself and the lines below its own.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"__main__", "cli"}),
+    frozenset({ROOT, "__main__"}),
+    frozenset({"cli"}),
     frozenset({"dashboard", "measure"}),
     frozenset({"export"}),
     frozenset({"reporting"}),
@@ -46,19 +49,17 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "tensorflow_model_optimization": frozenset({"compression"}),
 }
 
-MODULES = sorted(  # what a bundle carries is no part of the package, and imports none of it
-    file
-    for file in PACKAGE.rglob("*.py")
-    if file != PACKAGE / "__init__.py" and file.parent.name != "templates"
-)
+# A bundle carries copies of the templates; they do not belong to the package and do not import it.
+MODULES = sorted(file for file in PACKAGE.rglob("*.py") if file.parent.name != "templates")
 
 
 def part_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    first = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return ROOT if first == "__init__" else first
 
 
 def imports(source: str) -> Iterator[str]:
-    """All that is imported, as dotted names, inside functions too."""
+    """Yield the dotted name of every import, including imports inside functions."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -68,28 +69,54 @@ def imports(source: str) -> Iterator[str]:
 
 
 def parts_imported(source: str) -> set[str]:
-    ours = (name.split(".") for name in imports(source) if name.startswith("jejunet_nas."))
-    return {name[1] for name in ours} & {*LEVEL}
+    """Return the imported parts; names of the root package itself count as the part `ROOT`."""
+    ours = (name.split(".") for name in imports(source) if name.split(".")[0] == ROOT)
+    return {name[1] if name[1:] and name[1] in LEVEL else ROOT for name in ours}
+
+
+def parts_above(part: str, imported: set[str]) -> set[str]:
+    """Return those of the `imported` parts that are not below `part`."""
+    return {other for other in imported - {part} if LEVEL[other] >= LEVEL[part]}
 
 
 def loaded_after(code: str, *, fresh: tuple[str, ...]) -> set[str]:
-    """Which of the packages `fresh` a new Python has loaded after `code`."""
+    """Return those of the packages `fresh` that a new Python process has loaded after `code`."""
     show = f"{code}\nimport sys\nprint(*(name for name in {fresh} if name in sys.modules))"
     shown = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
     return set(shown.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_a_module_imports_only_what_stands_below_its_part(file: Path) -> None:
+def test_a_module_imports_only_parts_below_its_own(file: Path) -> None:
     part = part_of(file)
-    imported = parts_imported(file.read_text(encoding="utf-8"))
 
     assert part in LEVEL, f"{part} has no line in the table"
-    assert not {other for other in imported - {part} if LEVEL[other] >= LEVEL[part]}
+    assert not parts_above(part, parts_imported(file.read_text(encoding="utf-8")))
+
+
+def test_the_lazy_imports_of_the_root_package_are_below_it() -> None:
+    lazy = "".join(f"import {module}\n" for module in jejunet_nas._PLACES.values())
+
+    assert {"study", "video"} <= parts_imported(lazy)
+    assert not parts_above(ROOT, parts_imported(lazy))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from jejunet_nas import __version__",
+        "from jejunet_nas import open_study",
+        "import jejunet_nas",
+        "def f():\n    import jejunet_nas as package\n",
+    ],
+)
+def test_a_ring_through_the_root_package_is_found(source: str) -> None:
+    assert parts_above("reporting", parts_imported(source)) == {ROOT}
+    assert parts_above("version", parts_imported(source)) == {ROOT}
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
-def test_a_heavy_library_is_imported_in_its_own_parts_only(library: str) -> None:
+def test_a_heavy_library_is_imported_only_in_its_own_parts(library: str) -> None:
     importing = {
         part_of(file)
         for file in MODULES

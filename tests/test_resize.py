@@ -37,7 +37,7 @@ def test_a_picture_of_the_right_size_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("box", [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)])
-def test_a_box_shows_its_part_alone(box: tuple[float, float, float, float]) -> None:
+def test_a_box_selects_its_part(box: tuple[float, float, float, float]) -> None:
     mask = np.zeros((4, 8), np.uint8)
     mask[:, 4:] = 3
 

@@ -12,7 +12,7 @@ from tensorflow_model_optimization.clustering.keras import CentroidInitializatio
 from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.pruning import unwrapped
 from jejunet_nas.compression.settings import Clustering
-from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
+from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.keras_layers import KerasLayers
 
 
@@ -46,7 +46,7 @@ def train_clustered(
         )
         return wrappers[layer.name]
 
-    start_naming_anew(tuning.material.training.seed)
+    reset_keras(tuning.material.training.seed)
     layers = KerasLayers(ready)
     clustered = assemble(network.network, network.classes, layers, layers.by_name)
     tuning.train(clustered, settings, "train with clusters")

@@ -26,7 +26,7 @@ from jejunet_nas.networks.build import (
     KerasNetwork,
     assemble,
     build_network,
-    start_naming_anew,
+    reset_keras,
 )
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
@@ -76,7 +76,7 @@ def train_sparse(network: KerasNetwork, settings: Pruning, tuning: FineTuning) -
         wrappers.append(prune_low_magnitude(layer, pruning_schedule=schedule))
         return wrappers[-1]
 
-    start_naming_anew(tuning.material.training.seed)
+    reset_keras(tuning.material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
     _set_weights(sparse, network)

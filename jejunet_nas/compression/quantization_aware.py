@@ -20,7 +20,7 @@ from jejunet_nas.compression.graphs import Int8Network
 from jejunet_nas.compression.keeping import Keeping
 from jejunet_nas.compression.rounding import Range, Ranges, Rounding, rounded_kernel
 from jejunet_nas.compression.settings import QuantizationAware
-from jejunet_nas.networks.build import KerasNetwork, assemble, start_naming_anew
+from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
 from jejunet_nas.networks.wiring import Wiring, read_wiring
 from jejunet_nas.training.gate import train_gate
@@ -54,7 +54,7 @@ def train_quantized(
 
 def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
     """Return trainable Keras models that compute what the int8 graphs of `start` do."""
-    start_naming_anew(seed)
+    reset_keras(seed)
     wiring = read_wiring(start.network, start.classes)
     layers = _RoundedLayers(start.ranges, wiring)
     network = assemble(

@@ -1,1 +1,1 @@
-"""The three graphs of a network: key, propagate, gate."""
+"""Networks: MobileNetV2, decoder and gate, as the three graphs key, propagate and gate."""

@@ -1,7 +1,4 @@
-"""Builds the Keras models of a network from its wiring.
-
-The models share their layers: training one trains all.
-"""
+"""Builds the Keras models of a network. The models share their layers and weights."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,19 +14,15 @@ from jejunet_nas.networks.class_map import class_map_factor
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.layers import Layers
-from jejunet_nas.networks.paths import (
-    gate_path,
-    key_path,
-    propagate_path,
-)
+from jejunet_nas.networks.paths import gate_path, key_path, propagate_path
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
 
-MASKS_BATCH = 8  # frames of one forward pass in `KerasNetwork.masks`
+MASKS_BATCH = 8  # frames per forward pass in `KerasNetwork.masks`
 
 
 def as_input(frames: Any) -> Any:
-    """Return uint8 pixels as float32 in [-1, 1], as networks take them."""
+    """Return uint8 pixels as float32 in [-1, 1]."""
     return tf.cast(frames, tf.float32) / 127.5 - 1.0
 
 
@@ -39,8 +32,8 @@ class KerasNetwork:
 
     key: image -> [logits, context]. context: image -> context, a part of key. propagate: [image,
     context] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
-    float32 [batch, height, width, 3] in [-1, 1]. taps: what inference does to its tensors on the
-    way; nothing, unless the network was trained so.
+    float32 [batch, height, width, 3] in [-1, 1]. layers: by name. taps: hooks of inference, if the
+    network was trained for them.
     """
 
     network: Network
@@ -55,8 +48,7 @@ class KerasNetwork:
     def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
         """Return the logits of `frames`, decoded with the context of `context_frames`.
 
-        Without detail to decode, `frames` see their own context alone: that of another frame says
-        nothing of where things have moved.
+        Without detail, the context is that of `frames` itself.
         """
         if not self.network.propagates:
             context_frames = frames
@@ -64,21 +56,20 @@ class KerasNetwork:
         return self.propagate([frames, context], training=training)
 
     def path_layers(self) -> list[Any]:
-        """Return the layers of the key and the propagate path, each once."""
+        """Return the layers with weights of the key and the propagate path, each once."""
         layers = [*self.context.layers, *self.propagate.layers]
         return list({layer.name: layer for layer in layers if layer.weights}.values())
 
     def folded(self) -> "FoldedNetwork":
-        """Return the network as it is now, for inference."""
-        return FoldedNetwork(
-            self.network, self.classes, FoldedLayers(fold(self.layers), self.taps())
-        )
+        """Return a copy of the network for inference, with its current weights."""
+        layers = FoldedLayers(fold(self.layers), self.taps())
+        return FoldedNetwork(self.network, self.classes, layers)
 
     def masks(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return float class maps of `frames`, uint8 [count, h, w, 3], each as a keyframe."""
+        """Return the class maps of `frames` (uint8 [count, h, w, 3]), each run as a keyframe."""
         folded = self.folded()
         forward = tf.function(lambda pixels: folded.key(as_input(pixels))[0], autograph=False)
-        # The last batch is filled up: a batch of another size would be traced anew.
+        # The last batch is padded, because another batch size would be traced again.
         missing = -len(frames) % MASKS_BATCH
         filled = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
         batches = np.split(filled, len(filled) // MASKS_BATCH)
@@ -96,7 +87,7 @@ class KerasNetwork:
         )
 
     def load_weights(self, file: Path) -> None:
-        """Set the weights that `save_weights` wrote."""
+        """Load the weights that `save_weights` wrote."""
         with np.load(file) as stored:
             for name, layer in self.layers.items():
                 count = len(layer.weights)
@@ -104,7 +95,7 @@ class KerasNetwork:
 
     @property
     def parameters(self) -> int:
-        """Number of weights of all three graphs, shared ones once."""
+        """The number of trainable weights of all three graphs; shared weights count once."""
         return int(
             sum(tf.size(w) for layer in self.layers.values() for w in layer.trainable_weights)
         )
@@ -112,14 +103,14 @@ class KerasNetwork:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FoldedNetwork:
-    """The inference functions of a trained network, up to the class map; traced from constants."""
+    """The inference functions of a trained network, with constant weights and class map outputs."""
 
     network: Network
     classes: int
     layers: FoldedLayers
 
     def key(self, image: Any) -> tuple[Any, Any]:
-        """Return class map (uint8 [batch, h, w]) and context of float images in [-1, 1]."""
+        """Return the class map (uint8 [batch, h, w]) and the context of float images in [-1, 1]."""
         image = self.layers.taps.output("image", image)
         logits, context = key_path(self.layers, image, self.network, self.classes)
         return self._class_map(logits), context
@@ -132,7 +123,7 @@ class FoldedNetwork:
         return self._class_map(logits)
 
     def gate(self, now: Any, keyframe: Any) -> Any:
-        """Return the score, [batch, 1, 1, 1], of two float thumbnails in [-1, 1]."""
+        """Return the gate's score, [batch, 1, 1, 1], of two float thumbnails in [-1, 1]."""
         now = self.layers.taps.output("now", now)
         keyframe = self.layers.taps.output("keyframe", keyframe)
         return gate_path(self.layers, now, keyframe)
@@ -143,15 +134,15 @@ class FoldedNetwork:
 
 
 def build_network(network: Network, classes: int, *, seed: int) -> KerasNetwork:
-    """Return the models of `network` with weights drawn by `seed`."""
-    start_naming_anew(seed)
+    """Return the models of `network` with random weights drawn from `seed`."""
+    reset_keras(seed)
     layers = KerasLayers()
     return assemble(network, classes, layers, layers.by_name)
 
 
-def start_naming_anew(seed: int) -> None:
-    """Let layers have the names of an earlier network's, and their weights be drawn by `seed`."""
-    tf_keras.backend.clear_session()  # layer names are ours; a trial must not see the last one's
+def reset_keras(seed: int) -> None:
+    """Free the layer names of earlier networks, and seed the initial weights of the next."""
+    tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)
 
 
@@ -162,7 +153,7 @@ def assemble(
     by_name: dict[str, Any],
     taps: Callable[[], Taps] = Taps,
 ) -> KerasNetwork:
-    """Return the models of `network` made of `layers`, whose Keras layers lie in `by_name`."""
+    """Return the models of `network`; `by_name` is filled with the Keras layers of `layers`."""
     height, width = network.input_height, network.input_width
     image = tf_keras.Input((height, width, 3), name="image")
     thumbnail_shape = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)

@@ -1,9 +1,7 @@
-"""The wiring read into TensorFlow operators over constants, batch norm folded: for inference.
+"""`Layers` as TensorFlow operators over constant weights with batch norm folded, for inference.
 
-A reading of `Layers`. A graph traced from it holds no variables and no batch norm, and is
-traced in a fifth of the time that Keras layers take; weights are those of the moment of folding.
-
-What compression wants to see or change on the way (ranges, rounding, a bias) it does as `Taps`.
+A graph traced from them has no variables and no batch norm, and is traced five times as fast as one
+of Keras layers. Compression observes and changes tensors through `Taps` (ranges, rounding, biases).
 """
 
 from collections.abc import Mapping
@@ -19,10 +17,10 @@ OUT_AXIS, DEPTHWISE_AXIS = 3, 2  # of a kernel: its output channels
 
 
 class FoldedLayer(NamedTuple):
-    """One convolution, its batch norm folded in.
+    """One convolution with its batch norm folded in.
 
-    kernel: float32 [height, width, in, out], of a depthwise one [height, width, channels, 1]. bias:
-    float32 [out].
+    kernel: float32 [height, width, in, out], or depthwise [height, width, channels, 1].
+    bias: float32 [out].
     """
 
     kernel: npt.NDArray[np.float32]
@@ -33,7 +31,7 @@ Folded = dict[str, FoldedLayer]
 
 
 def fold(layers: Mapping[str, Any]) -> Folded:
-    """Return the convolutions among Keras `layers` by name, with the batch norm that follows."""
+    """Return the convolutions among Keras `layers` by name, each with its batch norm folded in."""
     folded: Folded = {}
     for name, layer in layers.items():
         if not hasattr(layer, "kernel") and not hasattr(layer, "depthwise_kernel"):
@@ -52,26 +50,25 @@ def fold(layers: Mapping[str, Any]) -> Folded:
 
 
 class Taps:
-    """What is done to the tensors of a folded network on their way; here nothing."""
+    """Hooks on the tensors of a folded network; this base class changes nothing."""
 
     def kernel(self, name: str, kernel: Any, *, channel_axis: int) -> Any:
-        """Return the kernel that layer `name` convolves with."""
+        """Return the kernel that layer `name` uses."""
         return kernel
 
     def linear(self, name: str, x: Any) -> Any:
-        """Return what ReLU6 is given, or the next layer where there is none."""
+        """Return the output of layer `name` before its activation."""
         return x
 
     def output(self, name: str, x: Any) -> Any:
-        """Return what layer `name`, or the input of that name, hands on."""
+        """Return the output of layer `name`, or the input of that name."""
         return x
 
 
 class FoldedLayers:
-    """`Layers` whose tensors are TensorFlow's, over folded weights."""
+    """`Layers` over TensorFlow tensors and folded weights."""
 
     def __init__(self, weights: Mapping[str, FoldedLayer], taps: Taps | None = None) -> None:
-        """Take the `weights` by layer, and what is done on the way."""
         self.weights, self.taps = dict(weights), taps or Taps()
 
     def conv(
@@ -85,7 +82,6 @@ class FoldedLayers:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Any:
-        """Convolve; see `Layers.conv`."""
         weights, bias = self.weights[name]
         with tf.name_scope(name):
             weights = self.taps.kernel(name, weights, channel_axis=OUT_AXIS)
@@ -93,7 +89,6 @@ class FoldedLayers:
             return self._finish(x, name, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
-        """Convolve each channel; see `Layers.depthwise`."""
         weights, bias = self.weights[name]
         with tf.name_scope(name):
             weights = self.taps.kernel(name, weights, channel_axis=DEPTHWISE_AXIS)
@@ -102,17 +97,14 @@ class FoldedLayers:
             return self._finish(x, name, relu6=True)
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
-        """Add; see `Layers.add`."""
         with tf.name_scope(name):
             return self._finish(first + second, name, relu6=relu6)
 
     def concatenate(self, name: str, first: Any, second: Any) -> Any:
-        """Join channels; see `Layers.concatenate`."""
         with tf.name_scope(name):
             return self.taps.output(name, tf.concat([first, second], axis=3))
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        """Enlarge; see `Layers.upsample`."""
         if factor == 1:
             return x
         with tf.name_scope(name):
@@ -120,12 +112,10 @@ class FoldedLayers:
             return self.taps.output(name, larger)
 
     def mean(self, x: Any, name: str) -> Any:
-        """Average; see `Layers.mean`."""
         with tf.name_scope(name):
             return self.taps.output(name, tf.reduce_mean(x, axis=(1, 2), keepdims=True))
 
     def sigmoid(self, x: Any, name: str) -> Any:
-        """Squash; see `Layers.sigmoid`."""
         with tf.name_scope(name):
             return self.taps.output(name, tf.sigmoid(x))
 

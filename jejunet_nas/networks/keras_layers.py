@@ -1,23 +1,23 @@
-"""The wiring read into Keras layers, which can be trained."""
+"""`Layers` as Keras layers, for training."""
 
 from collections.abc import Callable
 from typing import Any
 
 import tf_keras
 
-# Keras' own 0.999 leaves the moving averages where they started after a few hundred steps.
+# With 0.999 (`keras.applications`) the moving averages do not converge in a few hundred steps.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-3
 
 
 class KerasLayers:
-    """`Layers` whose tensors are Keras symbolic tensors; a name asked for again is shared.
+    """`Layers` over symbolic Keras tensors.
 
-    by_name: the layers, with their weights.
+    by_name: the layers with their weights. ready: replaces a layer before its first call; it gets
+    the layer and its first input.
     """
 
     def __init__(self, ready: Callable[[Any, Any], Any] = lambda layer, x: layer) -> None:
-        """Build layers as they are, or what `ready` makes of each for its first input."""
         self.by_name: dict[str, Any] = {}
         self._ready, self._applied = ready, dict[str, Any]()
 
@@ -32,74 +32,45 @@ class KerasLayers:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Any:
-        """Convolve; see `Layers.conv`."""
-        x = self._shared(
-            name,
-            lambda: tf_keras.layers.Conv2D(
-                filters, kernel, stride, padding="same", use_bias=not batch_norm, name=name
-            ),
-        )(x)
+        use_bias = not batch_norm
+        layer = tf_keras.layers.Conv2D
+        x = self._apply(x, layer, name, filters, kernel, stride, padding="same", use_bias=use_bias)
         return self._finish(x, name, batch_norm=batch_norm, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
-        """Convolve each channel; see `Layers.depthwise`."""
-        x = self._shared(
-            name,
-            lambda: tf_keras.layers.DepthwiseConv2D(
-                3, stride, padding="same", use_bias=False, dilation_rate=dilation, name=name
-            ),
-        )(x)
+        how = {"padding": "same", "use_bias": False, "dilation_rate": dilation}
+        x = self._apply(x, tf_keras.layers.DepthwiseConv2D, name, 3, stride, **how)
         return self._finish(x, name, batch_norm=True, relu6=True)
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
-        """Add; see `Layers.add`."""
-        x = self._shared(name, lambda: tf_keras.layers.Add(name=name))([first, second])
+        x = self._apply([first, second], tf_keras.layers.Add, name)
         return self._finish(x, name, batch_norm=False, relu6=relu6)
 
     def concatenate(self, name: str, first: Any, second: Any) -> Any:
-        """Join channels; see `Layers.concatenate`."""
-        return self._shared(name, lambda: tf_keras.layers.Concatenate(name=name))([first, second])
+        return self._apply([first, second], tf_keras.layers.Concatenate, name)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        """Enlarge; see `Layers.upsample`."""
         if factor == 1:
             return x
-        return self._shared(
-            name,
-            lambda: tf_keras.layers.UpSampling2D(factor, interpolation="bilinear", name=name),
-        )(x)
+        layer = tf_keras.layers.UpSampling2D
+        return self._apply(x, layer, name, factor, interpolation="bilinear")
 
     def mean(self, x: Any, name: str) -> Any:
-        """Average; see `Layers.mean`."""
-        return self._shared(
-            name, lambda: tf_keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
-        )(x)
+        return self._apply(x, tf_keras.layers.GlobalAveragePooling2D, name, keepdims=True)
 
     def sigmoid(self, x: Any, name: str) -> Any:
-        """Squash; see `Layers.sigmoid`."""
-        return self._shared(name, lambda: tf_keras.layers.Activation("sigmoid", name=name))(x)
+        return self._apply(x, tf_keras.layers.Activation, name, "sigmoid")
 
     def _finish(self, x: Any, name: str, *, batch_norm: bool, relu6: bool) -> Any:
         if batch_norm:
-            x = self._shared(
-                f"{name}_BN",
-                lambda: tf_keras.layers.BatchNormalization(
-                    momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{name}_BN"
-                ),
-            )(x)
-        if relu6:
-            x = self._shared(
-                f"{name}_relu", lambda: tf_keras.layers.ReLU(6.0, name=f"{name}_relu")
-            )(x)
-        return x
+            how = {"momentum": BATCH_NORM_MOMENTUM, "epsilon": BATCH_NORM_EPSILON}
+            x = self._apply(x, tf_keras.layers.BatchNormalization, f"{name}_BN", **how)
+        return self._apply(x, tf_keras.layers.ReLU, f"{name}_relu", 6.0) if relu6 else x
 
-    def _shared(self, name: str, make: Callable[[], Any]) -> Callable[[Any], Any]:
+    def _apply(self, x: Any, layer: Any, name: str, *arguments: Any, **how: Any) -> Any:
+        """Return the output for `x` of the layer `name`, which is made at its first use."""
         if name not in self.by_name:
-            self.by_name[name] = make()
-
-        def apply(x: Any) -> Any:
-            if name not in self._applied:
-                self._applied[name] = self._ready(self.by_name[name], x)
-            return self._applied[name](x)
-
-        return apply
+            self.by_name[name] = layer(*arguments, **how, name=name)
+        if name not in self._applied:
+            self._applied[name] = self._ready(self.by_name[name], x)
+        return self._applied[name](x)

@@ -1,12 +1,13 @@
-"""The few layers that networks are made of, as an interface with several readings.
+"""Layers: the interface against which a network is written once, with several implementations.
 
-A network's wiring is written once, against `Layers`: `keras_layers.py` reads it into Keras layers
-that can be trained, `folded_layers.py` into constants to convert, `operators.py` into the operators
-of the converted graph, which is all that a latency model needs, and `wiring.py` into who writes and
-reads each channel. A layer is known by its
-name: named again, it is the same layer with the same weights, so the paths of a network share them.
+    keras_layers.py     Keras layers, to train
+    folded_layers.py    TensorFlow operators over constants, to convert
+    operators.py        the operators of the converted graph, to predict its latency
+    wiring.py           the layers that write and read each channel, to equalise and to prune
 
-Only what can be quantised and LiteRT's default delegate runs is here.
+A layer is identified by its name: the same name means the same layer with the same weights, so the
+paths of a network share weights. All layers here can be quantised, and LiteRT's default delegate
+(XNNPACK) runs them.
 """
 
 from typing import Protocol, TypeVar
@@ -28,31 +29,31 @@ class Layers(Protocol[Tensor]):
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Tensor:
-        """Convolve, then batch norm (a bias where there is none), then ReLU6 where asked."""
+        """Convolve, then batch norm (without it: a bias), then optionally ReLU6."""
 
     def depthwise(self, x: Tensor, name: str, *, stride: int = 1, dilation: int = 1) -> Tensor:
-        """Convolve each channel by its own 3x3 kernel, then batch norm and ReLU6."""
+        """Depthwise 3x3 convolution, then batch norm and ReLU6."""
 
     def add(self, name: str, first: Tensor, second: Tensor, *, relu6: bool = False) -> Tensor:
-        """Add; `second` may have height and width 1 and is then added to every pixel."""
+        """Add; a `second` of height and width 1 is broadcast to every pixel."""
 
     def concatenate(self, name: str, first: Tensor, second: Tensor) -> Tensor:
-        """Put the channels of `second` behind those of `first`."""
+        """Concatenate the channels."""
 
     def upsample(self, x: Tensor, name: str, factor: int) -> Tensor:
-        """Enlarge height and width bilinearly, pixel centres at halves."""
+        """Upsample bilinearly, with half-pixel centres."""
 
     def mean(self, x: Tensor, name: str) -> Tensor:
-        """Average over height and width, which become 1."""
+        """Global average pooling; height and width become 1."""
 
     def sigmoid(self, x: Tensor, name: str) -> Tensor:
-        """Squash into (0, 1)."""
+        """Apply the logistic function."""
 
 
 def separable(
     layers: Layers[Tensor], x: Tensor, name: str, filters: int, *, stride: int = 1
 ) -> Tensor:
-    """Apply a depthwise 3x3 and a 1x1 convolution, each with batch norm and ReLU6."""
+    """Depthwise separable convolution: 3x3 and 1x1, each with batch norm and ReLU6."""
     return layers.conv(
         layers.depthwise(x, f"{name}_depthwise", stride=stride), f"{name}_pointwise", filters
     )

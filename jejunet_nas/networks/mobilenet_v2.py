@@ -1,8 +1,8 @@
-"""MobileNetV2 (Sandler et al., 2018, table 2) as a backbone: any depth multiplier, cut anywhere.
+"""MobileNetV2 (Sandler et al., 2018, table 2) as a backbone of any width, cut after any block.
 
-Layers carry Keras' names (`Conv1`, `expanded_conv_*`, `block_N_*`), so that published weights find
-their place. Features are tapped at a block's expansion, the 1x1 convolution that widens its
-input six-fold: it is ImageNet-trained, and costs little beside the block itself.
+Layers have Keras' names (`Conv1`, `expanded_conv_*`, `block_N_*`), so that published weights can be
+loaded by name. Features are taken from a block's expansion, the 1x1 convolution that multiplies its
+channels by six: its weights are pretrained, and it is cheap compared with the whole block.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from jejunet_nas.networks.layers import Layers, Tensor
 
-# (expansion, channels, blocks, stride of the first) of each stage.
+# Of each stage: expansion, channels, blocks, stride of the first block.
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -21,15 +21,15 @@ STAGES = (
     (6, 320, 1, 1),
 )
 BLOCK_COUNT = sum(blocks for _, _, blocks, _ in STAGES)
-END = BLOCK_COUNT  # as a tap: the output of the last block, which no expansion follows
-EXPANSION_AT_STRIDE = {4: 3, 8: 6}  # the block whose expansion is the widest at that stride
+END = BLOCK_COUNT  # as a tap: the output of the last block
+EXPANSION_AT_STRIDE = {4: 3, 8: 6}  # the block with the widest expansion at that stride
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One inverted residual: expansion, depthwise, projection; added to its input where it can be.
+    """One inverted residual: expansion, depthwise convolution, projection.
 
-    `stride` is the published one; with output stride 16 the last stride becomes a dilation.
+    stride: as published; with output stride 16 the last stride becomes a dilation.
     """
 
     index: int
@@ -40,12 +40,12 @@ class Block:
 
     @property
     def name(self) -> str:
-        """The prefix of the block's layers."""
+        """The prefix of the names of the block's layers."""
         return f"block_{self.index}" if self.index else "expanded_conv"
 
     @property
     def expands(self) -> bool:
-        """Whether the block begins with an expansion; only block 0 does not."""
+        """Whether the block has an expansion; only block 0 has none."""
         return self.channels_expanded != self.channels_in
 
     @property
@@ -55,23 +55,23 @@ class Block:
 
 
 def scaled_channels(channels: int, depth_multiplier: float) -> int:
-    """Return `channels` times `depth_multiplier` to a multiple of 8, at most a tenth less."""
+    """Return `channels` times `depth_multiplier`, a multiple of 8 and at most 10 % less."""
     wanted = channels * depth_multiplier
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
 def narrowed(channels: int, share: float) -> int:
-    """Return what is left of `channels` without a `share` of them.
+    """Return the channels that are left when a `share` in [0, 1] of `channels` is removed.
 
-    A multiple of 8, 8 at least; all of them where there are no more than 8.
+    The result is a multiple of 8 and at least 8, unless `channels` is less.
     """
     left = max(8, int(channels * (1 - share) / 8 + 0.5) * 8)
     return channels if share == 0 else min(channels, left)
 
 
 def stem_channels(depth_multiplier: float) -> int:
-    """Return the channels of the first convolution."""
+    """Return the output channels of the first convolution."""
     return scaled_channels(32, depth_multiplier)
 
 
@@ -106,10 +106,10 @@ def backbone(
     pruning: float = 0.0,
     pruned_from: int = END,
 ) -> dict[int, Tensor]:
-    """Return the expansion of each block in `taps`, run no further than the last of them.
+    """Return the expansion of each block in `taps`; later blocks are not built.
 
     image: [batch, height, width, 3] in [-1, 1]. The tap `END` is the output of the last block.
-    pruning: the share of channels that the expansions lack from block `pruned_from` on.
+    pruning: the share of channels removed from the expansions from block `pruned_from` on.
     """
     tapped: dict[int, Tensor] = {}
     x = layers.conv(image, f"{prefix}Conv1", stem_channels(depth_multiplier), kernel=3, stride=2)
@@ -125,7 +125,7 @@ def backbone(
             tapped[block.index] = expanded
             if len(tapped) == len(taps):
                 return tapped
-        # Past the output stride a stride becomes a dilation of the blocks that follow.
+        # Beyond the output stride, a stride becomes a dilation of the following blocks.
         step = block.stride if stride * block.stride <= output_stride else 1
         y = layers.depthwise(expanded, f"{name}_depthwise", stride=step, dilation=dilation)
         dilation *= block.stride // step

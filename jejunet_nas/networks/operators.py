@@ -1,11 +1,12 @@
-"""The operators of a network's int8 graphs, counted from its wiring without building it.
+"""The operators of a network's int8 graphs, listed without building the network.
 
-A reading of `Layers`: tensors are shapes (height, width, channels). What the converter
-fuses is fused here: batch norm, bias and ReLU6 vanish into the operator before them. A test holds
-this list against the operators of converted graphs.
+An implementation of `Layers` whose tensors are shapes (height, width, channels). As in the
+converter, batch norm, bias and ReLU6 are fused into the preceding operator. A test compares this
+with the operators of converted graphs.
 """
 
 import dataclasses
+import math
 
 from jejunet_nas.networks.class_map import class_map_factor
 from jejunet_nas.networks.paths import (
@@ -23,7 +24,7 @@ Shape = tuple[int, int, int]
 
 
 def network_operators(network: Network, classes: int) -> dict[GraphName, list[Operator]]:
-    """Return the operators of each int8 graph of `network`, in order."""
+    """Return the operators of each int8 graph of `network`, in the order in which they run."""
     height, width = network.input_height, network.input_width
     image = (height, width, 3)
     stride = context_stride(network)
@@ -33,7 +34,7 @@ def network_operators(network: Network, classes: int) -> dict[GraphName, list[Op
     key = OperatorList()
     key.class_map(key_path(key, key.quantize(image), network, classes)[0], network)
     propagate = OperatorList()
-    # Without detail the picture has no say, and is not touched.
+    # Without detail the propagate graph does not read the image.
     seen = propagate.quantize(image) if network.propagates else image
     propagate.class_map(propagate_path(propagate, seen, context, network, classes), network)
     gate = OperatorList()
@@ -43,7 +44,7 @@ def network_operators(network: Network, classes: int) -> dict[GraphName, list[Op
 
 @dataclasses.dataclass(slots=True)
 class OperatorList:
-    """`Layers` that writes down each operator; one byte an activation and a weight."""
+    """`Layers` that records each operator, with one byte per activation and per weight."""
 
     operators: list[Operator] = dataclasses.field(default_factory=list)
 
@@ -59,66 +60,58 @@ class OperatorList:
         relu6: bool = True,
     ) -> Shape:
         """Note a CONV_2D."""
-        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
         weights = kernel * kernel * x[2] * filters
-        return self._note(
-            "CONV_2D",
-            (x,),
-            out,
-            kernel=(kernel, kernel),
-            macs=out[0] * out[1] * weights,
-            weight_bytes=weights + 4 * filters,
-        )
+        return self._convolution("CONV_2D", x, filters, kernel, stride, weights)
 
     def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
-        """Note a DEPTHWISE_CONV_2D."""
-        out = (-(-x[0] // stride), -(-x[1] // stride), x[2])
-        return self._note(
-            "DEPTHWISE_CONV_2D",
-            (x,),
-            out,
-            kernel=(3, 3),
-            macs=9 * out[0] * out[1] * out[2],
-            weight_bytes=(9 + 4) * x[2],
-        )
+        return self._convolution("DEPTHWISE_CONV_2D", x, x[2], 3, stride, 9 * x[2])
 
     def add(self, name: str, first: Shape, second: Shape, *, relu6: bool = False) -> Shape:
-        """Note an ADD."""
-        return self._note("ADD", (first, second), first)
+        return self._record("ADD", (first, second), first)
 
     def concatenate(self, name: str, first: Shape, second: Shape) -> Shape:
-        """Note a CONCATENATION."""
         out = (first[0], first[1], first[2] + second[2])
-        return self._note("CONCATENATION", (first, second), out)
+        return self._record("CONCATENATION", (first, second), out)
 
     def upsample(self, x: Shape, name: str, factor: int) -> Shape:
-        """Note a RESIZE_BILINEAR."""
         if factor == 1:
             return x
-        return self._note("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
+        return self._record("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
 
     def mean(self, x: Shape, name: str) -> Shape:
-        """Note a MEAN; of one pixel the converter makes none."""
-        return x if x[:2] == (1, 1) else self._note("MEAN", (x,), (1, 1, x[2]))
+        # The converter removes the mean of a single pixel.
+        return x if x[:2] == (1, 1) else self._record("MEAN", (x,), (1, 1, x[2]))
 
     def sigmoid(self, x: Shape, name: str) -> Shape:
-        """Note a LOGISTIC."""
-        return self._note("LOGISTIC", (x,), x)
+        return self._record("LOGISTIC", (x,), x)
 
     def quantize(self, x: Shape) -> Shape:
-        """Note the QUANTIZE that takes uint8 pixels to int8."""
-        return self._note("QUANTIZE", (x,), x)
+        """Record the QUANTIZE from uint8 pixels to int8."""
+        return self._record("QUANTIZE", (x,), x)
 
     def class_map(self, logits: Shape, network: Network) -> None:
-        """Note the tail: logits enlarged, their argmax (int32), its cast to uint8."""
+        """Record the output operators: upsampled logits, argmax (int32), cast to uint8."""
         logits = self.upsample(logits, "class_map", class_map_factor(network))
         pixels = logits[0] * logits[1]
-        self._note("ARG_MAX", (logits,), (logits[0], logits[1], 1), bytes_out=4 * pixels)
+        self._record("ARG_MAX", (logits,), (logits[0], logits[1], 1), bytes_out=4 * pixels)
         self.operators.append(
             Operator(kind="CAST", bytes_in=4 * pixels, bytes_out=pixels, elements_out=pixels)
         )
 
-    def _note(
+    def _convolution(
+        self, kind: str, x: Shape, filters: int, kernel: int, stride: int, weights: int
+    ) -> Shape:
+        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
+        return self._record(
+            kind,
+            (x,),
+            out,
+            kernel=(kernel, kernel),
+            macs=out[0] * out[1] * weights,
+            weight_bytes=weights + 4 * filters,  # int32 biases
+        )
+
+    def _record(
         self,
         kind: str,
         inputs: tuple[Shape, ...],
@@ -129,15 +122,13 @@ class OperatorList:
         weight_bytes: int = 0,
         bytes_out: int | None = None,
     ) -> Shape:
-        elements, bytes_in = out[0] * out[1] * out[2], 0
-        for height, width, channels in inputs:
-            bytes_in += height * width * channels
+        elements = math.prod(out)
         self.operators.append(
             Operator(
                 kind=kind,
                 kernel=kernel,
                 macs=macs,
-                bytes_in=bytes_in,
+                bytes_in=sum(map(math.prod, inputs)),
                 bytes_out=elements if bytes_out is None else bytes_out,
                 weight_bytes=weight_bytes,
                 elements_out=elements,

@@ -1,11 +1,15 @@
-"""Which layers write and read each channel of a network: a reading of `Layers`.
+"""Which layers write and read each channel of a network, found by an implementation of `Layers`.
 
-Two things need to know. Equalisation multiplies a channel where it is written and divides where it
-is read, so it asks for `streams`: channels of one scale, from a convolution's output to all that
-reads it. Channel pruning takes a channel out of every layer that it passes, depthwise ones too, so
-it asks for `groups`. Outputs whose int8 values pass on as they are share a range: `ties`.
+Channels are followed in two ways:
 
-Tensors are `Signal`s; all three graphs are read by one reader, since they share their layers.
+    streams    Channels with one scale: the output of a convolution and everything that reads it.
+               Equalisation multiplies a channel where it is written and divides where it is read.
+    groups     Channels that are pruned together: through every layer that they pass, depthwise
+               convolutions included.
+
+`ties` lists outputs that share a quantisation range, because their int8 values are copied.
+
+All three graphs are read together, because they share their layers. Tensors are `Signal`s.
 """
 
 import dataclasses
@@ -16,14 +20,15 @@ from jejunet_nas.networks.paths import context_channels, gate_path, key_path, pr
 from jejunet_nas.space.architecture import Network
 
 INPUTS = ("image", "now", "keyframe")  # pixels, in [-1, 1]
-# Of 256 steps over [-1, 1] none is 0, which int8 must hold: pixel p becomes (p - 127) / 127.5, half
-# a step more than in float. Said so, the graph's converter and fake quantisation round alike.
+# int8 must represent 0, but none of 256 equal steps over [-1, 1] is 0. So pixel p is quantised as
+# (p - 127) / 127.5, half a step more than in float. With this range given, the converter and fake
+# quantisation round alike.
 PIXEL_RANGE = (-127 / 127.5, 128 / 127.5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Part:
-    """Consecutive channels of one stream or group."""
+    """Consecutive channels of the stream or group named `of`."""
 
     of: str
     channels: int
@@ -31,21 +36,18 @@ class Part:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signal:
-    """A tensor, as channels: `output` names the layer that hands it on.
-
-    scaled: whose scale its channels have. origin: which convolution made them.
-    """
+    """A tensor as channels: the layer that outputs it, and its parts by stream and by group."""
 
     output: str
-    scaled: tuple[Part, ...]
-    origin: tuple[Part, ...]
+    streams: tuple[Part, ...]
+    groups: tuple[Part, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A layer that reads a stream: from channel `first` of its input on, which `input` hands on.
+    """A layer that reads a stream, which begins at channel `first` of the layer's `input`.
 
-    dense: a convolution that sums over channels; a depthwise one keeps them apart.
+    dense: whether the layer sums over channels; a depthwise convolution does not.
     """
 
     layer: str
@@ -56,10 +58,11 @@ class Reader:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Stream:
-    """Channels that go together: those of one convolution, or of several that are added.
+    """The channels of one convolution, or of several convolutions whose outputs are added.
 
-    writers: the layers whose outputs they are. outputs: all layers that hand them on. relu6:
-    whether they are cut off at 6 on their way. fixed: whether anybody outside knows their values.
+    writers: those convolutions. outputs: all layers that output these channels. relu6: whether a
+    ReLU6 is applied to them. fixed: whether they are inputs or outputs of the network, whose values
+    must not change.
     """
 
     name: str
@@ -73,11 +76,11 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """How the channels of all three graphs run.
+    """The channels of all three graphs of a network.
 
-    streams, groups: by name. inputs: of each layer, the groups that it reads, in order. made: of
-    each convolution that is not depthwise, the group it makes. ties: of each output, the one that
-    stands for all that share its range. fixed_ranges: outputs whose range is known beforehand.
+    streams, groups: by name. inputs: the groups that each layer reads, in order. made: the group
+    that each convolution writes; depthwise convolutions write none. ties: for each tied output, one
+    output that represents all that share its range. fixed_ranges: outputs whose range is known.
     """
 
     streams: dict[str, Stream]
@@ -89,19 +92,19 @@ class Wiring:
 
 
 def read_wiring(network: Network, classes: int) -> Wiring:
-    """Return how the channels of `network` run."""
-    reader = _Reader()
+    """Return the wiring of `network`."""
+    reader = _WiringReader()
     image, now, keyframe = (reader.source(name, 3) for name in INPUTS)
     logits, context = key_path(reader, image, network, classes)
     reader.upsample(logits, "class_map", class_map_factor(network))
-    assert context_channels(network) == sum(part.channels for part in context.scaled)
+    assert context_channels(network) == sum(part.channels for part in context.streams)
     propagate_path(reader, image, context, network, classes)
     gate_path(reader, now, keyframe)
     return reader.finish()
 
 
-class _Reader:
-    """`Layers` that notes what is read and written; a layer named again is the same layer."""
+class _WiringReader:
+    """`Layers` that records readers and writers."""
 
     def __init__(self) -> None:
         self._streams: dict[str, Stream] = {}
@@ -112,11 +115,10 @@ class _Reader:
         self._fixed: dict[str, tuple[float, float]] = {}
 
     def source(self, name: str, channels: int) -> Signal:
-        """Return the signal of an input."""
-        self._write(self._streams, name, channels, fixed=True)
-        self._write(self._groups, name, channels, fixed=True)
+        for kept in (self._streams, self._groups):
+            kept[name] = Stream(name=name, channels=channels, outputs=[name], fixed=True)
         self._fixed[name] = PIXEL_RANGE
-        return _plain(name, channels)
+        return _written(name, channels)
 
     def conv(
         self,
@@ -129,52 +131,42 @@ class _Reader:
         batch_norm: bool = True,
         relu6: bool = True,
     ) -> Signal:
-        """Note a reader of `x` and the writer of a stream."""
         self._read(name, x, dense=True)
         self._write(self._streams, name, filters, relu6=relu6)
         self._write(self._groups, name, filters)
-        return _plain(name, filters)
+        return _written(name, filters)
 
     def depthwise(self, x: Signal, name: str, *, stride: int = 1, dilation: int = 1) -> Signal:
-        """Note a reader of `x` whose output has a scale of its own, but the same channels."""
         self._read(name, x, dense=False)
-        channels = sum(part.channels for part in x.scaled)
+        channels = sum(part.channels for part in x.streams)
         self._write(self._streams, name, channels, relu6=True)
-        return Signal(name, (Part(name, channels),), x.origin)
+        return Signal(name, (Part(name, channels),), x.groups)
 
     def add(self, name: str, first: Signal, second: Signal, *, relu6: bool = False) -> Signal:
-        """Note that both are of one scale, and pruned alike."""
-        for ours, theirs in zip(first.scaled, second.scaled, strict=True):
+        # Channels that are added have one scale, and are pruned together.
+        for ours, theirs in zip(first.streams, second.streams, strict=True):
             self._join(self._same, ours.of, theirs.of)
-        self._hand_on(name, first, relu6=relu6)
-        return dataclasses.replace(first, output=name)
+        return self._pass_on(name, first, relu6=relu6)
 
     def concatenate(self, name: str, first: Signal, second: Signal) -> Signal:
-        """Note that both have one range: int8 values are copied as they are."""
         self._join(self._tied, name, first.output)
         self._join(self._tied, name, second.output)
-        return Signal(name, first.scaled + second.scaled, first.origin + second.origin)
+        return Signal(name, first.streams + second.streams, first.groups + second.groups)
 
     def upsample(self, x: Signal, name: str, factor: int) -> Signal:
-        """Note that the range stays."""
         if factor == 1:
             return x
         self._join(self._tied, name, x.output)
-        self._hand_on(name, x)
-        return dataclasses.replace(x, output=name)
+        return self._pass_on(name, x)
 
     def mean(self, x: Signal, name: str) -> Signal:
-        """Note one more output."""
-        self._hand_on(name, x)
-        return dataclasses.replace(x, output=name)
+        return self._pass_on(name, x)
 
     def sigmoid(self, x: Signal, name: str) -> Signal:
-        """Note the range that LiteRT demands: 1 / 256 a step from 0 on."""
-        self._fixed[name] = (0.0, 255 / 256)
+        self._fixed[name] = (0.0, 255 / 256)  # LiteRT demands steps of 1 / 256 from 0 on
         return dataclasses.replace(x, output=name)
 
     def finish(self) -> Wiring:
-        """Return all that was noted, with one name for what goes together."""
         groups = self._merged(self._groups)
         ties = {output: _root(self._tied, output) for output in self._tied}
         known = {ties[name]: ends for name, ends in self._fixed.items() if name in ties}
@@ -193,45 +185,30 @@ class _Reader:
     def _read(self, name: str, x: Signal, *, dense: bool) -> None:
         if name in self._inputs:
             return
-        self._inputs[name] = x.origin
-        for kept, parts in ((self._streams, x.scaled), (self._groups, x.origin)):
+        self._inputs[name] = x.groups
+        for kept, parts in ((self._streams, x.streams), (self._groups, x.groups)):
             for first, part in _placed(parts):
                 reader = Reader(layer=name, input=x.output, first=first, dense=dense)
                 kept[part.of].readers.append(reader)
 
-    def _write(
-        self,
-        kept: dict[str, Stream],
-        name: str,
-        channels: int,
-        *,
-        relu6: bool = False,
-        fixed: bool = False,
-    ) -> None:
-        if name not in kept:
-            kept[name] = Stream(
-                name=name,
-                channels=channels,
-                writers=[] if name in INPUTS else [name],
-                outputs=[name],
-                relu6=relu6,
-                fixed=fixed,
-            )
+    @staticmethod
+    def _write(kept: dict[str, Stream], name: str, channels: int, *, relu6: bool = False) -> None:
+        new = Stream(name=name, channels=channels, writers=[name], outputs=[name], relu6=relu6)
+        kept.setdefault(name, new)
 
-    def _hand_on(self, name: str, x: Signal, *, relu6: bool = False) -> None:
-        for part in x.scaled if len(x.scaled) == 1 else ():
+    def _pass_on(self, name: str, x: Signal, *, relu6: bool = False) -> Signal:
+        for part in x.streams if len(x.streams) == 1 else ():
             stream = self._streams[part.of]
             stream.relu6 |= relu6
             if name not in stream.outputs:
                 stream.outputs.append(name)
+        return dataclasses.replace(x, output=name)
 
     def _merged(self, kept: dict[str, Stream]) -> dict[str, Stream]:
         merged: dict[str, Stream] = {}
         for name, stream in kept.items():
             root = _root(self._same, name)
-            if root not in merged:
-                merged[root] = Stream(name=root, channels=stream.channels)
-            whole = merged[root]
+            whole = merged.setdefault(root, Stream(name=root, channels=stream.channels))
             assert whole.channels == stream.channels, (root, name)
             whole.writers += stream.writers
             whole.readers += stream.readers
@@ -239,7 +216,7 @@ class _Reader:
             whole.relu6 |= stream.relu6
             whole.fixed |= stream.fixed
         for whole in merged.values():
-            whole.fixed |= not whole.readers  # logits, which somebody outside reads
+            whole.fixed |= not whole.readers  # logits are an output of the network
         return merged
 
     @staticmethod
@@ -249,13 +226,13 @@ class _Reader:
         joined[_root(joined, second)] = _root(joined, first)
 
 
-def _plain(name: str, channels: int) -> Signal:
+def _written(name: str, channels: int) -> Signal:
     part = Part(name, channels)
     return Signal(name, (part,), (part,))
 
 
 def _placed(parts: tuple[Part, ...]) -> Iterator[tuple[int, Part]]:
-    """Yield each part with its first channel's place in the whole."""
+    """Yield each part with the index of its first channel."""
     first = 0
     for part in parts:
         yield first, part

@@ -13,15 +13,15 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
-from jejunet_nas.training.imagenet import published_file, published_width, read_published
-from jejunet_nas.training.inherit import (
+from jejunet_nas.training.imagenet import imagenet_file, imagenet_width, read_imagenet
+from jejunet_nas.training.settings import IMAGENET
+from jejunet_nas.training.source import (
     Source,
     load_source,
     measure_source,
     save_source,
     source_of,
 )
-from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.teacher import Teacher
 from jejunet_nas.training.teaching import teach
 from jejunet_nas.training.weights_file import Weights, read_weights
@@ -82,10 +82,10 @@ def _backbones(settings: StudySettings, tell: Tell) -> tuple[list[Source | Weigh
     Folded weights are returned as `Weights`; their statistics must be measured on the data.
     """
     if settings.training.init == IMAGENET:
-        widths = sorted({published_width(each) for each in _widths(settings)})
-        files = {width: published_file(width, tell) for width in widths}
+        widths = sorted({imagenet_width(each) for each in _widths(settings)})
+        files = {width: imagenet_file(width, tell) for width in widths}
         hashes = {str(width): _sha256(file) for width, file in files.items()}
-        return [read_published(file, width) for width, file in files.items()], hashes
+        return [read_imagenet(file, width) for width, file in files.items()], hashes
     file = init_file(settings)
     if file is None:
         return [], None

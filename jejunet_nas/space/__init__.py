@@ -1,1 +1,1 @@
-"""What may vary: architectures, and the spaces they are drawn from."""
+"""Architectures, and the search spaces from which they are drawn."""

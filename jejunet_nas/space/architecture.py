@@ -1,8 +1,8 @@
-"""Architecture: one point of the search space, as plain checked values.
+"""Architecture: one point of the search space, as plain validated values.
 
-The first stage of a trial: a sampler draws an `Architecture`, `networks.build` turns its network
-into Keras models, `video.policy` runs them. Nothing here imports TensorFlow, so thousands can be
-checked before one is built.
+The first stage of a trial: a sampler draws an `Architecture`, `networks.build` makes Keras models,
+`video.policy` runs them. This module does not import TensorFlow, so that thousands of architectures
+can be checked before one is built.
 
 Units: heights and widths in pixels; strides in input pixels per feature pixel.
 """
@@ -19,29 +19,29 @@ Detail = Literal["shared", "thin", "narrow", "none"]
 BetweenKeyframes = Literal["propagate", "reuse"]
 Quantization = Literal["post_training", "quantization_aware"]
 
-GRID_PX = 32  # the deepest stride: every feature map is then a whole number of pixels
+GRID_PX = 32  # the deepest stride, so that every feature map has whole pixels
 FIRST_BLOCK_AT_STRIDE_32 = 13
-LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 MobileNetV2's last
-LEAST_PRUNING, MOST_PRUNING = 0.01, 0.9  # where there is any
-PRUNED_BLOCKS = 4  # of the last ones kept: those whose inner channels pruning takes
-# Dimensions that came later: a network is named without them where they change nothing, so that it
-# keeps its id.
+LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 the last of MobileNetV2
+LEAST_PRUNING, MOST_PRUNING = 0.01, 0.9  # unless it is 0
+PRUNED_BLOCKS = 4  # pruning removes expanded channels from so many of the last blocks
+# These dimensions were added later. Their defaults are left out of the JSON text from which the id
+# of a network is computed, so that older ids stay valid.
 _LATER = ("pruning", "quantization")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What must be trained.
+    """The part of an architecture that is trained.
 
-    `depth_multiplier` scales MobileNetV2's channels; blocks 0 to `last_block` are kept, with the
-    expansion of the block after it, down to `output_stride`. The decoder works at `logit_stride` on
-    `decoder_channels`, over the `detail` of the frame. Without detail there is no decoder: the
-    context is classified and enlarged, as DeepLabv3 does, and a frame between keyframes can only be
-    shown the keyframe's mask.
+    depth_multiplier: scales MobileNetV2's channels. last_block: the backbone has the blocks 0 to
+    `last_block` and the expansion of the next block. output_stride: of the backbone. detail: the
+    kind of high-resolution features that the decoder gets beside the context; "none" means no
+    decoder: logits are computed from the context and upsampled (DeepLabv3), and frames between
+    keyframes reuse the keyframe's mask. decoder_channels, logit_stride: of the decoder.
 
-    pruning: the share of channels that is cut from the decoder and, inside, from the last blocks,
-    once the whole network is trained; what is left is trained again. quantization: int8 after
-    training, or training that feels its rounding.
+    pruning: the share of channels that is removed from the decoder and from inside the last blocks
+    after training; the pruned network is fine-tuned. quantization: int8 after training, or
+    quantisation-aware training.
     """
 
     depth_multiplier: float
@@ -74,8 +74,8 @@ class Network:
             check_choice("logit_stride", self.logit_stride, (4, 8))
         elif self.logit_stride != self.output_stride:
             raise SettingError(
-                f"logit_stride is {self.logit_stride} with detail none, which classifies the "
-                f"context as it is; allowed: output_stride. Use {self.output_stride}."
+                f"logit_stride is {self.logit_stride} with detail none, where logits have the "
+                f"stride of the context; allowed: {self.output_stride}. Use this output_stride."
             )
         _check_grid("input_height", self.input_height, GRID_PX, 64, 1024)
         _check_grid("input_width", self.input_width, GRID_PX, 64, 1024)
@@ -85,28 +85,28 @@ class Network:
 
     @property
     def propagates(self) -> bool:
-        """Whether frames between keyframes can be segmented with the keyframe's context."""
+        """Whether the propagate path exists: a frame decoded with the context of a keyframe."""
         return self.detail != "none"
 
     @property
     def as_trained(self) -> "Network":
-        """The network that this one is compressed from: whole, and int8 after training."""
+        """The unpruned network without quantisation-aware training that this one starts from."""
         return dataclasses.replace(self, pruning=0.0, quantization="post_training")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How a network is run on video; it needs no training.
+    """How a network runs on video; a policy is not trained.
 
-    Every `keyframe_interval`-th frame at the latest is a keyframe; the frames between are
-    propagated, or show the keyframe's mask again. The gate, where a threshold is set, scores how
-    far each frame between is from the keyframe: below `reuse_below` the keyframe's mask is shown
-    again, above `refresh_above` the frame becomes a keyframe.
+    keyframe_interval: the largest number of frames from one keyframe to the next.
+    between_keyframes: the path of the frames between. reuse_below, refresh_above: thresholds on the
+    score of the gate, which predicts how much a frame's mask differs from the keyframe's (None:
+    off). Below `reuse_below` the frame reuses the keyframe's mask, above `refresh_above` it becomes
+    a keyframe.
 
-    asynchronous: a keyframe's network runs in the background while the frames that follow make do
-    with the keyframe before it, so that no frame but a stream's first waits for the whole network.
-    A keyframe begins when `keyframe_interval` frames have gone by since the last one began and that
-    one is done; with an interval of 1, as soon as it is done.
+    asynchronous: the whole network runs in the background, while the following frames use the
+    context of the previous keyframe; only a stream's first frame waits. The next keyframe starts
+    when the last one is done and `keyframe_interval` frames have passed since it started.
     """
 
     keyframe_interval: int
@@ -120,30 +120,25 @@ class Policy:
         check_choice("between_keyframes", self.between_keyframes, get_args(BetweenKeyframes))
         for name in ("reuse_below", "refresh_above"):
             threshold = getattr(self, name)
-            if threshold is None:
-                continue
-            check_range(name, threshold, 0.0, 1.0)
-            if self.keyframe_interval == 1 and not self.asynchronous:
-                raise SettingError(
-                    f"{name} is {threshold} with keyframe_interval 1, which leaves the gate no "
-                    "frame; allowed: off. Use off, or a longer keyframe_interval."
-                )
+            if threshold is not None:
+                check_range(name, threshold, 0.0, 1.0)
+                if not self.spares_frames:
+                    why = "keyframe_interval 1, where the gate never runs"
+                    self._refuse(name, why, "a longer keyframe_interval")
         if self.reuse_below is not None and self.between_keyframes == "reuse":
-            raise SettingError(
-                f"reuse_below is {self.reuse_below} with between_keyframes reuse, which reuses "
-                "every mask already; allowed: off. Use off, or between_keyframes propagate."
-            )
+            why = "between_keyframes reuse, where every mask is reused"
+            self._refuse("reuse_below", why, "between_keyframes propagate")
         if self.asynchronous and self.between_keyframes == "reuse":
             raise SettingError(
-                "between_keyframes is reuse with asynchronous on, where no frame would be looked "
-                "at; allowed: propagate. Use propagate, or asynchronous off."
+                "between_keyframes is reuse with asynchronous on; allowed: propagate. "
+                "Use propagate, or asynchronous off."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:
-            raise SettingError(
-                f"refresh_above is {self.refresh_above} with keyframe_interval 1 and asynchronous "
-                "on, where keyframes begin as often as they can; allowed: off. Use off, or a "
-                "longer keyframe_interval."
+            why = (
+                "keyframe_interval 1 and asynchronous on, where a new keyframe always starts as "
+                "soon as possible"
             )
+            self._refuse("refresh_above", why, "a longer keyframe_interval")
         if None not in (self.reuse_below, self.refresh_above) and not (
             self.reuse_below < self.refresh_above  # type: ignore[operator]
         ):
@@ -152,9 +147,14 @@ class Policy:
                 f"{self.refresh_above}. Lower the first or raise the second."
             )
 
+    def _refuse(self, name: str, why: str, instead: str) -> None:
+        raise SettingError(
+            f"{name} is {getattr(self, name)} with {why}; allowed: off. Use off, or {instead}."
+        )
+
     @property
     def spares_frames(self) -> bool:
-        """Whether any frame gets less than the whole network."""
+        """Whether some frames skip the whole network."""
         return self.keyframe_interval > 1 or self.asynchronous
 
     @property
@@ -174,13 +174,13 @@ class Architecture:
         propagated = self.policy.spares_frames and self.policy.between_keyframes == "propagate"
         if propagated and not self.network.propagates:
             raise SettingError(
-                "between_keyframes is propagate with detail none, which leaves nothing to decode a "
-                "frame's context with; allowed: reuse. Use reuse, or keyframe_interval 1."
+                "between_keyframes is propagate with detail none, where there is no decoder; "
+                "allowed: reuse. Use reuse, or keyframe_interval 1."
             )
 
 
 def canonical_json(value: Network | Policy | Architecture | Mapping[str, Any]) -> str:
-    """Return the one JSON text of `value`: sorted keys, no spaces, shortest floats."""
+    """Return the canonical JSON of `value`: sorted keys, no spaces, shortest floats."""
     plain = dict(value) if isinstance(value, Mapping) else dataclasses.asdict(value)
     if isinstance(value, Network):
         _leave_out_defaults(plain)
@@ -190,20 +190,19 @@ def canonical_json(value: Network | Policy | Architecture | Mapping[str, Any]) -
 
 
 def _leave_out_defaults(network: dict[str, Any]) -> None:
-    """Drop what came later where it is as networks were before."""
     for field in dataclasses.fields(Network):
         if field.name in _LATER and network[field.name] == field.default:
             del network[field.name]
 
 
 def network_id(network: Network, recipe: Mapping[str, Any]) -> str:
-    """Return 12 hex digits that name `network` trained by `recipe` (plain JSON values)."""
+    """Return the id of `network` trained by `recipe` (plain JSON values): 12 hex digits."""
     text = canonical_json(network) + canonical_json(recipe)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def architecture_from_dict(plain: Mapping[str, Any]) -> Architecture:
-    """Return the architecture that `dataclasses.asdict` turned into `plain`."""
+    """Return the architecture whose `dataclasses.asdict` is `plain`."""
     return Architecture(network=Network(**plain["network"]), policy=Policy(**plain["policy"]))
 
 

@@ -22,12 +22,8 @@ from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
-from jejunet_nas.space.search_space import (
-    Choice,
-    SearchSpace,
-    read_search_space,
-    space_from_mapping,
-)
+from jejunet_nas.space.search_space import Choice, SearchSpace
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from jejunet_nas.study.identity import FORMAT
 from jejunet_nas.study.settings_errors import first_problem
 from jejunet_nas.study.start_points import check_starts, with_off

@@ -1,1 +1,1 @@
-"""Brief training: batches in, weights out."""
+"""Brief training of a network: loop, losses, pretrained weights, teacher, gate."""

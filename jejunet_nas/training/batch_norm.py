@@ -1,41 +1,39 @@
-"""Batch norm statistics that fit the final weights.
+"""Batch norm statistics that match the final weights.
 
-Brief training ends before moving averages have followed the weights, and their last values are
-those of a few batches. They are estimated again: the mean over `batches` forward passes
-of each batch's own statistics (Wu & Johnson, "Rethinking 'Batch' in BatchNorm", section 3).
+After brief training, moving averages lag behind the weights and come from few batches. They are
+replaced by the mean of each batch's own statistics over several forward passes (Wu & Johnson, 2021,
+"Rethinking 'Batch' in BatchNorm", section 3).
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 
 def estimate_statistics(
     layers: Iterable[Any], forward: Callable[[Any], None], batches: Iterable[Any]
 ) -> None:
-    """Replace the moving statistics of the batch norm among `layers` by means over `batches`.
+    """Set the moving statistics of the batch norms among `layers` to their means over `batches`.
 
-    forward runs the network in training mode on one batch; it is traced here, while the momentum
-    is 0 and each pass leaves its own statistics behind.
+    forward: runs the network on one batch in training mode. It must be traced here, while the
+    momentum is 0, so that each pass leaves its own statistics.
     """
     norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
+    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    sums: list[np.ndarray[Any, Any]] = []
+    sums: list[Any] = []
     count = 0
     try:
         for norm in norms:
             norm.momentum = 0.0
         for batch in batches:
             forward(batch)
-            seen = [v.numpy() for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+            seen = [variable.numpy() for variable in variables]
             sums = [a + b for a, b in zip(sums, seen, strict=True)] if sums else seen
             count += 1
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
     for variable, total in zip(variables, sums, strict=True):
         variable.assign(total / count)

@@ -1,47 +1,36 @@
-"""Scalars of a training as TensorBoard reads them: the loss, the learning rate, the step's time.
+"""Scalars of a training for TensorBoard: loss, learning rate, step time.
 
-They are written by TensorFlow's own writer; TensorBoard itself need not be installed, but where
-somebody looks at them: `tensorboard --logdir studies/NAME/networks`.
+TensorFlow writes them; TensorBoard is only needed to look at them:
+`tensorboard --logdir studies/NAME/networks`.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import tensorflow as tf
 
-EVENTS = "events"  # the folder of a network's events, in its own
+EVENTS = "events"  # the folder of the events in the folder of a network
 
 
-class Scalars:
-    """An events file in `folder`; None writes nothing. A context manager."""
+@contextmanager
+def scalar_writer(folder: Path | None) -> Iterator[Callable[..., None]]:
+    """Yield `write(step, **values)` for an events file in `folder`; None writes nothing."""
+    if folder is None:
+        yield lambda step, **values: None
+        return
+    writer = tf.summary.create_file_writer(str(folder))
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._writer: Any = None
-
-    def __enter__(self) -> Self:
-        if self._folder is not None:
-            self._writer = tf.summary.create_file_writer(str(self._folder))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-    def write(self, step: int, **values: Any) -> None:
-        """Write `values` by name, as they were at `step`."""
-        if self._writer is None:
-            return
-        with self._writer.as_default():
+    def write(step: int, **values: float) -> None:
+        with writer.as_default():
             for name, value in values.items():
-                # `tf.summary.scalar` does this, and imports TensorBoard for it.
+                # `tf.summary.scalar` does the same, but imports TensorBoard.
                 tf.summary.write(name, tf.cast(value, tf.float32), step=step, metadata=_SCALAR)
+
+    try:
+        yield write
+    finally:
+        writer.close()
 
 
 _SCALAR = tf.compat.v1.SummaryMetadata(

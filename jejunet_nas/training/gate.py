@@ -1,11 +1,11 @@
-"""Trains the gate from the network's own masks; no annotation is asked for.
+"""Trains the gate from the network's own masks, without annotations.
 
-Of each pair of frames of a clip, the earlier one's mask is what a phone would still show, the later
-one's what the key path would say: the gate learns how much the two disagree.
+For a pair of frames of a clip, the gate learns to predict how much the masks of the two frames
+disagree: the mask that a phone would still show, and the one that the key path would compute.
 
-The clips are few, and what disagreement looks like must not be learnt by their colours: each pair
-is seen in changing light, mirrored, and either frame first. Without that, scores on DAVIS val
-hardly follow the truth (rank correlation 0.35 instead of 0.6).
+There are few clips, so pairs are augmented: brightness and contrast per colour, mirroring, order of
+the frames. Without this, the rank correlation with the true disagreement on DAVIS val is 0.35
+instead of 0.6.
 """
 
 import dataclasses
@@ -25,19 +25,18 @@ from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.settings import TrainingSettings
 
-FRAMES_PER_GROUP = 8  # of one clip; every two of them make a pair, 28 in all
+FRAMES_PER_GROUP = 8  # of one clip; all 28 pairs of them are used
 BATCH_PAIRS = 64
 LEARNING_RATE = 3e-3
 STATISTICS_BATCHES = 8
-_GAIN, _OFFSET = 0.3, 25.0  # of each colour: at most so much more or less, and so many levels
-
+_GAIN, _OFFSET = 0.3, 25.0  # largest change of each colour: relative, and in grey levels
 
 Thumbnails = npt.NDArray[np.float32]  # [pairs, h, w, 3], in uint8's range
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GatePairs:
-    """Pairs of thumbnails (uint8 [pairs, h, w, 3]) and how far their masks disagree (in [0, 1])."""
+    """Pairs of thumbnails (uint8 [pairs, h, w, 3]) and how much their masks disagree, in [0, 1]."""
 
     now: npt.NDArray[np.uint8]
     keyframe: npt.NDArray[np.uint8]
@@ -52,7 +51,11 @@ def train_gate(
     longest_age: int,
     learning_rate: float = LEARNING_RATE,
 ) -> float:
-    """Train the gate of `network` in place and return its mean loss over the last tenth."""
+    """Train the gate of `network` in place; return its mean loss over the last tenth of the steps.
+
+    longest_age: the largest distance of two frames of a pair.
+    Raises `TrialError` if the loss is not finite.
+    """
     pairs = _label_pairs(network, split, settings, longest_age)
     rng = np.random.default_rng([settings.seed, 1])
     variables = network.gate.trainable_variables
@@ -70,21 +73,21 @@ def train_gate(
         return loss
 
     losses = [
-        float(step(*_seen(rng, pairs, chosen), pairs.disagreement[chosen]))
-        for chosen in _draws(rng, len(pairs.now), settings.gate_steps)
+        float(step(*_augmented(rng, pairs, chosen), pairs.disagreement[chosen]))
+        for chosen in _batches(rng, len(pairs.now), settings.gate_steps)
     ]
     last = float(np.mean(losses[-max(1, len(losses) // 10) :]))
     if not math.isfinite(last):
         raise TrialError(
-            f"the gate's loss became {last} after {settings.gate_steps} gate_steps; allowed: a "
-            "finite loss. Change gate_steps or the seed."
+            f"the gate's loss became {last} after {settings.gate_steps} gate_steps. Change "
+            "gate_steps or the seed."
         )
     estimate_statistics(
         network.gate.layers,
         lambda chosen: network.gate(
             [as_input(pairs.now[chosen]), as_input(pairs.keyframe[chosen])], training=True
         ),
-        _draws(rng, len(pairs.now), STATISTICS_BATCHES),
+        _batches(rng, len(pairs.now), STATISTICS_BATCHES),
     )
     return last
 
@@ -117,10 +120,10 @@ def _label_pairs(
     )
 
 
-def _seen(
+def _augmented(
     rng: np.random.Generator, pairs: GatePairs, chosen: npt.NDArray[np.int64]
 ) -> tuple[Thumbnails, Thumbnails]:
-    """Return both thumbnails of each chosen pair in a light of its own, mirrored or exchanged."""
+    """Return both thumbnails of the chosen pairs; each pair has its own change of colours."""
     both = pairs.now[chosen], pairs.keyframe[chosen]
     if rng.random() < 0.5:
         both = both[::-1]
@@ -133,5 +136,5 @@ def _seen(
     return now, keyframe
 
 
-def _draws(rng: np.random.Generator, pairs: int, batches: int) -> list[npt.NDArray[np.int64]]:
+def _batches(rng: np.random.Generator, pairs: int, batches: int) -> list[npt.NDArray[np.int64]]:
     return [rng.integers(0, pairs, min(BATCH_PAIRS, pairs)) for _ in range(batches)]

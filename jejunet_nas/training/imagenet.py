@@ -1,8 +1,8 @@
-"""ImageNet weights that Keras publishes for MobileNetV2, downloaded once into the user's cache.
+"""Keras' ImageNet weights of MobileNetV2, downloaded once into the user's cache.
 
 The files are those of `keras.applications.MobileNetV2(include_top=False)`, trained at 224 px. Keras
-lists no hashes for them (its `get_file` call names none), so a download is held against the length
-and the MD5 that the server sends with it, and then read as what it should be.
+publishes no hashes of them, so a download is checked against the length and the MD5 in the server's
+headers, and then by reading it.
 """
 
 import base64
@@ -19,16 +19,16 @@ from filelock import FileLock
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.progress import Tell
-from jejunet_nas.training.inherit import Source, source_of
+from jejunet_nas.training.source import Source, source_of
 from jejunet_nas.training.weights_file import PUBLISHED_WIDTHS, read_weights
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-TIMEOUT_S = 30.0  # without a byte
+TIMEOUT_S = 30.0  # without receiving data
 _CHUNK_BYTES = 2**18
 
 
-def published_width(depth_multiplier: float) -> float:
-    """Return the width that a network of `depth_multiplier` is cut from, or has itself."""
+def imagenet_width(depth_multiplier: float) -> float:
+    """Return the narrowest published width that is at least `depth_multiplier`."""
     wide_enough = [width for width in PUBLISHED_WIDTHS if width >= depth_multiplier]
     if not wide_enough:
         raise SettingError(
@@ -39,65 +39,65 @@ def published_width(depth_multiplier: float) -> float:
 
 
 def file_name(width: float) -> str:
-    """Return Keras' name of the file of a width."""
+    """Return Keras' file name of the weights of `width`."""
     return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(width)}_224_no_top.h5"
 
 
 def default_folder() -> Path:
-    """Return where files are kept in this user's cache."""
+    """Return the folder of the weights in the user's cache."""
     return Path(platformdirs.user_cache_dir("jejunet_nas")) / "weights"
 
 
-def published_file(width: float, tell: Tell) -> Path:
-    """Return the file of `width`, downloading it where it is not there yet.
+def imagenet_file(width: float, tell: Tell) -> Path:
+    """Return the file of the weights of `width`; download it if it is not in the cache.
 
-    Raises `SettingError`, naming the address and where a copy would be looked for.
+    Raises `SettingError` with the address and the path for a manual copy.
     """
     folder = default_folder()
     file = folder / file_name(width)
     if file.is_file():
         return file
 
-    def bring(part: Path) -> None:
+    def download(part: Path) -> None:
         _download(ADDRESS + file.name, part, tell)
-        read_published(part, width)
+        read_imagenet(part, width)
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
-            if not file.is_file():  # another process may just have brought it
-                write_whole(file, bring)
+            if not file.is_file():  # another process may have downloaded it
+                write_whole(file, download)
     except (OSError, http.client.HTTPException, ValueError) as reason:
         words = str(getattr(reason, "reason", None) or reason or type(reason).__name__)
         raise SettingError(
-            f"init is imagenet, and {ADDRESS}{file.name} cannot be had "
-            f"({' '.join(words.split())}); allowed: a network, or a copy of that file. Put it "
-            f"there by hand as {file}, or use init: scratch."
+            f"init is imagenet, but the download of {ADDRESS}{file.name} failed "
+            f"({' '.join(words.split())}). Download the file by hand to {file}, or use init: "
+            "scratch."
         ) from reason
     return file
 
 
-def read_published(file: Path, width: float) -> Source:
-    """Return the weights of `width` in `file`; raises `SettingError` for others."""
+def read_imagenet(file: Path, width: float) -> Source:
+    """Return the weights in `file`. Raises `SettingError` if they are not Keras' of `width`."""
     weights = read_weights(file)
     source = source_of(weights) if not weights.folded else None
     if source is None or not source.is_as_wide_as(width):
         raise SettingError(
             f"{file} holds MobileNetV2 {weights.depth_multiplier}"
             f"{', folded' if weights.folded else ''}; allowed: {width} with its batch norm. "
-            f"Remove it, and {ADDRESS}{file_name(width)} is downloaded again."
+            f"Remove it to download {ADDRESS}{file_name(width)} again."
         )
     return source
 
 
 def _download(address: str, part: Path, tell: Tell) -> None:
-    """Write what lies at `address` to `part`; raises ValueError where it came damaged."""
+    """Download `address` to `part`. Raises ValueError if the data are incomplete or damaged."""
     md5, done = hashlib.md5(usedforsecurity=False), 0
     with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
         total = int(answer.headers.get("Content-Length") or 0)
         free = shutil.disk_usage(part.parent).free
         if total > free:
-            raise ValueError(f"{total / 1e6:.0f} MB, and the disk has {free / 1e6:.0f} MB free")
+            raise ValueError(f"it has {total / 1e6:.0f} MB, the disk {free / 1e6:.0f} MB free")
         while chunk := answer.read(_CHUNK_BYTES):
             file.write(chunk)
             md5.update(chunk)
@@ -105,13 +105,13 @@ def _download(address: str, part: Path, tell: Tell) -> None:
             tell(f"download {address.rsplit('/', 1)[-1]}, kB", done // 1000, total // 1000)
         stated = _stated_md5(answer.headers)
     if total and done != total:
-        raise ValueError(f"{done} of {total} bytes came")
+        raise ValueError(f"only {done} of {total} bytes arrived")
     if stated is not None and stated != md5.digest():
-        raise ValueError("what came has another MD5 than the server says")
+        raise ValueError("its MD5 differs from that of the server")
 
 
 def _stated_md5(headers: Any) -> bytes | None:
-    """Return the MD5 in Google Cloud Storage's x-goog-hash headers: `crc32c=...,md5=...`."""
+    """Return the MD5 in Google Cloud Storage's headers `x-goog-hash: crc32c=...,md5=...`."""
     for line in headers.get_all("x-goog-hash") or ():
         for entry in line.split(","):
             kind, _, value = entry.strip().partition("=")

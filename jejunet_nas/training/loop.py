@@ -1,13 +1,13 @@
-"""The training loop: plain float32 steps over pairs of frames.
+"""The training loop of the key and the propagate path: plain float32 steps over pairs of frames.
 
-Half of each batch is decoded with its own context and half with that of an earlier frame, so one
-run trains the key and the propagate path.
+Half of each batch is decoded with its own context and half with that of an earlier frame, so that
+one training covers both paths.
 """
 
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,23 @@ from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.checkpoint import Checkpoint
-from jejunet_nas.training.events import Scalars
+from jejunet_nas.training.events import scalar_writer
 from jejunet_nas.training.losses import cross_entropy, taught_loss
 from jejunet_nas.training.optimizer import Optimizer, make_optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
-STATISTICS_BATCHES = 16  # for the batch norm statistics at the end
-CURVE_POINTS = 100  # of the loss curve that the record keeps, at most
+STATISTICS_BATCHES = 16  # for the batch norm statistics after training
+CURVE_POINTS = 100  # at most, in the recorded loss curve
 
-OnStep = Callable[[int, int, float], None]  # steps done, steps in all, loss
+OnStep = Callable[[int, int, float], None]  # steps done, steps in total, loss
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LoopRecord:
-    """What the loop saw: the mean loss over each `loss_every_steps` steps, and its times.
+    """The loss curve, as means over `loss_every_steps` steps, and the times of a training.
 
-    input_wait_share: of the time after the first step, which is traced while batches are made.
-    trace_s: how much longer the first step took than the others.
+    input_wait_share: the share of the time after the first step that was spent waiting for batches.
+    trace_s: the additional duration of the first step, in which TensorFlow traces the graph.
     """
 
     losses: tuple[float, ...]
@@ -58,12 +58,12 @@ def train_paths(
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
 
-    after_step: brings weights back to what they may be, after each step has changed them.
-    checkpoint: a file that is written now and then; one that an interrupted training of the same
-    settings and weights has left is gone on with. The times of the record are then those of this
-    run alone. events: a folder for TensorBoard's scalars.
+    pretrained: names of layers with pretrained weights. after_step: called after each update, for
+    instance to set pruned weights to 0 again. checkpoint: a file that is written regularly; an
+    interrupted training resumes from it, and its record has the times of the remaining steps.
+    events: a folder for TensorBoard.
 
-    Raises `TrialError` at the step whose loss is not a finite number.
+    Raises `TrialError` at the first step whose loss is not finite.
     """
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = make_optimizer(
@@ -78,41 +78,25 @@ def train_paths(
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
     rest = Prefetcher(sampler, first_step=len(losses), steps=settings.steps)
-    with rest as batches, Scalars(events) as scalars:
+    with rest as batches, scalar_writer(events) as write_scalars:
         began, first_wait_s = time.perf_counter(), 0.0
         for batch in batches:
             before = time.perf_counter()
             losses.append(float(step(batch.frames, batch.context_frames, *batch.targets)))
             after_step()
             times_s.append(time.perf_counter() - before)
-            if not math.isfinite(losses[-1]):
-                raise TrialError(
-                    f"the loss became {losses[-1]} at step {len(losses)} of {settings.steps}; "
-                    f"learning_rate is {settings.learning_rate}. Lower it."
-                )
+            _require_finite_loss(losses, settings)
             if len(times_s) == 1:
                 began, first_wait_s = time.perf_counter(), batches.wait_s
-            kept.keep(losses, last=len(losses) == settings.steps)
-            scalars.write(
-                len(losses),
-                loss=losses[-1],
-                learning_rate=optimizer.rate(len(losses) - 1),
-                step_ms=1000 * times_s[-1],
-            )
-            on_step(len(losses), settings.steps, losses[-1])
+            done = len(losses)
+            kept.keep(losses, last=done == settings.steps)
+            rate = optimizer.rate(done - 1)
+            write_scalars(done, loss=losses[-1], learning_rate=rate, step_ms=1000 * times_s[-1])
+            on_step(done, settings.steps, losses[-1])
         waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
-    _settle_batch_norm(network, sampler, settings)
-    _require_finite(network)
-    times_s = times_s or [0.0]  # all steps had been done already
-    median_s = float(np.median(times_s[1:] or times_s))
-    every = max(1, math.ceil(settings.steps / CURVE_POINTS))
-    return LoopRecord(
-        losses=tuple(float(np.mean(losses[i : i + every])) for i in range(0, len(losses), every)),
-        loss_every_steps=every,
-        median_step_ms=1000 * median_s,
-        input_wait_share=min(1.0, max(0.0, waited_s) / max(elapsed_s, 1e-9)),
-        trace_s=max(0.0, times_s[0] - median_s),
-    )
+    _estimate_batch_norm(network, sampler, settings)
+    _require_finite_weights(network)
+    return _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
 
 
 def _make_step(
@@ -136,13 +120,21 @@ def _make_step(
 def _loss(
     settings: TrainingSettings, logits: Any, masks: Any, taught: Any = None, sureness: Any = None
 ) -> Any:
-    """Return the loss of a batch whose `PairBatch.targets` these are."""
+    """Return the loss of a batch; the last three arguments are `PairBatch.targets`."""
     if taught is None:
         return cross_entropy(masks, logits)
     return taught_loss(masks, taught, sureness, logits, settings.teacher_weight)
 
 
-def _require_finite(network: KerasNetwork) -> None:
+def _require_finite_loss(losses: list[float], settings: TrainingSettings) -> None:
+    if not math.isfinite(losses[-1]):
+        raise TrialError(
+            f"the loss became {losses[-1]} at step {len(losses)} of {settings.steps}; "
+            f"learning_rate is {settings.learning_rate}. Lower it."
+        )
+
+
+def _require_finite_weights(network: KerasNetwork) -> None:
     for layer in network.path_layers():
         if not all(np.isfinite(weights).all() for weights in layer.get_weights()):
             raise TrialError(
@@ -150,17 +142,14 @@ def _require_finite(network: KerasNetwork) -> None:
             )
 
 
-def _settle_batch_norm(
+def _estimate_batch_norm(
     network: KerasNetwork, sampler: PairSampler, settings: TrainingSettings
 ) -> None:
-    forward = tf.function(
-        lambda frames, context: network.decode_with(
-            as_input(frames), as_input(context), training=True
-        ),
-        autograph=False,
-    )
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def forward(frames: Any, context_frames: Any) -> Any:
+        return network.decode_with(as_input(frames), as_input(context_frames), training=True)
 
-    def batches() -> Iterable[PairBatch] | Iterator[PairBatch]:
+    def batches() -> Iterator[PairBatch]:
         first = settings.steps
         with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as ahead:
             yield from ahead
@@ -169,4 +158,19 @@ def _settle_batch_norm(
         network.path_layers(),
         lambda batch: forward(batch.frames, batch.context_frames),
         batches(),
+    )
+
+
+def _record(
+    losses: list[float], times_s: list[float], settings: TrainingSettings, wait_share: float
+) -> LoopRecord:
+    times_s = times_s or [0.0]  # the checkpoint was that of the last step
+    median_s = float(np.median(times_s[1:] or times_s))
+    every = max(1, math.ceil(settings.steps / CURVE_POINTS))
+    return LoopRecord(
+        losses=tuple(float(np.mean(losses[i : i + every])) for i in range(0, len(losses), every)),
+        loss_every_steps=every,
+        median_step_ms=1000 * median_s,
+        input_wait_share=min(1.0, max(0.0, wait_share)),
+        trace_s=max(0.0, times_s[0] - median_s),
     )

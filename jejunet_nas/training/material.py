@@ -1,4 +1,4 @@
-"""Material: the clips that all networks of a study are trained on, and how."""
+"""Material: the training clips and the training settings of all networks of a study."""
 
 import dataclasses
 import re
@@ -18,11 +18,11 @@ from jejunet_nas.training.settings import TrainingSettings
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """What networks are trained on.
+    """The data and settings with which networks are trained.
 
-    longest_age: of a context, in frames. taught: what a teacher says of the training frames.
-    checkpoints: a folder where each training leaves how far it is, to be gone on with; None where
-    an interrupted one begins anew. events: a folder for TensorBoard, a run each training.
+    longest_age: of a context, in frames. taught: a teacher's pseudo-labels of the training frames.
+    checkpoints: a folder of checkpoints from which interrupted trainings resume; None: they start
+    again. events: a folder for TensorBoard, one run per training.
     """
 
     split: DataSplit
@@ -33,7 +33,7 @@ class Material:
     events: Path | None = None
 
     def pictures(self, network: Network, tell: Tell) -> Sequence[Pictures]:
-        """Return the frames of each clip, kept at about the network's resolution."""
+        """Return the frames of each clip, cached at about the network's resolution."""
         return input_frames(
             self.split,
             height=network.input_height,
@@ -54,10 +54,10 @@ class Material:
         learning_rate: float | None = None,
         after_step: Callable[[], None] = lambda: None,
     ) -> LoopRecord:
-        """Train the paths of `network` in place, as the settings say but for what is given.
+        """Train the key and propagate paths of `network` in place.
 
-        what: what is told of it, and what its files are called. pretrained: layers that came with
-        all their weights.
+        what: names the training in its progress and its files. pretrained: names of layers with
+        all their pretrained weights. steps, learning_rate: replace those of the settings.
         """
         settings = dataclasses.replace(
             self.training,

@@ -1,4 +1,4 @@
-"""What brief training is told; part of every network's id."""
+"""Settings of training. They are part of each network's id."""
 
 import dataclasses
 from typing import Any, Literal, get_args
@@ -9,43 +9,36 @@ from jejunet_nas.errors import SettingError, check_choice, check_range
 
 SCRATCH = "scratch"
 IMAGENET = "imagenet"
-SAME = "same"  # as teacher_classes: the teacher tells the data set's own classes
+SAME = "same"  # teacher_classes: the teacher has the classes of the data set
 
 TeacherTargets = Literal["hard", "soft"]
 TeacherOn = Literal["unannotated", "all"]
-# Settings that came later: a recipe names them only where they are not as training was before, so
-# that a network keeps its id.
+# These settings were added later. Their defaults are left out of the recipe, so that older network
+# ids stay valid.
 _LATER = ("sampling", "augment")
-_NOT_OF_THE_RECIPE = ("tensorboard",)  # weights do not depend on it
-_OF_TEACHER = (
-    "teacher",
-    "teacher_classes",
-    "teacher_targets",
-    "teacher_weight",
-    "teacher_threshold",
-    "teacher_on",
-)
+_NOT_IN_RECIPE = ("tensorboard",)  # weights do not depend on it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
     """The recipe of brief training.
 
-    init: `scratch`, `imagenet`, or a file of backbone weights. steps: of `pairs_per_step` pairs of
-    frames each. learning_rate: Adam's at its highest; layers that came with all their weights take
-    `pretrained_rate` times it. Layers that were cut take the whole of it: they must find anew what
-    the lost channels did. gate_pairs: pairs of frames that the gate learns from, made 28 at a time.
+    init: `scratch`, `imagenet`, or a file of backbone weights. steps: each has `pairs_per_step`
+    pairs of frames. learning_rate: the peak of Adam's; it is multiplied by `pretrained_rate` for
+    layers with all their pretrained weights, but not for layers that lost channels. gate_pairs,
+    gate_steps: of the gate's training; pairs are made 28 at a time.
 
-    sampling: `frames` draws each frame as often as any other, `classes` each class. augment: how
-    far what is seen differs from the frames.
+    sampling: `frames` draws each frame equally often, `classes` each class. augment: the strength
+    of data augmentation.
 
-    teacher: a .tflite graph that tells the classes of frames that nobody has annotated, or of all
-    (`teacher_on`). teacher_classes: `same`, or for each class of the teacher the data set's, by
-    index or name, or `ignore`; the last stands for all that follow. teacher_targets: the teacher's
-    classes (hard) or how sure it is of them (soft). teacher_weight: of a pixel that it tells, over
-    an annotated one. Where it is less sure than teacher_threshold, nothing is learnt.
+    teacher: a .tflite graph that gives pseudo-labels to frames without annotation, or to all
+    (`teacher_on`). teacher_classes: `same`, or a list with the data set's class for each class of
+    the teacher, as index, name or `ignore`; the last entry holds for all that follow.
+    teacher_targets: classes (hard) or probabilities (soft). teacher_weight: the loss weight of a
+    pseudo-label relative to an annotation. teacher_threshold: pixels whose probability is lower are
+    ignored.
 
-    tensorboard: whether scalars of each step are left for TensorBoard, beside the network.
+    tensorboard: whether to write scalars of each step for TensorBoard into the network's folder.
     """
 
     init: str = SCRATCH
@@ -93,28 +86,24 @@ class TrainingSettings:
         self._require_teacher()
 
     def _require_teacher(self) -> None:
-        """Raise where a teacher's options are given and no teacher is: they would do nothing."""
         if self.teacher is not None:
             return
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name in _OF_TEACHER and value != field.default:
+            if field.name.startswith("teacher_") and value != field.default:
                 raise SettingError(
-                    f"{field.name} is {value}, and there is no teacher; allowed: with teacher: "
-                    "FILE.tflite. Name one, or leave it out."
+                    f"{field.name} is {value}, but there is no teacher. Add teacher: FILE.tflite, "
+                    f"or remove {field.name}."
                 )
 
     def recipe(self) -> dict[str, Any]:
-        """Return the settings that say how a network is trained, as plain values.
-
-        What came later is left out where it changes nothing.
-        """
+        """Return the settings on which the weights depend, as plain JSON values."""
         plain = dataclasses.asdict(self)
         left_out = [
             field.name
             for field in dataclasses.fields(self)
-            if field.name in _NOT_OF_THE_RECIPE
+            if field.name in _NOT_IN_RECIPE
             or (field.name in _LATER and getattr(self, field.name) == field.default)
-            or (field.name in _OF_TEACHER and self.teacher is None)
+            or (field.name.startswith("teacher") and self.teacher is None)
         ]
         return {name: value for name, value in plain.items() if name not in left_out}

@@ -1,11 +1,11 @@
-"""A teacher: a trained graph that tells the classes of a frame, so that nobody has to.
+"""A teacher: a trained segmentation graph that gives pseudo-labels to frames.
 
-Any `.tflite` file will do that takes one image, [1, height, width, 3] of uint8, int8 or float32,
-and gives a class map (integers, [1, h, w], [1, h, w, 1] or flat) or a score for each class
-([1, h, w, classes], quantised or not; logits, or probabilities where a SOFTMAX made them).
+Any `.tflite` file is accepted whose input is one image, [1, height, width, 3] of uint8, int8 or
+float32, and whose output is a class map (integers, [1, h, w], [1, h, w, 1] or flat) or a score for
+each class ([1, h, w, classes], quantised or float; logits, or probabilities from a SOFTMAX).
 
-uint8 pixels go in as they are and int8 ones less 128, whatever the quantisation says they stand
-for; float ones as [-1, 1], as MobileNetV2 takes them.
+uint8 images are passed as they are, int8 ones less 128, whatever their quantisation; float images
+in [-1, 1], as MobileNetV2 expects.
 """
 
 import dataclasses
@@ -19,23 +19,24 @@ import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.litert import Graph, TensorInfo, list_operators
-from jejunet_nas.records import IGNORE
+from jejunet_nas.records import IGNORE, Operator
 from jejunet_nas.resize import resize_frame
 from jejunet_nas.training.settings import SAME
 
 Picture = npt.NDArray[np.uint8]
 Kind = Literal["classes", "logits", "probabilities"]
-IGNORED = "ignore"  # in teacher_classes: nothing is learnt from this class
+IGNORED = "ignore"  # in teacher_classes: this class gives no pseudo-labels
 _SHAPES_ONLY = ("QUANTIZE", "DEQUANTIZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE")
+_IMAGE_TYPES = (np.uint8, np.int8, np.float32)
 _THREADS = 4  # at most
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
-    """What a teacher says of one frame, in the data set's classes, at its own resolution.
+    """A teacher's pseudo-labels of one frame, in the data set's classes, at its own resolution.
 
-    mask: uint8 [h, w], `IGNORE` where its class has none here. sureness: uint8 [h, w], 255 times
-    the probability of the mask's class among those that count; None where it gives classes alone.
+    mask: uint8 [h, w], `IGNORE` where the teacher's class is ignored. sureness: uint8 [h, w], 255
+    times the probability of the mask's class; None if the teacher gives only classes.
     """
 
     mask: Picture
@@ -43,60 +44,64 @@ class Answer:
 
 
 class Teacher:
-    """A graph that answers for frames. Raises `SettingError` for a file that cannot."""
+    """A teacher's graph. Raises `SettingError` if the file cannot be used as a teacher."""
 
     def __init__(self, file: Path) -> None:
         self._graph, self._file = _open(file), file
-        kinds = [operator.kind for operator in list_operators(file)]
-        inputs, outputs = _sides(self._graph)
-        self._input, image = _the_only(inputs, file, "input")
-        self._output, answer = _the_only(outputs, file, "output")
-        if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[3] != 3 or _odd_type(image):
+        operators = list_operators(file)
+        self._input, image = self._only_one(self._graph.input_names, "input")
+        self._output, output = self._only_one(self._graph.output_names, "output")
+        shape = image.shape
+        if len(shape) != 4 or (shape[0], shape[3]) != (1, 3) or image.dtype not in _IMAGE_TYPES:
             raise SettingError(
-                f"teacher {file} takes {_told(image)}; allowed: one image, [1, height, width, 3] "
-                "of uint8, int8 or float32. Export it for a single picture."
+                f"teacher {file} takes {_words(image)}; allowed: one image, [1, height, width, 3] "
+                "of uint8, int8 or float32. Export it for a single image."
             )
-        self.height, self.width = image.shape[1:3]
-        self._info, self._image_type = answer, image.dtype
-        self.kind: Kind = _kind(answer, image, kinds, file)
-        self.rows, self.columns = _resolution(answer, image, self.kind)
-        self.classes = answer.shape[3] if self.kind != "classes" else _classes_of(file)
+        self.height, self.width = shape[1:3]
+        self._info, self._image_type = output, image.dtype
+        map_size = _map_size(output, image)
+        self.kind: Kind = "classes"
+        if map_size is None:
+            self.kind = _kind_of_scores(output, operators, file)
+        self.rows, self.columns = map_size or output.shape[1:3]
+        self.classes = _classes(operators) if map_size else output.shape[3]
 
     def ask(self, frame: Picture, table: Picture, classes: int) -> Answer:
-        """Return what the teacher says of `frame`, uint8 [h, w, 3].
+        """Return the pseudo-labels of `frame`, uint8 [h, w, 3].
 
-        table: uint8 [256], the data set's class for each of the teacher's; classes: of the data
-        set. Raises `SettingError` where a class map holds what `table` cannot say.
+        table: uint8 [256], the data set's class for each class of the teacher. classes: of the data
+        set. Raises `SettingError` if the teacher's class map has a class that is not in `table`.
         """
         pixels: Any = resize_frame(frame, self.height, self.width)
         if self._image_type == np.int8:
             pixels = (pixels.astype(np.int16) - 128).astype(np.int8)
         elif self._image_type == np.float32:
             pixels = pixels.astype(np.float32) / 127.5 - 1.0
-        answer = self._graph.run(**{self._input: pixels[None]})[self._output]
+        output = self._graph.run(**{self._input: pixels[None]})[self._output]
         if self.kind == "classes":
-            return self._of_classes(answer.reshape(self.rows, self.columns), table, classes)
-        scores = answer[0].astype(np.float32)
+            return self._of_classes(output.reshape(self.rows, self.columns), table, classes)
+        scores = output[0].astype(np.float32)
         if self._info.scale:
             scores = (scores - self._info.zero_point) * self._info.scale
         return _of_scores(scores, self.kind, table, classes)
 
-    def _of_classes(self, told: npt.NDArray[Any], table: Picture, classes: int) -> Answer:
-        low, high = int(told.min()), int(told.max())
-        if low < 0 or high > IGNORE:
+    def _of_classes(self, output: npt.NDArray[Any], table: Picture, classes: int) -> Answer:
+        mask = table[np.clip(output, 0, 255)]
+        bad = output[(output < 0) | (output > 255) | ((mask >= classes) & (mask != IGNORE))]
+        if bad.size:
             raise SettingError(
-                f"teacher {self._file} tells class {low if low < 0 else high}; allowed: 0 to "
-                f"{IGNORE}. Use a graph with fewer classes."
-            )
-        mask = table[told.astype(np.uint8)]
-        beyond = mask[(mask >= classes) & (mask != IGNORE)]
-        if beyond.size:
-            raise SettingError(
-                f"teacher {self._file} tells class {int(beyond.max())}, and the data set has "
-                f"{classes} classes; allowed: 0 to {classes - 1}. List the classes in "
-                "teacher_classes."
+                f"teacher {self._file} gives class {int(bad[0])}; allowed: 0 to {classes - 1}, the "
+                "data set's. Map the teacher's classes in teacher_classes."
             )
         return Answer(mask=mask, sureness=None)
+
+    def _only_one(self, names: Sequence[str], side: str) -> tuple[str, TensorInfo]:
+        if len(names) != 1:
+            raise SettingError(
+                f"teacher {self._file} has {len(names)} {side}s ({', '.join(names)}); allowed: 1. "
+                "Export it with the image as input and the classes as output."
+            )
+        return names[0], self._graph.tensors[names[0]]
 
 
 def class_table(
@@ -105,26 +110,26 @@ def class_table(
     class_names: Sequence[str],
     dataset: str,
 ) -> Picture:
-    """Return uint8 [256], the data set's class for each of the teacher's, `IGNORE` for none.
+    """Return uint8 [256], the data set's class for each class of the teacher, or `IGNORE`.
 
-    Without `wanted`, the classes must be as many. Raises `SettingError` otherwise, and for what is
-    no class.
+    wanted: the setting `teacher_classes`; without a list, both must have equally many classes.
+    Raises `SettingError`.
     """
     count = len(class_names)
     if wanted is None or isinstance(wanted, str):
         if (wanted == SAME and teacher.classes is None) or teacher.classes == count:
             return np.arange(256, dtype=np.uint8)
-        told = "an unknown number of" if teacher.classes is None else teacher.classes
+        known = "an unknown number of" if teacher.classes is None else teacher.classes
         raise SettingError(
-            f"teacher_classes is {'not given' if wanted is None else wanted}, with a teacher of "
-            f"{told} classes and {count} of {dataset}; allowed: a list with one of {dataset}'s for "
-            "each of the teacher's, the last standing for all that follow. Write for instance "
+            f"teacher_classes is {'not given' if wanted is None else wanted}, but the teacher has "
+            f"{known} classes and {dataset} has {count}. List the class of {dataset} for each "
+            "class of the teacher; the last entry holds for all that follow. Example: "
             f"teacher_classes: [{class_names[0]}, {class_names[-1]}]."
         )
     if not wanted or (teacher.classes is not None and len(wanted) > teacher.classes):
         raise SettingError(
             f"teacher_classes has {len(wanted)} entries; allowed: 1 to {teacher.classes or 256}, "
-            "one for each class of the teacher. Mend the list."
+            "one for each class of the teacher. Fix the list."
         )
     entries = [_entry(entry, class_names, dataset) for entry in wanted[:256]]
     return np.array(entries + entries[-1:] * (256 - len(entries)), np.uint8)
@@ -139,24 +144,24 @@ def _entry(entry: int | str, class_names: Sequence[str], dataset: str) -> int:
         return entry
     known = [*class_names, IGNORED]
     raise SettingError(
-        f"teacher_classes holds {entry}, which is no class of {dataset}; allowed: "
+        f"teacher_classes holds {entry}, which is not a class of {dataset}; allowed: "
         f"{', '.join(known)}, or 0 to {len(class_names) - 1}.{closest(str(entry), known)}"
     )
 
 
 def _of_scores(scores: npt.NDArray[np.float32], kind: Kind, table: Picture, classes: int) -> Answer:
-    """Return the most probable class of the data set, each the sum of the teacher's that are it."""
+    """Return the most probable class; classes of the teacher with one target class are summed."""
     if kind == "logits":
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     scores = scores / np.maximum(scores.sum(axis=-1, keepdims=True), 1e-9)
     of_classes = np.zeros((*scores.shape[:2], classes), np.float32)
     ignored = np.zeros(scores.shape[:2], np.float32)
     for number in range(scores.shape[2]):
-        kept = table[number]
-        if kept == IGNORE:
+        target = table[number]
+        if target == IGNORE:
             ignored += scores[..., number]
         else:
-            of_classes[..., kept] += scores[..., number]
+            of_classes[..., target] += scores[..., number]
     top = of_classes.max(axis=-1)
     mask = np.where(ignored > top, IGNORE, of_classes.argmax(axis=-1)).astype(np.uint8)
     share = top / np.maximum(of_classes.sum(axis=-1), 1e-9)
@@ -165,72 +170,47 @@ def _of_scores(scores: npt.NDArray[np.float32], kind: Kind, table: Picture, clas
 
 
 def _open(file: Path) -> Graph:
-    """Open a graph with LiteRT's delegate, or without where it does not load with it."""
+    """Load a graph and run it once; without the delegate if the delegate does not load it."""
     if not file.is_file():
         raise SettingError(
-            f"training.teacher is {file}, which is no file; allowed: a .tflite graph of a trained "
-            "segmentation network. Give its path, or leave the teacher out."
+            f"training.teacher is {file}, which does not exist. Give the path of a .tflite file, "
+            "or remove the teacher."
         )
     threads = min(_THREADS, os.cpu_count() or 1)
     try:
-        return Graph(file, threads=threads)
+        graph = Graph(file, threads=threads)
     except SettingError:
-        return Graph(file, threads=threads, delegate=False)
-
-
-def _sides(graph: Graph) -> tuple[dict[str, TensorInfo], dict[str, TensorInfo]]:
-    """Return inputs and outputs; what a run returns are the outputs."""
+        graph = Graph(file, threads=threads, delegate=False)
     graph.fill_inputs(seed=0)
     graph.invoke()
-    given = graph.run()
-    inputs = {name: info for name, info in graph.tensors.items() if name not in given}
-    return inputs, {name: graph.tensors[name] for name in given}
+    return graph
 
 
-def _the_only(tensors: dict[str, TensorInfo], file: Path, side: str) -> tuple[str, TensorInfo]:
-    if len(tensors) != 1:
-        raise SettingError(
-            f"teacher {file} has {len(tensors)} {side}s ({', '.join(tensors)}); allowed: one. "
-            "Export it with the picture in and the classes out."
-        )
-    return next(iter(tensors.items()))
-
-
-def _kind(answer: TensorInfo, image: TensorInfo, operators: Sequence[str], file: Path) -> Kind:
-    shape, whole = answer.shape, answer.dtype.kind in "iu"
-    if whole and not answer.scale and _map_size(answer, image) is not None:
-        return "classes"
-    if len(shape) == 4 and shape[0] == 1 and shape[3] > 1 and not _odd_type(answer):
-        last = next((kind for kind in reversed(operators) if kind not in _SHAPES_ONLY), "")
-        return "probabilities" if last == "SOFTMAX" else "logits"
-    raise SettingError(
-        f"teacher {file} gives {_told(answer)}; allowed: a class map, [1, height, width] of "
-        "integers, or scores, [1, height, width, classes]. Export it without what follows these."
-    )
-
-
-def _map_size(answer: TensorInfo, image: TensorInfo) -> tuple[int, int] | None:
-    """Return rows and columns of a class map, None where the shape is none's."""
-    shape = answer.shape
-    if len(shape) == 4 and shape[3] == 1:
-        shape = shape[:3]
+def _map_size(output: TensorInfo, image: TensorInfo) -> tuple[int, int] | None:
+    """Return rows and columns of a class map, or None if `output` is not a class map."""
+    if output.dtype.kind not in "iu" or output.scale:
+        return None
+    shape = output.shape[:3] if output.shape[3:] == (1,) else output.shape
     if len(shape) == 3 and shape[0] == 1:
         return shape[1], shape[2]
-    if len(shape) == 2 and shape[0] == 1 and shape[1] == image.shape[1] * image.shape[2]:
-        return image.shape[1], image.shape[2]
-    return None
+    rows, columns = image.shape[1:3]
+    return (rows, columns) if shape == (1, rows * columns) else None
 
 
-def _resolution(answer: TensorInfo, image: TensorInfo, kind: Kind) -> tuple[int, int]:
-    size = _map_size(answer, image) if kind == "classes" else answer.shape[1:3]
-    assert size is not None
-    return size[0], size[1]
+def _kind_of_scores(output: TensorInfo, operators: Sequence[Operator], file: Path) -> Kind:
+    shape = output.shape
+    if len(shape) != 4 or shape[0] != 1 or shape[3] == 1 or output.dtype not in _IMAGE_TYPES:
+        raise SettingError(
+            f"teacher {file} gives {_words(output)}; allowed: a class map, [1, height, width] of "
+            "integers, or scores, [1, height, width, classes]. Export it without what follows."
+        )
+    kinds = [operator.kind for operator in operators if operator.kind not in _SHAPES_ONLY]
+    return "probabilities" if kinds[-1:] == ["SOFTMAX"] else "logits"
 
 
-def _classes_of(file: Path) -> int | None:
-    """Return how many classes the last ARG_MAX of a graph chooses from, None where none does."""
-    last = [operator for operator in list_operators(file) if operator.kind == "ARG_MAX"][-1:]
-    for operator in last:
+def _classes(operators: Sequence[Operator]) -> int | None:
+    """Return the number of classes that the last ARG_MAX chooses from, if there is one."""
+    for operator in [operator for operator in operators if operator.kind == "ARG_MAX"][-1:]:
         value_bytes = 4 if operator.float32 else 1
         classes, rest = divmod(operator.bytes_in, operator.elements_out * value_bytes)
         if rest == 0 and classes > 1:
@@ -238,9 +218,5 @@ def _classes_of(file: Path) -> int | None:
     return None
 
 
-def _odd_type(tensor: TensorInfo) -> bool:
-    return tensor.dtype not in (np.uint8, np.int8, np.float32)
-
-
-def _told(tensor: TensorInfo) -> str:
+def _words(tensor: TensorInfo) -> str:
     return f"{list(tensor.shape)} of {tensor.dtype}"

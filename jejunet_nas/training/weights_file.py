@@ -1,16 +1,16 @@
-"""Reads MobileNetV2 weights from a file, of any width, batch norm folded or not.
+"""Reads MobileNetV2 weights of any width from a file, with batch norm or with it folded.
 
-Four layouts, told apart by what a file holds:
+Four layouts, recognised by their content:
 
-    .npz, folded     NN_op/kernel, NN_op/bias            in forward order, as numbered
     .npz             LAYER/kernel, LAYER_BN/gamma, ...   by Keras' names: Conv1, block_1_expand, ...
-    .h5              what Keras' save_weights and save write, with a classifier or without; layers
-                     are taken in the order of the file, as Keras does, whatever their names
-    .h5, folded      the same, convolutions with biases and no batch norm
+    .npz, folded     NN_op/kernel, NN_op/bias            in forward order, as numbered
+    .h5              written by Keras' save_weights or save, with or without the classifier; layers
+                     are taken in the order of the file, whatever their names
+    .h5, folded      the same; convolutions have biases and no batch norm
 
-In an .npz a batch norm has gamma, beta, moving_mean, moving_variance, and epsilon where it is not
-Keras' 1e-3; that of Conv1 may be called bn_Conv1, as in Keras. Convolutions are [height, width, in,
-out], depthwise ones [height, width, channels, 1].
+In an .npz a batch norm has gamma, beta, moving_mean, moving_variance, and epsilon unless it is
+Keras' 1e-3; that of Conv1 may be named bn_Conv1. Kernels are [height, width, in, out], depthwise
+ones [height, width, channels, 1].
 """
 
 import dataclasses
@@ -32,13 +32,12 @@ from jejunet_nas.networks.mobilenet_v2 import blocks, stem_channels
 Array = npt.NDArray[np.float32]
 NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")  # in Keras' order
 PUBLISHED_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)  # by Keras
-_WIDTHS = (1.0, *PUBLISHED_WIDTHS, *(n / 100 for n in range(140, 9, -1)))  # that a file may have
-_MOST_NAMED = 200  # characters of a library's reason
+_WIDTHS = (1.0, *PUBLISHED_WIDTHS, *(n / 100 for n in range(140, 9, -1)))  # in order of preference
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Norm:
-    """A batch norm's weights per channel, for the epsilon that this project's networks have."""
+    """The weights of a batch norm with epsilon `BATCH_NORM_EPSILON`, each [channels]."""
 
     gamma: Array
     beta: Array
@@ -48,41 +47,48 @@ class Norm:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Convolution:
-    """One convolution of a file: its bias is 0 where it has none, its norm None where folded."""
+    """One convolution of a file; bias: zeros if the file has none; norm: None if it is folded."""
 
     kernel: Array
     bias: Array
     norm: Norm | None
 
+    def folded(self) -> tuple[Array, Array]:
+        """Return kernel and bias with the batch norm folded in."""
+        if self.norm is None:
+            return self.kernel, self.bias
+        scale = self.norm.gamma / np.sqrt(self.norm.variance + BATCH_NORM_EPSILON)
+        depthwise = self.kernel.shape[-1] == 1
+        kernel = self.kernel * (scale[:, None] if depthwise else scale)
+        return kernel, self.norm.beta + (self.bias - self.norm.mean) * scale
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weights:
-    """The backbone of a file: each convolution by its name here, in forward order."""
+    """The backbone of a file: its convolutions by layer name, in forward order."""
 
     depth_multiplier: float
     layers: Mapping[str, Convolution]
 
     @property
     def folded(self) -> bool:
-        """Whether a layer is without batch norm."""
+        """Whether a layer has no batch norm."""
         return any(layer.norm is None for layer in self.layers.values())
 
 
 def read_weights(file: Path) -> Weights:
-    """Return the weights in `file`; raises `SettingError` for what is no MobileNetV2."""
+    """Return the weights in `file`. Raises `SettingError` if they are not a MobileNetV2's."""
     if not file.is_file():
         raise SettingError(
-            f"init is {file}, which is no file; allowed: scratch, imagenet, or an .npz or .h5 of "
-            "MobileNetV2 weights. Give the file's path, or init: scratch."
+            f"init is {file}, which does not exist; allowed: scratch, imagenet, or an .npz or .h5 "
+            "file of MobileNetV2 weights. Check the path, or use init: scratch."
         )
     try:
-        read = _read_h5 if h5py.is_hdf5(file) else _read_npz
-        found = read(file)
+        found = _read_h5(file) if h5py.is_hdf5(file) else _read_npz(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as reason:
         raise SettingError(
-            f"init is {file}, which does not hold NN_op/kernel and NN_op/bias arrays, nor layers "
-            f"by Keras' names ({_in_short(reason)}); allowed: an .npz or .h5 of MobileNetV2 "
-            "weights. Export it again."
+            f"init is {file}, which does not contain NN_op/kernel and NN_op/bias arrays, or layers "
+            f"with Keras' names ({' '.join(str(reason).split())[:200]}). Export the weights again."
         ) from reason
     width = _width(file, [layer.kernel.shape for layer in found])
     layers = dict(zip(layer_shapes(width), found, strict=True))
@@ -91,7 +97,7 @@ def read_weights(file: Path) -> Weights:
 
 
 def layer_shapes(depth_multiplier: float) -> dict[str, tuple[int, ...]]:
-    """Return the kernel shape of each backbone layer at a width, in forward order."""
+    """Return the kernel shape of each layer of the backbone, in forward order."""
     shapes: dict[str, tuple[int, ...]] = {"Conv1": (3, 3, 3, stem_channels(depth_multiplier))}
     for block in blocks(depth_multiplier):
         if block.expands:
@@ -117,7 +123,6 @@ def _read_npz(file: Path) -> list[Convolution]:
 
 
 def _named(stored: Any, keys: set[str], name: str) -> Convolution:
-    """Return the layer `name` of an .npz by names; one without batch norm is folded."""
     kernel = f"{name}/depthwise_kernel" if f"{name}/depthwise_kernel" in keys else f"{name}/kernel"
     bias = stored[f"{name}/bias"] if f"{name}/bias" in keys else None
     norm_name = "bn_Conv1" if name == "Conv1" and "bn_Conv1/gamma" in keys else f"{name}_BN"
@@ -132,7 +137,6 @@ def _named(stored: Any, keys: set[str], name: str) -> Convolution:
 
 
 def _read_h5(file: Path) -> list[Convolution]:
-    """Return the convolutions of the backbone, each with the batch norm that follows it."""
     found: list[Convolution] = []
     with h5py.File(file, "r") as opened:
         group = opened.get("model_weights", opened)  # of `save`, and of `save_weights`
@@ -145,7 +149,7 @@ def _read_h5(file: Path) -> list[Convolution]:
             dimensions = [array.ndim for array in arrays]
             if dimensions in ([4], [4, 1]):
                 if len(found) == len(LAYER_NAMES):
-                    break  # the last convolution and the classifier are not ours
+                    break  # the last convolution and the classifier are not used
                 found.append(_convolution(arrays[0], arrays[1] if arrays[1:] else None, None))
             elif dimensions == [1] * len(NORM_PARTS) and found:
                 norm = _norm(arrays, epsilons.get(name, BATCH_NORM_EPSILON))
@@ -156,7 +160,7 @@ def _read_h5(file: Path) -> list[Convolution]:
 
 
 def _epsilons(config: Any) -> dict[str, float]:
-    """Return each batch norm's epsilon from a saved model's configuration; weights have none."""
+    """Return the epsilon of each batch norm in a saved model's configuration, if it has one."""
     if config is None:
         return {}
     layers = json.loads(_text(config))["config"]["layers"]
@@ -172,30 +176,28 @@ def _convolution(kernel: Any, bias: Any, norm: Norm | None) -> Convolution:
 
 
 def _norm(parts: Sequence[Any], epsilon: float) -> Norm:
-    """Return the same function under our epsilon: gamma takes up the difference."""
     gamma, beta, mean, variance = (np.asarray(part, np.float32) for part in parts)
-    if epsilon != BATCH_NORM_EPSILON:
+    if epsilon != BATCH_NORM_EPSILON:  # gamma is rescaled, so that the function stays the same
         gamma = gamma * np.sqrt((variance + BATCH_NORM_EPSILON) / (variance + epsilon))
     return Norm(gamma=gamma, beta=beta, mean=mean, variance=variance)
 
 
 def _width(file: Path, shapes: list[tuple[int, ...]]) -> float:
-    """Return the depth multiplier whose layers have `shapes`; raises `SettingError`."""
+    """Return the depth multiplier whose layers have `shapes`. Raises `SettingError`."""
 
     def agreeing(width: float) -> int:
         pairs = zip(shapes, layer_shapes(width).values(), strict=False)
         return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
     width = max(_WIDTHS, key=agreeing)  # the first of several that round to the same channels
-    expected = layer_shapes(width)
-    if shapes == list(expected.values()):
+    expected = list(layer_shapes(width).values())
+    if shapes == expected:
         return width
     bad = agreeing(width)
-    got = shapes[bad] if bad < len(shapes) else "missing"
-    name = LAYER_NAMES[bad]
+    found = shapes[bad] if bad < len(shapes) else "missing"
     raise SettingError(
-        f"init is {file}: layer {bad} ({name}) is {got}; allowed: {expected[name]}, as in "
-        f"MobileNetV2 {width}. Give the weights of a MobileNetV2."
+        f"init is {file}: layer {bad} ({LAYER_NAMES[bad]}) is {found}; allowed: {expected[bad]}, "
+        f"as in MobileNetV2 {width}. Give the weights of a MobileNetV2."
     )
 
 
@@ -207,14 +209,10 @@ def _check_vectors(file: Path, layers: Mapping[str, Convolution]) -> None:
         for vector in vectors:
             if vector.shape != (channels,) or not np.isfinite(vector).all():
                 raise SettingError(
-                    f"init is {file}: {name} has a vector of {vector.shape} beside its kernel; "
-                    f"allowed: {channels} finite values. Export it again."
+                    f"init is {file}: {name} has a bias or batch norm of shape {vector.shape}; "
+                    f"allowed: {channels} finite values. Export the weights again."
                 )
 
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _in_short(reason: Exception) -> str:
-    return " ".join(str(reason).split())[:_MOST_NAMED]

@@ -14,7 +14,8 @@ from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import inherit, source_for
+from jejunet_nas.training.inherit import inherit
+from jejunet_nas.training.source import source_for
 from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import (

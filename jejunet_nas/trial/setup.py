@@ -12,9 +12,9 @@ from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.events import EVENTS
-from jejunet_nas.training.inherit import Source
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.training.source import Source
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -112,7 +112,7 @@ def test_a_long_name_is_not_cut_where_no_terminal_is(graph: Path, tmp_path: Path
     names = {f"{'long_' * 30}{end}.tflite" for end in ("one", "two")}
     for name in names:
         takes(graph, tmp_path / "g" / name, 1000)
-    command = [sys.executable, "-m", "jejunet_nas.cli", "measure", str(tmp_path / "g")]
+    command = [sys.executable, "-m", "jejunet_nas", "measure", str(tmp_path / "g")]
 
     ended = subprocess.run(
         [*command, "--device", "predicted"], capture_output=True, text=True, check=True
@@ -185,11 +185,11 @@ def test_an_old_graph_is_timed_here_without_the_delegate_and_predicted_for_the_p
 
 GRAPH = "GRAPH"  # stands for a graph's file
 BAD = [
-    (["nothing"], r"nothing is no study here; allowed: .* For a graph, give its \.tflite file"),
+    (["nothing"], r"study nothing does not exist; allowed: .* For a graph, give its \.tflite file"),
     (["nothing.tflite"], r"nothing\.tflite is not a file\. Give a \.tflite graph"),
-    (["no.yaml"], r".*no\.yaml does not exist; allowed: a YAML file"),
+    (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. has no \.tflite file\. Give a \.tflite graph, a folder of them, "),
-    (["notes.txt", "--device", "host"], r"notes\.txt "),
+    (["notes.txt", "--device", "host"], r"notes\.txt does not load .* Convert it again"),
     ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
     ([GRAPH, "--device", "host:x"], r"--device is host:x; allowed: .* Did you mean host\?"),
     ([GRAPH, "--device", "predicted:pixl2"], r"device profile is pixl2; .* Did you mean pixel2"),
@@ -240,7 +240,7 @@ def test_what_was_measured_before_a_graph_that_cannot_run_is_said(
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "key.tflite: 2.00 ms\n" in shown.err
-    assert "propagate.tflite is no .tflite graph" in shown.err.splitlines()[-1]
+    assert "propagate.tflite is not a .tflite graph" in shown.err.splitlines()[-1]
 
 
 def test_without_adb_it_is_named_with_what_installs_it(

@@ -23,7 +23,7 @@ BAD_STUDIES = [
     ("trails: 3", SPACE, r".*tiny\.yaml: trails is no key; allowed: .* mean trials\?"),
     ("training: {stepz: 3}", SPACE, r".*: training\.stepz is no key; .* mean steps\?"),
     ("trials: many", SPACE, r".*tiny\.yaml: trials is 'many'; allowed: integer\."),
-    ("", SPACE.replace("[64, 96]", "[]"), r".*: search_space: resolution has no choices; allowed:"),
+    ("", SPACE.replace("[64, 96]", "[]"), r".*: search_space: resolution has no choices\."),
     ("", SPACE.replace("[64, 96]", "[100]"), r".*: resolution: .* is 100; .* nearest is 96\."),
     ("", "search_space: nowhere\n", r".*tiny\.yaml: search_space is nowhere; allowed:"),
 ]
@@ -54,7 +54,7 @@ def exit_code(*arguments: str | Path) -> object:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "jejunet_nas.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "jejunet_nas", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -94,7 +94,7 @@ def test_a_study_file_that_is_not_there_is_named(
 ) -> None:
     assert exit_code(command, tmp_path / "no.yaml") == 2
 
-    assert_matches(r".*/no\.yaml does not exist; allowed: a YAML file\.", one_line(capsys))
+    assert_matches(r".*/no\.yaml does not exist\. Check the path\.", one_line(capsys))
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(
@@ -105,7 +105,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(
     monkeypatch.chdir(tmp_path)
 
     assert exit_code("report", "tinny") == 2
-    assert_matches(r"tinny is no study here; allowed: tiny\. Give the path", one_line(capsys))
+    assert_matches(r"study tinny does not exist; allowed: tiny, the path", one_line(capsys))
 
 
 def test_a_study_without_trials_has_no_report(

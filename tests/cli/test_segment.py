@@ -124,7 +124,7 @@ def test_what_is_neither_bundle_nor_study_is_named(
 
     line = refusal(capfd, "segment", "nowhere", film, "--out", "o.mp4")
 
-    assert line.startswith("nowhere is no study here;")
+    assert line.startswith("study nowhere does not exist;")
     assert line.endswith("For a bundle, give its folder or .zip.")
 
 

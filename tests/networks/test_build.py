@@ -81,7 +81,7 @@ def test_the_context_has_one_pixel_a_context_stride(built: KerasNetwork) -> None
     )
 
 
-def test_parameters_are_counted_once_whatever_graph_they_serve(built: KerasNetwork) -> None:
+def test_shared_parameters_are_counted_once(built: KerasNetwork) -> None:
     variables = {
         weight.ref()
         for model in (built.key, built.propagate, built.gate)
@@ -91,7 +91,7 @@ def test_parameters_are_counted_once_whatever_graph_they_serve(built: KerasNetwo
     assert built.parameters == sum(int(np.prod(ref.deref().shape)) for ref in variables)
 
 
-def test_weights_come_back_from_their_file(tmp_path: Path) -> None:
+def test_weights_read_back_from_their_file(tmp_path: Path) -> None:
     saved = tiny_run().network
     other = build_network(saved.network, saved.classes, seed=1)
     saved.save_weights(tmp_path / "weights.npz")
@@ -102,7 +102,7 @@ def test_weights_come_back_from_their_file(tmp_path: Path) -> None:
     np.testing.assert_equal(weights_of(other), weights_of(saved))
 
 
-def test_masks_do_not_depend_on_how_many_frames_are_asked_for_at_once() -> None:
+def test_masks_do_not_depend_on_the_number_of_frames() -> None:
     network, frames = tiny_run().network, tiny_run().val_frames[:9]
 
     masks = network.masks(frames)

@@ -74,7 +74,7 @@ def test_scaled_channels_are_a_multiple_of_8_and_at_most_a_tenth_too_few(
 
 
 @given(depth_multiplier=st.floats(0.1, 1.4))
-def test_a_block_takes_in_what_the_one_before_it_gives(depth_multiplier: float) -> None:
+def test_the_channels_of_successive_blocks_match(depth_multiplier: float) -> None:
     made = blocks(depth_multiplier)
 
     assert len(made) == BLOCK_COUNT == 17
@@ -101,7 +101,7 @@ def test_a_tap_has_the_size_of_its_stride(tap: int, output_stride: int, size: in
 
 
 @given(tap=st.integers(1, 16))
-def test_the_backbone_runs_no_further_than_its_last_tap(tap: int) -> None:
+def test_the_backbone_ends_at_its_last_tap(tap: int) -> None:
     reading = OperatorList()
     tapped = backbone(reading, (64, 64, 3), depth_multiplier=0.5, taps={1, tap})
 

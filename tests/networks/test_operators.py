@@ -12,7 +12,7 @@ from jejunet_nas.records import GRAPH_NAMES
 from tests.builders import int8_graphs, tiny_network
 
 
-def test_the_wiring_names_the_operators_of_the_converted_graphs(
+def test_the_listed_operators_are_those_of_the_converted_graphs(
     built: KerasNetwork, tmp_path: Path
 ) -> None:
     height, width = built.network.input_height, built.network.input_width
@@ -26,7 +26,7 @@ def test_the_wiring_names_the_operators_of_the_converted_graphs(
         assert Counter(counted[name]) == Counter(list_operators(graphs[name])), name
 
 
-def test_a_larger_picture_costs_as_many_more_macs() -> None:
+def test_macs_grow_with_the_pixels() -> None:
     small, large = (
         network_operators(tiny_network(input_height=size, input_width=size), 3)["propagate"]
         for size in (64, 128)

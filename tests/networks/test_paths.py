@@ -37,7 +37,7 @@ def test_propagating_with_the_frames_own_context_is_the_key_path(
 
 
 @pytest.mark.parametrize("output_stride", [16, 32])
-def test_without_detail_the_context_is_all_that_a_frame_is_told_by(output_stride: int) -> None:
+def test_without_detail_the_output_depends_only_on_the_context(output_stride: int) -> None:
     network = tiny_network(
         detail="none", logit_stride=output_stride, output_stride=output_stride, last_block=16
     )
@@ -73,7 +73,7 @@ def test_the_gate_scores_a_pair_of_thumbnails_between_0_and_1() -> None:
 
 
 @pytest.mark.parametrize("detail", ["thin", "narrow"])
-def test_propagating_over_a_detail_of_its_own_costs_less_than_half_of_key(detail: Detail) -> None:
+def test_propagate_with_its_own_detail_branch_costs_less_than_half_of_key(detail: Detail) -> None:
     network = tiny_network(detail=detail, depth_multiplier=1.0, last_block=16, logit_stride=8)
     key, propagate = OperatorList(), OperatorList()
 

@@ -57,7 +57,7 @@ def test_a_stream_has_the_channels_of_its_writers(built: KerasNetwork, wiring: W
 
 
 @pytest.mark.parametrize("kept", ["streams", "groups"])
-def test_what_a_layer_reads_fills_its_kernels_input_without_gap_or_overlap(
+def test_the_streams_that_a_layer_reads_fill_its_input_without_gap_or_overlap(
     built: KerasNetwork, wiring: Wiring, kept: str
 ) -> None:
     read: dict[str, list[int]] = {name: [] for name in fold(built.layers)}
@@ -70,17 +70,13 @@ def test_what_a_layer_reads_fills_its_kernels_input_without_gap_or_overlap(
         assert sum(part.channels for part in wiring.inputs[name]) == layer.kernel.shape[2]
 
 
-def test_a_layer_that_keeps_channels_apart_is_a_depthwise_one(
-    built: KerasNetwork, wiring: Wiring
-) -> None:
+def test_only_depthwise_layers_are_not_dense(built: KerasNetwork, wiring: Wiring) -> None:
     for stream in (*wiring.streams.values(), *wiring.groups.values()):
         for reader in stream.readers:
             assert reader.dense != hasattr(built.layers[reader.layer], "depthwise_kernel")
 
 
-def test_what_blocks_add_to_each_other_is_one_stream_and_one_group(
-    built: KerasNetwork, wiring: Wiring
-) -> None:
+def test_added_blocks_are_one_stream_and_one_group(built: KerasNetwork, wiring: Wiring) -> None:
     added = list(residuals(built))
 
     assert len(added) >= 4
@@ -89,7 +85,7 @@ def test_what_blocks_add_to_each_other_is_one_stream_and_one_group(
         assert wiring.made[before] == wiring.made[after]
 
 
-def test_what_no_block_adds_stays_apart(built: KerasNetwork, wiring: Wiring) -> None:
+def test_streams_that_are_not_added_stay_separate(built: KerasNetwork, wiring: Wiring) -> None:
     together = {frozenset(pair) for pair in residuals(built)} | {
         frozenset({"context_local", "context_pooled"})
     }
@@ -99,7 +95,7 @@ def test_what_no_block_adds_stays_apart(built: KerasNetwork, wiring: Wiring) -> 
     assert united == len(together)
 
 
-def test_the_context_is_what_its_local_and_its_pooled_branch_write(
+def test_the_context_is_written_by_its_local_and_its_pooled_branch(
     built: KerasNetwork, wiring: Wiring
 ) -> None:
     context = wiring.streams[stream_of(wiring, "context_local")]
@@ -114,7 +110,7 @@ def test_the_context_is_what_its_local_and_its_pooled_branch_write(
         assert [reader.layer for reader in context.readers] == ["logits"]
 
 
-def test_what_the_decoder_joins_shares_one_range(built: KerasNetwork, wiring: Wiring) -> None:
+def test_the_inputs_of_a_concatenation_share_one_range(built: KerasNetwork, wiring: Wiring) -> None:
     tied = {
         frozenset(output for output in wiring.ties if wiring.ties[output] == root)
         for root in wiring.ties.values()
@@ -127,15 +123,13 @@ def test_what_the_decoder_joins_shares_one_range(built: KerasNetwork, wiring: Wi
     }
 
 
-def test_a_stream_whose_values_somebody_outside_knows_is_fixed(
-    built: KerasNetwork, wiring: Wiring
-) -> None:
+def test_inputs_and_outputs_of_the_network_are_fixed(built: KerasNetwork, wiring: Wiring) -> None:
     for kept in (wiring.streams, wiring.groups):
         fixed = {name for name, stream in kept.items() if stream.fixed}
         assert fixed == {*INPUTS, "logits", "gate_logit"}
 
 
-def test_a_depthwise_layer_has_a_scale_of_its_own_but_the_channels_of_its_input(
+def test_a_depthwise_layer_starts_a_stream_but_stays_in_the_group(
     built: KerasNetwork, wiring: Wiring
 ) -> None:
     depthwise = [n for n, layer in built.layers.items() if hasattr(layer, "depthwise_kernel")]
@@ -161,7 +155,7 @@ def seen_of(built: KerasNetwork, weights: Folded) -> Observer:
     return seen
 
 
-def test_channels_may_be_of_any_size_between_their_writers_and_their_readers(
+def test_scaling_a_stream_between_writers_and_readers_changes_nothing(
     built: KerasNetwork, wiring: Wiring
 ) -> None:
     rng, weights = np.random.default_rng(0), shrunk(fold(built.layers))

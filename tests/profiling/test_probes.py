@@ -7,7 +7,7 @@ import pytest
 
 from jejunet_nas.litert import list_operators
 from jejunet_nas.profiling.probes import SPACE, SYNTHETIC, Probe, candidates
-from jejunet_nas.space.search_space import read_search_space
+from jejunet_nas.space.space_file import read_search_space
 from tests.test_layers import loaded_after
 
 MOBILE_VIDEO = Path(__file__).parents[2] / "search_spaces" / "mobile_video.yaml"

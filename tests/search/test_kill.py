@@ -26,7 +26,7 @@ PATIENCE_S = 120.0  # both cores may be busy
 
 
 def start(study: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "jejunet_nas.cli", "search", str(study)]
+    command = [sys.executable, "-m", "jejunet_nas", "search", str(study)]
     return subprocess.Popen([*command, "--trials", str(TRIALS)], stderr=subprocess.PIPE)
 
 

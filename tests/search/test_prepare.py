@@ -15,8 +15,7 @@ from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
 from jejunet_nas.study import settings
-from jejunet_nas.training import imagenet as published
-from jejunet_nas.training import material
+from jejunet_nas.training import imagenet, material
 from jejunet_nas.trial import run as trial
 from tests.datasets.davis_tree import write_davis
 from tests.search.build import SPACE, tiny_study
@@ -41,7 +40,10 @@ def silence(what: str, done: int, total: int) -> None:
     ("more", "words"),
     [
         (WEIGHTS, r"training\.init is nowhere\.npz, which does not exist; allowed: scratch"),
-        ("training: {teacher: t.tflite}\n", r"training\.teacher is t\.tflite, which is no file"),
+        (
+            "training: {teacher: t.tflite}\n",
+            r"training\.teacher is t\.tflite, which does not exist",
+        ),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
 )
@@ -88,10 +90,10 @@ def test_a_narrow_detail_wider_than_the_weights_is_refused(
 def test_published_weights_are_those_of_each_networks_width(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published, "default_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path / "cache")
     (tmp_path / "cache").mkdir()
     for width in (0.35, 0.5):
-        write_keras(tmp_path / "cache" / published.file_name(width), width)
+        write_keras(tmp_path / "cache" / imagenet.file_name(width), width)
 
     study = tiny_study(tmp_path, f"{LITTLE}training: {{init: imagenet}}\n")
     setup = prepare(study, tmp_path, silence)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import yaml
 from hypothesis import strategies as st
 
 from jejunet_nas.space.architecture import Architecture, Network, Policy
@@ -41,6 +42,15 @@ SPACE: dict[str, Any] = {
 SIDES = st.integers(2, 32).map(lambda cells: 32 * cells)
 OBLONG = st.tuples(SIDES, SIDES).filter(lambda size: size[0] != size[1])
 RESOLUTIONS = SIDES | OBLONG.map(lambda size: f"{size[0]}x{size[1]}")
+
+
+def to_yaml(space: SearchSpace) -> str:
+    """Return the YAML text that reads back as `space`."""
+    content = {
+        name: ["off" if choice is None else choice for choice in choices]
+        for name, choices in space.choices().items()
+    }
+    return yaml.safe_dump(content, sort_keys=False)
 
 
 def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:

@@ -53,8 +53,8 @@ BAD_NETWORKS = [
     ({"logit_stride": 16}, "logit_stride is 16; allowed: 4, 8."),
     (
         {"detail": "none"},
-        "logit_stride is 8 with detail none, which classifies the context as it is; allowed: "
-        "output_stride. Use 16.",
+        "logit_stride is 8 with detail none, where logits have the stride of the context; "
+        "allowed: 16.",
     ),
     ({"input_height": 225}, "input_height is 225; allowed: multiples of 32 from 64 to 1024."),
     ({"input_height": 225}, "The nearest is 224."),
@@ -76,7 +76,7 @@ BAD_POLICIES = [
     ({"refresh_above": 2.0}, "refresh_above is 2.0; allowed: 0.0 to 1.0. The nearest is 1.0."),
     (
         {"keyframe_interval": 1, "reuse_below": 0.1},
-        "reuse_below is 0.1 with keyframe_interval 1, which leaves the gate no frame; allowed:",
+        "reuse_below is 0.1 with keyframe_interval 1, where the gate never runs; allowed:",
     ),
     (
         {"keyframe_interval": 1, "refresh_above": 0.4},
@@ -84,7 +84,7 @@ BAD_POLICIES = [
     ),
     (
         {"between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, which reuses every mask already;",
+        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
     ),
     (
         {"reuse_below": 0.4, "refresh_above": 0.4},
@@ -92,12 +92,12 @@ BAD_POLICIES = [
     ),
     (
         {"keyframe_interval": 1, "asynchronous": True, "refresh_above": 0.4},
-        "refresh_above is 0.4 with keyframe_interval 1 and asynchronous on, where keyframes begin "
-        "as often as they can; allowed: off. Use off, or a longer keyframe_interval.",
+        "refresh_above is 0.4 with keyframe_interval 1 and asynchronous on, where a new "
+        "keyframe always starts as soon as possible; allowed: off. Use off, or a longer",
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, which reuses every mask already;",
+        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
     ),
     (
         {"asynchronous": True, "reuse_below": 0.4, "refresh_above": 0.4},
@@ -107,7 +107,7 @@ BAD_POLICIES = [
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_NETWORKS)
-def test_a_network_that_cannot_be_names_what_is_allowed(change: Any, words: str) -> None:
+def test_an_invalid_network_names_what_is_allowed(change: Any, words: str) -> None:
     with pytest.raises(SettingError, match=re.escape(words)):
         dataclasses.replace(NETWORK, **change)
 
@@ -123,7 +123,7 @@ def test_without_detail_nothing_can_be_propagated() -> None:
 
 
 @pytest.mark.parametrize(("change", "words"), BAD_POLICIES)
-def test_a_policy_that_cannot_be_names_what_is_allowed(change: Any, words: str) -> None:
+def test_an_invalid_policy_names_what_is_allowed(change: Any, words: str) -> None:
     with pytest.raises(SettingError, match=re.escape(words)):
         dataclasses.replace(POLICY, **change)
 
@@ -134,11 +134,11 @@ def test_a_policy_is_gated_where_one_threshold_is_set() -> None:
     assert Policy(keyframe_interval=2, between_keyframes="reuse", refresh_above=0.4).gated
 
 
-def test_the_gate_has_frames_wherever_keyframes_run_in_the_background() -> None:
+def test_the_gate_can_run_with_asynchronous_keyframes() -> None:
     assert Policy(keyframe_interval=1, reuse_below=0.1, asynchronous=True).gated
 
 
-def test_keyframes_in_the_background_make_another_architecture() -> None:
+def test_asynchronous_makes_another_architecture() -> None:
     background = dataclasses.replace(POLICY, asynchronous=True)
 
     assert canonical_json(background) != canonical_json(POLICY)
@@ -147,7 +147,7 @@ def test_keyframes_in_the_background_make_another_architecture() -> None:
     ) == Architecture(network=NETWORK, policy=dataclasses.replace(background, asynchronous=False))
 
 
-def test_an_architecture_from_before_keyframes_ran_in_the_background_reads_as_waiting() -> None:
+def test_an_architecture_without_asynchronous_reads_as_synchronous() -> None:
     plain = json.loads(canonical_json(ARCHITECTURE))
     del plain["policy"]["asynchronous"]
 
@@ -162,7 +162,7 @@ def test_canonical_json_does_not_depend_on_the_order_of_keys(content: Any, seed:
     assert canonical_json({key: content[key] for key in keys}) == canonical_json(content)
 
 
-def test_canonical_json_has_no_figure_that_json_lacks() -> None:
+def test_canonical_json_refuses_infinity_and_nan() -> None:
     with pytest.raises(ValueError, match="Out of range float values"):
         canonical_json({"rate": float("nan")})
 
@@ -213,7 +213,7 @@ def test_every_part_of_the_recipe_changes_the_id(recipe: Any) -> None:
     assert network_id(NETWORK, recipe) != network_id(NETWORK, RECIPE)
 
 
-def test_the_policy_has_no_say_in_the_id() -> None:
+def test_the_policy_does_not_change_the_id() -> None:
     other = Architecture(network=NETWORK, policy=Policy(keyframe_interval=9))
 
     assert network_id(other.network, RECIPE) == network_id(ARCHITECTURE.network, RECIPE)

@@ -8,12 +8,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.space.draw import choices_of, draw, network_choices
-from jejunet_nas.space.search_space import (
-    SearchSpace,
-    read_search_space,
-    set_dimension,
-    space_from_mapping,
-)
+from jejunet_nas.space.search_space import SearchSpace, set_dimension
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from tests.space.build import ARCHITECTURE, NETWORK, SPACE, SPACES, Drawing
 
 SPACES_FOLDER = Path(__file__).parents[2] / "search_spaces"
@@ -83,7 +79,7 @@ def test_no_policy_is_drawn_where_every_frame_is_a_keyframe() -> None:
     assert not asked.keys() & {"between_keyframes", "reuse_below", "refresh_above"}
 
 
-def test_keyframes_in_the_background_leave_frames_between_them_at_any_interval() -> None:
+def test_asynchronous_keyframes_have_frames_between_them_at_any_interval() -> None:
     asked = drawn(
         keyframe_interval=[1], reuse_below=[0.1], refresh_above=[0.4], asynchronous=[True]
     )
@@ -93,7 +89,7 @@ def test_keyframes_in_the_background_leave_frames_between_them_at_any_interval()
     assert "refresh_above" not in asked  # keyframes begin as often as they can
 
 
-def test_keyframes_in_the_background_are_begun_early_by_the_gate_where_there_is_time() -> None:
+def test_the_gate_can_start_an_asynchronous_keyframe_early() -> None:
     asked = drawn(reuse_below=[0.1], refresh_above=[0.4], asynchronous=[True])
 
     assert (asked["reuse_below"], asked["refresh_above"]) == (0.1, 0.4)

@@ -101,7 +101,9 @@ def test_a_study_that_is_not_there_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(SettingError, match="tinny is no study here; allowed: a YAML file"):
+    with pytest.raises(
+        SettingError, match="study tinny does not exist; allowed: the path of a YAML file"
+    ):
         jejunet_nas.open_study("tinny")
 
 

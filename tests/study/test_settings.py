@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.space.search_space import to_yaml
 from jejunet_nas.study.settings import init_file, read_study, start_choices, teacher_file
 from tests.search.build import SPACE, tiny_study, write_study
+from tests.space.build import to_yaml
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -28,7 +28,7 @@ BAD_STUDIES = [
     ("training: {sampling: class}", "training.sampling is 'class'; allowed: 'frames' or 'classes'"),
     ("training: {augment: {blur: 2}}", "training.augment.blur is no key; allowed: smallest_area, "),
     ("training: {augment: {zoom_out: 9}}", "training.augment.zoom_out is 9.0; allowed: 1.0 to 4.0"),
-    ("training: {teacher_on: all}", "training.teacher_on is all, and there is no teacher; allowed"),
+    ("training: {teacher_on: all}", "training.teacher_on is all, but there is no teacher. Add"),
     ("training: {teacher: t, teacher_classes: all}", "training.teacher_classes is all; allowed: s"),
     ("training: {steps: 0}", "training.steps is 0; allowed: 1 to 10000000. The nearest is 1."),
     (

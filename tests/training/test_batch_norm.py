@@ -30,7 +30,7 @@ def test_statistics_become_the_mean_over_batches_of_each_batchs_own() -> None:
     np.testing.assert_allclose(norm.moving_variance, variances, rtol=1e-5)
 
 
-def test_the_momentum_is_as_it_was() -> None:
+def test_the_momentum_is_restored() -> None:
     norm = norm_of(3)
 
     estimate_statistics([norm], lambda batch: norm(batch, training=True), pictures(2))
@@ -38,7 +38,7 @@ def test_the_momentum_is_as_it_was() -> None:
     assert norm.momentum == 0.9
 
 
-def test_the_momentum_is_as_it_was_after_a_broken_pass() -> None:
+def test_the_momentum_is_restored_after_an_error() -> None:
     norm = norm_of(3)
 
     def broken(batch: np.ndarray) -> None:
@@ -49,7 +49,7 @@ def test_the_momentum_is_as_it_was_after_a_broken_pass() -> None:
     assert norm.momentum == 0.9
 
 
-def test_layers_without_statistics_are_passed_over() -> None:
+def test_layers_without_statistics_are_ignored() -> None:
     norm, dense = norm_of(3), tf_keras.layers.Dense(3)
     dense.build((None, 3))
     before = dense.get_weights()

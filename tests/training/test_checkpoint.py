@@ -1,4 +1,4 @@
-"""A training that was interrupted ends as one that was not."""
+"""A resumed training ends like an uninterrupted one."""
 
 import dataclasses
 from pathlib import Path
@@ -62,7 +62,7 @@ def _at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
 
 
-def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
 ) -> None:
     file = tmp_path / "train.npz"
@@ -76,7 +76,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
     assert record.losses == undisturbed[1].losses
 
 
-def test_what_is_over_is_not_done_again(
+def test_a_finished_training_is_not_repeated(
     undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
 ) -> None:
     file = tmp_path / "train.npz"
@@ -112,7 +112,7 @@ def found_by(file: Path, *, settings: TrainingSettings = FIVE, first: float = 1.
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", None], ids=["empty", "cut short", "halved"])
-def test_a_file_that_is_broken_is_as_good_as_none(content: bytes | None, tmp_path: Path) -> None:
+def test_a_broken_file_is_ignored(content: bytes | None, tmp_path: Path) -> None:
     file = tmp_path / "train.npz"
     left_by(file)
     whole = file.read_bytes()
@@ -121,7 +121,7 @@ def test_a_file_that_is_broken_is_as_good_as_none(content: bytes | None, tmp_pat
     assert found_by(file) == []
 
 
-def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_the_checkpoint_of_another_training_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "train.npz"
     left_by(file)
 
@@ -130,7 +130,7 @@ def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     assert found_by(file, first=1.5) == []
 
 
-def test_it_is_written_when_it_is_time_and_at_the_end(
+def test_it_is_written_after_a_time_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "deep" / "train.npz"

@@ -40,7 +40,7 @@ def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
     assert min(ms for _, ms in scalars["step_ms"]) > 0
 
 
-def test_nothing_is_written_unless_it_is_asked_for(
+def test_nothing_is_written_without_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -50,12 +50,12 @@ def test_nothing_is_written_unless_it_is_asked_for(
     assert not list(tmp_path.iterdir())
 
 
-def test_networks_keep_their_names_with_it() -> None:
+def test_tensorboard_does_not_change_the_recipe() -> None:
     assert dataclasses.replace(SETTINGS, tensorboard=True).recipe() == SETTINGS.recipe()
     assert "tensorboard" not in SETTINGS.recipe()
 
 
-def test_a_study_goes_on_when_it_is_switched_on(tmp_path: Path) -> None:
+def test_tensorboard_does_not_change_the_study(tmp_path: Path) -> None:
     switched = tiny_study(tmp_path, "training: {tensorboard: on}\n")
 
     assert switched.training.tensorboard

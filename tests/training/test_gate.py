@@ -11,7 +11,7 @@ from jejunet_nas.networks.build import KerasNetwork, as_input, build_network
 from jejunet_nas.records import Clip, DataSplit
 from jejunet_nas.resize import thumbnails
 from jejunet_nas.scoring.miou import disagreement
-from jejunet_nas.training.gate import GatePairs, _seen, train_gate
+from jejunet_nas.training.gate import GatePairs, _augmented, train_gate
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import tiny_network
 
@@ -19,14 +19,14 @@ masks = arrays(np.uint8, (4, 4), elements=st.integers(0, 2))
 LONG_ENOUGH = TrainingSettings(gate_pairs=40, gate_steps=80)
 
 
-def test_a_disagreement_is_worked_out_by_hand() -> None:
+def test_a_disagreement_equals_one_computed_by_hand() -> None:
     stale, fresh = np.array([[[0, 0, 1, 1]], [[0, 1, 1, 1]]], np.uint8)
 
     # IoU 1/2 of class 0 and 2/3 of class 1; class 2 occurs in neither.
     assert disagreement(stale, fresh, 3) == pytest.approx(1 - (1 / 2 + 2 / 3) / 2)
 
 
-def test_masks_without_a_common_pixel_disagree_altogether() -> None:
+def test_masks_without_a_common_pixel_have_disagreement_1() -> None:
     assert disagreement(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8), 2) == 1.0
 
 
@@ -59,7 +59,7 @@ def blinking(monkeypatch: pytest.MonkeyPatch) -> DataSplit:
     )
 
 
-def test_the_gate_learns_what_changes_a_mask(blinking: DataSplit) -> None:
+def test_the_gate_learns_which_frames_have_another_mask(blinking: DataSplit) -> None:
     network = build_network(tiny_network(), 2, seed=0)
     one_step = dataclasses.replace(LONG_ENOUGH, gate_steps=1)
 
@@ -83,13 +83,13 @@ def test_training_the_gate_leaves_the_paths_alone(blinking: DataSplit) -> None:
     np.testing.assert_equal(after, before)
 
 
-def test_both_frames_of_a_pair_are_seen_in_one_light_and_each_pair_in_its_own() -> None:
+def test_each_pair_has_its_own_change_of_colours() -> None:
     rng = np.random.default_rng(0)
     flat = np.full((4, 2, 2, 3), 100, np.uint8)
     pairs = GatePairs(now=flat, keyframe=flat + 50, disagreement=np.zeros(4, np.float32))
 
     for _ in range(20):
-        now, keyframe = _seen(rng, pairs, np.arange(4))
+        now, keyframe = _augmented(rng, pairs, np.arange(4))
 
         assert now.shape == keyframe.shape == flat.shape
         assert 0 <= min(now.min(), keyframe.min()) <= max(now.max(), keyframe.max()) <= 255

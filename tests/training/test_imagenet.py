@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.training import imagenet as published
+from jejunet_nas.training import imagenet
 from jejunet_nas.training.imagenet import (
     file_name,
-    published_file,
-    published_width,
-    read_published,
+    imagenet_file,
+    imagenet_width,
+    read_imagenet,
 )
 from tests.training.weights import folded_weights, write_folded, write_keras
 
@@ -58,8 +58,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         thread = threading.Thread(target=functools.partial(serving.serve_forever, 0.01))
         thread.start()
         address = f"http://127.0.0.1:{serving.server_port}/"
-        monkeypatch.setattr(published, "ADDRESS", address)
-        monkeypatch.setattr(published, "default_folder", lambda: tmp_path / "cache")
+        monkeypatch.setattr(imagenet, "ADDRESS", address)
+        monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path / "cache")
         yield serving
         serving.shutdown()
         thread.join()
@@ -81,12 +81,12 @@ def silence(what: str, done: int, total: int) -> None:
 def test_a_network_is_cut_from_the_next_wider_weights(
     depth_multiplier: float, width: float
 ) -> None:
-    assert published_width(depth_multiplier) == width
+    assert imagenet_width(depth_multiplier) == width
 
 
 def test_a_network_wider_than_any_is_refused() -> None:
     with pytest.raises(SettingError, match=r"is 1\.5 with init: imagenet; allowed: at most 1\.4"):
-        published_width(1.5)
+        imagenet_width(1.5)
 
 
 def test_files_have_keras_names() -> None:
@@ -94,28 +94,28 @@ def test_files_have_keras_names() -> None:
     assert file_name(0.35).endswith("_0.35_224_no_top.h5")
 
 
-def test_a_file_is_downloaded_once_and_its_progress_told(server: Server, keras_file: Path) -> None:
+def test_a_file_is_downloaded_once_with_progress(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
     told: list[tuple[str, int, int]] = []
 
-    first = published_file(0.35, lambda *news: told.append(news))
-    again = published_file(0.35, silence)
+    first = imagenet_file(0.35, lambda *news: told.append(news))
+    again = imagenet_file(0.35, silence)
 
     assert first == again
     assert first.read_bytes() == server.content
     assert server.asked == [f"/{file_name(0.35)}"]
     assert told[-1][1] == told[-1][2] == len(server.content) // 1000
     assert {file.suffix for file in first.parent.iterdir()} <= {".h5", ".lock"}
-    assert read_published(first, 0.35).depth_multiplier == 0.35
+    assert read_imagenet(first, 0.35).depth_multiplier == 0.35
 
 
-def test_what_a_killed_process_left_is_no_file(server: Server, keras_file: Path) -> None:
+def test_the_part_of_a_killed_process_is_ignored(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
-    part = published.default_folder() / f".123.{file_name(0.35)}"
+    part = imagenet.default_folder() / f".123.{file_name(0.35)}"
     part.parent.mkdir()
     part.write_bytes(b"half")
 
-    file = published_file(0.35, silence)
+    file = imagenet_file(0.35, silence)
 
     assert file.read_bytes() == server.content
 
@@ -123,8 +123,8 @@ def test_what_a_killed_process_left_is_no_file(server: Server, keras_file: Path)
 @pytest.mark.parametrize(
     ("claims", "words"),
     [
-        ({"claims_bytes": 99_999_999}, r"\d+ of 99999999 bytes came|IncompleteRead"),
-        ({"claims_md5": b"0" * 16}, "another MD5 than the server says"),
+        ({"claims_bytes": 99_999_999}, r"\d+ of 99999999 bytes arrived|IncompleteRead"),
+        ({"claims_md5": b"0" * 16}, "its MD5 differs from that of the server"),
         ({"content": b""}, "Not Found"),
     ],
     ids=["cut short", "damaged", "not there"],
@@ -136,32 +136,32 @@ def test_a_download_that_fails_names_address_and_place(
     for name, value in claims.items():
         setattr(server, name, value)
 
-    with pytest.raises(SettingError, match=rf"(?s)http://127.*no_top\.h5 cannot .*({words})"):
-        published_file(0.35, silence)
-    assert not (published.default_folder() / file_name(0.35)).exists()
+    with pytest.raises(SettingError, match=rf"(?s)http://127.*no_top\.h5 failed .*({words})"):
+        imagenet_file(0.35, silence)
+    assert not (imagenet.default_folder() / file_name(0.35)).exists()
 
 
 def test_without_a_network_one_line_names_address_and_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(published, "ADDRESS", "http://127.0.0.1:9/")
-    monkeypatch.setattr(published, "default_folder", lambda: tmp_path)
+    monkeypatch.setattr(imagenet, "ADDRESS", "http://127.0.0.1:9/")
+    monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path)
 
-    words = rf"^init is imagenet, and http://127\.0\.0\.1:9/mobi[^\n]* as {tmp_path}/mobil[^\n]*\Z"
+    words = rf"^init is imagenet, but [^\n]* http[^\n]*:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
     with pytest.raises(SettingError, match=words):
-        published_file(1.0, silence)
+        imagenet_file(1.0, silence)
 
 
 def test_weights_of_another_width_are_not_taken(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
 
     with pytest.raises(SettingError, match=r"holds MobileNetV2 0\.35; allowed: 0\.5 with its"):
-        published_file(0.5, silence)
-    assert not (published.default_folder() / file_name(0.5)).exists()
+        imagenet_file(0.5, silence)
+    assert not (imagenet.default_folder() / file_name(0.5)).exists()
 
 
 def test_folded_weights_are_not_what_keras_publishes(tmp_path: Path) -> None:
     file = write_folded(tmp_path / "w.npz", folded_weights(0.35))
 
     with pytest.raises(SettingError, match=r"holds MobileNetV2 0\.35, folded; allowed: 0\.35"):
-        read_published(file, 0.35)
+        read_imagenet(file, 0.35)

@@ -18,11 +18,10 @@ from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import END, backbone, blocks
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
-from jejunet_nas.training.inherit import (
+from jejunet_nas.training.inherit import inherit, kept_channels
+from jejunet_nas.training.source import (
     Source,
     SourceLayer,
-    inherit,
-    kept_channels,
     load_source,
     measure_source,
     save_source,
@@ -67,7 +66,7 @@ def keras_backbone(
     return layers.by_name, tf_keras.Model(image, list(tapped.values()))
 
 
-def test_at_full_width_a_network_computes_what_its_source_does(tmp_path: Path) -> None:
+def test_at_full_width_a_network_computes_the_same_as_its_source(tmp_path: Path) -> None:
     folded = folded_weights()
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     layers, model = keras_backbone(1.0)
@@ -99,7 +98,7 @@ def test_statistics_of_the_source_are_those_of_its_layers_over_the_frames(tmp_pa
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 97)])
-def test_a_network_of_published_width_computes_what_keras_does(
+def test_a_network_of_published_width_computes_the_same_as_keras(
     size: tuple[int, int], tmp_path: Path
 ) -> None:
     """Keras pads by hand in front of a stride and then convolves VALID.
@@ -191,7 +190,7 @@ def test_channels_that_a_residual_adds_are_cut_alike(wide: float, depth_multipli
         np.testing.assert_array_equal(added, to)
 
 
-def test_the_channels_that_matter_most_are_kept_and_of_equal_ones_the_first() -> None:
+def test_the_most_important_channels_are_kept_and_of_equal_ones_the_first() -> None:
     source = numbered_source()
     last = source.layers["block_16_project"]  # nothing reads it: how far it varies is all
     varies = np.where(np.arange(320) % 2, np.float32(2), np.float32(1))
@@ -205,7 +204,7 @@ def test_the_channels_that_matter_most_are_kept_and_of_equal_ones_the_first() ->
     assert len(more) == 240
 
 
-def test_what_a_narrower_network_keeps_a_wider_one_keeps_too() -> None:
+def test_a_wider_network_keeps_all_channels_of_a_narrower_one() -> None:
     source = numbered_source()
 
     few, more = kept_channels(source, 0.35), kept_channels(source, 0.5)
@@ -230,7 +229,7 @@ def test_all_layers_of_the_backbone_and_of_a_narrow_detail_inherit() -> None:
     assert wide | narrow < named
 
 
-def test_a_source_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_source_reads_back_from_its_file(tmp_path: Path) -> None:
     source = numbered_source()
 
     save_source(source, tmp_path / "source.npz")
@@ -244,7 +243,7 @@ def test_a_source_comes_back_from_its_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["source.npz"]
 
 
-def test_a_network_gets_the_narrowest_source_that_is_no_narrower() -> None:
+def test_a_network_gets_the_narrowest_source_that_is_wide_enough() -> None:
     sources = [Source(depth_multiplier=width, layers={}) for width in (1.0, 0.35, 0.5)]
 
     chosen = [source_for(sources, width).depth_multiplier for width in (0.25, 0.35, 0.4, 0.6)]

@@ -39,7 +39,7 @@ def test_another_seed_begins_with_other_weights() -> None:
     assert not any(np.array_equal(one[name], other[name]) for name in drawn)
 
 
-def test_sixty_steps_tell_more_than_the_background() -> None:
+def test_sixty_steps_learn_more_than_the_background() -> None:
     run = tiny_run()
     masks = run.network.masks(run.val_frames).reshape(2, 8, 32, 32)
 
@@ -48,7 +48,7 @@ def test_sixty_steps_tell_more_than_the_background() -> None:
     assert score.miou > 0.35  # background everywhere has at most a fifth
 
 
-def test_a_loss_that_is_no_number_names_the_step_and_the_rate(
+def test_an_infinite_loss_names_the_step_and_the_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps = tf.Variable(0)
@@ -76,7 +76,7 @@ class Says:
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-def test_a_network_learns_from_a_teacher_alone_in_one_tracing(
+def test_a_network_learns_from_a_teacher_alone_and_is_traced_once(
     soft: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced: list[int] = []

@@ -42,7 +42,7 @@ def test_an_even_guess_costs_the_log_of_the_classes_at_any_resolution(
     assert float(loss) == pytest.approx(math.log(classes), rel=1e-5)  # float32
 
 
-def test_a_taught_pixel_weighs_what_it_is_told_to() -> None:
+def test_a_pseudo_label_has_its_weight() -> None:
     logits = np.array([[[[0.0, math.log(3)], [0.0, math.log(3)]]]], np.float32)
     masks, taught = np.array([[[0, IGNORE]]], np.uint8), np.array([[[IGNORE, 0]]], np.uint8)
 
@@ -51,7 +51,7 @@ def test_a_taught_pixel_weighs_what_it_is_told_to() -> None:
     assert float(loss) == pytest.approx((1 + 0.5) * math.log(4) / 2, rel=1e-6)  # float32
 
 
-def test_annotation_and_teacher_add_where_both_know() -> None:
+def test_annotation_and_teacher_are_added_at_a_pixel_with_both() -> None:
     logits = np.array([[[[0.0, math.log(3)]]]], np.float32)
     masks, taught = np.array([[[0]]], np.uint8), np.array([[[1]]], np.uint8)
 
@@ -60,7 +60,7 @@ def test_annotation_and_teacher_add_where_both_know() -> None:
     assert float(loss) == pytest.approx(math.log(4) + math.log(4 / 3), rel=1e-6)  # float32
 
 
-def test_without_annotation_or_teacher_nothing_is_lost() -> None:
+def test_without_annotation_or_teacher_the_loss_is_0() -> None:
     nothing = np.full((1, 2, 2), IGNORE, np.uint8)
     logits = np.ones((1, 2, 2, 3), np.float32)
 
@@ -68,9 +68,7 @@ def test_without_annotation_or_teacher_nothing_is_lost() -> None:
     assert float(taught_loss(nothing, nothing, np.zeros_like(nothing), logits, 1.0)) == 0.0
 
 
-def test_who_says_what_the_teacher_does_diverges_by_nothing_and_others_by_as_much_as_they_do() -> (
-    None
-):
+def test_the_loss_of_a_soft_label_is_the_divergence_from_it() -> None:
     nothing, taught = np.full((1, 1, 1), IGNORE, np.uint8), np.ones((1, 1, 1), np.uint8)
     sureness = np.full((1, 1, 1), 153, np.uint8)  # 0.6, and 0.2 for both others
     same = np.log([[[[0.2, 0.6, 0.2]]]]).astype(np.float32)
@@ -82,7 +80,7 @@ def test_who_says_what_the_teacher_does_diverges_by_nothing_and_others_by_as_muc
     assert losses == pytest.approx([0.0, math.log(3) - entropy], abs=1e-6)  # float32
 
 
-def test_a_certain_teacher_is_as_good_as_an_annotation() -> None:
+def test_a_certain_soft_label_equals_an_annotation() -> None:
     rng = np.random.default_rng(0)
     nothing = np.full((1, 4, 4), IGNORE, np.uint8)
     taught, logits = rng.integers(0, 3, (1, 4, 4), np.uint8), rng.normal(size=(1, 4, 4, 3))

@@ -36,10 +36,10 @@ def test_a_setting_out_of_range_names_the_nearest_that_fits(
         ({"teacher_targets": "sharp"}, "teacher_targets is sharp; allowed: hard, soft."),
         ({"teacher_on": "none"}, "teacher_on is none; allowed: unannotated, all."),
         ({"teacher_classes": "all"}, "teacher_classes is all; allowed: same, or a list of"),
-        ({"teacher_weight": 0.5}, "teacher_weight is 0.5, and there is no teacher; allowed: with"),
+        ({"teacher_weight": 0.5}, "teacher_weight is 0.5, but there is no teacher. Add teacher"),
     ],
 )
-def test_a_setting_that_is_none_names_those_that_are(changes: Any, words: str) -> None:
+def test_an_invalid_setting_names_what_is_allowed(changes: Any, words: str) -> None:
     with pytest.raises(SettingError, match=rf"^{words}"):
         TrainingSettings(**changes)
 
@@ -57,7 +57,7 @@ def test_a_view_out_of_range_names_the_nearest_that_fits(
         Augment(**{name: value})
 
 
-def test_what_came_later_stands_in_a_recipe_only_where_it_changes_something() -> None:
+def test_later_settings_are_in_a_recipe_only_if_they_are_not_the_default() -> None:
     plain = TrainingSettings()
 
     assert set(plain.recipe()) == {

@@ -35,7 +35,7 @@ def stripes(*values: int) -> npt.NDArray[np.uint8]:
     return np.repeat(np.array(values, np.uint8), 12 // len(values))[None].repeat(8, axis=0)
 
 
-def test_a_class_map_is_told_in_the_data_sets_classes(tmp_path: Path) -> None:
+def test_a_class_map_is_mapped_to_the_data_sets_classes(tmp_path: Path) -> None:
     teacher = Teacher(write_classes(tmp_path / "t.tflite"))
     table = class_table(teacher, ANY_BUT_0, NAMES, "davis")
 
@@ -75,7 +75,7 @@ def test_probabilities_of_a_float_teacher_are_taken_as_they_are(tmp_path: Path) 
     np.testing.assert_allclose(answer.sureness, 255 * wanted, atol=0.51)  # rounded
 
 
-def test_ignored_classes_are_not_learnt_from(tmp_path: Path) -> None:
+def test_ignored_classes_give_no_labels(tmp_path: Path) -> None:
     teacher = Teacher(write_logits(tmp_path / "t.tflite"))
     table = class_table(teacher, ["background", "ignore", "object"], NAMES, "davis")
 
@@ -87,7 +87,7 @@ def test_ignored_classes_are_not_learnt_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wanted", [None, "same"])
-def test_as_many_classes_are_the_same_ones(wanted: str | None, tmp_path: Path) -> None:
+def test_equally_many_classes_are_taken_as_the_same(wanted: str | None, tmp_path: Path) -> None:
     teacher = Teacher(write_classes(tmp_path / "t.tflite"))
 
     table = class_table(teacher, wanted, ("a", "b", "c"), "made up")
@@ -100,7 +100,7 @@ def test_other_numbers_of_classes_are_named_with_the_fix(tmp_path: Path) -> None
 
     with pytest.raises(
         SettingError,
-        match=r"^teacher_classes is not given, with a teacher of 3 classes and 2 of davis; .*"
+        match=r"^teacher_classes is not given, but the teacher has 3 classes and davis has 2\. .*"
         r"teacher_classes: \[background, object\]\.$",
     ):
         class_table(teacher, None, NAMES, "davis")
@@ -110,7 +110,7 @@ def test_other_numbers_of_classes_are_named_with_the_fix(tmp_path: Path) -> None
     ("wanted", "words"),
     [
         (["background", "objekt"], "holds objekt, .*Did you mean object\\?"),
-        ([0, 2], "holds 2, which is no class of davis; .* or 0 to 1"),
+        ([0, 2], "holds 2, which is not a class of davis; .* or 0 to 1"),
         ([], "has 0 entries; allowed: 1 to 3"),
         ([0, 1, 1, 1], "has 4 entries; allowed: 1 to 3"),
     ],
@@ -125,18 +125,20 @@ def test_a_wrong_list_of_classes_is_named(
 
 
 def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"^training\.teacher is .*t\.tflite, which is no file"):
+    with pytest.raises(
+        SettingError, match=r"^training\.teacher is .*t\.tflite, which does not exist"
+    ):
         Teacher(tmp_path / "t.tflite")
 
 
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.tflite").write_bytes(b"hello")
 
     with pytest.raises(SettingError, match=r"t\.tflite does not load"):
         Teacher(tmp_path / "t.tflite")
 
 
-def test_a_graph_without_a_picture_is_named(tmp_path: Path) -> None:
+def test_a_graph_without_an_image_input_is_named(tmp_path: Path) -> None:
     file = write_float(tmp_path / "t.tflite", lambda image: {"y": image + 1.0}, (1, 8, 8, 4))
 
     with pytest.raises(
@@ -145,7 +147,7 @@ def test_a_graph_without_a_picture_is_named(tmp_path: Path) -> None:
         Teacher(file)
 
 
-def test_a_graph_that_tells_no_classes_by_pixel_is_named(tmp_path: Path) -> None:
+def test_a_graph_without_a_class_for_each_pixel_is_named(tmp_path: Path) -> None:
     file = write_float(tmp_path / "t.tflite", lambda image: {"y": tf.reduce_mean(image, (1, 2))})
 
     with pytest.raises(SettingError, match=r"gives \[1, 3\] of float32; allowed: a class map, "):
@@ -155,5 +157,5 @@ def test_a_graph_that_tells_no_classes_by_pixel_is_named(tmp_path: Path) -> None
 def test_a_graph_with_two_outputs_names_them(tmp_path: Path) -> None:
     file = write_float(tmp_path / "t.tflite", lambda image: {"a": image + 1.0, "b": image - 1.0})
 
-    with pytest.raises(SettingError, match=r"has 2 outputs \(.*\); allowed: one"):
+    with pytest.raises(SettingError, match=r"has 2 outputs \(.*\); allowed: 1"):
         Teacher(file)

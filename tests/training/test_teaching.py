@@ -71,7 +71,7 @@ def taught(
     return teach(teacher, "digest", split, settings, folder, silence)
 
 
-def test_frames_without_annotation_are_taught_and_no_others(tmp_path: Path) -> None:
+def test_only_frames_without_annotation_get_labels(tmp_path: Path) -> None:
     teaching = taught(tmp_path, split_of(4, 3))
 
     assert teaching.times(0).tolist() == [False, True, True, True]
@@ -83,14 +83,16 @@ def test_frames_without_annotation_are_taught_and_no_others(tmp_path: Path) -> N
     assert np.unique(teaching.at(0, 0)[0]).tolist() == [IGNORE]
 
 
-def test_all_frames_are_taught_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_all_frames_get_labels_with_teacher_on_all(tmp_path: Path) -> None:
     teaching = taught(tmp_path, split_of(3), dataclasses.replace(TAUGHT, teacher_on="all"))
 
     assert teaching.times(0).all()
     assert [int(teaching.at(0, t)[0][0, 0]) for t in range(3)] == [0, 1, 1]
 
 
-def test_a_second_trial_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_trial_reads_the_labels_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split = split_of(4)
     taught(tmp_path, split)
     asked = Asked(monkeypatch)
@@ -103,7 +105,7 @@ def test_a_second_trial_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked.times == 3
 
 
-def test_a_teacher_that_was_interrupted_goes_on_where_it_was(
+def test_an_interrupted_teacher_resumes_after_its_last_whole_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = split_of(4, 3)
@@ -124,7 +126,7 @@ def test_a_teacher_that_was_interrupted_goes_on_where_it_was(
     assert not list(tmp_path.glob("teacher-*.part"))
 
 
-def test_where_the_teacher_is_unsure_nothing_is_learnt(tmp_path: Path) -> None:
+def test_pixels_below_the_threshold_are_ignored(tmp_path: Path) -> None:
     split = split_of(3)
     split.clips[0].frames[2] = 90  # grey: the object's two colours of three, sure by two thirds
 
@@ -142,19 +144,19 @@ def test_where_the_teacher_is_unsure_nothing_is_learnt(tmp_path: Path) -> None:
         mask, sureness = teaching.at(0, 2)
         assert sureness is not None
         assert (np.unique(mask).tolist(), np.unique(sureness).tolist()) == ([wanted], [170])
-    assert len(list(tmp_path.glob("teacher-*.u8"))) == 1  # the threshold asks nothing anew
+    assert len(list(tmp_path.glob("teacher-*.u8"))) == 1  # another threshold asks nothing again
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("teacher_targets", "soft"), ("teacher_threshold", 0.5)]
 )
-def test_a_teacher_of_classes_alone_knows_no_doubt(
+def test_a_teacher_without_scores_has_no_soft_targets_and_no_threshold(
     name: str, value: object, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingError, match=rf"^{name} is {value}, .*gives classes alone; allowed:"):
+    with pytest.raises(SettingError, match=rf"^{name} is {value}, .*gives only classes; allowed:"):
         taught(tmp_path, split_of(3), dataclasses.replace(TAUGHT, **{name: value}))
 
 
-def test_a_data_set_without_a_frame_to_teach_is_told_to_teach_all(tmp_path: Path) -> None:
+def test_a_fully_annotated_data_set_needs_teacher_on_all(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"teacher_on is unannotated, .* allowed: all\."):
         taught(tmp_path, split_of(3, annotated=3))

@@ -57,7 +57,7 @@ def test_weights_that_keras_wrote_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["weights", "model"])
-def test_a_classifier_is_left_aside(whole: bool, tmp_path: Path) -> None:
+def test_a_classifier_is_ignored(whole: bool, tmp_path: Path) -> None:
     model = keras_mobilenet(NARROW, top=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # Keras advises its own format
@@ -66,7 +66,7 @@ def test_a_classifier_is_left_aside(whole: bool, tmp_path: Path) -> None:
     assert_keras_own(read_weights(tmp_path / "w.h5"), top=True)
 
 
-def test_layers_of_an_h5_are_known_by_their_order_whatever_their_names(tmp_path: Path) -> None:
+def test_layers_of_an_h5_are_identified_by_their_order(tmp_path: Path) -> None:
     layers = keras_layers(keras_mobilenet(NARROW)).values()
     pairs = [
         pair
@@ -77,7 +77,7 @@ def test_layers_of_an_h5_are_known_by_their_order_whatever_their_names(tmp_path:
     assert_keras_own(read_weights(write_h5(tmp_path / "w.h5", pairs)))
 
 
-def test_an_npz_by_keras_names_is_read_as_keras_own(tmp_path: Path) -> None:
+def test_an_npz_with_keras_names_is_read_like_keras_own_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **by_names())
 
     assert_keras_own(read_weights(tmp_path / "w.npz"))
@@ -101,7 +101,7 @@ def test_another_epsilon_gives_the_same_function(tmp_path: Path) -> None:
     )
 
 
-def test_a_saved_model_tells_its_epsilons(tmp_path: Path) -> None:
+def test_the_epsilons_of_a_saved_model_are_used(tmp_path: Path) -> None:
     pairs = [
         pair
         for name, (kernel, *norm) in keras_layers(keras_mobilenet(NARROW)).items()
@@ -120,7 +120,7 @@ def test_a_saved_model_tells_its_epsilons(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.gamma, wanted, rtol=1e-6)  # float32
 
 
-def test_folded_layers_are_read_in_forward_order_and_others_behind_them_left(
+def test_folded_layers_are_read_in_forward_order_and_later_ones_ignored(
     tmp_path: Path,
 ) -> None:
     folded = folded_weights()
@@ -145,7 +145,7 @@ def test_a_folded_h5_is_read_as_a_folded_npz(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [0.1, 0.25, 0.35, 0.5, 0.6, 0.75, 1.0, 1.3, 1.4])
-def test_a_files_width_is_told_by_its_shapes(width: float, tmp_path: Path) -> None:
+def test_the_width_of_a_file_follows_from_its_shapes(width: float, tmp_path: Path) -> None:
     found = read_weights(write_folded(tmp_path / "w.npz", folded_weights(width)))
 
     # Widths that round to the same channels are one network.
@@ -154,7 +154,7 @@ def test_a_files_width_is_told_by_its_shapes(width: float, tmp_path: Path) -> No
 
 
 def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"init is .*no\.npz, which is no file; .*scratch"):
+    with pytest.raises(SettingError, match=r"init is .*no\.npz, which does not exist; .*scratch"):
         read_weights(tmp_path / "no.npz")
 
 
@@ -164,24 +164,24 @@ def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
     [b"hello", b"PK\x03\x04 torn", b"", b"\x89HDF\r\n\x1a\n torn"],
     ids=["text", "torn zip", "empty", "torn h5"],
 )
-def test_a_file_of_no_weights_is_named(content: bytes, tmp_path: Path) -> None:
+def test_a_file_without_weights_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "w.npz").write_bytes(content)
 
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold NN_op/kernel [^\n]*\Z"):
+    with pytest.raises(SettingError, match=r"w\.npz, which does not contain NN_op/kernel [^\n]*\Z"):
         read_weights(tmp_path / "w.npz")
 
 
 def test_a_single_array_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.zeros(3))
 
-    with pytest.raises(SettingError, match=r"w\.npy, which does not hold .*a single array"):
+    with pytest.raises(SettingError, match=r"w\.npy, which does not contain .*a single array"):
         read_weights(tmp_path / "w.npy")
 
 
 def test_an_npz_of_other_arrays_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", masks=np.zeros(3))
 
-    with pytest.raises(SettingError, match=r"w\.npz, which does not hold .*masks/kernel"):
+    with pytest.raises(SettingError, match=r"w\.npz, which does not contain .*masks/kernel"):
         read_weights(tmp_path / "w.npz")
 
 
@@ -191,7 +191,7 @@ def test_an_h5_of_another_layout_is_named(tmp_path: Path) -> None:
         del opened.attrs["layer_names"]
 
     with pytest.raises(
-        SettingError, match=r"w\.h5, which does not hold .*no attribute layer_names"
+        SettingError, match=r"w\.h5, which does not contain .*no attribute layer_names"
     ):
         read_weights(tmp_path / "w.h5")
 
@@ -219,5 +219,5 @@ def test_a_bias_of_another_size_is_named(tmp_path: Path) -> None:
     folded = folded_weights(NARROW)
     folded["Conv1"] = (folded["Conv1"][0], np.zeros(3, np.float32))
 
-    with pytest.raises(SettingError, match=r"Conv1 has a vector of \(3,\) .*allowed: 16 finite"):
+    with pytest.raises(SettingError, match=r"Conv1 has a bias .*\(3,\); allowed: 16 finite"):
         read_weights(write_folded(tmp_path / "w.npz", folded))

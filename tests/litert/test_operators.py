@@ -1,19 +1,18 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.litert import Graph, list_operators
+from jejunet_nas.litert import list_operators
 from tests.builders import noise, write_graph
 
-DATA = Path(os.environ.get("JEJUNET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("JEJUNET_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PUBLISHED = DATA / "tflite" / "mobilenet_v2_1.0_224_quant.tflite"
 
 
-def test_a_convolution_is_counted_by_hand(tmp_path: Path) -> None:
+def test_the_figures_of_a_convolution_equal_those_computed_by_hand(tmp_path: Path) -> None:
     kernel = noise(0, 3, 3, 8, 4)
     file = write_graph(
         tmp_path / "g.tflite", lambda x: {"y": tf.nn.conv2d(x, kernel, 2, "SAME")}, (1, 6, 4, 8)
@@ -28,7 +27,7 @@ def test_a_convolution_is_counted_by_hand(tmp_path: Path) -> None:
     assert conv.weight_bytes == 9 * 8 * 4 + 4 * 4  # int8 weights, int32 biases
 
 
-def test_a_depthwise_convolution_reads_each_channel_alone(tmp_path: Path) -> None:
+def test_a_depthwise_convolution_reads_each_channel_once(tmp_path: Path) -> None:
     kernel = noise(0, 3, 3, 8, 1)
     file = write_graph(
         tmp_path / "g.tflite",
@@ -42,52 +41,9 @@ def test_a_depthwise_convolution_reads_each_channel_alone(tmp_path: Path) -> Non
     assert depthwise.macs == 6 * 4 * 8 * 9
 
 
-def test_a_graph_runs_by_the_names_of_its_tensors(tmp_path: Path) -> None:
-    file = write_graph(tmp_path / "g.tflite", lambda x: {"y": tf.nn.relu(x)}, (1, 2, 2, 8))
-    graph = Graph(file)
-
-    outputs = graph.run(x=np.full((1, 2, 2, 8), 255, np.uint8))
-
-    assert graph.tensors["x"].shape == (1, 2, 2, 8)
-    assert list(outputs) == ["y"]
-    np.testing.assert_array_equal(outputs["y"], np.full((1, 2, 2, 8), 127, np.int8))
-
-
 def test_listing_the_operators_of_a_missing_file_names_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"no\.tflite is no \.tflite graph: .*Check the path"):
+    with pytest.raises(SettingError, match=r"no\.tflite is not a \.tflite graph: .*Check the path"):
         list_operators(tmp_path / "no.tflite")
-
-
-@pytest.mark.parametrize("content", [b"", b"no graph at all"], ids=["empty", "text"])
-def test_a_file_that_is_no_graph_does_not_load(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "g.tflite").write_bytes(content)
-
-    with pytest.raises(SettingError, match=r"g\.tflite does not load .*Convert it again\."):
-        Graph(tmp_path / "g.tflite")
-    with pytest.raises(SettingError, match=r"g\.tflite is no \.tflite graph: "):
-        list_operators(tmp_path / "g.tflite")
-
-
-def test_noise_fills_the_input_and_gives_the_same_with_and_without_a_delegate(
-    tmp_path: Path,
-) -> None:
-    file = write_graph(tmp_path / "g.tflite", lambda x: {"y": tf.nn.relu(x)}, (1, 4, 4, 8))
-    outputs = []
-    for delegate in (True, False):
-        graph = Graph(file, delegate=delegate)
-        graph.fill_inputs(seed=0)
-        graph.invoke()
-        outputs.append(graph.run()["y"])
-
-    assert len(np.unique(outputs[0])) > 20  # of 128 values, at half of them 0
-    np.testing.assert_array_equal(*outputs)
-
-
-def test_an_error_says_that_there_was_no_delegate(tmp_path: Path) -> None:
-    (tmp_path / "g.tflite").write_bytes(b"no graph at all")
-
-    with pytest.raises(SettingError, match=r"g\.tflite does not load without a delegate: "):
-        Graph(tmp_path / "g.tflite", delegate=False)
 
 
 @pytest.mark.data

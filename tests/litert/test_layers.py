@@ -41,7 +41,7 @@ def by_hand(x: Any) -> dict[str, Any]:
     return {"first": first, "second": second, "y": tf.reduce_max(second, axis=1)}
 
 
-def test_layers_hand_on_what_the_function_computes(tmp_path: Path) -> None:
+def test_layer_values_are_those_of_the_function(tmp_path: Path) -> None:
     x = noise(2, *SHAPE)
 
     (made,) = layer_values(in_float(tmp_path, "float32"), [{"x": x}])
@@ -51,7 +51,7 @@ def test_layers_hand_on_what_the_function_computes(tmp_path: Path) -> None:
         np.testing.assert_allclose(made[name], expected, atol=1e-5)
 
 
-def test_int8_layers_hand_on_real_values(int8: Path) -> None:
+def test_int8_layer_values_are_real_values(int8: Path) -> None:
     pixels = np.arange(128, dtype=np.uint8).reshape(SHAPE) * 2
     stored = Graph(int8).tensors["x"]
 
@@ -76,7 +76,7 @@ def test_each_run_yields_its_own_values(int8: Path) -> None:
         assert (first[name] != second[name]).any()
 
 
-def test_an_output_is_what_the_graph_itself_returns(int8: Path) -> None:
+def test_the_value_of_an_output_is_the_graphs_output(int8: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
     graph = Graph(int8, delegate=False)
     out = graph.tensors["y"]
@@ -91,7 +91,7 @@ def channels_first(kernel: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
 
 
-def test_kernels_are_told_channel_by_channel_as_they_are_stored(int8: Path) -> None:
+def test_int8_kernels_are_returned_as_stored(int8: Path) -> None:
     dense, depthwise = convolution_weights(int8)
 
     assert (dense.shape, depthwise.shape) == ((4, 72), (4, 9))
@@ -103,7 +103,7 @@ def test_kernels_are_told_channel_by_channel_as_they_are_stored(int8: Path) -> N
         np.testing.assert_allclose(stored, expected / step, atol=0.501)
 
 
-def test_float_kernels_are_told_as_they_are(tmp_path: Path) -> None:
+def test_float_kernels_are_returned_as_stored(tmp_path: Path) -> None:
     dense, depthwise = convolution_weights(in_float(tmp_path, "float32"))
 
     np.testing.assert_array_equal(dense, channels_first(KERNEL, 3))
@@ -116,7 +116,7 @@ def test_a_graph_without_convolutions_has_no_kernels(tmp_path: Path) -> None:
     assert convolution_weights(file) == []
 
 
-def test_kernels_in_16_bits_are_told_as_they_are(tmp_path: Path) -> None:
+def test_float16_kernels_are_returned_as_stored(tmp_path: Path) -> None:
     dense, depthwise = convolution_weights(in_float(tmp_path, "float16"))
 
     # Half a last digit of float16's eleven.
@@ -124,7 +124,7 @@ def test_kernels_in_16_bits_are_told_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_allclose(depthwise, channels_first(DEPTHWISE[..., 0], 2), rtol=2**-11)
 
 
-def test_kernels_in_16_bits_are_no_operators_and_no_layers(tmp_path: Path) -> None:
+def test_unpacked_float16_kernels_are_not_operators_or_layers(tmp_path: Path) -> None:
     wide, half = (in_float(tmp_path, weights) for weights in ("float32", "float16"))
     x = noise(2, *SHAPE)
 

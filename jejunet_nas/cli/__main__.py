@@ -1,5 +1,0 @@
-"""`python -m jejunet_nas.cli`: the command line without its script."""
-
-from jejunet_nas.cli import main
-
-main()
