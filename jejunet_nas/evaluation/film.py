@@ -16,8 +16,8 @@ from jejunet_nas.scoring.miou import (
     mean_iou,
 )
 from jejunet_nas.video.graphs import NetworkGraphs, graph_files
+from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
-from jejunet_nas.video.walk import walk
 
 
 def choose_clip(split: DataSplit, name: str | None) -> Clip:

@@ -27,9 +27,8 @@ from jejunet_nas.scoring.temporal import (
 )
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
-from jejunet_nas.video.results import ClipResults, Shown
-from jejunet_nas.video.store import read_results, write_results
-from jejunet_nas.video.walk import Gate, Walk, walk
+from jejunet_nas.video.policy import Gate, Walk, walk
+from jejunet_nas.video.results import ClipResults, Shown, read_results, write_results
 
 GateOf = Callable[[ClipResults], Gate]
 

@@ -4,8 +4,8 @@
         for frame in frames:  # uint8 [height, width, 3], RGB, any size and aspect
             shown = segmenter.segment(frame)
 
-It follows the same rules as `video.walk`, for frames that arrive one at a time. A thread runs the
-key graph of keyframes in the background; LiteRT releases Python's lock meanwhile.
+It follows the same rules as `video.policy.walk`, for frames that arrive one at a time. A thread
+runs the key graph of keyframes in the background; LiteRT releases Python's lock meanwhile.
 
 Units: milliseconds of this computer, not of a phone; ages in frames.
 """
