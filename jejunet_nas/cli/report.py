@@ -51,7 +51,7 @@ def report(
             "baseline among the studies to compare them all."
         )
 
-    from jejunet_nas.study.rows import without_search_for_cycles
+    from jejunet_nas.study.history import without_search_for_cycles
 
     with without_search_for_cycles():  # with 10,000 trials it takes as long as all the rest
         if len(studies) > 1:

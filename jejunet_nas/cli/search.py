@@ -62,12 +62,12 @@ def search(
 
     console = console_of_its_own()
     with native_log(folder / "tensorflow.log"):
-        from jejunet_nas.search.loop import Budget, search
+        from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
-        budget = Budget(trials=settings.trials, seconds=seconds)
-        history = search(settings, folder, budget, make_view(console), storage=storage)
+        view = make_view(console)
+        history = search(settings, folder, view, seconds=seconds, storage=storage)
     show_front(history, console)
     if as_json:
         print_json(summary(history))

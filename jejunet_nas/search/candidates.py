@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import optuna
 
-from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
 from jejunet_nas.latency.stream import floor_ms
-from jejunet_nas.records import RefusedTrial
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.networks.operators import network_operators
+from jejunet_nas.records import PathLatencies, RefusedTrial
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
@@ -123,3 +123,17 @@ class Candidates:
                     return drawn
                 too_slow = drawn
         return None if any_complete else too_slow
+
+
+def predict_paths(
+    architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
+) -> PathLatencies:
+    """Return the predicted latency of each path; a search predicts thousands a second.
+
+    It counts the operators that the converted graphs would have, without building the network, so
+    it agrees with a prediction of the `.tflite` files.
+    """
+    operators = network_operators(architecture.network, classes)
+    return PathLatencies(
+        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
+    )

@@ -4,7 +4,6 @@ A search may end at any moment, also during a trial. Complete trials are in the 
 networks in their folders, so the same command resumes it.
 """
 
-import dataclasses
 import math
 import shutil
 import time
@@ -25,6 +24,7 @@ from jejunet_nas.search.closing import Closing, newest_measured, open_phone, sti
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.search.view import Standing, View
 from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings
@@ -34,18 +34,18 @@ from jejunet_nas.trial.setup import TrialSetup
 FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """When a search ends: after so many complete trials in all, or after so many seconds."""
-
-    trials: int
-    seconds: float | None = None
-
-
 def search(
-    settings: StudySettings, folder: Path, budget: Budget, view: View, *, storage: str | None = None
+    settings: StudySettings,
+    folder: Path,
+    view: View,
+    *,
+    seconds: float | None = None,
+    storage: str | None = None,
 ) -> StudyHistory:
-    """Search until the budget is spent and return the results of the whole study.
+    """Search until `settings.trials` trials are complete; return the results of the whole study.
+
+    seconds: after these no trial starts. storage: the URL of the study's Optuna storage, if that is
+    not in `folder`.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
@@ -53,7 +53,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock").acquire(timeout=0), view:
-            return _search(settings, folder, budget, view, storage or storage_url(folder))
+            return _search(settings, folder, view, seconds, storage or storage_url(folder))
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process. Wait for it, or stop it."
@@ -61,12 +61,12 @@ def search(
 
 
 def _search(
-    settings: StudySettings, folder: Path, budget: Budget, view: View, url: str
+    settings: StudySettings, folder: Path, view: View, seconds: float | None, url: str
 ) -> StudyHistory:
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url)
     history = _resume(ledger, networks, view) if ledger else None
-    done = history is not None and len(history.complete) >= budget.trials
+    done = history is not None and len(history.complete) >= settings.trials
     if history and done and not still_to_measure(settings, history):
         return history
     with open_phone(settings, networks, view) as phone:
@@ -75,7 +75,7 @@ def _search(
         else:
             setup, ledger = _set_up(settings, folder, view, ledger, url)
             closing = Closing(settings, ledger, phone, networks, view)
-            _Search(settings, ledger, setup, closing, view, budget).run()
+            _Search(settings, ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
@@ -116,10 +116,10 @@ class _Search:
         setup: TrialSetup,
         closing: Closing,
         view: View,
-        budget: Budget,
+        seconds: float | None,
     ) -> None:
         self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
-        self._closing, self._budget = closing, budget
+        self._closing, self._seconds = closing, seconds
         history = ledger.history()
         self._failed = len(history.failed)
         self._candidates = Candidates(
@@ -151,11 +151,10 @@ class _Search:
 
     def _is_over(self) -> bool:
         """Return whether the search ends, and say why if it is early."""
-        if len(self._closing.results) >= self._budget.trials:
+        if len(self._closing.results) >= self._settings.trials:
             return True
-        seconds = self._budget.seconds
-        if seconds is not None and self._spent_s() >= seconds:
-            self._view.say(f"the time budget of {seconds:.0f} s is spent")
+        if self._seconds is not None and self._spent_s() >= self._seconds:
+            self._view.say(f"the time budget of {self._seconds:.0f} s is spent")
             return True
         if self._candidates.exhausted:
             self._view.say("the search ends: no untried architecture can meet the target")
@@ -177,7 +176,7 @@ class _Search:
         self._closing.close(trial, result)
         tried = sum(each.network_id == result.network_id for each in self._closing.results)
         if tried < self._settings.sampler.policies_per_network:
-            self._ledger.propose_policy(architecture.network)
+            self._ledger.propose(network_choices(architecture.network))
         return True
 
     def _spent_s(self) -> float:
@@ -190,7 +189,7 @@ class _Search:
         return Standing(
             study=self._settings.name,
             complete=len(results),
-            wanted=self._budget.trials,
+            wanted=self._settings.trials,
             refused=self._candidates.refused,
             failed=self._failed,
             target_fps=target_fps,
@@ -203,10 +202,10 @@ class _Search:
         """Return the time left, from the mean time of this run's trials so far."""
         complete, spent_s = len(self._closing.results), self._spent_s()
         done = complete - self._before
-        if done == 0 or complete >= self._budget.trials:
+        if done == 0 or complete >= self._settings.trials:
             return None
-        left_s = spent_s / done * (self._budget.trials - complete)
-        return min(left_s, max((self._budget.seconds or math.inf) - spent_s, 0.0))
+        left_s = spent_s / done * (self._settings.trials - complete)
+        return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
 
 
 def trial_words(result: TrialResult, deadline_ms: float) -> str:

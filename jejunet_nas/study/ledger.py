@@ -26,19 +26,25 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.space.architecture import (
     Architecture,
-    Network,
     architecture_from_dict,
     canonical_json,
 )
-from jejunet_nas.space.draw import choices_of, network_choices
+from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
-from jejunet_nas.study.history import read_history, read_records
-from jejunet_nas.study.identity import require_same
-from jejunet_nas.study.rows import ARCHITECTURE, ENDED, OUTCOME, REASON, RECORD, count_rows
+from jejunet_nas.study.history import (
+    ARCHITECTURE,
+    ENDED,
+    OUTCOME,
+    REASON,
+    RECORD,
+    count_rows,
+    read_history,
+    read_records,
+)
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
+from jejunet_nas.study.settings_errors import require_same
 
-Outcome = Literal["complete", "refused", "failed", "duplicate", "held", "interrupted"]
 _IDENTITY = "identity"
 _CONSTRAINT = "mean_ms_over_deadline"
 _SQLITE = "sqlite:///"
@@ -121,10 +127,6 @@ class Ledger:
     def propose(self, choices: dict[str, Choice]) -> None:
         """Try `choices` next; the sampler chooses the dimensions that they leave out."""
         self._study.enqueue_trial(dict(choices), skip_if_exists=False)
-
-    def propose_policy(self, network: Network) -> None:
-        """Try `network` with one more policy."""
-        self.propose(network_choices(network))
 
     def known(self) -> dict[str, int]:
         """Return the trial number of every architecture that needs no further trial."""

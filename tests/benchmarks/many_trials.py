@@ -53,7 +53,7 @@ from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.progress import progress
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import importances

@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from jejunet_nas.study.history import count_rows, read_rows, without_search_for_cycles
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.rows import count_rows, read_rows, without_search_for_cycles
 from tests.search.build import result, tiny_study
 from tests.study.test_ledger import begin, refused
 
