@@ -1,6 +1,5 @@
 """The commands `data check` and `data clean`: check a data set, and clean the cache of frames."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, existing_folder, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, amount_of, existing_folder, print_json, sayer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.errors import DataError, SettingError
 
@@ -109,8 +108,8 @@ def clean(
     """
     if older_than is None and keep_below is None:
         older_than, keep_below = "30d", "20G"
-    older_than_s = _amount(older_than, _SECONDS, "--older-than", "30d")
-    keep_below_bytes = _amount(keep_below, _BYTES, "--keep-below", "20G")
+    older_than_s = amount_of(older_than, _SECONDS, "--older-than", "30d")
+    keep_below_bytes = amount_of(keep_below, _BYTES, "--keep-below", "20G")
 
     import time
 
@@ -162,19 +161,6 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
                 f"--option is {words}; allowed: NAME=VALUE, such as clips=10."
             ) from None
     return options
-
-
-def _amount(text: str | None, units: dict[str, float], option: str, example: str) -> float | None:
-    if text is None:
-        return None
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)([{''.join(units)}])", text.strip())
-    if not match:
-        *most, last = units
-        raise SettingError(
-            f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, such as "
-            f"{example}."
-        )
-    return float(match[1]) * units[match[2]]
 
 
 def _total(entries: Sequence["Cached"]) -> str:

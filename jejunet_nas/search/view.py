@@ -96,11 +96,11 @@ class _LineView:
         self.say(f"{standing.study}: {standing.words()}")
 
 
-class _LiveView:
+class _LiveView(_LineView):
     """Keeps the progress and the stage at the bottom, while lines of events scroll above."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._live = Live(console=console, refresh_per_second=4, transient=True)
         self._standing: Standing | None = None
         self._stage = ("prepare", 0, 1)
@@ -113,16 +113,13 @@ class _LiveView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
         if self._standing:
-            self.say(f"{self._standing.study}: {self._standing.words()}")
+            super().stand(self._standing)
 
     def stage(self, what: str, done: int, total: int) -> None:
         if what.split(",")[0] != self._stage[0].split(",")[0]:
             self._began_s = time.monotonic()
         self._stage = (what, done, total)
         self._live.update(self._picture())
-
-    def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stand(self, standing: Standing) -> None:
         self._standing = standing
