@@ -15,7 +15,6 @@ from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
-from jejunet_nas.study.settings import StudySettings
 
 DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted
 
@@ -23,15 +22,13 @@ DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as ex
 class Candidates:
     """Draws trials from the study's sampler and closes those that are not worth training."""
 
-    def __init__(
-        self, settings: StudySettings, ledger: Ledger, view: View, *, classes: int, refused: int
-    ) -> None:
+    def __init__(self, ledger: Ledger, view: View, *, classes: int, refused: int) -> None:
         """Start after the trials in `ledger`, of which `refused` were refused."""
         self.refused = refused
-        self._settings, self._ledger, self._view = settings, ledger, view
-        self._classes, self._profile = classes, load_profile(settings.latency.device)
+        self._settings, self._ledger, self._view = ledger.settings, ledger, view
+        self._classes, self._profile = classes, load_profile(self._settings.latency.device)
         self._known = ledger.known()
-        self._random = random.Random(settings.sampler.seed + len(self._known))
+        self._random = random.Random(self._settings.sampler.seed + len(self._known))
         self._in_vain = 0
         self._no_more = False
 

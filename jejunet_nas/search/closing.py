@@ -33,14 +33,9 @@ class Closing:
     """The complete trials of a study, including those that wait for their measurement."""
 
     def __init__(
-        self,
-        settings: StudySettings,
-        ledger: Ledger,
-        phone: PhoneQueue | None,
-        networks: Path,
-        view: View,
+        self, ledger: Ledger, phone: PhoneQueue | None, networks: Path, view: View
     ) -> None:
-        self._settings, self._ledger, self._phone = settings, ledger, phone
+        self._settings, self._ledger, self._phone = ledger.settings, ledger, phone
         self._networks, self._view = networks, view
         self._waiting: dict[int, optuna.Trial] = {}  # by the trial's number
         on = phone.phone if phone else None

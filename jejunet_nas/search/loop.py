@@ -71,11 +71,11 @@ def _search(
         return history
     with open_phone(settings, networks, view) as phone:
         if ledger and done:
-            Closing(settings, ledger, phone, networks, view).settle()
+            Closing(ledger, phone, networks, view).settle()
         else:
             setup, ledger = _set_up(settings, folder, view, ledger, url)
-            closing = Closing(settings, ledger, phone, networks, view)
-            _Search(settings, ledger, setup, closing, view, seconds).run()
+            closing = Closing(ledger, phone, networks, view)
+            _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
@@ -111,24 +111,17 @@ class _Search:
 
     def __init__(
         self,
-        settings: StudySettings,
         ledger: Ledger,
         setup: TrialSetup,
         closing: Closing,
         view: View,
         seconds: float | None,
     ) -> None:
-        self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
-        self._closing, self._seconds = closing, seconds
-        history = ledger.history()
+        self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
+        self._closing, self._view, self._seconds = closing, view, seconds
+        history, classes = ledger.history(), len(setup.val.class_names)
         self._failed = len(history.failed)
-        self._candidates = Candidates(
-            settings,
-            ledger,
-            view,
-            classes=len(setup.val.class_names),
-            refused=len(history.refused),
-        )
+        self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.results)
 
     def run(self) -> None:
