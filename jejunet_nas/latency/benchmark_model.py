@@ -18,7 +18,6 @@ Units: microseconds (`_us`), as the program prints them.
 import dataclasses
 import math
 import re
-from statistics import NormalDist
 
 from jejunet_nas.errors import DeviceError
 
@@ -32,7 +31,7 @@ QUOTED_CHARACTERS = 200
 
 _NUMBER = r"[-+]?(?:nan|inf|\d+(?:\.\d*)?(?:e[-+]?\d+)?)"  # C++ prints 1.23457e+06 for 1234567
 _RUNS = re.compile(r"\bcount=(\d+)(.*)")
-_FIELD = re.compile(rf"\b(first|curr|min|max|avg|std|p5|median|p95)=({_NUMBER})", re.IGNORECASE)
+_FIELD = re.compile(rf"\b(curr|avg|median)=({_NUMBER})", re.IGNORECASE)
 _BLAMED = re.compile(
     r"error|fail|unsupported|didn't find|cannot|can't|not executable|denied|no such|not found|"
     r"killed|abort|segmentation fault",
@@ -54,42 +53,14 @@ _FIXES = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatistics:
-    """A line `count=50 first=.. curr=.. min=.. max=.. avg=.. std=..`.
+    """The number of timed runs, and the median of their times.
 
-    Newer versions also print the quantiles p5, median and p95; for older ones they are None.
+    Versions before 2025 print no median: it is then the mean, which lies slightly above, because
+    runs have a longer right tail.
     """
 
     count: int
-    first_us: float
-    min_us: float
-    max_us: float
-    avg_us: float
-    std_us: float
-    p5_us: float | None = None
-    median_us: float | None = None
-    p95_us: float | None = None
-
-    def quantile_us(self, share: float) -> float:
-        """Return an estimate of the quantile `share`, in [0, 1], of the runs' times.
-
-        Printed quantiles are interpolated linearly (minimum, p5, median, p95, maximum). Without
-        them the runs are assumed to be normally distributed with the printed mean and deviation,
-        clipped to [minimum, maximum]. Real runs have a longer right tail, so their median is
-        slightly below this estimate.
-        """
-        assert 0 <= share <= 1, share
-        if self.p5_us is not None and self.median_us is not None and self.p95_us is not None:
-            shares = (0.0, 0.05, 0.5, 0.95, 1.0)
-            known = (self.min_us, self.p5_us, self.median_us, self.p95_us, self.max_us)
-            right = next(i for i in range(1, 5) if share <= shares[i])
-            part = (share - shares[right - 1]) / (shares[right] - shares[right - 1])
-            return known[right - 1] + part * (known[right] - known[right - 1])
-        if share in (0, 1):
-            return self.min_us if share == 0 else self.max_us
-        normal_us = self.avg_us
-        if self.std_us > 0:
-            normal_us = NormalDist(self.avg_us, self.std_us).inv_cdf(share)
-        return min(max(normal_us, self.min_us), self.max_us)
+    median_us: float
 
 
 def arguments(
@@ -155,10 +126,8 @@ def _statistics(counted: re.Match[str]) -> RunStatistics:
     if count == 0 or "curr" not in printed:
         raise printed_error(shortened(line), "at least one run", "Allow more seconds: raise max_s.")
     # A single run, or runs of the same duration, are printed as `count=1 curr=..` alone.
-    alike = dict.fromkeys(("first", "min", "max", "avg"), printed["curr"]) | {"std": "0"}
-    values = {name: printed_number(value, line) for name, value in (alike | printed).items()}
-    del values["curr"]
-    return RunStatistics(count=count, **{f"{name}_us": us for name, us in values.items()})
+    median = printed.get("median") or printed.get("avg") or printed["curr"]
+    return RunStatistics(count=count, median_us=printed_number(median, line))
 
 
 def printed_number(word: str, line: str) -> float:

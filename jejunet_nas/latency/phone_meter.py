@@ -19,7 +19,7 @@ from pathlib import Path
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.benchmark_model import RunStatistics, arguments, parse_output
-from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot, pooled_quantile_us
+from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.operator_profile import OperatorTime, parse_operator_profile
 from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line, wait
@@ -130,7 +130,7 @@ class PhoneMeter(LatencyMeter):
         mask = self._mask(before)
         rounds = [self._round(program, target, mask, delegate=delegate) for _ in range(plan.rounds)]
         after = self.phone.state()
-        medians = [runs.quantile_us(0.5) / 1000 for runs in rounds]
+        medians = [runs.median_us / 1000 for runs in rounds]
         if not statistics.median(medians):
             raise DeviceError(
                 f"{self._program.name} printed 0 us for {graph.name} on {self.phone.info.name}. "
@@ -147,7 +147,6 @@ class PhoneMeter(LatencyMeter):
         return Measurement(
             graph_sha256=sha256_of(graph),
             latency=latency,
-            p90_ms=pooled_quantile_us(rounds, 0.9) / 1000,
             spread=(latency.high_ms - latency.low_ms) / latency.median_ms,
             rounds=plan.rounds,
             core_mask=mask,
