@@ -35,7 +35,7 @@ def calibrate(
 
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.latency.trust import trust, trust_lines
-    from jejunet_nas.profiling.phone import profile_phone
+    from jejunet_nas.profiling.profile import profile_phone
 
     console = console_of_its_own()
     say = sayer(console)

@@ -15,14 +15,20 @@ import math
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep as wait
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of
-from jejunet_nas.latency.benchmark_model import RunStatistics, arguments, parse_output
+from jejunet_nas.latency.benchmark_model import (
+    OperatorTime,
+    RunStatistics,
+    arguments,
+    parse_operator_profile,
+    parse_output,
+)
 from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.operator_profile import OperatorTime, parse_operator_profile
-from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line, wait
+from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line
 from jejunet_nas.latency.program import require_abi, runtime_words
 from jejunet_nas.litert import list_operators
 from jejunet_nas.progress import Say

@@ -4,7 +4,7 @@ A device profile holds what a device charges for six kinds of work; a prediction
 all operators and multiplies. `fit` makes profiles from published or measured latencies; `profiles/`
 holds those that ship. Nothing is run, so thousands of networks a second can be predicted.
 
-Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one (`work`).
+Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one.
 """
 
 import dataclasses
@@ -12,11 +12,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -26,6 +25,41 @@ PROFILES = Path(__file__).parent / "profiles"
 ERRORS_IN_INTERVAL = 2.0
 # The cost of an operator of which no fitted network has one is guessed from its bytes, within half.
 UNSEEN_SPREAD = 0.5
+FLOAT_BYTES = 4  # of an element of a float32 graph
+
+
+class Work(NamedTuple):
+    """The work of a graph, in the order of the fields of `Costs`."""
+
+    million_pointwise_macs: float
+    million_window_macs: float
+    million_depthwise_macs: float
+    million_bytes: float
+    operators: float
+    million_resized_elements: float
+
+
+def work_of(operators: Iterable[Operator]) -> Work:
+    """Return the work of `operators`, counted as if all were int8.
+
+    MACs are depthwise, pointwise (a 1x1 window: a plain matrix product) or of a larger window.
+    Bytes are activations in and out, one an element also for float32 (which has a factor).
+    """
+    pointwise = window = depthwise = count = resized = 0
+    moved = 0.0
+    for operator in operators:
+        count += 1
+        activations = operator.bytes_in + operator.bytes_out
+        moved += activations / FLOAT_BYTES if operator.float32 else activations
+        if operator.kind == "DEPTHWISE_CONV_2D":
+            depthwise += operator.macs
+        elif operator.kernel == (1, 1):
+            pointwise += operator.macs
+        else:
+            window += operator.macs
+        if operator.kind == "RESIZE_BILINEAR":
+            resized += operator.elements_out
+    return Work(pointwise / 1e6, window / 1e6, depthwise / 1e6, moved / 1e6, count, resized / 1e6)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

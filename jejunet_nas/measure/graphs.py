@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.latency.fit import refit, write_profile
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.operator_profile import OperatorTime
 from jejunet_nas.latency.points import measured_point
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.progress import Say

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.latency.work import Work
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.latency.predicted_meter import Work
 from jejunet_nas.profiling.probes import Probe
 
 Rows = npt.NDArray[np.float64]  # [points, kinds of work]
@@ -28,10 +29,7 @@ THREADS_SHARE = 0.3  # of the budget, for these
 # The time of one graph by `MeasuringPlan` without repetitions; a phone may be this many times
 # slower than the reference.
 SLOWER = 3.0
-ROUNDS = 5
-RUNS = 50  # over all rounds
-START_UP_S = 0.5
-WARM_UP_S = 0.5
+START_UP_S = 0.5  # of a round
 TRY_S = 1.0  # one run beforehand, to see whether the graph runs
 PUSH_S = 1.0
 
@@ -79,8 +77,9 @@ def choose(candidates: Sequence[Probe], *, threads: Sequence[int], budget_s: flo
 
 def seconds(probe: Probe, *, slower: float = SLOWER) -> float:
     """Return the phone time of timing `probe` once on a phone that is `slower` by that factor."""
-    runs_s = RUNS * slower * probe.predicted_ms / 1000.0
-    return PUSH_S + TRY_S + ROUNDS * (START_UP_S + WARM_UP_S) + runs_s
+    plan = MeasuringPlan()
+    runs_s = plan.runs * slower * probe.predicted_ms / 1000.0
+    return PUSH_S + TRY_S + plan.rounds * (START_UP_S + plan.warmup_s) + runs_s
 
 
 def relative_rows(work_and_ms: Iterable[tuple[Work, float]]) -> Rows:

@@ -6,7 +6,9 @@
 `TimeGraph` stands for the phone. Units: seconds of phone time.
 """
 
+import contextlib
 import dataclasses
+import datetime
 import json
 import math
 import time
@@ -14,13 +16,25 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import platformdirs
+
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of, write_text_whole, write_whole
-from jejunet_nas.latency.costs import LEAST_POINTS
-from jejunet_nas.latency.factors import one_thread_points
-from jejunet_nas.latency.fit import fit_profile, read_float_pairs
-from jejunet_nas.latency.points import AnyPoint, is_stable, measured_point, point_row, read_points
+from jejunet_nas.latency.costs import FIT, LEAST_POINTS, with_role
+from jejunet_nas.latency.device import Device, HowToMeasure
+from jejunet_nas.latency.fit import fit_profile, read_float_pairs, write_profile
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.latency.phone import Phone
+from jejunet_nas.latency.phone_meter import PhoneMeter
+from jejunet_nas.latency.points import (
+    AnyPoint,
+    add_points,
+    measured_point,
+    point_row,
+    read_points,
+)
 from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.program import find_program, runtime_words
 from jejunet_nas.profiling.choose import SLOWER, Plan, choose, seconds
 from jejunet_nas.profiling.probes import REFERENCE, Probe, candidates
 from jejunet_nas.progress import Say
@@ -35,6 +49,52 @@ THREADS = (1, 2, 4)
 BUDGET_S = 600.0
 LEAST_BUDGET_S = 120  # for as many graphs as a fit needs, on a slow phone
 FAILURES_IN_A_ROW = 3  # then the phone is at fault, not the graphs
+
+
+def profile_phone(
+    device: Device,
+    how: HowToMeasure,
+    out: Path,
+    *,
+    budget_s: float,
+    say: Say,
+    plan: MeasuringPlan | None = None,
+) -> None:
+    """Measure probes on the phone for at most `budget_s` seconds, and write its profile to `out`.
+
+    Measurements are kept in the user's cache until the profile is written: after an interruption
+    the same command resumes; with other cores it starts again. Raises `DeviceError`.
+    """
+    program = find_program(how.program)
+    phone = Phone.attached(device.name)
+    plan = plan or MeasuringPlan(core_mask=how.core_mask)
+    runtime = runtime_words(program)
+    names = (phone.info.serial_hash, runtime.split()[-1], plan.core_mask)
+    cache = platformdirs.user_cache_path("jejunet_nas") / "calibration"
+    folder = cache / "-".join(filter(None, names))
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    with contextlib.ExitStack() as opened:
+        meters: dict[int, PhoneMeter] = {}
+
+        def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
+            if threads not in meters:
+                asked = dataclasses.replace(plan, threads=threads)
+                meter = PhoneMeter(phone, program, asked, say)
+                meters[threads] = opened.enter_context(meter)
+            taken = meters[threads].take(graph)
+            return taken.latency, not taken.unstable
+
+        profile = make_profile(
+            time_graph,
+            folder,
+            device=phone.info.name,
+            runtime=runtime,
+            source=f"measured over adb, {today}",
+            budget_s=budget_s,
+            say=say,
+        )
+    write_profile(profile, out)
+    (folder / POINTS_FILE).unlink(missing_ok=True)
 
 
 def make_profile(
@@ -57,8 +117,7 @@ def make_profile(
     point; `say` gets a line for each measurement.
 
     Raises `DeviceAwayError` if the phone is disconnected: the same call resumes. Raises
-    `DeviceError` if too few graphs could be timed, and `SettingError` if `folder` has measurements
-    of another device, or the budget is too small.
+    `DeviceError` if too few graphs could be timed, and `SettingError` if the budget is too small.
     """
     plan = choose(candidates() if probes is None else probes, threads=threads, budget_s=budget_s)
     if len(plan.probes) < LEAST_POINTS:
@@ -67,22 +126,21 @@ def make_profile(
             f"for {LEAST_POINTS}, about {LEAST_BUDGET_S} s. Use ten minutes."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    points = _Points(folder / POINTS_FILE, device=device, runtime=runtime)
+    points = _Points(folder / POINTS_FILE)
     say(
         f"{device}: {len(plan.probes)} graphs with one thread, {len(plan.threaded)} of them with "
         f"more; at most {math.ceil(plan.seconds / 60)} minutes of phone time."
     )
     run = _Run(time_graph=time_graph, points=points, runtime=runtime, source=source, say=say)
     in_time = run.measure_all(plan, folder, budget_s, clock)
-    fitted = len(one_thread_points(points.points))
+    fitted = len(with_role(FIT, points.points))
     if fitted < LEAST_POINTS:
         raise DeviceError(
             f"{fitted} graphs have a stable latency with one thread"
             f"{'' if in_time else ' within the budget'}; a profile needs {LEAST_POINTS}. Run the "
             f"same command again: it resumes from {points.file}."
         )
-    pairs, pair_source = read_float_pairs(PROFILES / f"{REFERENCE}.json")
-    return fit_profile(points.points, device, float_pairs=pairs, float_source=pair_source)
+    return fit_profile(points.points, device, read_float_pairs(PROFILES / f"{REFERENCE}.json"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,27 +206,16 @@ def _steps(plan: Plan) -> Iterator[tuple[Probe, int]]:
 class _Points:
     """The points so far, each written to disk as soon as it is measured."""
 
-    def __init__(self, file: Path, *, device: str, runtime: str) -> None:
-        self.file, self._of = file, {"device": device, "runtime": runtime}
-        self.points: tuple[AnyPoint, ...] = ()
-        if file.exists():
-            self.points = read_points(file)
-            plain = json.loads(file.read_text(encoding="utf-8"))
-            for name, wanted in self._of.items():
-                if plain.get(name) != wanted:
-                    raise SettingError(
-                        f"{name} of {file} is {plain.get(name)}, and {wanted} is measured. Use "
-                        "another folder, or remove this one."
-                    )
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.points = read_points(file) if file.exists() else ()
 
     def has(self, graph: Path, threads: int) -> bool:
         """Whether there is a stable point of `graph` with `threads` threads."""
         what = (sha256_of(graph), threads)
-        return any((p.graph_id, p.threads) == what and is_stable(p) for p in self.points)
+        return any((p.graph_id, p.threads) == what and p.stable for p in self.points)
 
     def add(self, point: AnyPoint) -> None:
-        what = (point.graph_id, point.threads)
-        others = [p for p in self.points if (p.graph_id, p.threads) != what]
-        self.points = (*others, point)
-        plain = self._of | {"points": [point_row(point) for point in self.points]}
+        self.points = add_points(self.points, [point])
+        plain = {"points": [point_row(each) for each in self.points]}
         write_text_whole(self.file, json.dumps(plain, indent=1) + "\n")

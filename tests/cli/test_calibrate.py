@@ -8,7 +8,7 @@ import pytest
 from jejunet_nas.latency import device
 from jejunet_nas.latency.fit import write_profile
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
-from jejunet_nas.profiling import phone as profiling_phone
+from jejunet_nas.profiling import profile as profiling
 from jejunet_nas.profiling.profile import make_profile
 from tests.cli.commands import answer, exit_code, program, refusal, takes
 from tests.contracts.test_meters import write_float
@@ -23,7 +23,7 @@ Capfd = pytest.CaptureFixture[str]
 @pytest.fixture
 def on_phone(phone: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The options of a measurement on the fake phone, in one round."""
-    for module in (device, profiling_phone):
+    for module in (device, profiling):
         monkeypatch.setattr(
             module, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1, rest_s=0)
         )
