@@ -27,7 +27,8 @@ def calibrate(
     phone = Device.parse(device).require_phone()
     if out.suffix != ".json" or not out.absolute().parent.is_dir():
         raise SettingError(
-            f"--out is {out}; allowed: a .json file in a folder that exists. Name one."
+            f"--out is {out}, which is not a .json file in an existing folder. Name one, such as "
+            "phone.json."
         )
     seconds = seconds_of(budget, "--budget")
     assert seconds is not None, "it has a default"

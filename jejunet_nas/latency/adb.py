@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, closest
 
-ANSWER_S = 20.0  # adb's longest time for a short answer, the start of its server included
+ANSWER_S = 20.0  # timeout of a short answer, with the start of adb's server
 PUSH_S = 300.0
 _ADDRESS = re.compile(r"[^\s/]+:\d+")  # of a phone on the network
 _END = "@end of the command: "

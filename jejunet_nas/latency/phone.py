@@ -137,7 +137,7 @@ class Phone:
         if answer.code:
             words = (answer.stderr or answer.stdout).strip() or f"exit code {answer.code}"
             raise DeviceError(
-                f"the phone {self.serial} did not {what} ({words}). Try: "
+                f"the phone {self.serial} cannot {what} ({words}). Try: "
                 f"adb -s {shlex.quote(self.serial)} shell {command}"
             )
 

@@ -93,10 +93,8 @@ def trust(profile_file: Path) -> Trust:
         runtime=profile["runtime"],
         left_out=TrustGroup(
             name="1 thread, networks",
-            points=fitted["points"],
             factor=None,
-            mean_error=fitted["mean_error"],
-            worst_error=fitted["worst_error"],
+            **{name: fitted[name] for name in ("points", "mean_error", "worst_error")},
         ),
         groups=tuple(
             _group(name, [row for row in rows if row.group == name])

@@ -42,23 +42,22 @@ Timed: TypeAlias = tuple[PathLatencies, tuple[str, ...]]  # of a network; why it
 
 
 def measure_front(
-    study: Study, device: Device, how: HowToMeasure, threads: int | None, *, again: bool, say: Say
+    study: Study, device: Device, how: HowToMeasure, *, again: bool, say: Say
 ) -> FrontTiming:
     """Time the front of `study` on `device`, with the study's settings where `how` has none.
 
-    threads: None for the study's. Raises as `time_front` does, and `SettingError` for other threads
-    than the study's on a phone.
+    Raises as `time_front` does, and `SettingError` for other threads than the study's on a phone.
     """
     latency = study.settings.latency
-    if device.is_phone and threads not in (None, latency.threads):
+    if device.is_phone and how.threads not in (None, latency.threads):
         raise SettingError(
-            f"--threads is {threads}; allowed for {study.name}: {latency.threads}, with which its "
-            "trials are ranked. Leave it out, or measure a graph's file."
+            f"--threads is {how.threads}; allowed for {study.name}: {latency.threads}, as its "
+            "trials are ranked with it. Leave it out, or measure a graph's file."
         )
     program = latency.benchmark_binary
     how = dataclasses.replace(
         how,
-        threads=latency.threads if threads is None else threads,
+        threads=latency.threads if how.threads is None else how.threads,
         program=Path(program) if how.program is None and program else how.program,
     )
     if device == Device(kind="adb"):

@@ -1,11 +1,10 @@
-"""Measures graphs: one or a folder of them; writes operator tables and adds to a profile."""
+"""Measures graphs, one or a folder of them, and adds them to a profile."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.latency.fit import refit, write_profile
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.points import measured_point
@@ -61,16 +60,6 @@ def time_graphs(files: Sequence[Path], meter: LatencyMeter, say: Say) -> list[Ti
         for doubt in each.measurement.unstable if each.measurement else ():
             say(f"{each.file.name} is unstable: {doubt}")
     return timed
-
-
-def write_operator_tables(
-    files: Sequence[Path], meter: LatencyMeter, folder: Path
-) -> list[tuple[Path, tuple[OperatorTime, ...]]]:
-    """Write the phone's table of each graph's operators to `folder`, as CSV; return them."""
-    return [
-        (file, meter.profile_operators(file, folder / f"{file.stem}_operators.csv"))
-        for file in files
-    ]
 
 
 def require_folder(folder: Path) -> None:

@@ -26,12 +26,12 @@ LEAST_MS = 1.0  # shorter graphs are timed badly
 THREADED = 4  # networks that are also timed with several threads
 THREADS_SHARE = 0.3  # of the budget, for these
 
-# The time of one graph by `MeasuringPlan` without repetitions; a phone may be this many times
-# slower than the reference.
-SLOWER = 3.0
+# Besides the runs of a `MeasuringPlan` without repetitions.
 START_UP_S = 0.5  # of a round
 TRY_S = 1.0  # one run beforehand, to see whether the graph runs
 PUSH_S = 1.0
+
+SLOWER = 3.0  # how many times slower than the reference a phone may be
 
 # Information before the first probe: far less than any probe's, so it decides nothing.
 _PRIOR = 1e-9

@@ -3,10 +3,9 @@
     points.json     in the folder: every measurement so far, so an interrupted run can be resumed
     NAME.tflite     beside it: the probes, built once
 
-`TimeGraph` stands for the phone. Units: seconds of phone time.
+Units: seconds of phone time.
 """
 
-import contextlib
 import dataclasses
 import datetime
 import json
@@ -27,7 +26,6 @@ from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.points import (
-    AnyPoint,
     add_points,
     measured_point,
     point_row,
@@ -73,15 +71,11 @@ def profile_phone(
     cache = platformdirs.user_cache_path("jejunet_nas") / "calibration"
     folder = cache / "-".join(filter(None, names))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    with contextlib.ExitStack() as opened:
-        meters: dict[int, PhoneMeter] = {}
+    with PhoneMeter(phone, program, plan, say) as meter:
 
         def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
-            if threads not in meters:
-                asked = dataclasses.replace(plan, threads=threads)
-                meter = PhoneMeter(phone, program, asked, say)
-                meters[threads] = opened.enter_context(meter)
-            taken = meters[threads].take(graph)
+            meter.plan = dataclasses.replace(plan, threads=threads)
+            taken = meter.take(graph)
             return taken.latency, not taken.unstable
 
         profile = make_profile(
@@ -122,48 +116,48 @@ def make_profile(
     plan = choose(candidates() if probes is None else probes, threads=threads, budget_s=budget_s)
     if len(plan.probes) < LEAST_POINTS:
         raise SettingError(
-            f"the budget is {budget_s:g} s, enough for {len(plan.probes)} graphs; allowed: enough "
-            f"for {LEAST_POINTS}, about {LEAST_BUDGET_S} s. Use ten minutes."
+            f"the budget is {budget_s:g} s, enough for {len(plan.probes)} graphs; a profile needs "
+            f"{LEAST_POINTS}, about {LEAST_BUDGET_S} s. Use 10m."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    points = _Points(folder / POINTS_FILE)
     say(
         f"{device}: {len(plan.probes)} graphs with one thread, {len(plan.threaded)} of them with "
         f"more; at most {math.ceil(plan.seconds / 60)} minutes of phone time."
     )
-    run = _Run(time_graph=time_graph, points=points, runtime=runtime, source=source, say=say)
-    in_time = run.measure_all(plan, folder, budget_s, clock)
-    fitted = len(with_role(FIT, points.points))
+    run = _Run(time_graph, folder, runtime=runtime, source=source, say=say)
+    in_time = run.measure_all(plan, budget_s, clock)
+    fitted = len(with_role(FIT, run.points))
     if fitted < LEAST_POINTS:
         raise DeviceError(
             f"{fitted} graphs have a stable latency with one thread"
             f"{'' if in_time else ' within the budget'}; a profile needs {LEAST_POINTS}. Run the "
-            f"same command again: it resumes from {points.file}."
+            f"same command again: it resumes from {run.file}."
         )
-    return fit_profile(points.points, device, read_float_pairs(PROFILES / f"{REFERENCE}.json"))
+    return fit_profile(run.points, device, read_float_pairs(PROFILES / f"{REFERENCE}.json"))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    time_graph: TimeGraph
-    points: "_Points"
-    runtime: str
-    source: str
-    say: Say
+    """The points so far, each written to disk as soon as it is measured."""
 
-    def measure_all(
-        self, plan: Plan, folder: Path, budget_s: float, clock: Callable[[], float]
-    ) -> bool:
+    def __init__(
+        self, time_graph: TimeGraph, folder: Path, *, runtime: str, source: str, say: Say
+    ) -> None:
+        self.folder, self.file = folder, folder / POINTS_FILE
+        self.points = read_points(self.file) if self.file.exists() else ()
+        self._time_graph, self._runtime, self._source = time_graph, runtime, source
+        self._say = say
+
+    def measure_all(self, plan: Plan, budget_s: float, clock: Callable[[], float]) -> bool:
         """Measure the graphs of `plan` that have no stable point; return False if out of time."""
         left_s, slower, failures = budget_s, SLOWER, 0
         for probe, threads in _steps(plan):
-            file = folder / probe.file_name
+            file = self.folder / probe.file_name
             if not file.exists():
                 write_whole(file, probe.write)
-            if self.points.has(file, threads):
+            if self.has(file, threads):
                 continue
             if seconds(probe, slower=slower) > left_s:
-                self.say(f"The phone time is used up before: {threads} x  {probe.name}")
+                self._say(f"The phone time is used up before: {threads} x  {probe.name}")
                 return False
             started_s = clock()
             try:
@@ -175,47 +169,35 @@ class _Run:
                 failures += 1
                 if failures == FAILURES_IN_A_ROW:
                     raise
-                self.say(f"Left out: {threads} x  {probe.name}: {error}")
+                self._say(f"Left out: {threads} x  {probe.name}: {error}")
             left_s -= clock() - started_s
         return True
-
-    def measure(self, probe: Probe, file: Path, threads: int) -> float:
-        latency, stable = self.time_graph(file, threads)
-        self.points.add(
-            measured_point(
-                file,
-                latency,
-                stable=stable,
-                runtime=self.runtime,
-                source=self.source,
-                graph=probe.name,
-                weight=probe.weight,
-                operators=probe.operators,
-            )
-        )
-        note = "" if stable else "  (unstable: kept, not fitted)"
-        self.say(f"{latency.median_ms:8.2f} ms  {threads} x  {probe.name}{note}")
-        return latency.median_ms
-
-
-def _steps(plan: Plan) -> Iterator[tuple[Probe, int]]:
-    yield from ((probe, 1) for probe in plan.probes)
-    yield from ((probe, threads) for probe in plan.threaded for threads in plan.threads)
-
-
-class _Points:
-    """The points so far, each written to disk as soon as it is measured."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.points = read_points(file) if file.exists() else ()
 
     def has(self, graph: Path, threads: int) -> bool:
         """Whether there is a stable point of `graph` with `threads` threads."""
         what = (sha256_of(graph), threads)
         return any((p.graph_id, p.threads) == what and p.stable for p in self.points)
 
-    def add(self, point: AnyPoint) -> None:
+    def measure(self, probe: Probe, file: Path, threads: int) -> float:
+        latency, stable = self._time_graph(file, threads)
+        point = measured_point(
+            file,
+            latency,
+            stable=stable,
+            runtime=self._runtime,
+            source=self._source,
+            graph=probe.name,
+            weight=probe.weight,
+            operators=probe.operators,
+        )
         self.points = add_points(self.points, [point])
         plain = {"points": [point_row(each) for each in self.points]}
         write_text_whole(self.file, json.dumps(plain, indent=1) + "\n")
+        note = "" if stable else "  (unstable: kept, not fitted)"
+        self._say(f"{latency.median_ms:8.2f} ms  {threads} x  {probe.name}{note}")
+        return latency.median_ms
+
+
+def _steps(plan: Plan) -> Iterator[tuple[Probe, int]]:
+    yield from ((probe, 1) for probe in plan.probes)
+    yield from ((probe, threads) for probe in plan.threaded for threads in plan.threads)

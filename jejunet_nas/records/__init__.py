@@ -4,15 +4,18 @@ The stages of a trial exchange only these records, and files. Ratios are in [0, 
 names: `_ms`, `_s`, `_bytes`, `_px`, `_macs`.
 """
 
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
 from jejunet_nas.records.clips import IGNORE as IGNORE
 from jejunet_nas.records.clips import Clip as Clip
 from jejunet_nas.records.clips import DataSplit as DataSplit
 from jejunet_nas.records.clips import Frames as Frames
 from jejunet_nas.records.clips import Masks as Masks
 from jejunet_nas.records.clips import Pictures as Pictures
-from jejunet_nas.records.json_text import Record as Record
-from jejunet_nas.records.json_text import from_json as from_json
-from jejunet_nas.records.json_text import to_json as to_json
 from jejunet_nas.records.latencies import GRAPH_NAMES as GRAPH_NAMES
 from jejunet_nas.records.latencies import OUTSIDE_DELEGATE as OUTSIDE_DELEGATE
 from jejunet_nas.records.latencies import PATHS as PATHS
@@ -35,3 +38,19 @@ from jejunet_nas.records.trials import FailedTrial as FailedTrial
 from jejunet_nas.records.trials import RefusedTrial as RefusedTrial
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult
+
+Record = TypeVar("Record")
+
+# Cached, because creating an adapter takes milliseconds.
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
+
+
+def to_json(record: Any, *, indent: int | None = None) -> str:
+    """Return a record as JSON text."""
+    return _adapter(type(record)).dump_json(record, indent=indent).decode()
+
+
+def from_json(kind: type[Record], text: str | bytes) -> Record:
+    """Return the record of type `kind` that `to_json` wrote."""
+    record: Record = _adapter(kind).validate_json(text)
+    return record
