@@ -1,7 +1,7 @@
 """TensorFlow Lite's `benchmark_model`: its command line, and what it prints.
 
-`phone_meter` runs the program; this module only writes and reads text, so it is tested without a
-phone. The source is `tensorflow/lite/tools/benchmark` and, since 2025, `tflite/tools/benchmark` of
+This module only writes and reads text; `phone_meter` runs the program. The source is in
+`tensorflow/lite/tools/benchmark` and, since 2025, in `tflite/tools/benchmark` of
 google-ai-edge/LiteRT. All versions since the end of 2018 are read.
 
 - The program ignores unknown flags, so old and new flags can be given together.

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.points import AnyPoint, Point
 from jejunet_nas.latency.predicted_meter import Costs, work_of
 from jejunet_nas.latency.published_networks import operators_of
@@ -76,15 +75,8 @@ def with_role(role: str, points: Sequence[AnyPoint]) -> list[AnyPoint]:
 
 
 def fit_costs(points: Sequence[AnyPoint]) -> Costs:
-    """Return the costs with the least weighted sum of squared relative errors of `points`.
-
-    Raises `SettingError` if there are too few points.
-    """
-    if len(points) <= len(COST_NAMES):
-        raise SettingError(
-            f"{len(points)} points with one thread; allowed: at least {len(COST_NAMES) + 1}, to "
-            f"fit {len(COST_NAMES)} costs. Add published or measured latencies."
-        )
+    """Return the costs with the least weighted sum of squared relative errors of `points`."""
+    assert len(points) > len(COST_NAMES), len(points)
     weights = np.array([point.weight for point in points])
     work = np.array([point.work for point in points]) / _measured_ms(points)[:, None]
     # Costs are FLOORS + bounded @ z with z >= 0: z of the pointwise MACs counts for all MACs; z of

@@ -109,7 +109,6 @@ class PhoneMeter(LatencyMeter):
             mask = self._mask(self.phone.state())
             self._round(program, target, mask, delegate=delegate, operator_profile=table)
             self.phone.fetch(table, csv_file)
-            self.phone.remove(table)
         return parse_operator_profile(csv_file.read_text(encoding="utf-8", errors="replace"))
 
     def close(self) -> None:
@@ -169,20 +168,22 @@ class PhoneMeter(LatencyMeter):
 
         A graph that runs in neither way raises the delegate's error.
         """
+        failure = self._failure(program, target, delegate=True)
+        if failure is None:
+            return True
+        if self._failure(program, target, delegate=False):
+            raise failure
+        self._say(f"{graph.name} runs only without the default delegate: measured without it")
+        return False
+
+    def _failure(self, program: str, target: str, *, delegate: bool) -> DeviceError | None:
         try:
-            self._round(program, target, "", runs=1)
+            self._round(program, target, "", runs=1, delegate=delegate)
         except DeviceAwayError:
             raise
-        except DeviceError as with_delegate:
-            try:
-                self._round(program, target, "", runs=1, delegate=False)
-            except DeviceAwayError:
-                raise
-            except DeviceError:
-                raise with_delegate from None
-            self._say(f"{graph.name} runs only without the default delegate: measured without it")
-            return False
-        return True
+        except DeviceError as error:
+            return error
+        return None
 
     def _round(
         self,

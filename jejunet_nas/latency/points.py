@@ -216,5 +216,5 @@ def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None
     for field in fields:
         if not getattr(point, field) > 0:
             raise SettingError(
-                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0."
+                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0. Fix it."
             )

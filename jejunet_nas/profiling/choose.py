@@ -90,9 +90,8 @@ def relative_rows(work_and_ms: Iterable[tuple[Work, float]]) -> Rows:
 def _wanted(allowed: Sequence[Probe], chosen: int) -> list[Probe]:
     if chosen < KEY_GRAPHS:
         return [probe for probe in allowed if probe.kind == "key"]
-    if chosen % NETWORK_EVERY == 0:
-        return [probe for probe in allowed if probe.of_network] or list(allowed)
-    return list(allowed)
+    networks = [probe for probe in allowed if probe.of_network]
+    return networks if networks and chosen % NETWORK_EVERY == 0 else list(allowed)
 
 
 def _most_informative(allowed: Sequence[Probe], chosen: Sequence[Probe]) -> Probe:

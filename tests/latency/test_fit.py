@@ -97,11 +97,6 @@ def test_every_point_of_the_profile_says_where_it_was_published() -> None:
     assert all(point.source and point.runtime for point in POINTS)
 
 
-def test_too_few_points_for_six_costs_are_refused() -> None:
-    with pytest.raises(SettingError, match=r"6 points with one thread; allowed: at least 7"):
-        costs_of.fit_costs(FITTED[:6])
-
-
 def test_a_profile_needs_one_point_more_to_leave_out() -> None:
     with pytest.raises(SettingError, match=r"7 points with one thread; .*at least 8.*1 more"):
         fit.fit_profile(FITTED[:7], "a phone")
