@@ -16,7 +16,7 @@ from jejunet_nas.errors import SettingError
 def calibrate(
     out: Annotated[Path, typer.Option(help="The profile to write (.json).")],
     device: PhoneName = "adb",
-    budget: Annotated[str, typer.Option(help="Phone time at most: 90s, 10m.")] = "10m",
+    budget: Annotated[str, typer.Option(help="Phone time at most, such as 90s or 10m.")] = "10m",
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,

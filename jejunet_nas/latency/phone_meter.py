@@ -109,6 +109,7 @@ class PhoneMeter(LatencyMeter):
             mask = self._mask(self.phone.state())
             self._round(program, target, mask, delegate=delegate, operator_profile=table)
             self.phone.fetch(table, csv_file)
+            self.phone.remove(table)
         return parse_operator_profile(csv_file.read_text(encoding="utf-8", errors="replace"))
 
     def close(self) -> None:

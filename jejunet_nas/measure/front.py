@@ -51,8 +51,8 @@ def measure_front(
     latency = study.settings.latency
     if device.is_phone and how.threads not in (None, latency.threads):
         raise SettingError(
-            f"--threads is {how.threads}; allowed for {study.name}: {latency.threads}, as its "
-            "trials are ranked with it. Leave it out, or measure a graph's file."
+            f"--threads is {how.threads}; allowed for {study.name}: {latency.threads}, with which "
+            "its trials are ranked. Leave it out, or measure a graph's file."
         )
     program = latency.benchmark_binary
     how = dataclasses.replace(
