@@ -16,7 +16,7 @@ from jejunet_nas.errors import SettingError
 def calibrate(
     out: Annotated[Path, typer.Option(help="The profile to write (.json).")],
     device: PhoneName = "adb",
-    budget: Annotated[str, typer.Option(help="Phone time at most: 90s, 10m.")] = "10m",
+    budget: Annotated[str, typer.Option(help="Phone time at most, such as 90s or 10m.")] = "10m",
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,
@@ -27,7 +27,8 @@ def calibrate(
     phone = Device.parse(device).require_phone()
     if out.suffix != ".json" or not out.absolute().parent.is_dir():
         raise SettingError(
-            f"--out is {out}; allowed: a .json file in a folder that exists. Name one."
+            f"--out is {out}, which is not a .json file in an existing folder. Name one, such as "
+            "phone.json."
         )
     seconds = seconds_of(budget, "--budget")
     assert seconds is not None, "it has a default"
@@ -35,7 +36,7 @@ def calibrate(
 
     from jejunet_nas.cli.native_log import console_of_its_own, native_log
     from jejunet_nas.latency.trust import trust, trust_lines
-    from jejunet_nas.profiling.phone import profile_phone
+    from jejunet_nas.profiling.profile import profile_phone
 
     console = console_of_its_own()
     say = sayer(console)

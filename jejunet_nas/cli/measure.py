@@ -70,18 +70,13 @@ def measure(
     study = find_study(target)
     given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
     _check_options([option for option in given if given[option] is not None], named, study)
-    how = HowToMeasure(
-        threads=1 if threads is None else threads,
-        runs=runs,
-        program=benchmark_binary,
-        core_mask=core_mask,
-    )
+    how = HowToMeasure(threads=threads, runs=runs, program=benchmark_binary, core_mask=core_mask)
     console = console_of_its_own()
     with closing(console.file), native_log(Path(os.devnull)):  # LiteRT reports its delegate
         if study is None:
             _measure_graphs(Path(target), named, how, operators, add_to, console, as_json)
         else:
-            _measure_study(study, named, how, threads, again, storage, console, as_json)
+            _measure_study(study, named, how, again, storage, console, as_json)
 
 
 def _check_options(given: list[str], device: "Device", study: Path | None) -> None:
@@ -118,9 +113,10 @@ def _measure_graphs(
         if operators is not None:
             graphs.require_folder(operators)
         timed = graphs.time_graphs(files, meter, say)
-        tables = graphs.write_operator_tables(files, meter, operators) if operators else []
-    for file, rows in tables:
-        console.print(operators_table(file, rows))
+        if operators is not None:
+            for file in files:
+                rows = meter.profile_operators(file, operators / f"{file.stem}_operators.csv")
+                console.print(operators_table(file, rows))
     latencies = [(each.file, each.latency) for each in timed]
     console.print(files_table(latencies))
     if timed[0].latency.source == "host":
@@ -137,7 +133,6 @@ def _measure_study(
     file: Path,
     device: "Device",
     how: "HowToMeasure",
-    threads: int | None,
     again: bool,
     storage: str | None,
     console: "Console",
@@ -148,7 +143,7 @@ def _measure_study(
     from jejunet_nas.study.opened import open_study
 
     say, study = sayer(console), open_study(file, storage=storage)
-    timed = measure_front(study, device, how, threads, again=again, say=say)
+    timed = measure_front(study, device, how, again=again, say=say)
     console.print(graphs_table(timed.graphs))
     console.print()
     console.print(front_table(timed.history, timed.trials))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, closest
 
-ANSWER_S = 20.0  # adb's longest time for a short answer, the start of its server included
+ANSWER_S = 20.0  # timeout of a short answer, with the start of adb's server
 PUSH_S = 300.0
 _ADDRESS = re.compile(r"[^\s/]+:\d+")  # of a phone on the network
 _END = "@end of the command: "
@@ -43,7 +43,6 @@ class Adb:
     A command that fails on the phone raises nothing: its answer has the exit code.
     """
 
-    program: str
     serial: str
 
     def shell(self, command: str, *, timeout_s: float = ANSWER_S) -> Answer:
@@ -51,9 +50,10 @@ class Adb:
 
         Raises `DeviceError` after `timeout_s`; the command may then still be running.
         """
+        # The marker tells the command's own end from a connection that broke in the middle.
+        script = f"{command}\necho {_END}$?"
         try:
-            # The marker tells the command's own end from a connection that broke in the middle.
-            done = self._run("shell", f"{command}\necho {_END}$?", timeout_s=timeout_s)
+            done = _adb("-s", self.serial, "shell", script, timeout_s=timeout_s)
         except subprocess.TimeoutExpired as expired:
             self.require()
             words = command if len(command) <= 80 else command[:77] + "..."
@@ -89,22 +89,19 @@ class Adb:
 
     def require(self) -> None:
         """Raise `DeviceAwayError` if the phone is not ready."""
-        state = _states(self.program).get(self.serial, "not connected")
+        state = _states().get(self.serial, "not connected")
         if state != "device":
             raise _not_ready(self.serial, state)
 
     def _transfer(self, *words: str) -> "subprocess.CompletedProcess[str]":
         try:
-            return self._run(*words, timeout_s=PUSH_S)
+            return _adb("-s", self.serial, *words, timeout_s=PUSH_S)
         except subprocess.TimeoutExpired:
             self.require()
             raise DeviceError(
                 f"adb {words[0]} of {Path(words[1]).name} did not end within {PUSH_S:.0f} s on "
                 f"{self.serial}. Replug the phone."
             ) from None
-
-    def _run(self, *words: str, timeout_s: float) -> "subprocess.CompletedProcess[str]":
-        return _adb(self.program, "-s", self.serial, *words, timeout_s=timeout_s)
 
 
 def find_adb() -> str:
@@ -124,10 +121,9 @@ def find_phone(serial: str | None = None) -> Adb:
     Raises `DeviceAwayError` if it is not attached or not ready, `DeviceError` if adb is missing, or
     if several phones are attached and `serial` is None.
     """
-    program = find_adb()
-    states = _states(program)
+    states = _states()
     if serial is not None and _ADDRESS.fullmatch(serial):
-        states = _reconnected(program, serial, states)
+        states = _reconnected(serial, states)
     if serial is None:
         serial = _only(states)
     if serial not in states:
@@ -138,19 +134,19 @@ def find_phone(serial: str | None = None) -> Adb:
         )
     if states[serial] != "device":
         raise _not_ready(serial, states[serial])
-    return Adb(program=program, serial=serial)
+    return Adb(serial=serial)
 
 
-def _reconnected(program: str, serial: str, states: dict[str, str]) -> dict[str, str]:
+def _reconnected(serial: str, states: dict[str, str]) -> dict[str, str]:
     """Return the states after reconnecting to a phone on the network that left.
 
     adb forgets such a phone, or lists it as offline for ten seconds after it is back.
     """
     if states.get(serial, "offline") != "offline":
         return states
-    _answer(program, "disconnect", serial)
-    _answer(program, "connect", serial)
-    return _states(program)
+    _answer("disconnect", serial)
+    _answer("connect", serial)
+    return _states()
 
 
 def _only(states: dict[str, str]) -> str:
@@ -167,9 +163,9 @@ def _only(states: dict[str, str]) -> str:
     return ready[0] if ready else next(iter(states))
 
 
-def _states(program: str) -> dict[str, str]:
+def _states() -> dict[str, str]:
     """Return the state of each phone that adb lists, by serial."""
-    lines = _answer(program, "devices").splitlines()
+    lines = _answer("devices").splitlines()
     pairs = (line.split("\t", 1) for line in lines if "\t" in line and not line.startswith("*"))
     return {serial: state.strip() for serial, state in pairs}
 
@@ -179,10 +175,10 @@ def _not_ready(serial: str, state: str) -> DeviceAwayError:
     return DeviceAwayError(f"the phone {serial} is {state}. {cure}.")
 
 
-def _answer(program: str, *words: str) -> str:
+def _answer(*words: str) -> str:
     """Return adb's answer; if it fails or hangs, its server is at fault."""
     try:
-        done = _adb(program, *words, timeout_s=ANSWER_S)
+        done = _adb(*words, timeout_s=ANSWER_S)
     except subprocess.TimeoutExpired:
         raise DeviceError(
             f"`adb {words[0]}` did not answer within {ANSWER_S:.0f} s. Run `adb kill-server`."
@@ -192,7 +188,8 @@ def _answer(program: str, *words: str) -> str:
     return done.stdout
 
 
-def _adb(program: str, *words: str, timeout_s: float) -> "subprocess.CompletedProcess[str]":
+def _adb(*words: str, timeout_s: float) -> "subprocess.CompletedProcess[str]":
+    program = find_adb()
     try:
         return subprocess.run(
             [program, *words],

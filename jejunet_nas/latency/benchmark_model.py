@@ -1,7 +1,7 @@
-"""TensorFlow Lite's `benchmark_model`: its command line, and the statistics that it prints.
+"""TensorFlow Lite's `benchmark_model`: its command line, and what it prints.
 
-`phone_meter` runs the program; this module only writes and reads text, so it is tested without a
-phone. The source is `tensorflow/lite/tools/benchmark` and, since 2025, `tflite/tools/benchmark` of
+This module only writes and reads text; `phone_meter` runs the program. The source is in
+`tensorflow/lite/tools/benchmark` and, since 2025, in `tflite/tools/benchmark` of
 google-ai-edge/LiteRT. All versions since the end of 2018 are read.
 
 - The program ignores unknown flags, so old and new flags can be given together.
@@ -12,13 +12,13 @@ google-ai-edge/LiteRT. All versions since the end of 2018 are read.
 LiteRT's newer program of the same name (`litert/tools`, for the CompiledModel API) prints another
 format and is refused.
 
-Units: microseconds (`_us`), as the program prints them.
+Units: microseconds (`_us`) as the program prints them; an operator's in milliseconds; shares in
+[0, 1].
 """
 
 import dataclasses
 import math
 import re
-from statistics import NormalDist
 
 from jejunet_nas.errors import DeviceError
 
@@ -28,68 +28,55 @@ DOWNLOAD = (
     "nightly/latest/android_aarch64_benchmark_model"
 )
 SUMMARY = "Inference timings in us"
+OPERATORS = "Operator-wise Profiling Info for Regular Benchmark Runs"
 QUOTED_CHARACTERS = 200
 
 _NUMBER = r"[-+]?(?:nan|inf|\d+(?:\.\d*)?(?:e[-+]?\d+)?)"  # C++ prints 1.23457e+06 for 1234567
 _RUNS = re.compile(r"\bcount=(\d+)(.*)")
-_FIELD = re.compile(rf"\b(first|curr|min|max|avg|std|p5|median|p95)=({_NUMBER})", re.IGNORECASE)
+_FIELD = re.compile(rf"\b(curr|avg|median)=({_NUMBER})", re.IGNORECASE)
 _BLAMED = re.compile(
     r"error|fail|unsupported|didn't find|cannot|can't|not executable|denied|no such|not found|"
     r"killed|abort|segmentation fault",
     re.IGNORECASE,
 )
-_CONVERT = "Convert the graph again, or time it without the delegate."
 _FIXES = (
     (r"BENCHMARK RESULTS", "This is LiteRT's CompiledModel program; download TensorFlow Lite's: "
      f"{DOWNLOAD}"),
     (r"failed to load model|model loader", "Push the graph again; if it fails, convert it again."),
-    (r"didn't find op|unresolved custom op", f"Download a newer program: {DOWNLOAD}"),
-    (r"failed to initialize the interpreter", f"Download a newer program: {DOWNLOAD}"),
-    (r"failed to apply \w+ delegate|failed to prepare|allocate tensors", _CONVERT),
+    (r"didn't find op|unresolved custom op|failed to initialize the interpreter|parse flag|--help",
+     f"Download a newer program: {DOWNLOAD}"),
+    (r"failed to apply \w+ delegate|failed to prepare|allocate tensors", "Convert the graph again, "
+     "or time it without the delegate."),
     (r"not executable|syntax error|cannot link|denied|no such|not found", "Push it again: adb "
      f"push, chmod 755, in a version for the phone's processor: {DOWNLOAD}"),
-    (r"parse flag|--help", f"Download a newer program: {DOWNLOAD}"),
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatistics:
-    """A line `count=50 first=.. curr=.. min=.. max=.. avg=.. std=..`.
+    """The number of timed runs, and the median of their times.
 
-    Newer versions also print the quantiles p5, median and p95; for older ones they are None.
+    Versions before 2025 print no median: it is then the mean, which lies slightly above, because
+    runs have a longer right tail.
     """
 
     count: int
-    first_us: float
-    min_us: float
-    max_us: float
-    avg_us: float
-    std_us: float
-    p5_us: float | None = None
-    median_us: float | None = None
-    p95_us: float | None = None
+    median_us: float
 
-    def quantile_us(self, share: float) -> float:
-        """Return an estimate of the quantile `share`, in [0, 1], of the runs' times.
 
-        Printed quantiles are interpolated linearly (minimum, p5, median, p95, maximum). Without
-        them the runs are assumed to be normally distributed with the printed mean and deviation,
-        clipped to [minimum, maximum]. Real runs have a longer right tail, so their median is
-        slightly below this estimate.
-        """
-        assert 0 <= share <= 1, share
-        if self.p5_us is not None and self.median_us is not None and self.p95_us is not None:
-            shares = (0.0, 0.05, 0.5, 0.95, 1.0)
-            known = (self.min_us, self.p5_us, self.median_us, self.p95_us, self.max_us)
-            right = next(i for i in range(1, 5) if share <= shares[i])
-            part = (share - shares[right - 1]) / (shares[right] - shares[right - 1])
-            return known[right - 1] + part * (known[right] - known[right - 1])
-        if share in (0, 1):
-            return self.min_us if share == 0 else self.max_us
-        normal_us = self.avg_us
-        if self.std_us > 0:
-            normal_us = NormalDist(self.avg_us, self.std_us).inv_cdf(share)
-        return min(max(normal_us, self.min_us), self.max_us)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorTime:
+    """The mean time of one operator, and its share of the total time of its list.
+
+    A graph's list holds a delegate as one operator. The operators inside the delegate are a second
+    list, whose shares sum to 1 again (`inside_delegate`).
+    """
+
+    kind: str
+    name: str
+    avg_ms: float
+    share: float
+    inside_delegate: bool
 
 
 def arguments(
@@ -145,39 +132,54 @@ def parse_output(text: str) -> RunStatistics:
     counted = [match for line in lines[:at] if (match := _RUNS.search(line))]
     if not counted:
         expected = "a line 'count=.. first=.. curr=..' before it"
-        raise printed_error(shortened(lines[at]), expected, "Run it again.")
+        raise _error(_shortened(lines[at]), expected, "Run it again.")
     return _statistics(counted[-1])
+
+
+def parse_operator_profile(csv_text: str) -> tuple[OperatorTime, ...]:
+    """Return the operators of the graph in run order, then those inside its delegate.
+
+    Subgraphs are left out. Raises `DeviceError` if the text is no such profile.
+    """
+    _, found, runs = "\n".join(csv_text.splitlines()).partition(OPERATORS)
+    graph, _, delegate = runs.partition("Delegate internal")
+    operators = (*_run_order(graph, False), *_run_order(delegate, True))
+    if not found or not operators:
+        raise _error(
+            _shortened(csv_text.strip().partition("\n")[0]) or "an empty file",
+            f"a profile as CSV with '{OPERATORS}'",
+            "Run it with the arguments for an operator profile.",
+        )
+    return operators
 
 
 def _statistics(counted: re.Match[str]) -> RunStatistics:
     line, count = counted.group(0), int(counted.group(1))
     printed = {name.lower(): value for name, value in _FIELD.findall(counted.group(2))}
     if count == 0 or "curr" not in printed:
-        raise printed_error(shortened(line), "at least one run", "Allow more seconds: raise max_s.")
+        raise _error(_shortened(line), "at least one run", "Allow more seconds: raise max_s.")
     # A single run, or runs of the same duration, are printed as `count=1 curr=..` alone.
-    alike = dict.fromkeys(("first", "min", "max", "avg"), printed["curr"]) | {"std": "0"}
-    values = {name: printed_number(value, line) for name, value in (alike | printed).items()}
-    del values["curr"]
-    return RunStatistics(count=count, **{f"{name}_us": us for name, us in values.items()})
+    median = printed.get("median") or printed.get("avg") or printed["curr"]
+    return RunStatistics(count=count, median_us=_number(median, line))
 
 
-def printed_number(word: str, line: str) -> float:
+def _number(word: str, line: str) -> float:
     """Return the finite number of 0 or more in `word`. Raises `DeviceError` quoting `line`."""
     try:
         value = float(word)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise printed_error(shortened(line), "finite figures of 0 or more", "Run it again.")
+        raise _error(_shortened(line), "finite figures of 0 or more", "Run it again.")
     return value
 
 
-def printed_error(printed: str, expected: str, fix: str) -> DeviceError:
+def _error(printed: str, expected: str, fix: str) -> DeviceError:
     """Return the error for text of the program that is not as expected."""
     return DeviceError(f"benchmark_model printed: {printed}; expected: {expected}. {fix}")
 
 
-def shortened(line: str) -> str:
+def _shortened(line: str) -> str:
     """Return `line` with single spaces, cut to `QUOTED_CHARACTERS`."""
     line = " ".join(line.split())
     return line if len(line) <= QUOTED_CHARACTERS else f"{line[:QUOTED_CHARACTERS]}..."
@@ -187,7 +189,33 @@ def _failure(lines: list[str]) -> DeviceError:
     text = "\n".join(lines)
     said = [line.strip() for line in lines if line.strip()]
     blamed = [line for line in said if _BLAMED.search(line) and "Benchmarking failed" not in line]
-    quoted = "; ".join(dict.fromkeys(map(shortened, (blamed or said)[-2:])))
+    quoted = "; ".join(dict.fromkeys(map(_shortened, (blamed or said)[-2:])))
     fixes = [fix for words, fix in _FIXES if re.search(words, text, re.IGNORECASE)]
     fix = fixes[0] if fixes else "Run it by hand in `adb shell` to see more."
-    return printed_error(quoted or "nothing", f"'{SUMMARY}: ..'", fix)
+    return _error(quoted or "nothing", f"'{SUMMARY}: ..'", fix)
+
+
+def _run_order(section: str, inside_delegate: bool) -> list[OperatorTime]:
+    _, _, table = section.partition("= Run Order =")
+    rows = table.partition("\n")[2].split("\n\n")[0].splitlines()
+    if not rows:
+        return []
+    columns = [column.strip() for column in rows[0].split(",")]  # older versions also have `start`
+    if not {"node type", "avg_ms", "%", "name"} <= {*columns}:
+        header = "a header 'node type, first, avg_ms, %, ..'"
+        raise _error(_shortened(rows[0]), header, "Report it.")
+    return [_operator(row, columns, inside_delegate) for row in rows[1:]]
+
+
+def _operator(row: str, columns: list[str], inside_delegate: bool) -> OperatorTime:
+    # A kind may hold commas, as in `Convolution (NHWC, QC8) IGEMM`; in names they are tabs.
+    values = dict(zip(columns, row.rsplit(",", len(columns) - 1), strict=False))
+    if len(values) < len(columns):
+        raise _error(_shortened(row), f"{len(columns)} columns", "Run it again.")
+    return OperatorTime(
+        kind=values["node type"].strip(),
+        name=values["name"].strip(),
+        avg_ms=_number(values["avg_ms"], row),
+        share=min(_number(values["%"].strip().removesuffix("%"), row) / 100, 1.0),
+        inside_delegate=inside_delegate,
+    )

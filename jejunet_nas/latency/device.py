@@ -58,9 +58,9 @@ class Device:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HowToMeasure:
-    """Options of every meter; a prediction uses the threads only."""
+    """Options of every meter; a prediction uses the threads only. threads: None for the default."""
 
-    threads: int = 1
+    threads: int | None = None
     runs: int = FEWEST_RUNS
     program: Path | None = None
     core_mask: str | None = None
@@ -68,13 +68,14 @@ class HowToMeasure:
 
 def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
     """Return the meter of `device`. Raises `DeviceError` or `SettingError`."""
+    threads = 1 if how.threads is None else how.threads
     match device.kind:
         case "adb":
-            plan = MeasuringPlan(threads=how.threads, runs=how.runs, core_mask=how.core_mask)
+            plan = MeasuringPlan(threads=threads, runs=how.runs, core_mask=how.core_mask)
             program = find_program(how.program)
             return PhoneMeter(Phone.attached(device.name), program, plan, say)
         case "host":
-            return HostMeter(threads=how.threads, runs=how.runs, say=say)
+            return HostMeter(threads=threads, runs=how.runs, say=say)
         case "predicted":
             profile = load_profile(device.name or DEFAULT_PROFILE)
-            return PredictedMeter(profile=profile, threads=how.threads)
+            return PredictedMeter(profile=profile, threads=threads)

@@ -16,37 +16,31 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.latency.costs import (
+    CHECK,
     COST_NAMES,
+    FIT,
     LEAST_POINTS,
-    at_their_bound,
-    fit_costs,
-    leave_one_out_errors,
-    of_networks,
-    predict_ms,
-)
-from jejunet_nas.latency.factors import (
     OTHER_RUNTIME,
     FloatPair,
+    at_their_bound,
     errors,
+    fit_costs,
     float_factor,
-    of_other_runtime,
-    one_thread_points,
+    leave_one_out_errors,
+    role_of,
     runtime_factor,
     thread_factors,
+    with_role,
 )
-from jejunet_nas.latency.points import (
-    AnyPoint,
-    Point,
-    add_points,
-    is_stable,
-    point_row,
-    read_points,
-)
+from jejunet_nas.latency.points import AnyPoint, Point, add_points, point_row, read_points
+from jejunet_nas.latency.predicted_meter import Costs
 
 COMMAND = "python -m jejunet_nas.latency.fit --points PROFILE.json --out PROFILE.json"
 
@@ -91,28 +85,29 @@ OVER_PAIR = (
 )
 
 
+# Pairs, and their source.
+FloatPairs: TypeAlias = tuple[tuple[FloatPair, ...], str]
+NO_PAIRS: FloatPairs = ((), "")
+
+
 def fit_profile(
-    points: Sequence[AnyPoint],
-    device: str,
-    *,
-    float_pairs: Sequence[FloatPair] = (),
-    float_source: str = "",
+    points: Sequence[AnyPoint], device: str, float_pairs: FloatPairs = NO_PAIRS
 ) -> dict[str, Any]:
     """Return the profile of `device` as the plain values of its JSON file.
 
-    float_pairs: latencies in float32 and int8, from `float_source`. Raises `SettingError` if there
-    are too few points with one thread.
+    Raises `SettingError` if there are too few points with one thread.
     """
-    fitted = one_thread_points(points)
+    fitted = with_role(FIT, points)
     if len(fitted) < LEAST_POINTS:
         raise SettingError(
             f"{len(fitted)} points with one thread; allowed: at least {LEAST_POINTS}, to fit "
             f"{len(COST_NAMES)} costs and leave one out. Measure {LEAST_POINTS - len(fitted)} more."
         )
     costs, left_out = fit_costs(fitted), leave_one_out_errors(fitted)
-    networks = of_networks(fitted)
+    networks = np.array([point.weight >= 1.0 for point in fitted])
+    networks = networks if networks.any() else ~networks
     threads, other = thread_factors(costs, points), runtime_factor(costs, points)
-    rows = [_row(point, predict_ms(costs, point), threads, other) for point in points]
+    rows = [_row(point, costs, threads, other) for point in points]
     for point, error in zip(fitted, left_out, strict=True):
         rows[points.index(point)]["left_out_error"] = round(float(error), 4)
     published = any(isinstance(point, Point) for point in fitted)
@@ -130,32 +125,38 @@ def fit_profile(
         "threads": threads,
         "other_runtime": dict[str, Any](network=OTHER_RUNTIME, **other) if other else None,
     }
-    if float_pairs:
+    pairs, source = float_pairs
+    if pairs:
         profile["float_factor"] = {
-            **float_factor(float_pairs, costs if published else None),
+            **float_factor(pairs, costs if published else None),
             "over": OVER_PREDICTION if published else OVER_PAIR,
-            "source": float_source,
-            "pairs": [dataclasses.asdict(pair) for pair in float_pairs],
+            "source": source,
+            "pairs": [dataclasses.asdict(pair) for pair in pairs],
         }
     return profile | {"points": rows}
 
 
 def refit(profile: Path, new: Sequence[AnyPoint] = ()) -> dict[str, Any]:
-    """Return `profile` fitted again with `new` points added to its own."""
-    pairs, source = read_float_pairs(profile)
-    points = add_points(read_points(profile), new)
+    """Return `profile` fitted again with `new` points added to its own. Raises `SettingError`."""
+    points, pairs = add_points(read_points(profile), new), read_float_pairs(profile)
     device = json.loads(profile.read_text(encoding="utf-8")).get("device", "")
-    return fit_profile(points, device, float_pairs=pairs, float_source=source)
+    try:
+        return fit_profile(points, device, pairs)
+    except SettingError as error:
+        raise SettingError(f"{profile}: {error}") from None
 
 
-def read_float_pairs(file: Path) -> tuple[tuple[FloatPair, ...], str]:
-    """Return the float and int8 latencies in a profile, and their source; a CSV has none."""
+def read_float_pairs(file: Path) -> FloatPairs:
+    """Return the float and int8 latencies in a profile, and their source; a CSV has none.
+
+    Raises `SettingError` if they cannot be read.
+    """
     if file.suffix != ".json":
-        return (), ""
+        return NO_PAIRS
     try:
         known = json.loads(file.read_text(encoding="utf-8")).get("float_factor")
         if known is None:
-            return (), ""
+            return NO_PAIRS
         return tuple(FloatPair(**pair) for pair in known["pairs"]), str(known["source"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingError(
@@ -176,35 +177,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the profile to write (.json)")
     parser.add_argument("--device", default="Google Pixel 2", help="the phone's name")
     chosen = parser.parse_args(arguments)
-    points = read_points(chosen.points)
-    pairs, source = read_float_pairs(chosen.points)
-    profile = fit_profile(points, chosen.device, float_pairs=pairs, float_source=source)
-    write_profile(profile, chosen.out)
+    points, pairs = read_points(chosen.points), read_float_pairs(chosen.points)
+    write_profile(fit_profile(points, chosen.device, pairs), chosen.out)
 
 
 def _row(
     point: AnyPoint,
-    one_thread_ms: float,
+    costs: Costs,
     threads: dict[str, dict[str, float]],
     other: dict[str, float] | None,
 ) -> dict[str, Any]:
     factor = threads.get(str(point.threads), {"factor": 1.0})["factor"]
-    if other and of_other_runtime(point):
+    if other and role_of(point) == CHECK:
         factor = other["factor"]
-    predicted_ms = factor * one_thread_ms
+    predicted_ms = factor * costs.of(point.work)
     return point_row(point) | {
-        "role": _role(point),
+        "role": role_of(point),
         "predicted_ms": round(predicted_ms, 2),
         "error": round(predicted_ms / point.latency_ms - 1.0, 4),
     }
-
-
-def _role(point: AnyPoint) -> str:
-    if of_other_runtime(point):
-        return "check after the factor of its runtime"
-    if not is_stable(point):
-        return "kept, not fitted: the measurement was not stable"
-    return "fit" if point.threads == 1 else "factor of its threads"
 
 
 if __name__ == "__main__":

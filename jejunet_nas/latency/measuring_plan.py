@@ -5,12 +5,8 @@ Units: milliseconds; waits in seconds; temperatures in degrees Celsius; spreads 
 
 import dataclasses
 import re
-from collections.abc import Sequence
-
-import numpy as np
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.benchmark_model import RunStatistics
 from jejunet_nas.latency.phone import in_mask
 from jejunet_nas.records import Latency
 from jejunet_nas.records.measurements import PhoneState
@@ -99,13 +95,3 @@ def throttled(state: PhoneState, mask: str) -> str | None:
                 f"{core.max_khz / 1e6:.2f} GHz"
             )
     return None
-
-
-def pooled_quantile_us(rounds: Sequence[RunStatistics], share: float) -> float:
-    """Return the quantile `share` of the runs of all rounds together.
-
-    The program prints no single runs: each round's are estimated by `RunStatistics.quantile_us`.
-    """
-    levels = (np.arange(100) + 0.5) / 100
-    runs = [one.quantile_us(float(level)) for one in rounds for level in levels]
-    return float(np.quantile(runs, share))

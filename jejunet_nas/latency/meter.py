@@ -9,7 +9,7 @@ Units: milliseconds.
 from pathlib import Path
 from typing import Protocol, Self
 
-from jejunet_nas.latency.operator_profile import OperatorTime
+from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency
 from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo
 

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,7 +137,7 @@ class Phone:
         if answer.code:
             words = (answer.stderr or answer.stdout).strip() or f"exit code {answer.code}"
             raise DeviceError(
-                f"the phone {self.serial} did not {what} ({words}). Try: "
+                f"the phone {self.serial} cannot {what} ({words}). Try: "
                 f"adb -s {shlex.quote(self.serial)} shell {command}"
             )
 
@@ -194,11 +193,6 @@ def choose_mask(cores: tuple[Core, ...], threads: int, given: str | None, phone:
 def in_mask(cores: tuple[Core, ...], mask: str) -> tuple[Core, ...]:
     """Return the cores of a hexadecimal mask; all of them if it is empty."""
     return tuple(core for core in cores if not mask or int(mask, 16) >> core.number & 1)
-
-
-def wait(seconds: float) -> None:
-    """Sleep; tests replace it."""
-    time.sleep(seconds)
 
 
 def last_line(text: str) -> str:

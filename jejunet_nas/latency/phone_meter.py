@@ -15,14 +15,20 @@ import math
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep as wait
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of
-from jejunet_nas.latency.benchmark_model import RunStatistics, arguments, parse_output
-from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot, pooled_quantile_us
+from jejunet_nas.latency.benchmark_model import (
+    OperatorTime,
+    RunStatistics,
+    arguments,
+    parse_operator_profile,
+    parse_output,
+)
+from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.operator_profile import OperatorTime, parse_operator_profile
-from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line, wait
+from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line
 from jejunet_nas.latency.program import require_abi, runtime_words
 from jejunet_nas.litert import list_operators
 from jejunet_nas.progress import Say
@@ -130,7 +136,7 @@ class PhoneMeter(LatencyMeter):
         mask = self._mask(before)
         rounds = [self._round(program, target, mask, delegate=delegate) for _ in range(plan.rounds)]
         after = self.phone.state()
-        medians = [runs.quantile_us(0.5) / 1000 for runs in rounds]
+        medians = [runs.median_us / 1000 for runs in rounds]
         if not statistics.median(medians):
             raise DeviceError(
                 f"{self._program.name} printed 0 us for {graph.name} on {self.phone.info.name}. "
@@ -147,7 +153,6 @@ class PhoneMeter(LatencyMeter):
         return Measurement(
             graph_sha256=sha256_of(graph),
             latency=latency,
-            p90_ms=pooled_quantile_us(rounds, 0.9) / 1000,
             spread=(latency.high_ms - latency.low_ms) / latency.median_ms,
             rounds=plan.rounds,
             core_mask=mask,
@@ -164,20 +169,22 @@ class PhoneMeter(LatencyMeter):
 
         A graph that runs in neither way raises the delegate's error.
         """
+        failure = self._failure(program, target, delegate=True)
+        if failure is None:
+            return True
+        if self._failure(program, target, delegate=False):
+            raise failure
+        self._say(f"{graph.name} runs only without the default delegate: measured without it")
+        return False
+
+    def _failure(self, program: str, target: str, *, delegate: bool) -> DeviceError | None:
         try:
-            self._round(program, target, "", runs=1)
+            self._round(program, target, "", runs=1, delegate=delegate)
         except DeviceAwayError:
             raise
-        except DeviceError as with_delegate:
-            try:
-                self._round(program, target, "", runs=1, delegate=False)
-            except DeviceAwayError:
-                raise
-            except DeviceError:
-                raise with_delegate from None
-            self._say(f"{graph.name} runs only without the default delegate: measured without it")
-            return False
-        return True
+        except DeviceError as error:
+            return error
+        return None
 
     def _round(
         self,

@@ -13,14 +13,14 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
+from jejunet_nas.latency.predicted_meter import Work, work_of
 from jejunet_nas.latency.published_networks import operators_of
-from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
 
@@ -37,17 +37,15 @@ class Point:
     runtime: str
     source: str
 
+    stable: ClassVar[bool] = True
+    weight: ClassVar[float] = 1.0  # of its error in a fit
+
     def __post_init__(self) -> None:
         _check_positive(self, self.network, ("latency_ms", "input_size_px", "threads"))
 
     def operators(self) -> list[Operator]:
         """Return the operators of the network."""
         return operators_of(self.network, self.depth_multiplier, self.input_size_px)
-
-    @property
-    def weight(self) -> float:
-        """The weight of its error in a fit."""
-        return 1.0
 
     @property
     def graph_id(self) -> str:
@@ -158,17 +156,13 @@ def add_points(points: Sequence[AnyPoint], new: Sequence[AnyPoint]) -> tuple[Any
     """
     merged = list(points)
     for point in new:
-        same = [at for at, known in enumerate(merged) if _same_measurement(known, point)]
+        what = point.graph_id, point.threads
+        same = [at for at, known in enumerate(merged) if (known.graph_id, known.threads) == what]
         if not same:
             merged.append(point)
-        elif is_stable(point) or not is_stable(merged[same[0]]):
+        elif point.stable or not merged[same[0]].stable:
             merged[same[0]] = point
     return tuple(merged)
-
-
-def is_stable(point: AnyPoint) -> bool:
-    """Whether `point` may be fitted: it was published, or its measurement is stable."""
-    return isinstance(point, Point) or point.stable
 
 
 def point_row(point: AnyPoint) -> dict[str, Any]:
@@ -218,17 +212,9 @@ def _point(file: Path, number: int, row: Mapping[str, Any]) -> AnyPoint:
         raise SettingError(f"point {number} of {file}: {'; '.join(lines)}.") from error
 
 
-def _same_measurement(known: AnyPoint, point: AnyPoint) -> bool:
-    return (
-        isinstance(known, MeasuredPoint)
-        and isinstance(point, MeasuredPoint)
-        and (known.sha256, known.threads) == (point.sha256, point.threads)
-    )
-
-
 def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None:
     for field in fields:
         if not getattr(point, field) > 0:
             raise SettingError(
-                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0."
+                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0. Fix it."
             )

@@ -1,10 +1,10 @@
 """A graph's latency on a phone, predicted from the list of its operators.
 
-A device profile holds what a device charges for six kinds of work; a prediction adds up the work of
-all operators and multiplies. `fit` makes profiles from published or measured latencies; `profiles/`
-holds those that ship. Nothing is run, so thousands of networks a second can be predicted.
+A device profile has the device's costs of six kinds of work; a prediction is the work of all
+operators times these. `fit` makes profiles from published or measured latencies; those that ship
+are in `profiles/`. Nothing is run, so thousands of networks a second can be predicted.
 
-Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one (`work`).
+Units: milliseconds; work in millions of MACs, bytes and elements, operators one by one.
 """
 
 import dataclasses
@@ -12,11 +12,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.work import Work, work_of
 from jejunet_nas.records import Latency, Operator
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -24,13 +23,48 @@ PROFILES = Path(__file__).parent / "profiles"
 # About 95 % of the errors are within two root mean squares. Of the Pixel 2's 18 fitted rows, each
 # predicted by a fit on the other 17, 17 are.
 ERRORS_IN_INTERVAL = 2.0
-# The cost of an operator of which no fitted network has one is guessed from its bytes, within half.
+# Relative error of the cost of operators that no fitted network has: a guess from their bytes.
 UNSEEN_SPREAD = 0.5
+FLOAT_BYTES = 4  # of an element of a float32 graph
+
+
+class Work(NamedTuple):
+    """The work of a graph, in the order of the fields of `Costs`."""
+
+    million_pointwise_macs: float
+    million_window_macs: float
+    million_depthwise_macs: float
+    million_bytes: float
+    operators: float
+    million_resized_elements: float
+
+
+def work_of(operators: Iterable[Operator]) -> Work:
+    """Return the work of `operators`, counted as if all were int8.
+
+    MACs are depthwise, pointwise (a 1x1 window: a plain matrix product) or of a larger window.
+    Bytes are activations in and out, one an element also for float32 (which has a factor).
+    """
+    pointwise = window = depthwise = count = resized = 0
+    moved = 0.0
+    for operator in operators:
+        count += 1
+        activations = operator.bytes_in + operator.bytes_out
+        moved += activations / FLOAT_BYTES if operator.float32 else activations
+        if operator.kind == "DEPTHWISE_CONV_2D":
+            depthwise += operator.macs
+        elif operator.kernel == (1, 1):
+            pointwise += operator.macs
+        else:
+            window += operator.macs
+        if operator.kind == "RESIZE_BILINEAR":
+            resized += operator.elements_out
+    return Work(pointwise / 1e6, window / 1e6, depthwise / 1e6, moved / 1e6, count, resized / 1e6)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What the device charges for each kind of work."""
+    """The device's cost of each kind of work."""
 
     ms_per_million_pointwise_macs: float
     ms_per_million_window_macs: float
@@ -71,7 +105,7 @@ UNKNOWN_FLOAT = Factor(factor=1.0, rms_error=0.5)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
-    """What a prediction needs to know of one device.
+    """The latency model of one device.
 
     rms_error: root mean square of the relative errors of the fitted points, each predicted by a fit
     on the others. fitted_kinds: the operators of the fitted networks. float_factor: latency of a
@@ -89,7 +123,7 @@ class DeviceProfile:
     def predict(self, operators: Iterable[Operator], *, threads: int = 1) -> Latency:
         """Return the latency of one run of a graph of `operators`.
 
-        Operators in float32 are charged as int8 ones, times `float_factor`. The interval is the
+        Operators in float32 cost as much as int8 ones, times `float_factor`. The interval is the
         median plus and minus two root mean square errors (of the fit, the thread factor and the
         float factor, added in quadrature) and half of the cost of operators that no fitted network
         has. Raises `SettingError` if the profile has no factor for `threads`.
@@ -102,9 +136,8 @@ class DeviceProfile:
             )
         operators, threading = tuple(operators), self.thread_factors[threads]
         unseen = [operator for operator in operators if operator.kind not in self.fitted_kinds]
-        float_ms, int8_ms = self._one_thread_ms(operators)
-        float_ms *= threading.factor
-        median_ms = float_ms + threading.factor * int8_ms
+        float_ms, int8_ms = (threading.factor * ms for ms in self._one_thread_ms(operators))
+        median_ms = float_ms + int8_ms
         error_ms = ERRORS_IN_INTERVAL * math.hypot(
             self.rms_error * median_ms,
             threading.rms_error * median_ms,
@@ -121,10 +154,11 @@ class DeviceProfile:
 
     def _one_thread_ms(self, operators: Sequence[Operator]) -> tuple[float, float]:
         """Return the latency of the operators in float32, and that of the others."""
-        float32 = [operator for operator in operators if operator.float32]
-        int8 = [o for o in operators if not o.float32] if float32 else operators
-        float_ms = self.float_factor.factor * self.costs.of(work_of(float32)) if float32 else 0.0
-        return float_ms, self.costs.of(work_of(int8))
+        float_ms, int8_ms = (
+            self.costs.of(work_of(o for o in operators if o.float32 is float32))
+            for float32 in (True, False)
+        )
+        return self.float_factor.factor * float_ms, int8_ms
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

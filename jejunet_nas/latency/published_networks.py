@@ -18,7 +18,6 @@ CLASSES = 1001  # ImageNet and a background class
 VOC_CLASSES = 21
 ASPP_CHANNELS = 256
 INT64_BYTES = 8
-BIAS_BYTES = 4
 
 # (stride, channels) of each separable convolution: MobileNets (arXiv 1704.04861), table 1
 V1_LAYERS = (
@@ -110,16 +109,14 @@ class _Graph:
         return self.size * self.size * self.channels
 
     def convolve(self, channels: int, *, kernel: int = 1, stride: int = 1) -> None:
-        weights, before = kernel * kernel * self.channels * channels, self.elements
+        inputs, before = kernel * kernel * self.channels, self.elements
         self.size, self.channels = -(-self.size // stride), channels
-        macs = weights * self.size * self.size
-        self._append("CONV_2D", before, kernel=kernel, macs=macs, weights=weights)
+        self._append("CONV_2D", before, kernel=kernel, macs=inputs * self.elements)
 
     def depthwise(self, stride: int) -> None:
         before = self.elements
         self.size = -(-self.size // stride)
-        macs, weights = 9 * self.elements, 9 * self.channels
-        self._append("DEPTHWISE_CONV_2D", before, kernel=3, macs=macs, weights=weights)
+        self._append("DEPTHWISE_CONV_2D", before, kernel=3, macs=9 * self.elements)
 
     def mobilenet_v2(self, depth_multiplier: float, *, output_stride: int) -> None:
         self.convolve(slim_channels(32 * depth_multiplier), kernel=3, stride=2)
@@ -141,8 +138,7 @@ class _Graph:
             self._append("ADD", 2 * self.elements)
 
     def pool(self) -> None:
-        before, window = self.elements, self.size
-        self.size = 1
+        before, window, self.size = self.elements, self.size, 1
         self._append("AVERAGE_POOL_2D", before, kernel=window)
 
     def resize(self, size: int) -> None:
@@ -174,7 +170,6 @@ class _Graph:
         *,
         kernel: int = 1,
         macs: int = 0,
-        weights: int = 0,
         element_bytes: int = 1,
     ) -> None:
         self.operators.append(
@@ -184,7 +179,6 @@ class _Graph:
                 macs=macs,
                 bytes_in=bytes_in,
                 bytes_out=self.elements * element_bytes,
-                weight_bytes=weights + BIAS_BYTES * self.channels if weights else 0,
                 elements_out=self.elements,
             )
         )

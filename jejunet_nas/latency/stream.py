@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from jejunet_nas.records import FramePath, FramePaths, PathLatencies, StreamLatency, TrialResult
 from jejunet_nas.space.architecture import Policy
 
-REUSE_MS = 0.0  # no graph runs
-
 
 def stream_latency(
     walks: Sequence[FramePaths],
@@ -80,11 +78,8 @@ def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
 
 def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float:
     """Return the milliseconds of one frame: the graph of its path, and the gate if it ran."""
-    path_ms = {
-        "key": latencies.key.median_ms,
-        "propagate": latencies.propagate.median_ms,
-        "reuse": REUSE_MS,
-    }[path]
+    # No graph runs on the path "reuse".
+    path_ms: float = 0.0 if path == "reuse" else getattr(latencies, path).median_ms
     return path_ms + (latencies.gate.median_ms if gate_ran else 0.0)
 
 

@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.factors import FloatPair, int8_ms
+from jejunet_nas.latency.costs import CHECK, FIT, UNSTABLE, FloatPair
 from jejunet_nas.latency.fit import OVER_PREDICTION, refit
-from jejunet_nas.latency.points import AnyPoint, Point, is_stable, read_points
 from jejunet_nas.latency.predicted_meter import Costs
 
 NAMES = {
@@ -83,13 +81,9 @@ def trust(profile_file: Path) -> Trust:
 
     Raises `SettingError` if it is no profile, or has too few points.
     """
-    points = read_points(profile_file)
-    try:
-        profile = refit(profile_file)
-    except SettingError as error:
-        raise SettingError(f"{profile_file}: {error}") from None
-    pairs = zip(points, profile["points"], strict=True)
-    rows = [_row(point, plain, profile) for point, plain in pairs if is_stable(point)]
+    profile = refit(profile_file)
+    stable = [point for point in profile["points"] if point["role"] != UNSTABLE]
+    rows = [_row(point, profile) for point in stable]
     # Fitted points first, then those of another runtime, of several threads, and in float32.
     rows.sort(key=lambda row: (row.factor is not None, row.threads))
     rows += _float_rows(profile)
@@ -99,17 +93,15 @@ def trust(profile_file: Path) -> Trust:
         runtime=profile["runtime"],
         left_out=TrustGroup(
             name="1 thread, networks",
-            points=fitted["points"],
             factor=None,
-            mean_error=fitted["mean_error"],
-            worst_error=fitted["worst_error"],
+            **{name: fitted[name] for name in ("points", "mean_error", "worst_error")},
         ),
         groups=tuple(
             _group(name, [row for row in rows if row.group == name])
             for name in dict.fromkeys(row.group for row in rows)
         ),
         rows=tuple(rows),
-        not_fitted=sum(not is_stable(point) for point in points),
+        not_fitted=len(profile["points"]) - len(stable),
     )
 
 
@@ -144,28 +136,27 @@ def trust_lines(trust: Trust) -> list[str]:
     return [line.rstrip() for line in (*lines, "", LEGEND)]
 
 
-def _row(point: AnyPoint, plain: dict[str, Any], profile: dict[str, Any]) -> TrustRow:
-    if isinstance(point, Point):
-        group = NAMES.get(point.network, point.network)
-        graph, size = f"{group} {point.depth_multiplier:g}", str(point.input_size_px)
+def _row(point: dict[str, Any], profile: dict[str, Any]) -> TrustRow:
+    threads = str(point["threads"])
+    if "network" in point:
+        group = NAMES.get(point["network"], point["network"])
+        graph, size = f"{group} {point['depth_multiplier']:g}", str(point["input_size_px"])
     else:
-        group, graph, size = MEASURED if point.weight >= 1.0 else STRESS, point.graph, ""
-    error, factor = plain.get("left_out_error"), None
-    if error is None:
-        error, factor = plain["error"], profile["threads"][str(point.threads)]["factor"]
-        group = f"{point.threads} threads"
-        if plain["role"].startswith("check"):
-            group, factor = (
-                f"{graph.split()[0]}, another runtime",
-                profile["other_runtime"]["factor"],
-            )
+        group, graph, size = MEASURED if point["weight"] >= 1.0 else STRESS, point["graph"], ""
+    error, factor = point["error"], None
+    if point["role"] == FIT:
+        error = point["left_out_error"]
+    elif point["role"] == CHECK:
+        group, factor = f"{group}, another runtime", profile["other_runtime"]["factor"]
+    else:
+        group, factor = f"{threads} threads", profile["threads"][threads]["factor"]
     return TrustRow(
         group=group,
         graph=graph,
         size=size,
-        threads=point.threads,
-        known_ms=point.latency_ms,
-        predicted_ms=point.latency_ms * (1.0 + error),
+        threads=point["threads"],
+        known_ms=point["latency_ms"],
+        predicted_ms=point["latency_ms"] * (1.0 + error),
         factor=factor,
     )
 
@@ -181,7 +172,7 @@ def _float_rows(profile: dict[str, Any]) -> Iterator[TrustRow]:
             size=str(pair.input_size_px),
             threads=1,
             known_ms=pair.float_ms,
-            predicted_ms=known["factor"] * int8_ms(pair, costs),
+            predicted_ms=known["factor"] * pair.int8_by(costs),
             factor=known["factor"],
         )
 

@@ -53,7 +53,8 @@ def _save_in_study(measurement: NetworkMeasurement, bundle: Bundle, say: Say) ->
     if network is None:
         say(f"study {source.study} is not in {STUDIES}/ here; it was not updated")
         return
-    hashes = {name: _hash(network / f"{name}.tflite") for name in measurement.graphs}
+    files = {name: network / f"{name}.tflite" for name in measurement.graphs}
+    hashes = {name: sha256_of(file) for name, file in files.items() if file.is_file()}
     if hashes != {name: one.graph_sha256 for name, one in measurement.graphs.items()}:
         say(f"the bundle's graphs differ from those in {network}; the study was not updated")
         return
@@ -72,10 +73,6 @@ def _network_here(source: BundleSource) -> Path | None:
             return None  # a bundle may come from anyone: no name in it leads out of studies/
     folder = Path(STUDIES) / source.study / NETWORKS / source.network_id
     return folder if folder.is_dir() else None
-
-
-def _hash(file: Path) -> str | None:
-    return sha256_of(file) if file.is_file() else None
 
 
 def _remarks(measurement: NetworkMeasurement, network: Path) -> list[str]:

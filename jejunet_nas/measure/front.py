@@ -7,6 +7,7 @@ predicted may leave the front and let an unmeasured one in.
 
 import dataclasses
 from pathlib import Path
+from typing import TypeAlias
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.latency.device import Device, HowToMeasure, open_meter
@@ -37,33 +38,26 @@ class FrontTiming:
     graphs: tuple[GraphTiming, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TimedNetwork:
-    """A network with the latencies of its graphs, and why these are unstable."""
-
-    record: NetworkRecord
-    latencies: PathLatencies
-    doubts: tuple[str, ...]
+Timed: TypeAlias = tuple[PathLatencies, tuple[str, ...]]  # of a network; why it is unstable
 
 
 def measure_front(
-    study: Study, device: Device, how: HowToMeasure, threads: int | None, *, again: bool, say: Say
+    study: Study, device: Device, how: HowToMeasure, *, again: bool, say: Say
 ) -> FrontTiming:
     """Time the front of `study` on `device`, with the study's settings where `how` has none.
 
-    threads: None for the study's. Raises as `time_front` does, and `SettingError` for other threads
-    than the study's on a phone.
+    Raises as `time_front` does, and `SettingError` for other threads than the study's on a phone.
     """
     latency = study.settings.latency
-    if device.is_phone and threads not in (None, latency.threads):
+    if device.is_phone and how.threads not in (None, latency.threads):
         raise SettingError(
-            f"--threads is {threads}; allowed for {study.name}: {latency.threads}, with which its "
-            "trials are ranked. Leave it out, or measure a graph's file."
+            f"--threads is {how.threads}; allowed for {study.name}: {latency.threads}, with which "
+            "its trials are ranked. Leave it out, or measure a graph's file."
         )
     program = latency.benchmark_binary
     how = dataclasses.replace(
         how,
-        threads=latency.threads if threads is None else threads,
+        threads=latency.threads if how.threads is None else how.threads,
         program=Path(program) if how.program is None and program else how.program,
     )
     if device == Device(kind="adb"):
@@ -88,7 +82,7 @@ def time_front(
             f"no trial of {history.study} meets {history.target_fps:g} fps, so its front is empty. "
             f"Continue the search: jejunet-nas search {history.study}"
         )
-    found: dict[str, TimedNetwork] = {}
+    found: dict[str, Timed] = {}
     front: list[TrialResult] = []
     failed: dict[str, DeviceError] = {}
     while fresh := [t for t in front_of(history) if t.number not in {f.number for f in front}]:
@@ -111,11 +105,23 @@ def time_front(
     if not found:
         raise next(iter(failed.values()))
     trials = tuple(
-        _trial_timing(trial, ranks.get(trial.number), found[trial.network_id], history.target_fps)
+        _trial_timing(trial, ranks.get(trial.number), *found[trial.network_id], history.target_fps)
         for trial in front
         if trial.network_id in found
     )
-    return FrontTiming(history=history, trials=trials, graphs=_graphs(found, networks))
+    timed = {each.trial.network_id: each.trial.network for each in trials}
+    graphs = tuple(
+        GraphTiming(
+            network_id=name,
+            graph=graph,
+            file=file,
+            latency=getattr(found[name][0], graph),
+            predicted=getattr(network.latencies, graph),
+        )
+        for name, network in timed.items()
+        for graph, file in graph_files(network, networks).items()
+    )
+    return FrontTiming(history=history, trials=trials, graphs=graphs)
 
 
 def _read(ledger: Ledger, networks: Path, meter: LatencyMeter) -> StudyHistory:
@@ -123,26 +129,14 @@ def _read(ledger: Ledger, networks: Path, meter: LatencyMeter) -> StudyHistory:
 
 
 def _trial_timing(
-    trial: TrialResult, rank: int | None, network: TimedNetwork, target_fps: float
+    trial: TrialResult,
+    rank: int | None,
+    latencies: PathLatencies,
+    doubts: tuple[str, ...],
+    target_fps: float,
 ) -> TrialTiming:
-    stream = stream_latency(
-        trial.walks, network.latencies, target_fps=target_fps, doubts=network.doubts
-    )
+    stream = stream_latency(trial.walks, latencies, target_fps=target_fps, doubts=doubts)
     return TrialTiming(trial=trial, rank=rank, stream=stream)
-
-
-def _graphs(found: dict[str, TimedNetwork], networks: Path) -> tuple[GraphTiming, ...]:
-    return tuple(
-        GraphTiming(
-            network_id=name,
-            graph=graph,
-            file=file,
-            latency=getattr(network.latencies, graph),
-            predicted=getattr(network.record.latencies, graph),
-        )
-        for name, network in found.items()
-        for graph, file in graph_files(network.record, networks).items()
-    )
 
 
 def _time_network(
@@ -152,7 +146,7 @@ def _time_network(
     meter: LatencyMeter,
     again: bool,
     say: Say,
-) -> TimedNetwork:
+) -> Timed:
     files, folder = graphs_of(network, networks), networks / network.network_id
     earlier = [] if again else read_measurements(folder, threads=threads)
     measurement = next(filter(meter.repeats, earlier), None)
@@ -165,12 +159,9 @@ def _time_network(
         timed = {name: time_graph(file, meter) for name, file in files.items()}
         measured = {name: one.measurement for name, one in timed.items() if one.measurement}
         if not measured:
-            latencies = PathLatencies(**{name: one.latency for name, one in timed.items()})
-            return TimedNetwork(record=network, latencies=latencies, doubts=())
+            return PathLatencies(**{name: one.latency for name, one in timed.items()}), ()
         measurement = NetworkMeasurement(graphs=measured)
         save_measurement(measurement, folder)
     for line in outside_interval(network, measurement):
         say(f"network {network.network_id}, {line}")
-    return TimedNetwork(
-        record=network, latencies=measurement.latencies, doubts=measurement.unstable
-    )
+    return measurement.latencies, measurement.unstable

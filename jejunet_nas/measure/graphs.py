@@ -1,4 +1,4 @@
-"""Measures graphs: one or a folder of them; writes operator tables and adds to a profile."""
+"""Measures graphs, one or a folder of them, and adds them to a profile."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from pathlib import Path
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.fit import refit, write_profile
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.operator_profile import OperatorTime
 from jejunet_nas.latency.points import measured_point
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.progress import Say
@@ -61,16 +60,6 @@ def time_graphs(files: Sequence[Path], meter: LatencyMeter, say: Say) -> list[Ti
         for doubt in each.measurement.unstable if each.measurement else ():
             say(f"{each.file.name} is unstable: {doubt}")
     return timed
-
-
-def write_operator_tables(
-    files: Sequence[Path], meter: LatencyMeter, folder: Path
-) -> list[tuple[Path, tuple[OperatorTime, ...]]]:
-    """Write the phone's table of each graph's operators to `folder`, as CSV; return them."""
-    return [
-        (file, meter.profile_operators(file, folder / f"{file.stem}_operators.csv"))
-        for file in files
-    ]
 
 
 def require_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Writes the int8 graphs of probes with random weights. Needs TensorFlow."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,55 @@ import numpy as np
 
 from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.networks.build import FoldedNetwork
+from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
 from jejunet_nas.networks.layers import Layers
 from jejunet_nas.networks.paths import context_channels, context_stride
-from jejunet_nas.profiling.random_layers import RandomLayers
 from jejunet_nas.records import GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
 
 CONTEXT_REACH = 6.0  # a ReLU6 ends there
+
+
+class RandomLayers(FoldedLayers):
+    """`FoldedLayers` that draws the weights of a layer from its name.
+
+    The latency of an int8 graph does not depend on its weights, so none are trained.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def conv(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        batch_norm: bool = True,
+        relu6: bool = True,
+    ) -> Any:
+        """Convolve; see `Layers.conv`."""
+        shape = (kernel, kernel, int(x.shape[3]), filters)
+        self._draw(name, shape, filters, 0.1 if batch_norm else 0.0)
+        return super().conv(
+            x, name, filters, kernel=kernel, stride=stride, batch_norm=batch_norm, relu6=relu6
+        )
+
+    def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
+        """Convolve each channel; see `Layers.depthwise`."""
+        channels = int(x.shape[3])
+        self._draw(name, (3, 3, channels, 1), channels, 0.1)
+        return super().depthwise(x, name, stride=stride, dilation=dilation)
+
+    def _draw(self, name: str, shape: tuple[int, ...], channels: int, shift: float) -> None:
+        # He's deviation: features keep their size from layer to layer.
+        fan_in = shape[0] * shape[1] * (1 if shape[3] == 1 else shape[2])
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        drawn = rng.normal(0.0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
+        self.weights[name] = FoldedLayer(drawn, np.full(channels, shift, np.float32))
 
 
 def write_network_graph(network: Network, classes: int, graph: GraphName, file: Path) -> None:

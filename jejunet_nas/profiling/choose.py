@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.latency.work import Work
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.latency.predicted_meter import Work
 from jejunet_nas.profiling.probes import Probe
 
 Rows = npt.NDArray[np.float64]  # [points, kinds of work]
@@ -25,15 +26,12 @@ LEAST_MS = 1.0  # shorter graphs are timed badly
 THREADED = 4  # networks that are also timed with several threads
 THREADS_SHARE = 0.3  # of the budget, for these
 
-# The time of one graph by `MeasuringPlan` without repetitions; a phone may be this many times
-# slower than the reference.
-SLOWER = 3.0
-ROUNDS = 5
-RUNS = 50  # over all rounds
-START_UP_S = 0.5
-WARM_UP_S = 0.5
+# Besides the runs of a `MeasuringPlan` without repetitions.
+START_UP_S = 0.5  # of a round
 TRY_S = 1.0  # one run beforehand, to see whether the graph runs
 PUSH_S = 1.0
+
+SLOWER = 3.0  # how many times slower than the reference a phone may be
 
 # Information before the first probe: far less than any probe's, so it decides nothing.
 _PRIOR = 1e-9
@@ -79,8 +77,9 @@ def choose(candidates: Sequence[Probe], *, threads: Sequence[int], budget_s: flo
 
 def seconds(probe: Probe, *, slower: float = SLOWER) -> float:
     """Return the phone time of timing `probe` once on a phone that is `slower` by that factor."""
-    runs_s = RUNS * slower * probe.predicted_ms / 1000.0
-    return PUSH_S + TRY_S + ROUNDS * (START_UP_S + WARM_UP_S) + runs_s
+    plan = MeasuringPlan()
+    runs_s = plan.runs * slower * probe.predicted_ms / 1000.0
+    return PUSH_S + TRY_S + plan.rounds * (START_UP_S + plan.warmup_s) + runs_s
 
 
 def relative_rows(work_and_ms: Iterable[tuple[Work, float]]) -> Rows:
@@ -91,9 +90,8 @@ def relative_rows(work_and_ms: Iterable[tuple[Work, float]]) -> Rows:
 def _wanted(allowed: Sequence[Probe], chosen: int) -> list[Probe]:
     if chosen < KEY_GRAPHS:
         return [probe for probe in allowed if probe.kind == "key"]
-    if chosen % NETWORK_EVERY == 0:
-        return [probe for probe in allowed if probe.of_network] or list(allowed)
-    return list(allowed)
+    networks = [probe for probe in allowed if probe.of_network]
+    return networks if networks and chosen % NETWORK_EVERY == 0 else list(allowed)
 
 
 def _most_informative(allowed: Sequence[Probe], chosen: Sequence[Probe]) -> Probe:

@@ -10,16 +10,17 @@ TensorFlow is imported only when a probe is written.
 import dataclasses
 import hashlib
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.latency.work import Work, work_of
+from jejunet_nas.latency.predicted_meter import Work, load_profile, work_of
 from jejunet_nas.networks.layers import Layers, Tensor
 from jejunet_nas.networks.operators import OperatorList, network_operators
 from jejunet_nas.records import GRAPH_NAMES, GraphName, Operator
+from jejunet_nas.records.words import network_words
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.draw import draw
 from jejunet_nas.space.search_space import Choice, SearchSpace
@@ -86,7 +87,7 @@ class Probe:
     def file_name(self) -> str:
         """The name of its file, which changes with its operators."""
         digest = hashlib.sha256(repr(self.operators).encode()).hexdigest()[:8]
-        return f"{self.name.replace(' ', '_').replace(',', '')}-{digest}.tflite"
+        return f"{re.sub('[^0-9a-z.]+', '_', self.name)}-{digest}.tflite"
 
 
 @cache
@@ -179,15 +180,8 @@ def _network_probes() -> Iterator[Probe]:
             if work not in known:  # all gates of one resolution are the same
                 known.add(work)
                 write = partial(_write_network, network=network, classes=classes, graph=graph)
-                yield _probe(_network_name(network, classes, graph), graph, operators[graph], write)
-
-
-def _network_name(network: Network, classes: int, graph: GraphName) -> str:
-    return (
-        f"{network.depth_multiplier:g} x blocks 0-{network.last_block} stride "
-        f"{network.output_stride} {network.detail}-{network.logit_stride} "
-        f"{network.decoder_channels} channels {network.input_height} px {classes} classes, {graph}"
-    )
+                name = f"{network_words(network)}, {classes} classes, {graph}"
+                yield _probe(name, graph, operators[graph], write)
 
 
 def _probe(

@@ -3,10 +3,11 @@
     points.json     in the folder: every measurement so far, so an interrupted run can be resumed
     NAME.tflite     beside it: the probes, built once
 
-`TimeGraph` stands for the phone. Units: seconds of phone time.
+Units: seconds of phone time.
 """
 
 import dataclasses
+import datetime
 import json
 import math
 import time
@@ -14,13 +15,24 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import platformdirs
+
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.files import sha256_of, write_text_whole, write_whole
-from jejunet_nas.latency.costs import LEAST_POINTS
-from jejunet_nas.latency.factors import one_thread_points
-from jejunet_nas.latency.fit import fit_profile, read_float_pairs
-from jejunet_nas.latency.points import AnyPoint, is_stable, measured_point, point_row, read_points
+from jejunet_nas.latency.costs import FIT, LEAST_POINTS, with_role
+from jejunet_nas.latency.device import Device, HowToMeasure
+from jejunet_nas.latency.fit import fit_profile, read_float_pairs, write_profile
+from jejunet_nas.latency.measuring_plan import MeasuringPlan
+from jejunet_nas.latency.phone import Phone
+from jejunet_nas.latency.phone_meter import PhoneMeter
+from jejunet_nas.latency.points import (
+    add_points,
+    measured_point,
+    point_row,
+    read_points,
+)
 from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.program import find_program, runtime_words
 from jejunet_nas.profiling.choose import SLOWER, Plan, choose, seconds
 from jejunet_nas.profiling.probes import REFERENCE, Probe, candidates
 from jejunet_nas.progress import Say
@@ -35,6 +47,48 @@ THREADS = (1, 2, 4)
 BUDGET_S = 600.0
 LEAST_BUDGET_S = 120  # for as many graphs as a fit needs, on a slow phone
 FAILURES_IN_A_ROW = 3  # then the phone is at fault, not the graphs
+
+
+def profile_phone(
+    device: Device,
+    how: HowToMeasure,
+    out: Path,
+    *,
+    budget_s: float,
+    say: Say,
+    plan: MeasuringPlan | None = None,
+) -> None:
+    """Measure probes on the phone for at most `budget_s` seconds, and write its profile to `out`.
+
+    Measurements are kept in the user's cache until the profile is written: after an interruption
+    the same command resumes; with other cores it starts again. Raises `DeviceError`.
+    """
+    program = find_program(how.program)
+    phone = Phone.attached(device.name)
+    plan = plan or MeasuringPlan(core_mask=how.core_mask)
+    runtime = runtime_words(program)
+    names = (phone.info.serial_hash, runtime.split()[-1], plan.core_mask)
+    cache = platformdirs.user_cache_path("jejunet_nas") / "calibration"
+    folder = cache / "-".join(filter(None, names))
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    with PhoneMeter(phone, program, plan, say) as meter:
+
+        def time_graph(graph: Path, threads: int) -> tuple[Latency, bool]:
+            meter.plan = dataclasses.replace(plan, threads=threads)
+            taken = meter.take(graph)
+            return taken.latency, not taken.unstable
+
+        profile = make_profile(
+            time_graph,
+            folder,
+            device=phone.info.name,
+            runtime=runtime,
+            source=f"measured over adb, {today}",
+            budget_s=budget_s,
+            say=say,
+        )
+    write_profile(profile, out)
+    (folder / POINTS_FILE).unlink(missing_ok=True)
 
 
 def make_profile(
@@ -57,55 +111,53 @@ def make_profile(
     point; `say` gets a line for each measurement.
 
     Raises `DeviceAwayError` if the phone is disconnected: the same call resumes. Raises
-    `DeviceError` if too few graphs could be timed, and `SettingError` if `folder` has measurements
-    of another device, or the budget is too small.
+    `DeviceError` if too few graphs could be timed, and `SettingError` if the budget is too small.
     """
     plan = choose(candidates() if probes is None else probes, threads=threads, budget_s=budget_s)
     if len(plan.probes) < LEAST_POINTS:
         raise SettingError(
-            f"the budget is {budget_s:g} s, enough for {len(plan.probes)} graphs; allowed: enough "
-            f"for {LEAST_POINTS}, about {LEAST_BUDGET_S} s. Use ten minutes."
+            f"the budget is {budget_s:g} s, enough for {len(plan.probes)} graphs; a profile needs "
+            f"{LEAST_POINTS}, about {LEAST_BUDGET_S} s. Use 10m."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    points = _Points(folder / POINTS_FILE, device=device, runtime=runtime)
     say(
         f"{device}: {len(plan.probes)} graphs with one thread, {len(plan.threaded)} of them with "
         f"more; at most {math.ceil(plan.seconds / 60)} minutes of phone time."
     )
-    run = _Run(time_graph=time_graph, points=points, runtime=runtime, source=source, say=say)
-    in_time = run.measure_all(plan, folder, budget_s, clock)
-    fitted = len(one_thread_points(points.points))
+    run = _Run(time_graph, folder, runtime=runtime, source=source, say=say)
+    in_time = run.measure_all(plan, budget_s, clock)
+    fitted = len(with_role(FIT, run.points))
     if fitted < LEAST_POINTS:
         raise DeviceError(
             f"{fitted} graphs have a stable latency with one thread"
             f"{'' if in_time else ' within the budget'}; a profile needs {LEAST_POINTS}. Run the "
-            f"same command again: it resumes from {points.file}."
+            f"same command again: it resumes from {run.file}."
         )
-    pairs, pair_source = read_float_pairs(PROFILES / f"{REFERENCE}.json")
-    return fit_profile(points.points, device, float_pairs=pairs, float_source=pair_source)
+    return fit_profile(run.points, device, read_float_pairs(PROFILES / f"{REFERENCE}.json"))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    time_graph: TimeGraph
-    points: "_Points"
-    runtime: str
-    source: str
-    say: Say
+    """The points so far, each written to disk as soon as it is measured."""
 
-    def measure_all(
-        self, plan: Plan, folder: Path, budget_s: float, clock: Callable[[], float]
-    ) -> bool:
+    def __init__(
+        self, time_graph: TimeGraph, folder: Path, *, runtime: str, source: str, say: Say
+    ) -> None:
+        self.folder, self.file = folder, folder / POINTS_FILE
+        self.points = read_points(self.file) if self.file.exists() else ()
+        self._time_graph, self._runtime, self._source = time_graph, runtime, source
+        self._say = say
+
+    def measure_all(self, plan: Plan, budget_s: float, clock: Callable[[], float]) -> bool:
         """Measure the graphs of `plan` that have no stable point; return False if out of time."""
         left_s, slower, failures = budget_s, SLOWER, 0
         for probe, threads in _steps(plan):
-            file = folder / probe.file_name
+            file = self.folder / probe.file_name
             if not file.exists():
                 write_whole(file, probe.write)
-            if self.points.has(file, threads):
+            if self.has(file, threads):
                 continue
             if seconds(probe, slower=slower) > left_s:
-                self.say(f"The phone time is used up before: {threads} x  {probe.name}")
+                self._say(f"The phone time is used up before: {threads} x  {probe.name}")
                 return False
             started_s = clock()
             try:
@@ -117,58 +169,35 @@ class _Run:
                 failures += 1
                 if failures == FAILURES_IN_A_ROW:
                     raise
-                self.say(f"Left out: {threads} x  {probe.name}: {error}")
+                self._say(f"Left out: {threads} x  {probe.name}: {error}")
             left_s -= clock() - started_s
         return True
 
+    def has(self, graph: Path, threads: int) -> bool:
+        """Whether there is a stable point of `graph` with `threads` threads."""
+        what = (sha256_of(graph), threads)
+        return any((p.graph_id, p.threads) == what and p.stable for p in self.points)
+
     def measure(self, probe: Probe, file: Path, threads: int) -> float:
-        latency, stable = self.time_graph(file, threads)
-        self.points.add(
-            measured_point(
-                file,
-                latency,
-                stable=stable,
-                runtime=self.runtime,
-                source=self.source,
-                graph=probe.name,
-                weight=probe.weight,
-                operators=probe.operators,
-            )
+        latency, stable = self._time_graph(file, threads)
+        point = measured_point(
+            file,
+            latency,
+            stable=stable,
+            runtime=self._runtime,
+            source=self._source,
+            graph=probe.name,
+            weight=probe.weight,
+            operators=probe.operators,
         )
+        self.points = add_points(self.points, [point])
+        plain = {"points": [point_row(each) for each in self.points]}
+        write_text_whole(self.file, json.dumps(plain, indent=1) + "\n")
         note = "" if stable else "  (unstable: kept, not fitted)"
-        self.say(f"{latency.median_ms:8.2f} ms  {threads} x  {probe.name}{note}")
+        self._say(f"{latency.median_ms:8.2f} ms  {threads} x  {probe.name}{note}")
         return latency.median_ms
 
 
 def _steps(plan: Plan) -> Iterator[tuple[Probe, int]]:
     yield from ((probe, 1) for probe in plan.probes)
     yield from ((probe, threads) for probe in plan.threaded for threads in plan.threads)
-
-
-class _Points:
-    """The points so far, each written to disk as soon as it is measured."""
-
-    def __init__(self, file: Path, *, device: str, runtime: str) -> None:
-        self.file, self._of = file, {"device": device, "runtime": runtime}
-        self.points: tuple[AnyPoint, ...] = ()
-        if file.exists():
-            self.points = read_points(file)
-            plain = json.loads(file.read_text(encoding="utf-8"))
-            for name, wanted in self._of.items():
-                if plain.get(name) != wanted:
-                    raise SettingError(
-                        f"{name} of {file} is {plain.get(name)}, and {wanted} is measured. Use "
-                        "another folder, or remove this one."
-                    )
-
-    def has(self, graph: Path, threads: int) -> bool:
-        """Whether there is a stable point of `graph` with `threads` threads."""
-        what = (sha256_of(graph), threads)
-        return any((p.graph_id, p.threads) == what and is_stable(p) for p in self.points)
-
-    def add(self, point: AnyPoint) -> None:
-        what = (point.graph_id, point.threads)
-        others = [p for p in self.points if (p.graph_id, p.threads) != what]
-        self.points = (*others, point)
-        plain = self._of | {"points": [point_row(point) for point in self.points]}
-        write_text_whole(self.file, json.dumps(plain, indent=1) + "\n")

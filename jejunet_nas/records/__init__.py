@@ -1,81 +1,56 @@
 """The nouns of a trial, in the order in which they come to be.
 
-Stages of a trial meet only in `trial.py` and hand each other nothing but these records and files.
-Ratios lie in [0, 1]; units stand in the names: `_ms`, `_s`, `_bytes`, `_px`, `_macs`.
+The stages of a trial exchange only these records, and files. Ratios are in [0, 1]; units are in the
+names: `_ms`, `_s`, `_bytes`, `_px`, `_macs`.
 """
 
-from jejunet_nas.records.clips import (
-    IGNORE,
-    Clip,
-    DataSplit,
-    Frames,
-    Masks,
-    Pictures,
-)
-from jejunet_nas.records.json_text import (
-    Record,
-    from_json,
-    to_json,
-)
-from jejunet_nas.records.latencies import (
-    GRAPH_NAMES,
-    OUTSIDE_DELEGATE,
-    PATHS,
-    FramePath,
-    FramePaths,
-    GraphName,
-    Latency,
-    LatencySource,
-    Operator,
-    PathLatencies,
-    StreamLatency,
-)
-from jejunet_nas.records.networks import (
-    AgreementRecord,
-    GateBin,
-    GateRecord,
-    GraphRecord,
-    LayerNoise,
-    NetworkRecord,
-    TrainingRecord,
-)
-from jejunet_nas.records.trials import (
-    FailedTrial,
-    RefusedTrial,
-    StudyHistory,
-    TrialResult,
-)
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = [
-    "GRAPH_NAMES",
-    "IGNORE",
-    "OUTSIDE_DELEGATE",
-    "PATHS",
-    "AgreementRecord",
-    "Clip",
-    "DataSplit",
-    "FailedTrial",
-    "FramePath",
-    "FramePaths",
-    "Frames",
-    "GateBin",
-    "GateRecord",
-    "GraphName",
-    "GraphRecord",
-    "Latency",
-    "LatencySource",
-    "LayerNoise",
-    "Masks",
-    "NetworkRecord",
-    "Operator",
-    "PathLatencies",
-    "Pictures",
-    "Record",
-    "RefusedTrial",
-    "StreamLatency",
-    "StudyHistory",
-    "TrainingRecord",
-    "TrialResult",
-    "from_json",
-    "to_json",
-]
+from pydantic import TypeAdapter
+
+from jejunet_nas.records.clips import IGNORE as IGNORE
+from jejunet_nas.records.clips import Clip as Clip
+from jejunet_nas.records.clips import DataSplit as DataSplit
+from jejunet_nas.records.clips import Frames as Frames
+from jejunet_nas.records.clips import Masks as Masks
+from jejunet_nas.records.clips import Pictures as Pictures
+from jejunet_nas.records.latencies import GRAPH_NAMES as GRAPH_NAMES
+from jejunet_nas.records.latencies import OUTSIDE_DELEGATE as OUTSIDE_DELEGATE
+from jejunet_nas.records.latencies import PATHS as PATHS
+from jejunet_nas.records.latencies import FramePath as FramePath
+from jejunet_nas.records.latencies import FramePaths as FramePaths
+from jejunet_nas.records.latencies import GraphName as GraphName
+from jejunet_nas.records.latencies import Latency as Latency
+from jejunet_nas.records.latencies import LatencySource as LatencySource
+from jejunet_nas.records.latencies import Operator as Operator
+from jejunet_nas.records.latencies import PathLatencies as PathLatencies
+from jejunet_nas.records.latencies import StreamLatency as StreamLatency
+from jejunet_nas.records.networks import AgreementRecord as AgreementRecord
+from jejunet_nas.records.networks import GateBin as GateBin
+from jejunet_nas.records.networks import GateRecord as GateRecord
+from jejunet_nas.records.networks import GraphRecord as GraphRecord
+from jejunet_nas.records.networks import LayerNoise as LayerNoise
+from jejunet_nas.records.networks import NetworkRecord as NetworkRecord
+from jejunet_nas.records.networks import TrainingRecord as TrainingRecord
+from jejunet_nas.records.trials import FailedTrial as FailedTrial
+from jejunet_nas.records.trials import RefusedTrial as RefusedTrial
+from jejunet_nas.records.trials import StudyHistory as StudyHistory
+from jejunet_nas.records.trials import TrialResult as TrialResult
+
+Record = TypeVar("Record")
+
+# Cached, because creating an adapter takes milliseconds.
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
+
+
+def to_json(record: Any, *, indent: int | None = None) -> str:
+    """Return a record as JSON text."""
+    return _adapter(type(record)).dump_json(record, indent=indent).decode()
+
+
+def from_json(kind: type[Record], text: str | bytes) -> Record:
+    """Return the record of type `kind` that `to_json` wrote."""
+    record: Record = _adapter(kind).validate_json(text)
+    return record

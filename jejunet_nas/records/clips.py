@@ -14,7 +14,7 @@ IGNORE = 255  # value of unknown pixels in a mask; they count in no score and no
 
 
 class Pictures(Protocol):
-    """Pictures in the order of time: an array, or an object that reads them on access.
+    """Pictures in temporal order: an array, or an object that reads them on access.
 
     uint8 [time, height, width] or [time, height, width, 3]. An index gives one picture, a slice a
     stack, both as arrays; an index past the end raises `IndexError`.

@@ -65,14 +65,12 @@ class Measurement:
     """One graph measured on a phone.
 
     The latency is the median of the rounds' medians, its interval their extremes; `spread` is the
-    width of the interval / median. p90_ms: of single runs, over all rounds. core_mask: hexadecimal,
-    "" if not pinned. unstable: why the figure is unstable; empty if it is stable. taken_at: UTC,
-    ISO 8601.
+    width of the interval / median. core_mask: hexadecimal, "" if not pinned. unstable: why the
+    figure is unstable; empty if it is stable. taken_at: UTC, ISO 8601.
     """
 
     graph_sha256: str
     latency: Latency
-    p90_ms: float
     spread: float
     rounds: int
     core_mask: str

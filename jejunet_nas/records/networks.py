@@ -10,7 +10,7 @@ from jejunet_nas.space.architecture import Network
 class GraphRecord:
     """One graph on disk, as the check after conversion found it.
 
-    deflated_bytes: size of the zipped file, which an app's download grows by. zero_weights: share
+    deflated_bytes: size of the zipped file, by which an app's download grows. zero_weights: share
     of the convolutions' weights. values_a_channel: mean number of different weights per output
     channel.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jejunet_nas.latency.operator_profile import OperatorTime
+from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
 from jejunet_nas.records.words import architecture_words, per_cent
@@ -44,10 +44,7 @@ def files_table(timed: Sequence[tuple[Path, Latency]]) -> Table:
     for file, latency in timed:
         table.add_row(
             file.name,
-            f"{latency.median_ms:.2f}",
-            f"{latency.low_ms:.2f}",
-            f"{latency.high_ms:.2f}",
-            latency.source,
+            *_latency_cells(latency),
             f"{latency.threads}",
             f"{latency.runs or '-'}",
         )
@@ -63,10 +60,7 @@ def graphs_table(graphs: Sequence[GraphTiming]) -> Table:
         table.add_row(
             each.network_id,
             each.graph,
-            f"{latency.median_ms:.2f}",
-            f"{latency.low_ms:.2f}",
-            f"{latency.high_ms:.2f}",
-            latency.source,
+            *_latency_cells(latency),
             f"{predicted.median_ms:.2f}",
             f"{latency.median_ms / predicted.median_ms:.2f}"
             + ("" if inside or latency.source != "measured" else " outside the interval"),
@@ -78,18 +72,14 @@ def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 1
     """Return the `most` expensive kinds of operators of a graph, by the phone's profile."""
     table = _table("graph", "operator", "count", "ms", "share %")
     by_kind: dict[str, list[OperatorTime]] = {}
-    inside = [each for each in operators if each.inside_delegate]
-    for each in inside or operators:
+    for each in [each for each in operators if each.inside_delegate] or operators:
         by_kind.setdefault(each.kind, []).append(each)
-    kinds = sorted(by_kind, key=lambda kind: -sum(each.avg_ms for each in by_kind[kind]))
-    for kind in kinds[:most]:
-        table.add_row(
-            file.name,
-            kind,
-            f"{len(by_kind[kind])}",
-            f"{sum(each.avg_ms for each in by_kind[kind]):.2f}",
-            per_cent(sum(each.share for each in by_kind[kind])),
-        )
+    rows = [
+        (sum(each.avg_ms for each in same), sum(each.share for each in same), kind, len(same))
+        for kind, same in by_kind.items()
+    ]
+    for ms, share, kind, count in sorted(rows, key=lambda row: -row[0])[:most]:
+        table.add_row(file.name, kind, f"{count}", f"{ms:.2f}", per_cent(share))
     return table
 
 
@@ -122,6 +112,11 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
             architecture_words(each.trial.architecture),
         )
     return table
+
+
+def _latency_cells(latency: Latency) -> tuple[str, ...]:
+    figures_ms = latency.median_ms, latency.low_ms, latency.high_ms
+    return *(f"{ms:.2f}" for ms in figures_ms), latency.source
 
 
 def _graph_json(file: Path, latency: Latency) -> dict[str, Any]:

@@ -514,7 +514,7 @@ def test_the_report_shows_what_was_measured(
     assert [point["mean_ms"] for point in shown["front"]] == [35.0, 20.0]
     page = (tmp_path / "out" / "report.md").read_text()
     assert "## Measured" in page
-    assert "2 of the front's 2 trials measured on Google Pixel 2" in page
+    assert "2 of the front's 2 trials were measured on Google Pixel 2" in page
     assert re.search(r"\| 0 \| 35\.0 \| 30\.0 \| 1\.17 \| stable \|", page)
 
 

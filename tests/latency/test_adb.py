@@ -288,6 +288,6 @@ def test_a_push_that_does_not_end_is_given_up(
     begun_s = time.monotonic()
 
     with pytest.raises(DeviceError, match=r"adb push of file did not end .*Replug the phone"):
-        Adb(program=find_adb(), serial="HT7").push(tmp_path / "file", "/data/local/tmp/file")
+        Adb(serial="HT7").push(tmp_path / "file", "/data/local/tmp/file")
 
     assert time.monotonic() - begun_s < 25

@@ -10,7 +10,7 @@ import pytest
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency import costs as costs_of
 from jejunet_nas.latency import fit
-from jejunet_nas.latency.factors import one_thread_points, runtime_factor, thread_factors
+from jejunet_nas.latency.costs import FIT, runtime_factor, thread_factors, with_role
 from jejunet_nas.latency.points import MeasuredPoint, Point, add_points, read_points
 from jejunet_nas.latency.predicted_meter import ERRORS_IN_INTERVAL, PROFILES, load_profile
 
@@ -45,7 +45,7 @@ def test_seventeen_of_the_eighteen_left_out_points_lie_in_the_interval(
 
 def test_one_factor_for_the_other_runtime_explains_mobilenet_v1() -> None:
     costs = costs_of.fit_costs(FITTED)
-    ratios = np.array([costs_of.predict_ms(costs, p) / p.latency_ms for p in OTHER_RUNTIME])
+    ratios = np.array([costs.of(p.work) / p.latency_ms for p in OTHER_RUNTIME])
     errors = np.abs(ratios / ratios.mean() - 1)
     assert len(ratios) == 12
     assert ratios.mean() == pytest.approx(0.81, abs=0.02)
@@ -97,11 +97,6 @@ def test_every_point_of_the_profile_says_where_it_was_published() -> None:
     assert all(point.source and point.runtime for point in POINTS)
 
 
-def test_too_few_points_for_six_costs_are_refused() -> None:
-    with pytest.raises(SettingError, match=r"6 points with one thread; allowed: at least 7"):
-        costs_of.fit_costs(FITTED[:6])
-
-
 def test_a_profile_needs_one_point_more_to_leave_out() -> None:
     with pytest.raises(SettingError, match=r"7 points with one thread; .*at least 8.*1 more"):
         fit.fit_profile(FITTED[:7], "a phone")
@@ -145,7 +140,7 @@ def test_a_factor_of_threads_is_taken_over_the_same_graphs_measured_one() -> Non
     costs = costs_of.fit_costs(FITTED)
     assert thread_factors(costs, [one, two])["2"]["factor"] == 0.5
     alone = thread_factors(costs, [two])["2"]["factor"]
-    assert alone == pytest.approx(3.0 / costs_of.predict_ms(costs, two), abs=1e-4)
+    assert alone == pytest.approx(3.0 / costs.of(two.work), abs=1e-4)
 
 
 def test_what_only_helps_to_tell_costs_apart_counts_less_and_in_no_stated_error() -> None:
@@ -164,7 +159,7 @@ def test_what_only_helps_to_tell_costs_apart_counts_less_and_in_no_stated_error(
 
 
 def test_points_of_another_runtime_are_not_fitted() -> None:
-    assert one_thread_points(POINTS) == FITTED
+    assert with_role(FIT, POINTS) == FITTED
     assert runtime_factor(costs_of.fit_costs(FITTED), FITTED) is None
 
 

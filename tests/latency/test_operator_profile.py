@@ -3,7 +3,7 @@
 import pytest
 
 from jejunet_nas.errors import DeviceError
-from jejunet_nas.latency.operator_profile import parse_operator_profile
+from jejunet_nas.latency.benchmark_model import parse_operator_profile
 
 # An older version's file for a network of 12 operators, shortened, as found in a public parser's
 # test.

@@ -341,7 +341,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_command(
 
     with pytest.raises(
         DeviceError,
-        match=rf"did not make its folder \(.*File exists\)\. Try: .*shell mkdir -p {FOLDER}",
+        match=rf"cannot make its folder \(.*File exists\)\. Try: .*shell mkdir -p {FOLDER}",
     ):
         Phone.attached(phone.serial).install(tmp_path / "a")
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
 from jejunet_nas.latency import phone as phone_module
 from jejunet_nas.latency import phone_meter as measured
-from jejunet_nas.latency.benchmark_model import RunStatistics
-from jejunet_nas.latency.measuring_plan import MeasuringPlan, hot, pooled_quantile_us, throttled
+from jejunet_nas.latency.measuring_plan import MeasuringPlan, hot, throttled
 from jejunet_nas.latency.phone import FOLDER, sha256_of
 from jejunet_nas.records import GRAPH_NAMES, Latency, from_json, to_json
 from jejunet_nas.records.measurements import (
@@ -62,9 +61,7 @@ latencies = st.builds(
 )
 maybe = st.none() | finite
 states = st.builds(PhoneState, battery=maybe, battery_c=maybe)
-measurements = st.builds(
-    Measurement, latency=latencies, p90_ms=finite, spread=finite, before=states, after=states
-)
+measurements = st.builds(Measurement, latency=latencies, spread=finite, before=states, after=states)
 
 
 class Wait:
@@ -130,7 +127,6 @@ def test_the_figure_is_the_median_of_the_rounds_and_they_are_its_interval(
         median_ms=1.01, low_ms=1.0, high_ms=1.02, source="measured", threads=2, runs=51
     )
     assert taken.spread == pytest.approx(0.02 / 1.01)
-    assert 1.01 <= taken.p90_ms <= 1.02
     assert (taken.unstable, taken.rounds) == ((), 3)
     assert taken.graph_sha256 == sha256_of(graph)
     assert taken.runtime == meter.runtime
@@ -252,9 +248,6 @@ echo 'Average inference timings in us: Warmup: 1, Init: 5, no stats: 1000'"""
 
     assert one.latency == other.latency
     assert one.latency.median_ms == 1.0
-    # The old dialect tells no quantiles: its p90 is a normal distribution's, the other lies on the
-    # line from the median to p95. They differ by less than the deviation, 0.008 ms.
-    assert one.p90_ms == pytest.approx(other.p90_ms, abs=0.008)
     assert one.runtime != other.runtime
 
 
@@ -690,12 +683,18 @@ def test_a_network_is_its_graphs_measurements(taken: tuple[Measurement, ...]) ->
     assert len(network.unstable) == sum(len(each.unstable) for each in taken)
 
 
+@given(taken=measurements)
+def test_a_measurement_of_before_with_the_p90_is_read(taken: Measurement) -> None:
+    older = json.loads(to_json(taken)) | {"p90_ms": 1.0}
+
+    assert from_json(Measurement, json.dumps(older)) == taken
+
+
 def test_a_doubt_names_its_graph() -> None:
     info = PhoneInfo(serial_hash="0", manufacturer="", model="", build="", android="", abi="")
     steady = Measurement(
         graph_sha256="0",
         latency=Latency(median_ms=1, low_ms=1, high_ms=1, source="measured", threads=1, runs=50),
-        p90_ms=1.0,
         spread=0.0,
         rounds=5,
         core_mask="f0",
@@ -740,13 +739,3 @@ def test_only_a_core_in_use_is_throttled(mask: str, words: str | None) -> None:
 
     assert (said is None) == (words is None)
     assert (said or "").startswith(words or "")
-
-
-@given(share=st.floats(0, 1), times=st.lists(st.integers(1, 10**6), min_size=1, max_size=5))
-def test_the_pooled_quantile_lies_within_the_runs(share: float, times: list[int]) -> None:
-    rounds = [
-        RunStatistics(count=10, first_us=us, min_us=us, max_us=us, avg_us=us, std_us=0)
-        for us in times
-    ]
-
-    assert min(times) <= pooled_quantile_us(rounds, share) <= max(times)

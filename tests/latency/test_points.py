@@ -16,7 +16,7 @@ from jejunet_nas.latency.points import (
     point_row,
     read_points,
 )
-from jejunet_nas.latency.work import work_of
+from jejunet_nas.latency.predicted_meter import work_of
 from jejunet_nas.records import Latency, Operator
 
 ROW = "mobilenet_v2,0.35,96,1,4.0,11,TFLite 2019,a table"

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.predicted_meter import PROFILES, PredictedMeter, load_profile
+from jejunet_nas.latency.predicted_meter import PROFILES, PredictedMeter, load_profile, work_of
 from jejunet_nas.latency.published_networks import jejunet_deeplabv3, mobilenet_v2
-from jejunet_nas.latency.work import work_of
 from jejunet_nas.records import Operator
 
 PIXEL_2 = load_profile("pixel2")

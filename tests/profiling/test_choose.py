@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jejunet_nas.latency.factors import one_thread_points
+from jejunet_nas.latency.costs import FIT, with_role
 from jejunet_nas.latency.points import read_points
 from jejunet_nas.latency.predicted_meter import PROFILES
 from jejunet_nas.profiling.choose import (
@@ -26,7 +26,7 @@ def _rows_of(plan: object) -> object:
 
 
 def test_the_costs_are_told_apart_a_hundred_times_better_than_by_published_networks() -> None:
-    published = one_thread_points(read_points(PROFILES / "pixel2.json"))
+    published = with_role(FIT, read_points(PROFILES / "pixel2.json"))
     rows = relative_rows((point.work, point.latency_ms) for point in published)
     assert condition_number(rows) > 200  # 279
     plan = choose(candidates(), threads=(1, 2, 4), budget_s=600)

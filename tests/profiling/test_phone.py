@@ -9,7 +9,7 @@ from jejunet_nas.latency.device import Device, HowToMeasure
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.points import read_points
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.profiling.phone import profile_phone
+from jejunet_nas.profiling.profile import profile_phone
 from tests.cli.commands import program
 from tests.latency.conftest import cache, graph
 from tests.phone.server import AdbServer

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from jejunet_nas.latency.operator_profile import OperatorTime
+from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, LatencySource, StreamLatency
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
 from jejunet_nas.reporting.timings import (

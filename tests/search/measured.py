@@ -49,7 +49,6 @@ def measurement(
             threads=threads,
             runs=50,
         ),
-        p90_ms=median_ms,
         spread=0.0,
         rounds=5,
         core_mask="f0",

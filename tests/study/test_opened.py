@@ -134,7 +134,7 @@ def test_a_graph_that_is_gone_is_named(tmp_path: Path) -> None:
     (network_folder(file) / "gate.tflite").unlink()
 
     for opened in (lambda: trial.graphs, trial.bundle, trial.segmenter):
-        with pytest.raises(SettingError, match=r"gate\.tflite does not exist; allowed: the graphs"):
+        with pytest.raises(SettingError, match=r"gate\.tflite is missing\. Copy"):
             opened()
 
 
