@@ -31,12 +31,13 @@ def common(context: typer.Context) -> None:
 @app.command()
 def check(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="davis, voc2012, youtube_vos, camvid, folder.")
+        str,
+        typer.Argument(metavar="DATASET", help="davis, voc2012, youtube_vos, camvid, folder."),
     ],
     data_root: Annotated[Path, typer.Option(help="Folder of the data set.")],
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the data set, as in a study."),
+        typer.Option(metavar="NAME=VALUE", help="One of a study's data.options. Repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/data_DATASET].")
@@ -47,9 +48,9 @@ def check(
 
     Reads every file, and draws a contact sheet of frames with their masks.
 
-    A missing list, folder, frame or mask ends the check with one line. Broken files (truncated, of
-    another size, a mask value without a class) are listed at the end. In both cases the exit code
-    is 2.
+    If a list, folder, frame or mask is missing, the check stops and names it. Broken files
+    (truncated, of another size, or with a mask value that is no class) are listed at the end. In
+    both cases the exit code is 2.
     """
     options = _options(option or [])
     root = existing_folder(data_root)
@@ -89,7 +90,7 @@ def clean(
     ] = None,
     keep_below: Annotated[
         str | None,
-        typer.Option(help="Remove the longest unused entries until the rest is smaller: 20G."),
+        typer.Option(help="Remove the entries unused for longest until the rest is smaller: 20G."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")
@@ -98,12 +99,12 @@ def clean(
 ) -> None:
     """Limit the size of the cache of decoded frames.
 
-    Without an option: --older-than 30d --keep-below 20G.
+    Without options it applies --older-than 30d --keep-below 20G.
 
-    The cache has a folder of training frames for each resolution that was tried. Frames that are
-    needed again are decoded again.
+    The cache has a folder of training frames for each resolution that was tried. A search decodes
+    removed frames again when it needs them.
 
-    Clean while no study runs: a running study stops if its frames are removed. Folders that are
+    Clean while no search runs: a running search fails if its frames are removed. Folders that are
     being written stay.
     """
     if older_than is None and keep_below is None:

@@ -25,14 +25,19 @@ def search(
         int | None, typer.Option(help="Complete trials in total [default: the study's].")
     ] = None,
     time_budget: Annotated[
-        str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
+        str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
     ] = None,
     data_root: DataRoot = None,
     init: Annotated[
-        str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
+        str | None,
+        typer.Option(
+            help="Backbone weights: imagenet, scratch, or a file (.npz, .h5) [default: study's]."
+        ),
     ] = None,
     storage: Storage = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of sampler and training.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of sampler and training [default: the study's].")
+    ] = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:

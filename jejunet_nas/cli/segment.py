@@ -130,5 +130,6 @@ def _places(outputs: "Outputs") -> str:
 def _kept(tally: "Tally", outputs: "Outputs") -> str:
     if not tally.frames:
         return "interrupted before the first frame; nothing was written"
-    count = f"{tally.frames} frame{'' if tally.frames == 1 else 's'}"
-    return f"interrupted; the {count} so far are in {_places(outputs)}"
+    from jejunet_nas.records.words import counted
+
+    return f"interrupted; the {counted(tally.frames, 'frame')} so far are in {_places(outputs)}"

@@ -28,6 +28,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from jejunet_nas.media.frames import Frame, Picture, ReadingEndedError, Size
+from jejunet_nas.records.words import counted
 from jejunet_nas.resize import resize_frame
 
 _USUAL_FPS = 25.0  # where a file states no rate, or one that no camera has
@@ -163,7 +164,7 @@ class Decoder:
                 f"breaks off after {self.end_s:.1f}{whole} s{cause}; {self.fix}"
             )
         if self.damaged:
-            packets = f"{self.damaged} packet{'s' * (self.damaged != 1)}"
+            packets = counted(self.damaged, "packet")
             raise ReadingEndedError(f"is damaged: {packets} could not be decoded; {self.fix}")
 
 

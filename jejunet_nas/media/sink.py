@@ -33,6 +33,7 @@ from jejunet_nas.media.containers import (
 from jejunet_nas.media.decode import reason
 from jejunet_nas.media.frames import Picture, Size
 from jejunet_nas.media.sound import SoundTrack, open_sound
+from jejunet_nas.records.words import counted
 
 _TICK_S = Fraction(1, 90_000)  # MPEG's clock: 24, 25, 30 and 30000/1001 fps are whole ticks of it
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers for HD colours, and for luma from 16 to 235
@@ -165,8 +166,8 @@ class MaskSink:
             count = sum(1 for _ in folder.glob("*.png"))
         if count:
             raise SettingError(
-                f"{folder} contains {count} PNG file{'s' * (count != 1)}, which would be mixed "
-                "with the new masks. Remove them, or use another folder."
+                f"{folder} contains {counted(count, 'PNG file')}, which would be mixed with the "
+                "new masks. Remove them, or use another folder."
             )
 
     def write(self, mask: npt.NDArray[np.uint8]) -> None:

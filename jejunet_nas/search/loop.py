@@ -22,7 +22,7 @@ from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
 from jejunet_nas.search.prepare import made_from, prepare
-from jejunet_nas.search.view import Standing, View
+from jejunet_nas.search.view import SearchProgress, View
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
@@ -127,7 +127,7 @@ class _Search:
     def run(self) -> None:
         """Try architectures until the budget is spent or the space is exhausted."""
         failures = 0
-        self._view.stand(self._standing())
+        self._view.progress(self._progress())
         while not self._is_over():
             self._closing.collect()
             drawn = self._candidates.draw(any_complete=bool(self._closing.results))
@@ -139,7 +139,7 @@ class _Search:
                     f"the last {failures} trials failed; the last error: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            self._view.stand(self._standing())
+            self._view.progress(self._progress())
         self._closing.settle()
 
     def _is_over(self) -> bool:
@@ -175,11 +175,11 @@ class _Search:
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    def _standing(self) -> Standing:
+    def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
         points = [point_of(result) for result in results]
         deadline_ms = self._settings.deadline_ms
-        return Standing(
+        return SearchProgress(
             study=self._settings.name,
             complete=len(results),
             wanted=self._settings.trials,

@@ -17,7 +17,7 @@ LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SearchProgress:
     """The progress of a search. best_miou: of feasible trials, None without one."""
 
     study: str
@@ -50,7 +50,7 @@ class View(contextlib.AbstractContextManager["View"], Protocol):
     def say(self, line: str) -> None:
         """Show one line about something that ended, such as a trial."""
 
-    def stand(self, standing: Standing) -> None:
+    def progress(self, progress: SearchProgress) -> None:
         """Show the progress of the search."""
 
 
@@ -92,8 +92,8 @@ class _LineView:
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def stand(self, standing: Standing) -> None:
-        self.say(f"{standing.study}: {standing.words()}")
+    def progress(self, progress: SearchProgress) -> None:
+        self.say(f"{progress.study}: {progress.words()}")
 
 
 class _LiveView(_LineView):
@@ -102,7 +102,7 @@ class _LiveView(_LineView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._live = Live(console=console, refresh_per_second=4, transient=True)
-        self._standing: Standing | None = None
+        self._progress: SearchProgress | None = None
         self._stage = ("prepare", 0, 1)
         self._began_s = time.monotonic()
 
@@ -112,8 +112,8 @@ class _LiveView(_LineView):
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
-        if self._standing:
-            super().stand(self._standing)
+        if self._progress:
+            super().progress(self._progress)
 
     def stage(self, what: str, done: int, total: int) -> None:
         if what.split(",")[0] != self._stage[0].split(",")[0]:
@@ -121,8 +121,8 @@ class _LiveView(_LineView):
         self._stage = (what, done, total)
         self._live.update(self._picture())
 
-    def stand(self, standing: Standing) -> None:
-        self._standing = standing
+    def progress(self, progress: SearchProgress) -> None:
+        self._progress = progress
         self._live.update(self._picture())
 
     def _stage_words(self) -> str:
@@ -135,11 +135,11 @@ class _LiveView(_LineView):
     def _picture(self) -> Group:
         _, done, total = self._stage
         rows = Table.grid(padding=(0, 2))
-        if self._standing:
+        if self._progress:
             rows.add_row(
-                Text(self._standing.study, style="bold"),
-                ProgressBar(self._standing.wanted, self._standing.complete, width=30),
-                Text(self._standing.words()),
+                Text(self._progress.study, style="bold"),
+                ProgressBar(self._progress.wanted, self._progress.complete, width=30),
+                Text(self._progress.words()),
             )
         rows.add_row(
             Text("this trial", style="dim"),

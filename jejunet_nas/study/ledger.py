@@ -209,16 +209,6 @@ class Ledger:
         return self._study.get_trials(deepcopy=False)
 
 
-def require_ledger(settings: StudySettings, folder: Path, url: str | None) -> Ledger:
-    """Return the ledger of a study that has trials. Raises `SettingError` if it has none."""
-    ledger = Ledger.find(settings, url or storage_url(folder))
-    if ledger is None:
-        raise SettingError(
-            f"{settings.name} has no trials yet. Run `jejunet-nas search {settings.name}` first."
-        )
-    return ledger
-
-
 def _is_held(trial: FrozenTrial) -> bool:
     """Return whether `trial` has its result but was not closed before the process died."""
     return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")

@@ -24,7 +24,7 @@ from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, require_ledger
+from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.study.tables import front_table, summary, trials_table
 from jejunet_nas.video.bundle import Bundle, BundleSource
@@ -58,7 +58,11 @@ def open_study(
     file = study_file(str(study))
     settings = read_study(file, overrides or {})
     folder = state_folder(file, settings.name)
-    ledger = require_ledger(settings, folder, storage)
+    ledger = Ledger.find(settings, storage or storage_url(folder))
+    if ledger is None:
+        raise SettingError(
+            f"{settings.name} has no trials yet. Run `jejunet-nas search {settings.name}` first."
+        )
     return Study(settings=settings, file=file, folder=folder, ledger=ledger)
 
 
@@ -215,7 +219,7 @@ def trial_numbers(history: StudyHistory) -> str:
     """Return the numbers of the first complete trials, for a message."""
     numbers = [str(trial.number) for trial in history.complete]
     more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    return ", ".join(numbers[:_NAMED]) + more or "none: search the study first"
+    return ", ".join(numbers[:_NAMED]) + more or "none, since no trial is complete"
 
 
 def _reason(number: int, history: StudyHistory) -> str:

@@ -206,7 +206,7 @@ def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
     for section in sections:
         inner = content.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise SettingError(f"{file}: {section} is {inner}; allowed: keys with values.")
+            raise SettingError(f"{file}: {section} is {inner} instead of keys with values. Fix it.")
         content = inner
     content[last] = value
 

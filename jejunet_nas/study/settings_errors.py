@@ -22,7 +22,8 @@ def first_problem(error: ValidationError, settings: type) -> str:
     key = _dotted(place)
     if problem["type"] in _UNKNOWN_KEY:
         allowed = _keys_beside(place, settings)
-        return f"{key} is no key; allowed: {', '.join(allowed)}.{closest(str(place[-1]), allowed)}"
+        nearest = closest(str(place[-1]), allowed)
+        return f"{key} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing. Add a line `{place[-1]}: ...`."
     return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Fix that value."
@@ -59,7 +60,7 @@ def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, fil
         for name, choice in start.items():
             if name not in DIMENSIONS:
                 raise SettingError(
-                    f"{where}: {name} is no dimension; allowed: {', '.join(DIMENSIONS)}."
+                    f"{where}: {name} is an unknown dimension; allowed: {', '.join(DIMENSIONS)}."
                     f"{closest(name, DIMENSIONS)}"
                 )
             choices = getattr(space, name)

@@ -15,7 +15,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.scores import Score
-from jejunet_nas.search.view import Standing
+from jejunet_nas.search.view import SearchProgress
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.study.settings import StudySettings, read_study
 from tests.made_up import TEMPORAL, graph_record, network_record
@@ -103,7 +103,7 @@ class QuietView:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def stand(self, standing: Standing) -> None:
+    def progress(self, progress: SearchProgress) -> None:
         pass
 
 
