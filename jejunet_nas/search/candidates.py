@@ -1,4 +1,4 @@
-"""Candidates: architectures that the sampler draws, without known ones and too slow ones."""
+"""Candidates: architectures that the sampler draws and that are neither known nor too slow."""
 
 import random
 from collections.abc import Sequence

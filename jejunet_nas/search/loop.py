@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import per_cent
+from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.search.candidates import Candidates
@@ -80,12 +80,13 @@ def _search(
 
 
 def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
-    """Propose the interrupted trials of a process that died; return the history."""
+    """Propose again the trials of a process that died; return the history."""
     interrupted = ledger.take_up_interrupted(
         lambda result: newest_measured(result, networks, ledger.settings)
     )
     if interrupted:
-        view.say(f"{interrupted} interrupted trial(s) of {ledger.settings.name} tried again")
+        trials = counted(interrupted, "interrupted trial")
+        view.say(f"{trials} of {ledger.settings.name} will be tried again")
     return with_measured(ledger.history(), networks)
 
 

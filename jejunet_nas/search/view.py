@@ -1,9 +1,8 @@
 """The progress of a running search: a live panel on a terminal, plain lines elsewhere."""
 
-import contextlib
 import dataclasses
 import time
-from typing import Protocol
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -41,48 +40,24 @@ class SearchProgress:
         )
 
 
-class View(contextlib.AbstractContextManager["View"], Protocol):
-    """Shows the progress of a search while it is open."""
-
-    def stage(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` steps of the stage `what` are done."""
-
-    def say(self, line: str) -> None:
-        """Show one line about something that ended, such as a trial."""
-
-    def progress(self, progress: SearchProgress) -> None:
-        """Show the progress of the search."""
-
-
-def make_view(console: Console) -> View:
-    """Return a live panel if `console` is a terminal, plain lines otherwise."""
-    return _LiveView(console) if console.is_terminal else _LineView(console)
-
-
-def duration(seconds: float) -> str:
-    """Return, for example, `45 s`, `12 min` or `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-class _LineView:
-    """Prints a line when something ends, and now and then during a long stage."""
+class View:
+    """Shows the progress of a search while it is open, as plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._what = ""
         self._began_s = self._next_s = 0.0
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
     def stage(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of the stage `what` are done; short stages are not."""
         now, name = time.monotonic(), what.split(",")[0]
-        if name != self._what:  # a short stage gets no line
+        if name != self._what:
             self._what, self._began_s, self._next_s = name, now, now + LINE_EVERY_S
         elif now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
@@ -90,13 +65,15 @@ class _LineView:
             self.say(f"  {what}: {done} of {total}, about {duration(left_s)} left")
 
     def say(self, line: str) -> None:
+        """Show one line about something that ended, such as a trial."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def progress(self, progress: SearchProgress) -> None:
+        """Show the progress of the search."""
         self.say(f"{progress.study}: {progress.words()}")
 
 
-class _LiveView(_LineView):
+class _LiveView(View):
     """Keeps the progress and the stage at the bottom, while lines of events scroll above."""
 
     def __init__(self, console: Console) -> None:
@@ -106,7 +83,7 @@ class _LiveView(_LineView):
         self._stage = ("prepare", 0, 1)
         self._began_s = time.monotonic()
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
@@ -147,3 +124,15 @@ class _LiveView(_LineView):
             Text(self._stage_words(), style="dim"),
         )
         return Group(rows)
+
+
+def make_view(console: Console) -> View:
+    """Return a live panel if `console` is a terminal, plain lines otherwise."""
+    return _LiveView(console) if console.is_terminal else View(console)
+
+
+def duration(seconds: float) -> str:
+    """Return, for example, `45 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -103,17 +103,17 @@ def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, fl
 
 
 @contextlib.contextmanager
-def without_search_for_cycles() -> Iterator[None]:
-    """Turn Python's search for unreachable cycles off; records contain none.
+def without_garbage_collection() -> Iterator[None]:
+    """Turn Python's collector of cyclic garbage off; records contain no cycles.
 
-    For the millions of objects of ten thousand records it takes as long as reading them.
+    With the millions of objects of ten thousand records it takes as long as reading them.
     """
-    searches = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if searches:
+        if was_enabled:
             gc.enable()
 
 
@@ -142,9 +142,9 @@ def read_history(
 
 
 def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:
-    """Return the records in JSON `texts`. Raises `SettingError` if their format is another."""
+    """Return the records in JSON `texts`. Raises `SettingError` for those of another version."""
     try:
-        with without_search_for_cycles():
+        with without_garbage_collection():
             return [from_json(kind, text) for text in texts]
     except ValidationError:
         raise SettingError(

@@ -112,7 +112,7 @@ class Ledger:
         return ledger
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
-        """Store what all trials share. Raises `SettingError` if it differs from what is stored."""
+        """Store the settings that all trials share. Raises `SettingError` if stored ones differ."""
         kept = self._study.user_attrs.get(_IDENTITY)
         if kept is not None:
             require_same(self.settings.name, kept, identity)
@@ -170,7 +170,7 @@ class Ledger:
     def take_up_interrupted(
         self, measured: Callable[[TrialResult], TrialResult] = lambda result: result
     ) -> int:
-        """Propose the trials of a process that died again; return how many.
+        """Propose again the trials of a process that died; return their number.
 
         Trials that only waited for their measurement are closed with their results; `measured` adds
         measurements that were made since.

@@ -168,7 +168,7 @@ def test_an_interrupted_trial_is_the_next_to_be_tried(trials: FakeTrials, tmp_pa
     run(tmp_path, 3, view=view)
 
     assert trials.tried[2] == trials.tried[1]
-    assert view.lines[0] == "1 interrupted trial(s) of tiny tried again"
+    assert view.lines[0] == "1 interrupted trial of tiny will be tried again"
 
 
 def test_starting_points_are_tried_first(trials: FakeTrials, tmp_path: Path) -> None:

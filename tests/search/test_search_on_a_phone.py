@@ -356,7 +356,7 @@ def test_an_interrupted_search_ends_at_once_though_a_measurement_hangs(setting: 
     history = setting.run(3, view := LoudView())
 
     assert sources(history) == ["measured"] * 3
-    assert view.lines[0] == "1 interrupted trial(s) of tiny tried again"
+    assert view.lines[0] == "1 interrupted trial of tiny will be tried again"
     tried = [canonical_json(each) for each in setting.trials.tried]
     assert tried[1] == tried[2]  # the one that was interrupted
     assert tried.count(tried[0]) == 1  # the held one was closed as it was
