@@ -46,15 +46,15 @@ def search(
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
     adds trials.
     """
+    given = {
+        "training.init": init,
+        "training.seed": seed,
+        "sampler.seed": seed,
+        "trials": trials,
+        "latency.benchmark_binary": benchmark_binary,
+    }
     overrides = data_root_override(data_root)
-    if init is not None:
-        overrides["training.init"] = init
-    if seed is not None:
-        overrides |= {"training.seed": seed, "sampler.seed": seed}
-    if trials is not None:
-        overrides["trials"] = trials
-    if benchmark_binary is not None:
-        overrides["latency.benchmark_binary"] = str(benchmark_binary)
+    overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
 
     from jejunet_nas.study.settings import read_study

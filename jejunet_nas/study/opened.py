@@ -182,19 +182,19 @@ class Trial:
         If keyframes ran in the background when it was scored, the bundle has the lag of the score.
         Raises `SettingError` if a graph is missing.
         """
-        result, target_fps = self.result, self.history.target_fps
+        result, history = self.result, self.history
         network = result.network.network
-        name, network_id = self.history.study, result.network_id
-        source = BundleSource(study=name, trial=self.number, network_id=network_id)
         return Bundle(
             graphs=self.graphs,
             class_names=result.network.class_names,
             policy=result.architecture.policy,
             input_height=network.input_height,
             input_width=network.input_width,
-            keyframe_lag=keyframe_lag(result, target_fps=target_fps),
-            target_fps=target_fps,
-            source=source,
+            keyframe_lag=keyframe_lag(result, target_fps=history.target_fps),
+            target_fps=history.target_fps,
+            source=BundleSource(
+                study=history.study, trial=self.number, network_id=result.network_id
+            ),
         )
 
     def segmenter(self, *, threads: int = 1, pace: "Pace" = "scored") -> "VideoSegmenter":

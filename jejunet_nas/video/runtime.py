@@ -194,18 +194,14 @@ class VideoSegmenter:
 
     def _show(self, path: FramePath, frame: Frame, small: Thumbnail | None) -> Mask:
         if path == "key":
-            mask, context = self._key(frame)
+            background = self._background is not None
+            mask, context = self._submit(frame).result() if background else self._graphs.key(frame)
             self._keyframe = _Keyframe(self._number, mask, context, small)
             return mask
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
             return self._graphs.propagate(frame, self._keyframe.context)
         return self._keyframe.mask
-
-    def _key(self, frame: Frame) -> tuple[Mask, Context]:
-        if self._background is None:
-            return self._graphs.key(frame)
-        return self._submit(frame).result()
 
     def _submit(self, frame: Frame) -> Future[tuple[Mask, Context]]:
         assert self._background is not None, "the policy is synchronous"
