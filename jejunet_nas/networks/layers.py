@@ -10,26 +10,27 @@ paths of a network share weights. All layers here can be quantised, and LiteRT's
 (XNNPACK) runs them.
 """
 
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 Tensor = TypeVar("Tensor")
+
+
+class Conv(NamedTuple):
+    """A square convolution, then batch norm (without it: a bias), then optionally ReLU6."""
+
+    name: str
+    filters: int
+    kernel: int = 1
+    stride: int = 1
+    batch_norm: bool = True
+    relu6: bool = True
 
 
 class Layers(Protocol[Tensor]):
     """Applies named layers to [batch, height, width, channels] tensors, with TF SAME padding."""
 
-    def conv(
-        self,
-        x: Tensor,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Tensor:
-        """Convolve, then batch norm (without it: a bias), then optionally ReLU6."""
+    def conv(self, x: Tensor, conv: Conv) -> Tensor:
+        """Convolve."""
 
     def depthwise(self, x: Tensor, name: str, *, stride: int = 1, dilation: int = 1) -> Tensor:
         """Depthwise 3x3 convolution, then batch norm and ReLU6."""
@@ -54,6 +55,5 @@ def separable(
     layers: Layers[Tensor], x: Tensor, name: str, filters: int, *, stride: int = 1
 ) -> Tensor:
     """Depthwise separable convolution: 3x3 and 1x1, each with batch norm and ReLU6."""
-    return layers.conv(
-        layers.depthwise(x, f"{name}_depthwise", stride=stride), f"{name}_pointwise", filters
-    )
+    x = layers.depthwise(x, f"{name}_depthwise", stride=stride)
+    return layers.conv(x, Conv(f"{name}_pointwise", filters))

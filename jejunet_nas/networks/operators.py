@@ -8,8 +8,9 @@ with the operators of converted graphs.
 import dataclasses
 import math
 
-from jejunet_nas.networks.class_map import class_map_factor
+from jejunet_nas.networks.layers import Conv
 from jejunet_nas.networks.paths import (
+    class_map_factor,
     context_channels,
     context_stride,
     gate_path,
@@ -48,20 +49,9 @@ class OperatorList:
 
     operators: list[Operator] = dataclasses.field(default_factory=list)
 
-    def conv(
-        self,
-        x: Shape,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Shape:
-        """Note a CONV_2D."""
-        weights = kernel * kernel * x[2] * filters
-        return self._convolution("CONV_2D", x, filters, kernel, stride, weights)
+    def conv(self, x: Shape, conv: Conv) -> Shape:
+        weights = conv.kernel**2 * x[2] * conv.filters
+        return self._convolution("CONV_2D", x, conv.filters, conv.kernel, conv.stride, weights)
 
     def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
         return self._convolution("DEPTHWISE_CONV_2D", x, x[2], 3, stride, 9 * x[2])

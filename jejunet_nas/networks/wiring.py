@@ -15,8 +15,14 @@ All three graphs are read together, because they share their layers. Tensors are
 import dataclasses
 from collections.abc import Iterator
 
-from jejunet_nas.networks.class_map import class_map_factor
-from jejunet_nas.networks.paths import context_channels, gate_path, key_path, propagate_path
+from jejunet_nas.networks.layers import Conv
+from jejunet_nas.networks.paths import (
+    class_map_factor,
+    context_channels,
+    gate_path,
+    key_path,
+    propagate_path,
+)
 from jejunet_nas.space.architecture import Network
 
 INPUTS = ("image", "now", "keyframe")  # pixels, in [-1, 1]
@@ -120,21 +126,11 @@ class _WiringReader:
         self._fixed[name] = PIXEL_RANGE
         return _written(name, channels)
 
-    def conv(
-        self,
-        x: Signal,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Signal:
-        self._read(name, x, dense=True)
-        self._write(self._streams, name, filters, relu6=relu6)
-        self._write(self._groups, name, filters)
-        return _written(name, filters)
+    def conv(self, x: Signal, conv: Conv) -> Signal:
+        self._read(conv.name, x, dense=True)
+        self._write(self._streams, conv.name, conv.filters, relu6=conv.relu6)
+        self._write(self._groups, conv.name, conv.filters)
+        return _written(conv.name, conv.filters)
 
     def depthwise(self, x: Signal, name: str, *, stride: int = 1, dilation: int = 1) -> Signal:
         self._read(name, x, dense=False)
