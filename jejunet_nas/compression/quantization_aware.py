@@ -154,8 +154,6 @@ class _RoundedLayers:
         return self._finish(tf.concat([first, second], axis=3), name, relu6=False)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         larger = tf_keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
         return self._finish(larger, name, relu6=False)
 

@@ -46,20 +46,18 @@ class Motion:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PhotoSettings:
-    """How many photos of a data set are used, and the `Motion` that makes clips of them."""
+class PhotoSettings(Motion):
+    """The motion over the photos of a data set, and how many photos are used (None: all)."""
 
-    frames: int = 8
-    photos: int | None = None  # None: all
-    seed: int = 0
+    photos: int | None = None
 
     def __post_init__(self) -> None:
+        Motion.__post_init__(self)
         check_at_most("photos", self.photos, 100_000)
-        _ = self.motion
 
     @property
     def motion(self) -> Motion:
-        """The camera's motion. Raises `SettingError`."""
+        """The motion alone, which is a part of a split's fingerprint."""
         return Motion(frames=self.frames, seed=self.seed)
 
 
@@ -114,10 +112,10 @@ def view_at(name: str, seed: int, aspect: float, t: int) -> CameraView:
 
 def _scale(swing: npt.NDArray[np.float64], aspect: float) -> float:
     """Return the largest scale at zoom 1 that keeps all views inside the photo."""
-    x, y, zoom, angle = np.abs(swing[:, :2]).T[0], np.abs(swing[:, 1]), swing[:, 2], swing[:, 3]
+    x, y, zoom, angle = swing.T
     cos, sin = np.cos(angle), np.abs(np.sin(angle))
-    wide = (1 - 2 * x) / (cos + sin / aspect)
-    high = (1 - 2 * y) / (cos + sin * aspect)
+    wide = (1 - 2 * np.abs(x)) / (cos + sin / aspect)
+    high = (1 - 2 * np.abs(y)) / (cos + sin * aspect)
     return min(_LARGEST_VIEW, float((np.minimum(wide, high) / np.exp(zoom)).min()))
 
 

@@ -72,21 +72,15 @@ def _clips(pairs: Sequence[tuple[Path, Path]]) -> Iterator[ClipFiles]:
         if video == same
     ]
     step = max(1.0, statistics.median_low(steps)) if steps else 1.0
-    first = 0
-    for end in range(1, len(pairs) + 1):
-        if end < len(pairs):
-            (video, number), (next_video, next_number) = numbered[end - 1 : end + 1]
-            if next_video == video and next_number - number < 2 * step:
-                continue
-        run = pairs[first:end]
-        yield ClipFiles(
-            name=run[0][0].stem,
-            frames=tuple(frame for frame, _ in run),
-            masks=tuple(mask for _, mask in run),
-            mask_code=_CODE,
-            fps=NUMBERED_FPS / step,
-        )
-        first = end
+    cuts = [
+        index
+        for index, ((video, before), (other, number)) in enumerate(itertools.pairwise(numbered), 1)
+        if other != video or number - before >= 2 * step
+    ]
+    for first, end in itertools.pairwise([0, *cuts, len(pairs)]):
+        frames, masks = zip(*pairs[first:end], strict=True)
+        fps = NUMBERED_FPS / step
+        yield ClipFiles(name=frames[0].stem, frames=frames, masks=masks, mask_code=_CODE, fps=fps)
 
 
 def _number(frame: Path) -> tuple[str, int]:

@@ -120,19 +120,13 @@ class PairSampler:
     def _pair(self, rng: np.random.Generator, pair: int, place: int) -> tuple[Any, ...]:
         """Return one row of each field of `PairBatch`, in their order."""
         number, t = self._places[place]
-        size, pictures, clip = (
-            (self._height, self._width),
-            self._frames[number],
-            self._clips[number],
-        )
+        size = self._height, self._width
+        pictures, clip = self._frames[number], self._clips[number]
         view, age = View.draw(rng, self._augment), self._age(rng, pair, t)
         frame = view.frame(pictures[t], *size)
         context = view.frame(pictures[t - age], *size) if age else frame
-        mask = (
-            view.mask(clip.masks[t], *size)
-            if clip.annotated[t]
-            else np.full(size, IGNORE, np.uint8)
-        )
+        labelled = clip.annotated[t]
+        mask = view.mask(clip.masks[t], *size) if labelled else np.full(size, IGNORE, np.uint8)
         if self._taught is None:
             return frame, context, mask, age, None, None
         taught, sureness = self._taught.at(number, t)

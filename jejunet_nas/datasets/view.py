@@ -13,7 +13,7 @@ from PIL import Image
 from jejunet_nas.datasets.pictures import Picture
 from jejunet_nas.errors import check_range
 from jejunet_nas.records import IGNORE
-from jejunet_nas.resize import Box, frame_image, mask_image
+from jejunet_nas.resize import Box, resized_part
 
 _WIDEST_ASPECT = 1.25  # of a crop, over the picture's
 _MIDDLE_ASPECT = 1.125
@@ -93,14 +93,14 @@ class View:
     def frame(self, frame: Picture, height: int, width: int) -> Picture:
         """Return uint8 [height, width, 3] of a frame."""
         rows, columns = self._room(height), self._room(width)
-        seen = frame_image(frame, rows, columns, self.box)
+        seen = resized_part(frame, rows, columns, self.box)
         turned = self._turned(seen.convert("RGB", self.colour))
         return self._placed(_moved(turned, self.motion_px), height, width, _SURROUND)
 
     def mask(self, mask: Picture, height: int, width: int, around: int = IGNORE) -> Picture:
         """Return uint8 [height, width] of a mask, with the value `around` outside the picture."""
         rows, columns = self._room(height), self._room(width)
-        seen = self._turned(mask_image(mask, rows, columns, self.box))
+        seen = self._turned(resized_part(mask, rows, columns, self.box))
         return self._placed(seen, height, width, around)
 
     def _room(self, pixels: int) -> int:

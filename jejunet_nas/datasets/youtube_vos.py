@@ -35,20 +35,9 @@ _PARTS = ("train/meta.json", "train/JPEGImages", "train/Annotations")
 # http://host.robots.ox.ac.uk/pascal/VOC/voc2012/guidelines.html. Others are background, such as
 # trucks (no cars there), and lions and foxes (cats and dogs are "domestic").
 _TO_VOC = {
-    "airplane": "aeroplane",
-    "bike": "bicycle",
-    **dict.fromkeys(("bird", "duck", "eagle", "owl", "parrot", "penguin"), "bird"),
-    "boat": "boat",
-    "bus": "bus",
-    "sedan": "car",
-    "cat": "cat",
-    "cow": "cow",
-    "dog": "dog",
-    "horse": "horse",
-    "motorbike": "motorbike",
-    "person": "person",
-    "sheep": "sheep",
-    "train": "train",
+    **{name: name for name in VOC_NAMES},
+    **{"airplane": "aeroplane", "bike": "bicycle", "sedan": "car"},
+    **dict.fromkeys(("duck", "eagle", "owl", "parrot", "penguin"), "bird"),
 }
 # May belong to a class (a hand to a person, a plant to a pot) or not: ignored.
 _IGNORED = ("hand", "plant", "others")

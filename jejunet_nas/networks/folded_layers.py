@@ -96,8 +96,6 @@ class FoldedLayers:
             return self.taps.output(name, tf.concat([first, second], axis=3))
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         with tf.name_scope(name):
             larger = tf.image.resize(x, (x.shape[1] * factor, x.shape[2] * factor))
             return self.taps.output(name, larger)

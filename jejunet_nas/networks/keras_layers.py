@@ -42,8 +42,6 @@ class KerasLayers:
         return self._apply([first, second], tf_keras.layers.Concatenate, name)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         layer = tf_keras.layers.UpSampling2D
         return self._apply(x, layer, name, factor, interpolation="bilinear")
 

@@ -42,7 +42,7 @@ class Layers(Protocol[Tensor]):
         """Concatenate the channels."""
 
     def upsample(self, x: Tensor, name: str, factor: int) -> Tensor:
-        """Upsample bilinearly, with half-pixel centres."""
+        """Upsample bilinearly by a `factor` of 2 or more, with half-pixel centres."""
 
     def mean(self, x: Tensor, name: str) -> Tensor:
         """Global average pooling; height and width become 1."""

@@ -20,8 +20,7 @@ STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-BLOCK_COUNT = sum(blocks for _, _, blocks, _ in STAGES)
-END = BLOCK_COUNT  # as a tap: the output of the last block
+END = sum(blocks for _, _, blocks, _ in STAGES)  # as a tap: the output of the last block
 EXPANSION_AT_STRIDE = {4: 3, 8: 6}  # the block with the widest expansion at that stride
 
 

@@ -64,8 +64,6 @@ class OperatorList:
         return self._record("CONCATENATION", (first, second), out)
 
     def upsample(self, x: Shape, name: str, factor: int) -> Shape:
-        if factor == 1:
-            return x
         return self._record("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
 
     def mean(self, x: Shape, name: str) -> Shape:

@@ -139,12 +139,11 @@ class Policy:
                 "soon as possible"
             )
             self._refuse("refresh_above", why, "a longer keyframe_interval")
-        if None not in (self.reuse_below, self.refresh_above) and not (
-            self.reuse_below < self.refresh_above  # type: ignore[operator]
-        ):
+        below, above = self.reuse_below, self.refresh_above
+        if below is not None and above is not None and below >= above:
             raise SettingError(
-                f"reuse_below is {self.reuse_below}; allowed: less than refresh_above, which is "
-                f"{self.refresh_above}. Lower the first or raise the second."
+                f"reuse_below is {below}; allowed: less than refresh_above, which is {above}. "
+                "Lower the first or raise the second."
             )
 
     def _refuse(self, name: str, why: str, instead: str) -> None:

@@ -11,19 +11,13 @@ A dimension without effect is not drawn, so that equal architectures have equal 
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
+Chooser = Callable[[str, Sequence[Choice]], Choice]  # picks one of a dimension's choices, by name
 _Pick = Callable[[str], Any]  # returns the choice of the dimension of that name
-
-
-class Chooser(Protocol):
-    """Picks one of the choices of the dimension `name`."""
-
-    def __call__(self, name: str, choices: Sequence[Choice]) -> Choice:
-        """Return one of `choices`."""
 
 
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
