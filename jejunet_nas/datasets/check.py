@@ -131,8 +131,7 @@ def check_data(
     """
     began = time.monotonic()
     files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
-    clips = [list(clip_pairs(split)) for split in files]
-    pairs = [pair for of_split in clips for clip in of_split for pair in clip]
+    pairs = [pair for split in files for clip in clip_pairs(split) for pair in clip]
     seen: list[_Seen] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         for first in range(0, len(pairs), _QUEUED):
@@ -140,13 +139,12 @@ def check_data(
                 seen.append(each)
                 if progress:
                     progress(f"reading {dataset}", len(seen), len(pairs))
-    rest = iter(seen)
-    seen_clips = [[[next(rest) for _ in clip] for clip in of_split] for of_split in clips]
+    in_order = iter(seen)
     return DataCheck(
         dataset=dataset,
         root=root,
         files=files,
-        splits=tuple(map(_summary, files, clips, seen_clips)),
+        splits=tuple(_summary(split, in_order) for split in files),
         seconds=time.monotonic() - began,
     )
 
@@ -188,22 +186,21 @@ def _has_end(path: Path) -> bool:
     return any(mark in end for mark in _END_MARKS)
 
 
-def _summary(
-    files: SplitFiles, clips: Sequence[Sequence[Pair]], seen_clips: Sequence[Sequence[_Seen]]
-) -> SplitCheck:
-    seen = [each for clip in seen_clips for each in clip]
+def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
+    clips = [[(pair, next(in_order)) for pair in clip] for clip in clip_pairs(files)]
+    seen = [each for clip in clips for _, each in clip]
     masks = np.array([each.pixels for each in seen if each.pixels is not None]).reshape(-1, 256)
     pixels, frames = masks.sum(axis=0), (masks > 0).sum(axis=0)
     known = max(1, int(pixels.sum() - pixels[IGNORE]))
     sizes = collections.Counter(each.size for each in seen if each.size)
     faults = [fault for each in seen for fault in each.faults]
-    faults += [fault for pair in zip(clips, seen_clips, strict=True) for fault in _odd(*pair)]
+    faults += [fault for clip in clips for fault in _odd(clip)]
     return SplitCheck(
         split=files.split,
         clips=len(files.clips),
         photos=len(files.photos),
         frames=len(seen),
-        annotated_frames=sum(pair.mask is not None for clip in clips for pair in clip),
+        annotated_frames=sum(pair.mask is not None for clip in clips for pair, _ in clip),
         sizes={size: sizes[size] for size in sorted(sizes, key=lambda s: (s[0] * s[1], s))},
         fps=tuple(sorted({clip.fps for clip in files.clips})),
         classes=tuple(
@@ -219,9 +216,9 @@ def _each_once(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     return tuple({fault.path: fault for fault in faults}.values())
 
 
-def _odd(clip: Sequence[Pair], seen: Sequence[_Seen]) -> Iterator[Fault]:
+def _odd(clip: Sequence[tuple[Pair, _Seen]]) -> Iterator[Fault]:
     """Yield the frames of another size than the clip's first readable one."""
-    known = [(p.frame, s.size) for p, s in zip(clip, seen, strict=True) if s.size]
+    known = [(pair.frame, seen.size) for pair, seen in clip if seen.size]
     for path, size in known[1:]:
         first, expected = known[0]
         if size != expected:

@@ -36,11 +36,12 @@ from jejunet_nas.datasets.layout import (
     check_partners,
     check_parts,
     missing,
+    mixed,
+    names_of_split,
     read_list,
     subfolders,
 )
 from jejunet_nas.datasets.options import Split, check_share, check_whole
-from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
 

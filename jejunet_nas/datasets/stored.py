@@ -49,12 +49,10 @@ class _Stored:
     def check(self) -> int:
         """Return the bytes of all pictures. Raises `DataError` where sizes differ."""
         self.sizes = [check_sizes(clip) for clip in self.files]
+        storage = self.storage
         return sum(
             len(clip.frames)
-            * (
-                3 * math.prod(self.storage.frame_size(size))
-                + math.prod(self.storage.mask_size(size))
-            )
+            * (3 * math.prod(storage.frame_size(size)) + math.prod(storage.mask_size(size)))
             for clip, size in zip(self.files, self.sizes, strict=True)
         )
 

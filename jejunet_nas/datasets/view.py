@@ -92,24 +92,18 @@ class View:
 
     def frame(self, frame: Picture, height: int, width: int) -> Picture:
         """Return uint8 [height, width, 3] of a frame."""
-        rows, columns = self._room(height), self._room(width)
-        seen = resized_part(frame, rows, columns, self.box)
-        turned = self._turned(seen.convert("RGB", self.colour))
-        return self._placed(_moved(turned, self.motion_px), height, width, _SURROUND)
+        seen = np.asarray(self._part(frame, height, width).convert("RGB", self.colour))
+        return self._placed(_moved(seen, self.motion_px), height, width, _SURROUND)
 
     def mask(self, mask: Picture, height: int, width: int, around: int = IGNORE) -> Picture:
         """Return uint8 [height, width] of a mask, with the value `around` outside the picture."""
-        rows, columns = self._room(height), self._room(width)
-        seen = self._turned(resized_part(mask, rows, columns, self.box))
-        return self._placed(seen, height, width, around)
+        return self._placed(np.asarray(self._part(mask, height, width)), height, width, around)
 
-    def _room(self, pixels: int) -> int:
-        return max(1, round(pixels * self.shrink))
-
-    def _turned(self, seen: Image.Image) -> Picture:
-        if self.mirrored:  # with Pillow: ten times as fast as copying mirrored strides
-            seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return np.asarray(seen)
+    def _part(self, picture: Picture, height: int, width: int) -> Image.Image:
+        rows, columns = (max(1, round(pixels * self.shrink)) for pixels in (height, width))
+        part = resized_part(picture, rows, columns, self.box)
+        # Pillow mirrors ten times as fast as NumPy copies mirrored strides.
+        return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.mirrored else part
 
     def _placed(self, seen: Picture, height: int, width: int, around: int) -> Picture:
         rows, columns = seen.shape[:2]

@@ -17,9 +17,15 @@ from pathlib import Path
 
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import SplitFiles, mask_code, photo_files
-from jejunet_nas.datasets.layout import by_stem, check_parts, listed_pairs, missing, read_list
+from jejunet_nas.datasets.layout import (
+    by_stem,
+    check_parts,
+    listed_pairs,
+    missing,
+    mixed,
+    read_list,
+)
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.datasets.stable_split import mixed
 from jejunet_nas.errors import check_choice
 from jejunet_nas.records import IGNORE
 

@@ -20,9 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
-from jejunet_nas.datasets.layout import by_stem, check_partners, check_parts, missing, subfolders
+from jejunet_nas.datasets.layout import (
+    by_stem,
+    check_partners,
+    check_parts,
+    missing,
+    mixed,
+    names_of_split,
+    subfolders,
+)
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
-from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
 from jejunet_nas.errors import DataError, SettingError, check_choice, closest
 from jejunet_nas.records import IGNORE

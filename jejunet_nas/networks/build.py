@@ -76,14 +76,12 @@ class KerasNetwork:
 
     def save_weights(self, file: Path) -> None:
         """Write the weights of all layers as an `.npz`: `LAYER/NUMBER`, in Keras' order."""
-        np.savez(
-            file,
-            **{
-                f"{name}/{number}": weight
-                for name, layer in self.layers.items()
-                for number, weight in enumerate(layer.get_weights())
-            },
-        )
+        weights = {
+            f"{name}/{number}": weight
+            for name, layer in self.layers.items()
+            for number, weight in enumerate(layer.get_weights())
+        }
+        np.savez(file, **weights)
 
     def load_weights(self, file: Path) -> None:
         """Load the weights that `save_weights` wrote."""

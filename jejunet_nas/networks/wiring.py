@@ -13,7 +13,7 @@ All three graphs are read together, because they share their layers. Tensors are
 """
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
 
 from jejunet_nas.networks.layers import Conv
 from jejunet_nas.networks.paths import (
@@ -181,7 +181,8 @@ class _WiringReader:
             return
         self._inputs[name] = x.groups
         for kept, parts in ((self._streams, x.streams), (self._groups, x.groups)):
-            for first, part in _placed(parts):
+            firsts = itertools.accumulate((part.channels for part in parts), initial=0)
+            for first, part in zip(firsts, parts, strict=False):
                 reader = Reader(layer=name, input=x.output, first=first, dense=dense)
                 kept[part.of].readers.append(reader)
 
@@ -223,14 +224,6 @@ class _WiringReader:
 def _written(name: str, channels: int) -> Signal:
     part = Part(name, channels)
     return Signal(name, (part,), (part,))
-
-
-def _placed(parts: tuple[Part, ...]) -> Iterator[tuple[int, Part]]:
-    """Yield each part with the index of its first channel."""
-    first = 0
-    for part in parts:
-        yield first, part
-        first += part.channels
 
 
 def _root(joined: dict[str, str], name: str) -> str:
