@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import hashlib
 import math
-import operator
 from typing import SupportsIndex
 
 import numpy as np
@@ -135,12 +134,11 @@ class MovingPictures(LazyPictures):
         return (self.motion.frames, _side(height), _side(width), *channels)
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
-        photo = self.photo[0]
-        if isinstance(index, slice):
-            times = range(*index.indices(len(self)))
-            pictures = [self._frame(photo, t) for t in times]
-            return np.stack(pictures) if pictures else np.empty((0, *self.shape[1:]), np.uint8)
-        return self._frame(photo, range(len(self))[operator.index(index)])
+        photo, times = self.photo[0], range(len(self))[index]
+        if isinstance(times, int):
+            return self._frame(photo, times)
+        pictures = [self._frame(photo, t) for t in times]
+        return np.stack(pictures) if pictures else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _frame(self, photo: Picture, t: int) -> Picture:
         height, width = self.shape[1:3]

@@ -15,9 +15,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, mask_code, photo_files
-from jejunet_nas.datasets.layout import check_parts, listed_pairs, mixed
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import check_choice
 from jejunet_nas.records import IGNORE
@@ -47,10 +47,11 @@ class CamvidSettings(PhotoSettings):
 def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitFiles:
     """Return the files of a CamVid split. Raises `DataError`, naming the missing file."""
     parts = (f"{split}.txt", f"{split}annot")
-    check_parts(root, parts, f"Give --data-root the folder that holds {split}.txt and {split}.")
-    pairs = listed_pairs(root / f"{split}.txt", root)
+    fix = f"Give --data-root the folder that holds {split}.txt and {split}."
+    layout.check_parts(root, parts, fix)
+    pairs = layout.listed_pairs(root / f"{split}.txt", root)
     still = split == "train" and settings.train_as == "photos"
-    names = mixed(pairs)[: settings.photos] if still else ()
+    names = layout.mixed(pairs)[: settings.photos] if still else ()
     return SplitFiles(
         dataset="camvid",
         split=split,

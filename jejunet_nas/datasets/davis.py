@@ -12,15 +12,8 @@ common order, so there is one class of objects.
 import dataclasses
 from pathlib import Path
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles
-from jejunet_nas.datasets.layout import (
-    by_stem,
-    check_partners,
-    check_parts,
-    missing,
-    read_list,
-    subfolders,
-)
 from jejunet_nas.datasets.options import Split, check_at_most, check_whole
 from jejunet_nas.errors import DataError, check_choice
 from jejunet_nas.records import IGNORE
@@ -59,7 +52,7 @@ class DavisSettings:
 
 def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFiles:
     """Return the files of a DAVIS split. Raises `DataError`, naming the missing file."""
-    check_parts(
+    layout.check_parts(
         root,
         _PARTS,
         f"Give --data-root the folder that holds {', '.join(_PARTS)}; "
@@ -67,7 +60,7 @@ def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFi
     )
     resolution = _resolution(root, settings.resolution)
     sequence_list = _sequence_list(root, split, resolution, settings.year)
-    lines = read_list(sequence_list, "a sequence", "Copy or download it again.")
+    lines = layout.read_list(sequence_list, "a sequence", "Copy or download it again.")
     entries = [words[0] for words in lines]
     names = dict.fromkeys(Path(e).parent.name if "/" in e else e for e in entries)
     return SplitFiles(
@@ -84,7 +77,7 @@ def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFi
 
 def _resolution(root: Path, wanted: str | None) -> str:
     folder, preferred = root / "JPEGImages", wanted or _PREFERRED_RESOLUTION
-    found = [entry.name for entry in subfolders(folder)]
+    found = [entry.name for entry in layout.subfolders(folder)]
     if preferred in found:
         return preferred
     if len(found) == 1 and not wanted:
@@ -101,7 +94,7 @@ def _sequence_list(root: Path, split: Split, resolution: str, year: int) -> Path
         if path.is_file():
             return path
     fix = f"Copy the lists of {year} again, or set year."
-    raise missing(lists[0], f"the list of DAVIS's {split} sequences", fix)
+    raise layout.missing(lists[0], f"the list of DAVIS's {split} sequences", fix)
 
 
 def _describe(
@@ -110,13 +103,13 @@ def _describe(
     frame_folder, mask_folder = (
         root / part / resolution / name for part in ("JPEGImages", "Annotations")
     )
-    frames, masks = by_stem(frame_folder, [".jpg"]), by_stem(mask_folder, [".png"])
+    frames, masks = layout.by_stem(frame_folder, [".jpg"]), layout.by_stem(mask_folder, [".png"])
     for folder, found in ((frame_folder, frames), (mask_folder, masks)):
         if not found:
             fix = "Copy or download it again, or remove the sequence from the list."
-            raise missing(folder, f"pictures of a sequence that {sequence_list} names", fix)
+            raise layout.missing(folder, f"pictures of a sequence that {sequence_list} names", fix)
     fix = "Copy or download this file again, or remove the frame."
-    check_partners(frames, masks, mask_folder, ".png", fix)
+    layout.check_partners(frames, masks, mask_folder, ".png", fix)
     used = [*frames][:: settings.every]
     return ClipFiles(
         name=name,

@@ -134,7 +134,6 @@ class PairSampler:
         return frame, context, mask, age, view.mask(taught, *size), seen
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Return the indices in `_places` of a batch's frames."""
         if self._of_class is None:
             return rng.integers(len(self._places), size=self._pairs)
         kinds = rng.integers(len(self._of_class), size=self._pairs)
@@ -147,7 +146,6 @@ class PairSampler:
 
 
 def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:
-    """Return clip and time of each frame with labels."""
     return [
         (number, int(t))
         for number, clip in enumerate(clips)

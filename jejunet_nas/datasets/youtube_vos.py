@@ -19,16 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
-from jejunet_nas.datasets.layout import (
-    by_stem,
-    check_partners,
-    check_parts,
-    missing,
-    mixed,
-    names_of_split,
-    subfolders,
-)
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
 from jejunet_nas.errors import DataError, SettingError, check_choice, closest
@@ -83,12 +75,16 @@ class YoutubeVosSettings:
 
 def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
-    check_parts(root, _PARTS, "Give --data-root the folder that holds train, from train.zip.")
+    layout.check_parts(
+        root, _PARTS, "Give --data-root the folder that holds train, from train.zip."
+    )
     categories = _read_meta(root / "train" / "meta.json")
     _check_same_videos(root / "train", categories)
     frames_folder = _frames_folder(root, settings.all_frames)
     class_names, class_of = _classes(settings.classes, categories)
-    names = mixed(names_of_split(categories, split, settings.val_share))[: settings.clips]
+    names = layout.mixed(layout.names_of_split(categories, split, settings.val_share))[
+        : settings.clips
+    ]
     return SplitFiles(
         dataset="youtube_vos",
         split=split,
@@ -122,10 +118,10 @@ def _read_meta(file: Path) -> Categories:
 def _check_same_videos(train: Path, categories: Categories) -> None:
     meta = train / "meta.json"
     for part in ("JPEGImages", "Annotations"):
-        found = {folder.name for folder in subfolders(train / part)}
+        found = {folder.name for folder in layout.subfolders(train / part)}
         for video in sorted(categories.keys() - found):
             fix = "Unpack train.zip again, or remove the video from meta.json."
-            raise missing(train / part / video, f"a video that {meta} names", fix)
+            raise layout.missing(train / part / video, f"a video that {meta} names", fix)
         for video in sorted(found - categories.keys()):
             raise DataError(
                 f"{meta} lacks the video {video}; expected: every folder of {train / part}. "
@@ -139,7 +135,7 @@ def _frames_folder(root: Path, all_frames: str | bool) -> Path:
         return root / "train" / "JPEGImages"
     if not folder.is_dir():
         fix = "Unpack train_all_frames.zip there, or set all_frames to auto."
-        raise missing(folder, "the frames between the annotated ones", fix)
+        raise layout.missing(folder, "the frames between the annotated ones", fix)
     return folder
 
 
@@ -172,14 +168,19 @@ def _describe(
     class_of: Mapping[str, int],
 ) -> ClipFiles:
     mask_folder = root / "train" / "Annotations" / name
-    frames, masks = by_stem(frames_folder / name, [".jpg"]), by_stem(mask_folder, [".png"])
+    frames, masks = (
+        layout.by_stem(frames_folder / name, [".jpg"]),
+        layout.by_stem(mask_folder, [".png"]),
+    )
     archive = f"{frames_folder.parent.name}.zip"
-    check_partners(masks, frames, frames_folder / name, ".jpg", f"Unpack {archive} again.")
+    layout.check_partners(masks, frames, frames_folder / name, ".jpg", f"Unpack {archive} again.")
     annotated = frames_folder.parent.name == "train"
     if annotated or not masks:
-        check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
+        layout.check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
     if not frames:
-        raise missing(frames_folder / name, "the frames of a video", f"Unpack {archive} again.")
+        raise layout.missing(
+            frames_folder / name, "the frames of a video", f"Unpack {archive} again."
+        )
     return ClipFiles(
         name=name,
         frames=tuple(frames.values()),
