@@ -25,6 +25,10 @@ _ALL = MaskCode(classes=bytes([0] + [1] * 255), colours_as_grey=True)
 _FIRST = MaskCode(classes=bytes([0, 1] + [IGNORE] * 254))
 _PREFERRED_RESOLUTION = "480p"
 _PARTS = ("JPEGImages", "Annotations", "ImageSets")
+_ROOT_FIX = (
+    f"Give --data-root the folder that holds {', '.join(_PARTS)}; download it from "
+    "https://davischallenge.org."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +56,7 @@ class DavisSettings:
 
 def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFiles:
     """Return the files of a DAVIS split. Raises `DataError`, naming the missing file."""
-    layout.check_parts(
-        root,
-        _PARTS,
-        f"Give --data-root the folder that holds {', '.join(_PARTS)}; "
-        "https://davischallenge.org offers it for download.",
-    )
+    layout.check_parts(root, _PARTS, _ROOT_FIX)
     resolution = _resolution(root, settings.resolution)
     sequence_list = _sequence_list(root, split, resolution, settings.year)
     lines = layout.read_list(sequence_list, "a sequence", "Copy or download it again.")

@@ -95,7 +95,7 @@ class StoredPhotos(_Stored):
     def open(self) -> list[Clip]:
         """Return a clip of each photo. Raises as `Entry.open` does."""
         file = self.folder / "pictures.bin"
-        rows: list[list[int]] = json.loads((self.folder / "index.json").read_bytes())
+        rows = json.loads((self.folder / "index.json").read_bytes())
         stored = [_photo_and_mask(file, *row) for row in rows]
         if len(stored) != len(self.files) or file.stat().st_size != stored[-1][1].end:
             raise ValueError(f"{file} is not complete")

@@ -75,11 +75,9 @@ class View:
         side = math.sqrt(rng.uniform(augment.smallest_area, 1))
         width, height = min(1.0, side * aspect), min(1.0, side / aspect)
         left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
-        view = cls(
-            box=(left, top, left + width, top + height),
-            mirrored=bool(rng.random() < 0.5),
-            colour=_colour_matrix(*rng.uniform(1 - _JITTER, 1 + _JITTER, 3)),
-        )
+        box, mirrored = (left, top, left + width, top + height), bool(rng.random() < 0.5)
+        colour = _colour_matrix(*rng.uniform(1 - _JITTER, 1 + _JITTER, 3))
+        view = cls(box=box, mirrored=mirrored, colour=colour)
         if augment.zoom_out > 1:
             shrink = augment.zoom_out ** -rng.random()
             corner = (float(rng.random()), float(rng.random()))

@@ -75,9 +75,8 @@ class YoutubeVosSettings:
 
 def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
-    layout.check_parts(
-        root, _PARTS, "Give --data-root the folder that holds train, from train.zip."
-    )
+    fix = "Give --data-root the folder that holds train, from train.zip."
+    layout.check_parts(root, _PARTS, fix)
     categories = _read_meta(root / "train" / "meta.json")
     _check_same_videos(root / "train", categories)
     frames_folder = _frames_folder(root, settings.all_frames)
@@ -172,15 +171,13 @@ def _describe(
         layout.by_stem(frames_folder / name, [".jpg"]),
         layout.by_stem(mask_folder, [".png"]),
     )
-    archive = f"{frames_folder.parent.name}.zip"
-    layout.check_partners(masks, frames, frames_folder / name, ".jpg", f"Unpack {archive} again.")
+    again = f"Unpack {frames_folder.parent.name}.zip again."
+    layout.check_partners(masks, frames, frames_folder / name, ".jpg", again)
     annotated = frames_folder.parent.name == "train"
     if annotated or not masks:
         layout.check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
     if not frames:
-        raise layout.missing(
-            frames_folder / name, "the frames of a video", f"Unpack {archive} again."
-        )
+        raise layout.missing(frames_folder / name, "the frames of a video", again)
     return ClipFiles(
         name=name,
         frames=tuple(frames.values()),

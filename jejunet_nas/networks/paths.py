@@ -27,7 +27,7 @@ def key_path(
     layers: Layers[Tensor], image: Tensor, network: Network, classes: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits and the context of a keyframe."""
-    tap = _context_tap(network)
+    tap = min(network.last_block + 1, END)
     features = _features(layers, image, network, {tap, *_shared_taps(network)})
     context = _context_head(layers, features[tap], network)
     if not network.propagates:
@@ -77,10 +77,6 @@ def class_map_factor(network: Network) -> int:
     Without a decoder it upsamples to the input size, as the published mobile DeepLabv3 does.
     """
     return network.logit_stride // (CLASS_MAP_STRIDE if network.propagates else 1)
-
-
-def _context_tap(network: Network) -> int:
-    return min(network.last_block + 1, END)
 
 
 def _shared_taps(network: Network) -> set[int]:
