@@ -22,7 +22,7 @@ from jejunet_nas.datasets.pictures import LazyPictures, Picture, StoredPictures
 
 FPS = 24.0  # at this rate the drift looks like that of a hand-held camera
 LONGEST = 240  # frames of a clip; the views of a longer clip begin with those of a shorter one
-SIDE = 0.75  # a frame's pixels a side over the photo's: about the part that a view covers
+SIDE = 0.75  # of a frame over the photo's, in pixels: about the share that a view covers
 _LARGEST_VIEW = 0.8  # of the photo's sides
 _PERIOD_FRAMES = (16.0, 48.0)
 # The largest amplitudes of x, y, the logarithm of the zoom, and the angle.

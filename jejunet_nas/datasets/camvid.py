@@ -1,11 +1,11 @@
 """CamVid in SegNet's layout: 11 classes of a street seen from a car, and void.
 
-    ROOT/{train,val}.txt                a frame and its mask a line, with any leading folders
+    ROOT/{train,val}.txt                the paths of a frame and its mask on each line
     ROOT/train/0001TP_006690.png        frames, named by video and frame number at 30 fps
     ROOT/trainannot/0001TP_006690.png   grey PNG of class indices, 11 = void; val and valannot too
 
-Train holds one frame a second, too far apart to serve as each other's context at a camera's rate.
-So each is a photo that a simulated camera moves over. Val is consecutive at 15 fps and stays so.
+The train frames are a second apart, too far to be each other's context. So each is used as a photo
+that a simulated camera moves over. The val frames are consecutive, at 15 fps.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ Broken files are collected: unreadable or truncated files, a frame of another si
 first, a mask of another size than its frame, and masks in colours or with a value without a class.
 
 Masks are read whole. Of a frame only the header and the end are read; one without an end mark is
-decoded. Damage between a whole header and a whole end is not found.
+decoded. Damage between an intact header and an intact end is not found.
 
 Units: sizes are (height, width) in pixels; shares are in [0, 1].
 """
@@ -40,7 +40,7 @@ from jejunet_nas.records import IGNORE
 SPLITS: tuple[Split, ...] = get_args(Split)
 _END_MARKS = (b"\xff\xd9", b"IEND")  # of JPEG, of PNG
 _END_BYTES = 1024  # searched for the mark: some cameras append a few bytes
-_QUEUED = 1024  # files, at most, so that an interrupt need not wait long
+_QUEUED = 1024  # files at most, so that an interrupt does not wait long
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class SplitCheck:
 
     @property
     def never(self) -> tuple[str, ...]:
-        """The classes that no readable mask holds."""
+        """The classes that occur in no readable mask."""
         return tuple(each.name for each in self.classes if not each.frames)
 
 

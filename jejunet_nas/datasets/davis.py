@@ -1,6 +1,6 @@
 """DAVIS 2016 and 2017 in the official layout.
 
-    ROOT/ImageSets/{2016,2017}/{train,val}.txt   sequence names, or image and mask paths a line
+    ROOT/ImageSets/{2016,2017}/{train,val}.txt   a sequence, or image and mask, on each line
     ROOT/JPEGImages/480p/SEQUENCE/00000.jpg      frames of a 24 fps video
     ROOT/Annotations/480p/SEQUENCE/00000.png     a mask a frame: 0 background, else an object
 

@@ -11,8 +11,8 @@
                                   images/{train,val} and masks/{train,val}; else a hash of each
                                   name decides
 
-A frame of a clip may lack a mask: it is not annotated. A clip without any mask, or a photo without
-one, stops the reader.
+A frame of a clip without a mask is not annotated. A clip without any mask, or a photo without one,
+raises `DataError`.
 """
 
 import dataclasses
@@ -144,7 +144,7 @@ def _split(root: Path, split: Split, val_share: float) -> tuple[_Pictures, list[
 
 def _listed(pictures: _Pictures, list_file: Path) -> list[str]:
     """Return the names in a list; it may give a photo's file name instead of its name."""
-    fix = "Write it, one name a line; or remove the other list, to split by a hash."
+    fix = "Write it, with one name on each line; or remove the other list, to split by a hash."
     names = []
     for words in layout.read_list(list_file, "a clip's or photo's name", fix):
         name = " ".join(words)

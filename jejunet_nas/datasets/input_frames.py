@@ -27,7 +27,7 @@ from jejunet_nas.records import DataSplit, Pictures
 from jejunet_nas.resize import resize_frame
 
 _VERSION = 1  # of a folder's content
-_WORTH = 0.8  # of the pixels, at most: frames that would hardly shrink are not copied
+_WORTH = 0.8  # share of the pixels, at most: frames that would hardly shrink are not copied
 
 
 def input_frames(
@@ -42,7 +42,7 @@ def input_frames(
 
     Their size is `Augment.least_size`. They are resized at the first call, with `progress`, and
     only opened later. Frames in memory, and frames that are small already, are returned unchanged.
-    Raises `DataError` where the split's cached frames are gone, or the disk is full.
+    Raises `DataError` if the split's cached frames are missing, or the disk is full.
     """
     least = augment.least_size(height, width)
     frames = [clip.frames for clip in split.clips]

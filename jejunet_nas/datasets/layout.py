@@ -62,14 +62,14 @@ def read_list(path: Path, what: str, fix: str) -> list[list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise missing(path, f"a list, {what} a line", fix) from None
+        raise missing(path, f"a list with {what} on each line", fix) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path} cannot be read ({error}); expected: a list, {what} a line. {_AGAIN}"
+            f"{path} cannot be read ({error}); expected: a list with {what} on each line. {_AGAIN}"
         ) from error
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DataError(f"{path} is empty; expected: {what} a line. {_AGAIN}")
+        raise DataError(f"{path} is empty; expected: {what} on each line. {_AGAIN}")
     return lines
 
 

@@ -1,8 +1,8 @@
 """Training pairs: a frame to segment, and the frame that provides its context.
 
 The first half of a batch uses its own context, as a keyframe does; the other half uses that of a
-frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends on seed
-and step alone, so a resumed run gets the batches it would have got.
+frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends only on
+seed and step, so a resumed run gets the same batches.
 
 Frames are drawn from all that are annotated or that a teacher labels: with equal probability for
 each frame, or for each class.
@@ -85,7 +85,7 @@ class PairSampler:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
         frames: of each clip in another size, as `input_frames` returns them; None: the clips' own.
-        Raises `DataError` where no frame has labels.
+        Raises `DataError` if no frame has labels.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
@@ -140,7 +140,7 @@ class PairSampler:
         return np.array([rng.choice(self._of_class[kind]) for kind in kinds], np.int64)
 
     def _age(self, rng: np.random.Generator, pair: int, t: int) -> int:
-        """Return 0 for the first half of a batch, else an age that does not precede the clip."""
+        """Return 0 for the first half of a batch, else a random age within the clip."""
         own = self._longest_age == 0 or pair < (self._pairs + 1) // 2
         return 0 if own else min(int(rng.integers(1, self._longest_age + 1)), t)
 

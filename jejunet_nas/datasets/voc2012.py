@@ -2,13 +2,13 @@
 
     ROOT/JPEGImages/2007_000033.jpg               ROOT holds VOCdevkit/VOC2012, or is one of the two
     ROOT/SegmentationClass/2007_000033.png        palette PNG of class indices, 255 = void
-    ROOT/ImageSets/Segmentation/{train,val}.txt   a photo's name a line
+    ROOT/ImageSets/Segmentation/{train,val}.txt   a photo's name on each line
 
 With `augmented`, train is the 10582 photos that SBD annotates, in any of their usual layouts:
 
     ROOT/SegmentationClassAug/2007_000032.png     grey or palette PNG of class indices
-    ROOT/ImageSets/Segmentation/train_aug.txt     or trainaug.txt: names a line
-    ROOT/ImageSets/SegmentationAug/train_aug.txt  paths of photo and mask a line
+    ROOT/ImageSets/Segmentation/train_aug.txt     or trainaug.txt: a name on each line
+    ROOT/ImageSets/SegmentationAug/train_aug.txt  paths of photo and mask on each line
     ROOT/ImageSets/Segmentation/aug.txt           names that are added to those of train.txt
 """
 
