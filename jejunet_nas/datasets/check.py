@@ -44,14 +44,6 @@ _QUEUED = 1024  # files at most, so that an interrupt does not wait long
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """A broken file, and a sentence that names it and the reason."""
-
-    path: Path
-    sentence: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClassCount:
     """Frequency of a class. share: of the pixels that are not void. frames: with the class."""
 
@@ -65,7 +57,8 @@ class SplitCheck:
     """Contents of a split.
 
     frames: files of clips and photos. sizes: the number of frames of each, smallest size first.
-    fps: of clips. void_share: of the masks' pixels.
+    fps: of clips. void_share: of the masks' pixels. faults: for each broken file, a sentence that
+    names it and the reason.
     """
 
     split: Split
@@ -77,7 +70,7 @@ class SplitCheck:
     fps: tuple[float, ...]
     classes: tuple[ClassCount, ...]
     void_share: float
-    faults: tuple[Fault, ...]
+    faults: Mapping[Path, str]
 
     @property
     def never(self) -> tuple[str, ...]:
@@ -96,9 +89,9 @@ class DataCheck:
     seconds: float
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
-        """All broken files, each once: a file may be in both splits."""
-        return _each_once([fault for split in self.splits for fault in split.faults])
+    def faults(self) -> dict[Path, str]:
+        """The faults of both splits; a file may be in both."""
+        return {file: fault for split in self.splits for file, fault in split.faults.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,7 +109,7 @@ class _Seen:
 
     size: Size | None = None
     pixels: npt.NDArray[np.int64] | None = None  # [256], of each class
-    faults: list[Fault] = dataclasses.field(default_factory=list)
+    faults: dict[Path, str] = dataclasses.field(default_factory=dict)
 
 
 def check_data(
@@ -163,7 +156,7 @@ def _look(pair: Pair) -> _Seen:
         if not _has_end(pair.frame):
             read_frame(pair.frame, seen.size)
     except DataError as error:
-        seen.faults.append(Fault(path=pair.frame, sentence=str(error)))
+        seen.faults[pair.frame] = str(error)
     if pair.mask is None:
         return seen
     try:
@@ -172,7 +165,7 @@ def _look(pair: Pair) -> _Seen:
             raise wrong_size(pair.mask, mask.shape, seen.size, f"as its frame {pair.frame}")
         seen.pixels = np.bincount(mask.ravel(), minlength=256)
     except DataError as error:
-        seen.faults.append(Fault(path=pair.mask, sentence=str(error)))
+        seen.faults[pair.mask] = str(error)
     return seen
 
 
@@ -193,7 +186,7 @@ def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
     pixels, frames = masks.sum(axis=0), (masks > 0).sum(axis=0)
     known = max(1, int(pixels.sum() - pixels[IGNORE]))
     sizes = collections.Counter(each.size for each in seen if each.size)
-    faults = [fault for each in seen for fault in each.faults]
+    faults = [fault for each in seen for fault in each.faults.items()]
     faults += [fault for clip in clips for fault in _odd(clip)]
     return SplitCheck(
         split=files.split,
@@ -208,19 +201,15 @@ def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
             for i, name in enumerate(files.class_names)
         ),
         void_share=int(pixels[IGNORE]) / max(1, int(pixels.sum())),
-        faults=_each_once(faults),
+        faults=dict(faults),
     )
 
 
-def _each_once(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    return tuple({fault.path: fault for fault in faults}.values())
-
-
-def _odd(clip: Sequence[tuple[Pair, _Seen]]) -> Iterator[Fault]:
+def _odd(clip: Sequence[tuple[Pair, _Seen]]) -> Iterator[tuple[Path, str]]:
     """Yield the frames of another size than the clip's first readable one."""
     known = [(pair.frame, seen.size) for pair, seen in clip if seen.size]
     for path, size in known[1:]:
         first, expected = known[0]
         if size != expected:
             why = f"as the clip's first frame {first.name}"
-            yield Fault(path=path, sentence=str(wrong_size(path, size, expected, why)))
+            yield path, str(wrong_size(path, size, expected, why))

@@ -15,14 +15,8 @@ All three graphs are read together, because they share their layers. Tensors are
 import dataclasses
 import itertools
 
+from jejunet_nas.networks import paths
 from jejunet_nas.networks.layers import Conv
-from jejunet_nas.networks.paths import (
-    class_map_factor,
-    context_channels,
-    gate_path,
-    key_path,
-    propagate_path,
-)
 from jejunet_nas.space.architecture import Network
 
 INPUTS = ("image", "now", "keyframe")  # pixels, in [-1, 1]
@@ -101,11 +95,11 @@ def read_wiring(network: Network, classes: int) -> Wiring:
     """Return the wiring of `network`."""
     reader = _WiringReader()
     image, now, keyframe = (reader.source(name, 3) for name in INPUTS)
-    logits, context = key_path(reader, image, network, classes)
-    reader.upsample(logits, "class_map", class_map_factor(network))
-    assert context_channels(network) == sum(part.channels for part in context.streams)
-    propagate_path(reader, image, context, network, classes)
-    gate_path(reader, now, keyframe)
+    logits, context = paths.key_path(reader, image, network, classes)
+    reader.upsample(logits, "class_map", paths.class_map_factor(network))
+    assert paths.context_channels(network) == sum(part.channels for part in context.streams)
+    paths.propagate_path(reader, image, context, network, classes)
+    paths.gate_path(reader, now, keyframe)
     return reader.finish()
 
 

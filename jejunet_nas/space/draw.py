@@ -45,12 +45,7 @@ def _values(network: Network) -> dict[str, Any]:
 def _picked(values: dict[str, Any], draw_from: Callable[[_Pick], object]) -> dict[str, Choice]:
     """Return those of the `values` that `draw_from` picks."""
     picked: dict[str, Choice] = {}
-
-    def pick(name: str) -> Any:
-        picked[name] = values[name]
-        return values[name]
-
-    draw_from(pick)
+    draw_from(lambda name: picked.setdefault(name, values[name]))
     return picked
 
 
