@@ -22,6 +22,7 @@ from jejunet_nas.compression.rounding import Range, Ranges, Rounding, rounded_ke
 from jejunet_nas.compression.settings import QuantizationAware
 from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
+from jejunet_nas.networks.layers import Conv
 from jejunet_nas.networks.wiring import Wiring, read_wiring
 from jejunet_nas.training.gate import train_gate
 
@@ -130,17 +131,8 @@ class _RoundedLayers:
             for name, start in self._start.items()
         }
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Any:
+    def conv(self, x: Any, conv: Conv) -> Any:
+        name, filters, kernel, stride, _, relu6 = conv
         x = self._shared(
             name, lambda: _RoundedConv2D(filters, kernel, stride, padding="same", name=name)
         )(x)
@@ -162,8 +154,6 @@ class _RoundedLayers:
         return self._finish(tf.concat([first, second], axis=3), name, relu6=False)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         larger = tf_keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
         return self._finish(larger, name, relu6=False)
 

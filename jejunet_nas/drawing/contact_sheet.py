@@ -32,7 +32,7 @@ _TALLEST_PX = 330
 
 def draw_contact_sheet(check: DataCheck, file: Path) -> bool:
     """Write the sheet of a data set to `file`, a PNG; return False where no frame can be shown."""
-    broken = {fault.path for fault in check.faults}
+    broken = {*check.faults}
     samples = [choose_samples(files, broken) for files in check.files]
     if not any(samples):
         return False
