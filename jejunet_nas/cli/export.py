@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import (
-    AsJson,
-    DataRoot,
-    Storage,
-    StudyName,
-    print_json,
-    sayer,
-)
+from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName, print_json, sayer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 
@@ -86,11 +79,7 @@ def export(
 
 
 def _chosen(
-    study: str,
-    number: int | None,
-    pick: Pick | None,
-    storage: str | None,
-    data_root: Path | None,
+    study: str, number: int | None, pick: Pick | None, storage: str | None, data_root: Path | None
 ) -> "Trial":
     if number is not None and pick is not None:
         raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")

@@ -34,10 +34,7 @@ TERMS = (
     ("worst", "the highest latency of a frame"),
     ("dropped", "share of camera frames that a newer frame overwrites in a one-frame buffer"),
     ("int8 - float", "effect of int8 quantisation on mIoU, with every frame a keyframe"),
-    (
-        "consistent",
-        "pixels that keep their class over time where the annotation keeps it",
-    ),
+    ("consistent", "pixels that keep their class over time where the annotation keeps it"),
     ("J, F", "region and boundary scores of DAVIS"),
     ("hypervolume", "area between the front and mIoU 0 at the target's latency, in mIoU x ms"),
 )

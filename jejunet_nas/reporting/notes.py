@@ -4,13 +4,7 @@ Units: mIoU in per cent, latency in ms a frame.
 """
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import (
-    escaped,
-    latency_words,
-    network_words,
-    per_cent,
-    policy_words,
-)
+from jejunet_nas.records.words import escaped, latency_words, network_words, per_cent, policy_words
 from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, nearest_to_target, states
 
 _OPENINGS: dict[State, str] = {

@@ -208,9 +208,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--threads", type=int, default=1, help="threads per graph [default: 1]")
     parser.add_argument(
-        "--graph-size",
-        action="store_true",
-        help="masks in the graphs' output size, no overlays",
+        "--graph-size", action="store_true", help="masks in the graphs' output size, no overlays"
     )
     given = parser.parse_args()
     if not given.frames.exists():

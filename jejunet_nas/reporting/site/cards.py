@@ -13,13 +13,7 @@ from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.latency.stream import stream_latency
-from jejunet_nas.records import (
-    GRAPH_NAMES,
-    Latency,
-    PathLatencies,
-    StudyHistory,
-    TrialResult,
-)
+from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies, StudyHistory, TrialResult
 from jejunet_nas.records.words import network_words, per_cent, policy_words
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.front import knee

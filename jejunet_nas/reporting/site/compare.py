@@ -11,13 +11,7 @@ from typing import Any
 from jejunet_nas.drawing.front_points import points_of
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import (
-    architecture_words,
-    latency_words,
-    one_line,
-    per_cent,
-    points,
-)
+from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.baseline import difference_words
 from jejunet_nas.reporting.site.plot import (

@@ -14,11 +14,7 @@ from jejunet_nas.records.words import latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, answer, sentences
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
 from jejunet_nas.reporting.site.cards import card, roles
-from jejunet_nas.reporting.site.charts import (
-    importance_chart,
-    progress_chart,
-    stages_chart,
-)
+from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns

@@ -34,9 +34,7 @@ _DOTTED = {
 
 
 def front_chart(
-    history: StudyHistory,
-    intervals: Mapping[int, Interval],
-    baseline: StudyHistory | None = None,
+    history: StudyHistory, intervals: Mapping[int, Interval], baseline: StudyHistory | None = None
 ) -> Chart:
     """Return the chart of a study, with the trials of `baseline` where there is one.
 
