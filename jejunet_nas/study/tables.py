@@ -4,6 +4,7 @@ Units: as in `figures`; stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,14 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
 def stage_names(history: StudyHistory) -> list[str]:
     """Return the names of all timed stages, in the order of a trial."""
     return list(dict.fromkeys(stage for trial in history.complete for stage in trial.stage_s))
+
+
+def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
+    """Return the reasons of failed trials with the numbers of their trials, most frequent first."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for trial in history.failed:
+        numbers[one_line(trial.reason)].append(trial.number)
+    return sorted(numbers.items(), key=lambda item: -len(item[1]))
 
 
 def _in_short(trial: TrialResult | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume i
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,7 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.baseline import difference_words
-from jejunet_nas.reporting.site.plot import (
-    LEGEND_ABOVE,
-    Chart,
-    chart,
-    latency_axis,
-    scatter,
-    target_line,
-)
+from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatter
 from jejunet_nas.reporting.site.render import render
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
@@ -103,42 +97,23 @@ def _lead_words(lead: Lead, first: str) -> str:
 def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Comparison) -> Chart:
     """Return the chart: the stairs of each study over its trials."""
     traces = []
-    for place, (history, name, steps) in enumerate(
-        zip(histories, names, found.staircases, strict=True)
+    for history, name, steps, role in zip(
+        histories, names, found.staircases, itertools.cycle(ROLES), strict=False
     ):
-        role, trials = ROLES[place % len(ROLES)], points_of(history.complete)
-        traces.append(
-            scatter(
-                x=list(trials.ms),
-                y=list(trials.miou_pct),
-                mode="markers",
-                marker={"size": 6},
-                opacity=0.4,
-                meta={"role": role},
-                showlegend=False,
-                hoverinfo="skip",
-            )
+        trials = points_of(history.complete)
+        dots = scatter(role, trials.ms, trials.miou_pct, mode="markers", showlegend=False)
+        stairs = scatter(
+            role,
+            [*(ms for ms, _ in steps), found.reference[1]],
+            [100 * miou for _, miou in (*steps, *steps[-1:])],
+            mode="lines+markers",
+            line={"shape": "hv", "width": 2.5},
+            name=_escaped(name),
+            hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
         )
-        traces.append(
-            scatter(
-                x=[*(ms for ms, _ in steps), found.reference[1]],
-                y=[100 * miou for _, miou in (*steps, *steps[-1:])],
-                mode="lines+markers",
-                line={"shape": "hv", "width": 2.5},
-                name=_escaped(name),
-                meta={"role": role},
-                hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
-            )
-        )
+        traces += [dots | {"marker": {"size": 6}, "opacity": 0.4}, stairs]
     known = [trial.latency.mean_ms for history in histories for trial in history.complete]
-    return chart(
-        traces,
-        xaxis=latency_axis([*known, found.reference[1]]),
-        yaxis={"title": {"text": "mIoU (%)"}},
-        legend=LEGEND_ABOVE,
-        hovermode="closest",
-        **target_line(found.reference[1], 1000 / found.reference[1], known),
-    )
+    return chart(traces, **against_latency(known, found.reference[1]))
 
 
 def _escaped(text: str) -> str:

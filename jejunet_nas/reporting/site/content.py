@@ -18,7 +18,6 @@ from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, 
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.reporting.tables import failures
 from jejunet_nas.scoring.bootstrap import Interval, miou_interval
 from jejunet_nas.scoring.ranking import (
     best_feasible,
@@ -27,7 +26,7 @@ from jejunet_nas.scoring.ranking import (
     front_of,
     nearest_to_target,
 )
-from jejunet_nas.study.tables import summary
+from jejunet_nas.study.tables import failures, summary
 
 MOST_CARDS = 24  # of a long front: both ends and evenly between
 MOST_REASONS = 12  # of failed trials, the most frequent first

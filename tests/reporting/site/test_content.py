@@ -14,9 +14,8 @@ from jejunet_nas.reporting.site.cards import card, export_command, roles
 from jejunet_nas.reporting.site.compare import ROLES
 from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
 from jejunet_nas.reporting.site.front_chart import front_chart
-from jejunet_nas.reporting.site.packing import packed, safe_json
 from jejunet_nas.reporting.site.plot import latency_axis
-from jejunet_nas.reporting.site.render import _read, render
+from jejunet_nas.reporting.site.render import _read, packed, render, safe_json
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from tests.reporting.build import history, measured, refused, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study
