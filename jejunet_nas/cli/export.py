@@ -84,14 +84,11 @@ def _chosen(
     if number is not None and pick is not None:
         raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")
     chosen = choose_trial(study, number, storage, data_root)
-    if pick in (None, "best"):
+    if pick is None:
         return chosen
-    from jejunet_nas.scoring.front import knee
-    from jejunet_nas.scoring.ranking import front_of
+    from jejunet_nas.scoring.ranking import picks
 
-    front = front_of(chosen.history)
-    bend = knee([(trial.score.miou, trial.latency.mean_ms) for trial in front])
-    return dataclasses.replace(chosen, result=front[-1] if pick == "fastest" else front[bend])
+    return dataclasses.replace(chosen, result=picks(chosen.history)[pick])
 
 
 def _made(

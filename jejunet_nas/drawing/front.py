@@ -8,11 +8,11 @@ Units: mIoU in per cent; ms a frame; frames a second.
 """
 
 import io
-import itertools
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -144,16 +144,17 @@ def _draw_trials(axes: Axes, shown: FrontPoints) -> None:
     for state, points in shown.by_state.items():
         name, fill, edge, size, order = _STYLES[state]
         for whole, marker, scale in ((False, "o", 1.0), (True, "D", 0.85)):
+            chosen = np.array(points.whole, bool) == whole
             axes.plot(
-                list(itertools.compress(points.ms, (each == whole for each in points.whole))),
-                list(itertools.compress(points.miou_pct, (each == whole for each in points.whole))),
+                np.array(points.ms)[chosen],
+                np.array(points.miou_pct)[chosen],
                 linestyle="none",
                 marker=marker,
                 markersize=scale * size,
                 markerfacecolor=fill,
                 markeredgecolor=edge,
                 zorder=order,
-                label="" if whole else name,
+                label=name if points.ms and not whole else "",
             )
 
 

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from PIL import Image
 from pydantic import ValidationError
@@ -28,6 +28,7 @@ from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.video.graphs import graph_files
 
 Role = Literal["early", "midway", "late", "worst", "best"]
+_Choice = tuple[Role, Clip, int, float]  # the frame of a clip, and the clip's mIoU
 
 WIDTH_PX = 240
 LARGEST_BYTES = 15_000  # of one JPEG; five of each of eight trials are then below 1 MB as base64
@@ -109,31 +110,24 @@ def trial_pictures(
     return pictures
 
 
-class _Choice(NamedTuple):
-    role: Role
-    clip: Clip
-    time: int
-    clip_miou: float
-
-
 def _draw(
     choice: _Choice, trial: TrialResult, evaluation: Evaluation, colours: Sequence[Colour | None]
 ) -> tuple[ClipFrame, bytes]:
-    policy, clip = trial.architecture.policy, choice.clip
+    role, clip, time, clip_miou = choice
     lag = trial.walks[0].lag or 1  # unused without keyframes in the background
-    ((mask, path),) = evaluation.masks(clip.name, [choice.time], policy, lag=lag)
+    ((mask, path),) = evaluation.masks(clip.name, [time], trial.architecture.policy, lag=lag)
     height, width = clip.frames.shape[1:3]
     height_px = max(1, round(WIDTH_PX * height / width))
     frame = ClipFrame(
-        role=choice.role,
+        role=role,
         clip=clip.name,
-        frame=choice.time,
+        frame=time,
         path=path,
-        clip_miou=choice.clip_miou,
+        clip_miou=clip_miou,
         width_px=WIDTH_PX,
         height_px=height_px,
     )
-    return frame, _jpeg(overlay(clip.frames[choice.time], mask, colours, height_px, WIDTH_PX))
+    return frame, _jpeg(overlay(clip.frames[time], mask, colours, height_px, WIDTH_PX))
 
 
 def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
@@ -148,9 +142,7 @@ def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
     chosen = [(role, middle, place) for role, place in _PLACES.items()]
     if len(ranked) > 1:
         chosen += [("worst", ranked[0], 0.5), ("best", ranked[-1], 0.5)]
-    return [
-        _Choice(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen
-    ]
+    return [(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen]
 
 
 def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, per_cent, points
+from jejunet_nas.records.words import input_words, latency_words, per_cent, points
 from jejunet_nas.reporting.attainment import require_comparable
 from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import front_of
@@ -105,11 +105,9 @@ def _first(trials: Iterator[TrialResult]) -> Standing | None:
 
 
 def _standing(trial: TrialResult) -> Standing:
-    network = trial.architecture.network
-    height, width = network.input_height, network.input_width
     return Standing(
         trial=trial.number,
-        name=f"{width} px" if height == width else f"{width}x{height} px",
+        name=input_words(trial.architecture.network),
         miou=trial.score.miou,
         interval=miou_interval(trial.score.clips),
         mean_ms=trial.latency.mean_ms,

@@ -67,9 +67,9 @@ def miou_interval(
     without annotation does not count. share: the confidence level. Raises `DataError` where no clip
     is annotated.
     """
-    combine(clips)  # raises where no clip is annotated
     if len(clips) < 2:
         return None
+    combine(clips)  # raises where no clip is annotated
     return _interval(_mious(clips, _weights(len(clips), draws, seed)), len(clips), share)
 
 

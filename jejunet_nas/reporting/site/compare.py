@@ -3,7 +3,7 @@
 Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume in mIoU x ms.
 """
 
-import dataclasses
+import html
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,6 @@ from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatt
 from jejunet_nas.reporting.site.render import render
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
-PAGE = "index.html"
 _CAVEAT = (
     "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
     "intervals). The best trials were picked on the same clips: the intervals do not account for "
@@ -34,12 +33,7 @@ def write_comparison(histories: Sequence[StudyHistory], folder: Path) -> Path:
     """
     text = render("compare.html.j2", _content(histories))
     folder.mkdir(parents=True, exist_ok=True)
-    return write_text_whole(folder / PAGE, text)
-
-
-def comparison_plain(histories: Sequence[StudyHistory]) -> dict[str, Any]:
-    """Return the comparison as JSON values."""
-    return dataclasses.asdict(compare(histories))
+    return write_text_whole(folder / "index.html", text)
 
 
 def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
@@ -108,14 +102,9 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
             [100 * miou for _, miou in (*steps, *steps[-1:])],
             mode="lines+markers",
             line={"shape": "hv", "width": 2.5},
-            name=_escaped(name),
+            name=html.escape(name, quote=False),  # plotly reads a few HTML tags
             hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
         )
         traces += [dots | {"marker": {"size": 6}, "opacity": 0.4}, stairs]
     known = [trial.latency.mean_ms for history in histories for trial in history.complete]
     return chart(traces, **against_latency(known, found.reference[1]))
-
-
-def _escaped(text: str) -> str:
-    """Return `text` escaped for plotly, which reads a few HTML tags."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

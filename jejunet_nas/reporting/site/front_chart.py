@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from jejunet_nas.drawing.front_points import FrontPoints, Points, front_points, points_of
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records.words import input_words
 from jejunet_nas.reporting.site.plot import Chart, Trace, against_latency, chart, scatter
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.ranking import deadline_ms
@@ -34,7 +35,9 @@ _PUBLISHED = (  # square input in pixels, mIoU in per cent, ms a frame
 
 
 def front_chart(
-    history: StudyHistory, intervals: Mapping[int, Interval], baseline: StudyHistory | None = None
+    history: StudyHistory,
+    intervals: Mapping[int, Interval | None],
+    baseline: StudyHistory | None = None,
 ) -> Chart:
     """Return the chart of a study, with the trials of `baseline` where there is one.
 
@@ -84,7 +87,7 @@ def _stairs(shown: FrontPoints) -> Trace:
     )
 
 
-def _interval_bars(front: Points, intervals: Mapping[int, Interval]) -> Trace:
+def _interval_bars(front: Points, intervals: Mapping[int, Interval | None]) -> Trace:
     """Return the intervals of the front; they are wide, so a click in the legend shows them."""
     bounds = [intervals.get(number) for number in front.numbers]
     pairs = list(zip(bounds, front.miou_pct, strict=True))
@@ -140,7 +143,7 @@ def _baseline(trials: Sequence[TrialResult]) -> Trace:
         "baseline",
         points.ms,
         points.miou_pct,
-        text=[f"{trial.architecture.network.input_width} px" for trial in trials],
+        text=[input_words(trial.architecture.network) for trial in trials],
         customdata=[-1 - number for number in points.numbers],
         marker={"symbol": "square", "size": 9},
         name="baseline",

@@ -6,7 +6,7 @@ Missing parts are left out and named, so that a report can always be written.
 from pathlib import Path
 
 from jejunet_nas.drawing.pictures import TrialPictures, kept_pictures, trial_pictures
-from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.errors import JejunetError
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.reporting.site.content import Beside, shown_front
@@ -58,15 +58,11 @@ def _pictures(
     for done, trial in enumerate(missing):
         tell("draw masks", done, len(missing))
         try:
-            graphs_of(trial.network, folder / NETWORKS)
-        except SettingError as error:  # found before the data set is opened
-            reasons.append(f"trial {trial.number}: {error}")
-            continue
-        try:
+            graphs_of(
+                trial.network, folder / NETWORKS
+            )  # a missing graph is found before data is read
             val = val or settings.data.open_split("val")
             found[trial.number] = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
         except (JejunetError, OSError) as error:
             reasons.append(f"trial {trial.number}: {error}")
-            if val is None:
-                break  # no trial has pictures without the data set
     return found, reasons[0] if reasons else None

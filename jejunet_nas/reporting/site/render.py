@@ -19,7 +19,7 @@ from markupsafe import Markup
 from jejunet_nas.records.words import per_cent, points
 from jejunet_nas.version import __version__
 
-_DRAWN = ("charts", "trials", "baseline_trials")  # for the script, not for the template
+_DRAWN = ("charts", "trials", "baseline_trials")  # for the script
 _TEMPLATES = files("jejunet_nas.reporting.site") / "templates"
 
 
@@ -34,9 +34,8 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     )
     environment.filters |= {"number": _number, "pct": per_cent, "points": points}
     drawn = {key: content.get(key) for key in _DRAWN}
-    told = {key: value for key, value in content.items() if key not in _DRAWN}
     return environment.get_template(template).render(
-        **told,
+        **content,
         version=__version__,
         plotly=packed_plotly(),
         data=packed(safe_json(drawn)),

@@ -10,7 +10,7 @@ import pytest
 
 from jejunet_nas.drawing.pictures import ClipFrame, TrialPictures
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.site.cards import card, export_command, roles
+from jejunet_nas.reporting.site.cards import card, export_command
 from jejunet_nas.reporting.site.compare import ROLES
 from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
 from jejunet_nas.reporting.site.front_chart import front_chart
@@ -83,7 +83,6 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
         history(),
         interval=None,
         pictures=None,
-        roles=[],
         study="davis",
     )
 
@@ -165,7 +164,9 @@ def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
 
 
 def test_roles_may_fall_on_one_trial() -> None:
-    assert roles(history(trial(4, 0.7, 20.0))) == {4: ["best", "knee", "fastest"]}
+    (pick,) = content(history(trial(4, 0.7, 20.0)), Beside())["picks"]
+
+    assert pick["roles"] == ["best", "knee", "fastest"]
 
 
 def test_pictures_say_clip_frame_path_and_score() -> None:
