@@ -135,7 +135,7 @@ def _draw_target(axes: Axes, axis: LatencyAxis, history: StudyHistory) -> None:
 
 
 def _draw_trials(axes: Axes, shown: FrontPoints) -> None:
-    """Draw the front as stairs, and the trials of each state in one call: 10,000 are fast so."""
+    """Draw the front as stairs, and the trials of each state in one call, fast for 10,000."""
     if shown.stairs:
         xs, ys = zip(*shown.stairs, strict=True)
         floor = axes.get_ylim()[0]

@@ -26,7 +26,7 @@ def per_cent(share: float | None, digits: int = 1) -> str:
 
 def points(difference: float, digits: int = 1) -> str:
     """Return a difference of two shares in percentage points with its sign, say `+0.6`."""
-    return f"{100 * difference:+.{digits}f}"
+    return f"{100 * difference:+z.{digits}f}"
 
 
 def counted(number: int, noun: str) -> str:

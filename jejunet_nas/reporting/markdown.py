@@ -1,6 +1,6 @@
 """Markdown: a study's report as one Markdown page.
 
-Its order: the front, the gain of video policies, the comparison with a baseline, the masks over
+Its order: the front and its best trials, the comparison with a baseline, the masks over
 time, the cost of int8, measured latencies, the time spent, and failed trials.
 
 Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
@@ -23,7 +23,8 @@ from jejunet_nas.records.words import (
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
-from jejunet_nas.scoring.ranking import best_feasible, deadline_ms, front_of, nearest_to_target
+from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target
 from jejunet_nas.study.tables import failures, stage_names
 
 
@@ -98,43 +99,13 @@ def _opening(history: StudyHistory) -> str:
 
 def _front_section(history: StudyHistory, figure: str) -> list[str]:
     front, nearest = front_of(history), nearest_to_target(history)
-    answer = escaped(nearest) if nearest else _gain_of_video(history)
+    answer = " ".join(reasons(history)) or nearest or "No trial is complete yet."
     chart = f"![mIoU against mean latency of all trials, the front as a line]({figure})"
     notes = class_notes(history)
-    shown = [
-        chart,
-        answer,
-        *(_ious(history, trial) for trial in front[:1]),
-        *([notes] if notes else []),
-    ]
-    return (
-        ["## Front", front_markdown(history), *shown, legend()] if front else ["## Front", *shown]
-    )
-
-
-def _gain_of_video(history: StudyHistory) -> str:
-    if not front_of(history):
-        return "No trial is complete yet."
-    plain = best_feasible(history, video=False)
-    video = best_feasible(history, video=True)
-    words = (
-        f"At {history.target_fps:g} fps, the best trial with every frame a keyframe is "
-        f"{_best(plain)}; the best with a video policy is {_best(video)}."
-    )
-    if plain is None or video is None:
-        return words
-    gain = video.score.miou - plain.score.miou
-    verb = "gain" if gain >= 0 else "lose"
-    return f"{words} Video policies {verb} {per_cent(abs(gain))} points of mIoU."
-
-
-def _best(trial: TrialResult | None) -> str:
-    if trial is None:
-        return "missing (no such trial meets the target)"
-    return (
-        f"trial {trial.number} with {per_cent(trial.score.miou)} % in "
-        f"{trial.latency.mean_ms:.1f} ms"
-    )
+    shown = [chart, escaped(answer), *([notes] if notes else [])]
+    if not front:
+        return ["## Front", *shown]
+    return ["## Front", front_markdown(history), *shown, _ious(history, front[0]), legend()]
 
 
 def _ious(history: StudyHistory, trial: TrialResult) -> str:

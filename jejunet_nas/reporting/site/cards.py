@@ -28,14 +28,6 @@ from jejunet_nas.study.tables import trial_figures
 
 Card = dict[str, Any]
 
-_TITLES = {
-    "early": "{}, early",
-    "midway": "{}, midway",
-    "late": "{}, late",
-    "worst": "worst clip: {}",
-    "best": "best clip: {}",
-}
-
 
 def card(
     trial: TrialResult,
@@ -100,7 +92,9 @@ def _pictures(pictures: TrialPictures | None) -> list[Mapping[str, str]]:
         return []
     return [
         {
-            "title": _TITLES[frame.role].format(frame.clip),
+            "title": f"{frame.role} clip: {frame.clip}"
+            if frame.role in ("worst", "best")
+            else f"{frame.clip}, {frame.role}",
             "note": f"frame {frame.frame}, {frame.path}; clip {per_cent(frame.clip_miou)} mIoU",
             "data": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
         }

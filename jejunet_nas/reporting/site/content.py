@@ -9,18 +9,17 @@ from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line, per_cent, points
+from jejunet_nas.records.words import latency_words, one_line
 from jejunet_nas.reporting.baseline import CAVEAT, answer, sentences
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
+from jejunet_nas.reporting.notes import reasons
 from jejunet_nas.reporting.site.cards import card
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from jejunet_nas.scoring.bootstrap import miou_interval
 from jejunet_nas.scoring.ranking import (
-    best_feasible,
     deadline_ms,
-    feasible,
     front_of,
     nearest_to_target,
     picks,
@@ -75,7 +74,7 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "front_size": len(front_of(history)),
         "cards": cards,
         "picks": [each for each in cards if each["roles"]],
-        "reasons": _reasons(history),
+        "reasons": reasons(history),
         "nothing": nearest_to_target(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": beside.seeds,
@@ -109,37 +108,6 @@ def shown_front(history: StudyHistory) -> list[TrialResult]:
     shown = [*picks(history).values(), *(front[round(step * n)] for n in range(MOST_CARDS))]
     numbers = {trial.number for trial in shown}
     return [trial for trial in front if trial.number in numbers]
-
-
-def _reasons(history: StudyHistory) -> list[str]:
-    """Return why the best trial is the pick, and how the alternatives compare with it."""
-    front = front_of(history)
-    if not front:
-        return []
-    best, fastest = front[0], front[-1]
-    said = [
-        f"Of {len(feasible(history))} architectures that meet {history.target_fps:g} fps, trial "
-        f"{best.number} has the best mIoU, {per_cent(best.score.miou)} %, at "
-        f"{best.latency.mean_ms:.1f} ms a frame ({best.latency.source})."
-    ]
-    video, whole = (best_feasible(history, video=video) for video in (True, False))
-    if video and whole:
-        share = 1 - video.latency.mean_ms / whole.latency.mean_ms
-        said += [
-            f"The best trial with every frame a keyframe is trial {whole.number}: "
-            f"{per_cent(whole.score.miou)} mIoU in {whole.latency.mean_ms:.1f} ms.",
-            f"The best with a video policy is trial {video.number}: {per_cent(video.score.miou)} "
-            f"in {video.latency.mean_ms:.1f} ms, {points(video.score.miou - whole.score.miou)} "
-            f"points and {per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time a "
-            "frame.",
-        ]
-    if fastest is not best:
-        said.append(
-            f"The fastest trial on the front, trial {fastest.number}, takes "
-            f"{fastest.latency.mean_ms:.1f} ms "
-            f"({points(fastest.score.miou - best.score.miou)} points of mIoU)."
-        )
-    return said
 
 
 def _baseline(history: StudyHistory, baseline: StudyHistory | None) -> Mapping[str, Any] | None:
