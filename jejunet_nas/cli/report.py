@@ -80,7 +80,7 @@ def _report(
     history, console = study.history, Console(stderr=True)
     against = open_named(baseline, storage).history if baseline else None
     with console.status("reading the study") as status:
-        beside = gather(
+        extras = gather(
             study.settings,
             history,
             study.folder,
@@ -89,11 +89,11 @@ def _report(
             baseline=against,
         )
         status.update("writing the report")
-        page = write_report(history, out or _reports(study) / study.name, beside)
+        page = write_report(history, out or _reports(study) / study.name, extras)
     show_front(history, console)
     say = sayer(console)
-    if beside.no_pictures:
-        say(f"some pictures of masks are missing: {beside.no_pictures}")
+    if extras.no_pictures:
+        say(f"some pictures of masks are missing: {extras.no_pictures}")
     say(f"report: {page}")
     if as_json:
         print_json(plain_report(history, against))

@@ -105,7 +105,7 @@ def _name_axes(axes: Axes, axis: LatencyAxis, history: StudyHistory) -> None:
     fps_axis.set_xlabel("frames a second", color=INK)
     axes.set_ylabel("mIoU (%)")
     fonts = [name for name in _FONTS if name in fontManager.get_font_names()]
-    # Names come from outside: a $ in one is no formula.
+    # Names come from outside: a $ in them does not start a formula.
     label = f"mean latency per frame (ms), {latency_words(history)}"
     axes.set_xlabel(_cut(label, 100), parse_math=False, family=fonts)
     title = _cut(f"{one_line(history.study)} on {one_line(history.dataset)}", 70)

@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from jejunet_nas.drawing.overlay import Colour, Picture, class_colours, overlay
-from jejunet_nas.errors import DataError, SettingError
+from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.records import Clip, DataSplit, FramePath, TrialResult, from_json, to_json
 from jejunet_nas.scoring.score import combine
@@ -57,7 +57,6 @@ class TrialPictures:
     A single annotated clip has no worst and best. Clips without annotation are not shown.
     """
 
-    trial: int
     frames: tuple[ClipFrame, ...]
     jpegs: tuple[bytes, ...]
 
@@ -83,7 +82,7 @@ def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
         return None
     if kept.made_of != _made_of(trial):
         return None
-    return TrialPictures(trial=trial.number, frames=kept.frames, jpegs=jpegs)
+    return TrialPictures(frames=kept.frames, jpegs=jpegs)
 
 
 def trial_pictures(
@@ -100,12 +99,9 @@ def trial_pictures(
     chosen = _choose(trial, val)
     evaluation = Evaluation(val, graph_files(trial.network, networks))
     colours = class_colours(val.class_names)
-    made = [_draw(each, trial, evaluation, colours) for each in chosen]
-    pictures = TrialPictures(
-        trial=trial.number,
-        frames=tuple(frame for frame, _ in made),
-        jpegs=tuple(jpeg for _, jpeg in made),
-    )
+    made = (_draw(each, trial, evaluation, colours) for each in chosen)
+    frames, jpegs = zip(*made, strict=True)
+    pictures = TrialPictures(frames=frames, jpegs=jpegs)
     _keep(pictures, trial, cache)
     return pictures
 
@@ -148,26 +144,22 @@ def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
 def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:
     """Return the scored clips of `val` with their mIoU, the worst first."""
     clips = {clip.name: clip for clip in val.clips}
-    found = []
-    for score in trial.score.clips:
-        if score.name in clips:
-            try:
-                found.append((combine([score]).miou, clips[score.name]))
-            except DataError:  # not annotated
-                continue
+    found = (
+        (combine([score]).miou, clips[score.name])
+        for score in trial.score.clips
+        if score.name in clips and any(score.annotated)
+    )
     return sorted(found, key=lambda each: (each[0], each[1].name))
 
 
 def _jpeg(picture: Picture) -> bytes:
     """Return the JPEG of the best quality within `LARGEST_BYTES`."""
-    data = b""
     for quality in _QUALITIES:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=quality, optimize=True)
-        data = file.getvalue()
-        if len(data) <= LARGEST_BYTES:
+        if file.tell() <= LARGEST_BYTES:
             break
-    return data
+    return file.getvalue()
 
 
 def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:

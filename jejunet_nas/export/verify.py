@@ -114,8 +114,8 @@ def _require_tensors(file: Path, stated: GraphFile) -> None:
     pairs = zip((*stated.inputs, *stated.outputs), (*found.inputs, *found.outputs), strict=True)
     for wanted, present in pairs:
         if wanted != present:
-            told = tensor_words(wanted)
-            raise _fault(file, f"has {tensor_words(present)}, but {MANIFEST} says {told}")
+            said = tensor_words(wanted)
+            raise _fault(file, f"has {tensor_words(present)}, but {MANIFEST} says {said}")
 
 
 def _require_fit(folder: Path, manifest: Manifest) -> None:

@@ -80,7 +80,7 @@ def architecture_words(architecture: Architecture) -> str:
 def latency_words(history: StudyHistory) -> str:
     """Return the source of the latencies, say `predicted for Pixel 2, 1 thread`.
 
-    Of several sources, the one that the study asked for comes first, if a trial has it.
+    The source that the study requests comes first, if a trial has it.
     """
     counts = Counter(trial.latency.source for trial in history.complete)
     source = history.latency_source

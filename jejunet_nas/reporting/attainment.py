@@ -121,19 +121,19 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
     one_source: whether the latency sources must be the same too.
     """
     first = histories[0]
-    asked: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
+    required: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
         "data set": (lambda h: h.dataset, "Compare studies of one data set."),
         "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
         "device": (lambda h: h.device, "Search both for one device."),
         "number of threads": (lambda h: h.threads, "Search both with the same number of threads."),
     }
     if one_source:
-        asked |= {
+        required |= {
             "latency source": (_source, "Measure both fronts on one phone, or neither."),
             "phone": (lambda h: h.phone, "Measure both fronts on one phone."),
         }
     for other in histories[1:]:
-        for name, (read, fix) in asked.items():
+        for name, (read, fix) in required.items():
             if read(first) != read(other):
                 raise SettingError(
                     f"the {name} of {other.study} is {read(other)}, and of {first.study} "

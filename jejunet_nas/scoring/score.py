@@ -1,8 +1,8 @@
 """Score: the mIoU of masks, of one clip and of all clips together.
 
 Masks are compared with the annotation at the annotation's resolution, as the benchmarks of the data
-sets do, on the annotated frames. All clips share one confusion matrix, so that a long clip has more
-weight than a short one and a class may be missing from a clip.
+sets do, on the annotated frames. All clips share one confusion matrix: a long clip has
+more weight than a short one, and a class may be missing from a clip.
 """
 
 from collections.abc import Sequence

@@ -16,10 +16,9 @@ from jejunet_nas.study.tables import stage_names
 
 
 class Progress(NamedTuple):
-    """The progress of a study after each ended trial, one item a trial, by number.
+    """The hypervolume and the working seconds of a study after each ended trial, by number.
 
-    trials: the numbers. spent_s: working seconds until then, this trial's included; None where the
-    study recorded none. hypervolumes: of all trials until then.
+    spent_s: None where the study recorded no times.
     """
 
     trials: tuple[int, ...]

@@ -59,8 +59,6 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
         "leads": [_lead_words(lead, names[0]) for lead in found.leads],
         "caveat": _CAVEAT,
         "charts": {"front": _chart(histories, names, found)},
-        "trials": {},
-        "baseline_trials": None,
     }
 
 

@@ -18,12 +18,7 @@ from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, 
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from jejunet_nas.scoring.bootstrap import miou_interval
-from jejunet_nas.scoring.ranking import (
-    deadline_ms,
-    front_of,
-    nearest_to_target,
-    picks,
-)
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, picks
 from jejunet_nas.study.tables import failures, summary
 
 MOST_CARDS = 24  # of a long front: both ends and evenly between
@@ -31,7 +26,7 @@ MOST_REASONS = 12  # of failed trials, the most frequent first
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Extras:
     """The content of a page that is not in the history.
 
     name: the study's name on the command line; by default the name in the history. importances: of
@@ -47,7 +42,7 @@ class Beside:
     no_pictures: str | None = None
 
 
-def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
+def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
     """Return the values that the template prints and the script draws."""
     front = shown_front(history)
     intervals = {trial.number: miou_interval(trial.score.clips) for trial in front}
@@ -56,8 +51,8 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
             trial,
             history,
             interval=intervals[trial.number],
-            pictures=beside.pictures.get(trial.number),
-            study=beside.name or history.study,
+            pictures=extras.pictures.get(trial.number),
+            study=extras.name or history.study,
         )
         for trial in front
     ]
@@ -77,15 +72,15 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
-        "seeds": beside.seeds,
-        "no_pictures": beside.no_pictures,
-        "baseline": _baseline(history, beside.baseline),
+        "seeds": extras.seeds,
+        "no_pictures": extras.no_pictures,
+        "baseline": _baseline(history, extras.baseline),
         "failures": failures(history)[:MOST_REASONS],
-        "refusals": _refusals(history),
+        "refused_ms": [trial.mean_ms for trial in history.refused],
         "charts": {
-            "front": front_chart(history, intervals, beside.baseline),
+            "front": front_chart(history, intervals, extras.baseline),
             "progress": progress_chart(history) if history.complete else None,
-            "importance": importance_chart(beside.importances),
+            "importance": importance_chart(extras.importances),
             "stages": stages_chart(history) if history.complete else None,
         },
         "over_time": bool(history.spent_s),
@@ -94,7 +89,7 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "notation": NOTATION,
         "terms": TERMS,
         "trials": trials,
-        "baseline_trials": trial_columns(beside.baseline) if beside.baseline else None,
+        "baseline_trials": trial_columns(extras.baseline) if extras.baseline else None,
         "slices": slice_dimensions(trials),
     }
 
@@ -127,10 +122,3 @@ def _baseline(history: StudyHistory, baseline: StudyHistory | None) -> Mapping[s
 def _training_steps(history: StudyHistory) -> str:
     steps = sorted({trial.network.training.steps for trial in history.complete})
     return " or ".join(map(str, steps)) or "no"
-
-
-def _refusals(history: StudyHistory) -> dict[str, Any] | None:
-    if not history.refused:
-        return None
-    latencies = [trial.mean_ms for trial in history.refused]
-    return {"count": len(latencies), "least_ms": min(latencies), "most_ms": max(latencies)}

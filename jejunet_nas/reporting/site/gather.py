@@ -9,7 +9,7 @@ from jejunet_nas.drawing.pictures import kept_pictures, trial_pictures
 from jejunet_nas.errors import JejunetError
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, StudyHistory
-from jejunet_nas.reporting.site.content import Beside, shown_front
+from jejunet_nas.reporting.site.content import Extras, shown_front
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings
@@ -26,7 +26,7 @@ def gather(
     *,
     name: str = "",
     baseline: StudyHistory | None = None,
-) -> Beside:
+) -> Extras:
     """Return the content of a study's page that is not in `history`.
 
     folder: the study's state. name: the study's name on the command line.
@@ -46,7 +46,7 @@ def gather(
             pictures[trial.number] = made
         except (JejunetError, OSError) as error:
             reasons.append(f"trial {trial.number}: {error}")
-    return Beside(
+    return Extras(
         name=name,
         importances=importances(settings, history),
         pictures=pictures,
