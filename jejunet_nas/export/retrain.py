@@ -33,7 +33,6 @@ from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import read_record, trained_network
 
 EXPORTS = "exports"  # in a study's folder
-CHECKPOINTS = "checkpoints"
 RATE = 0.1  # of the learning rate that the trial was trained at
 _TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
 
@@ -57,7 +56,7 @@ def retrain(
         setup=setup,
         folder=exports / name,
         tell=tell,
-        checkpoints=exports / name / CHECKPOINTS,
+        checkpoints=exports / name / "checkpoints",
     )
     with _alone(job.folder):
         record = read_record(NetworkRecord, job.folder / _RECORD) or _make(trial, job, steps)
@@ -105,7 +104,7 @@ def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
             keras, training = _trained_on(trial, keras, job, steps)
     record = judge_network(compress_trained(keras, job), training, job)
     write_text_whole(job.folder / _RECORD, to_json(record, indent=2))
-    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
     return record
 
 

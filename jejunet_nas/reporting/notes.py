@@ -1,17 +1,28 @@
-"""Notes: a study and each of its complete trials in a few lines of Markdown, for a dashboard.
+"""Notes: sentences on a study and on each of its complete trials, for pages and a dashboard.
 
 Units: mIoU in per cent, latency in ms a frame.
 """
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
+    counted,
     escaped,
     latency_words,
     network_words,
     per_cent,
+    points,
     policy_words,
 )
-from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, nearest_to_target, states
+from jejunet_nas.scoring.ranking import (
+    State,
+    best_feasible,
+    deadline_ms,
+    feasible,
+    front_of,
+    nearest_to_target,
+    picks,
+    states,
+)
 
 _OPENINGS: dict[State, str] = {
     "front": "On the Pareto front.",
@@ -36,6 +47,38 @@ def study_note(history: StudyHistory) -> str:
         "Pareto front of the feasible trials. Refused trials are shown as pruned.",
     ]
     return "\n\n".join(line for line in lines if line)
+
+
+def reasons(history: StudyHistory) -> list[str]:
+    """Return sentences on the best of the front, with and without video, and on the fastest."""
+    found = picks(history)
+    if not found:
+        return []
+    best, fastest = found["best"], found["fastest"]
+    video, whole = (best_feasible(history, video=video) for video in (True, False))
+    said = [
+        f"Trial {best.number} is the best of {counted(len(feasible(history)), 'feasible trial')} "
+        f"at {history.target_fps:g} fps: {_figures(best)} ({best.latency.source})."
+    ]
+    for trial, policy in ((whole, "every frame a keyframe"), (video, "a video policy")):
+        if trial is None:
+            said.append(f"No trial with {policy} meets the target.")
+        else:
+            said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
+    if video and whole:
+        share = 1 - video.latency.mean_ms / whole.latency.mean_ms
+        said.append(
+            f"The video policy changes mIoU by {points(video.score.miou - whole.score.miou)} "
+            f"points and takes {per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time "
+            "a frame."
+        )
+    if fastest is not best:
+        said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
+    return said
+
+
+def _figures(trial: TrialResult) -> str:
+    return f"{per_cent(trial.score.miou)} % mIoU in {trial.latency.mean_ms:.1f} ms a frame"
 
 
 def trial_notes(history: StudyHistory) -> dict[int, str]:

@@ -14,8 +14,9 @@ from jejunet_nas.networks.build import FoldedNetwork
 from jejunet_nas.networks.wiring import read_wiring
 from jejunet_nas.records import GRAPH_NAMES, OUTSIDE_DELEGATE
 from jejunet_nas.resize import thumbnails
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from tests.builders import TinyRun, int8_graphs, tiny_run
+from tests.scoring.whole_clips import score_clip
 
 
 @pytest.fixture(scope="session")

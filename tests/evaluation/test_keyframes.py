@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import DataError
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.records import Clip, DataSplit
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import TinyRun, tiny_run
+from tests.scoring.whole_clips import score_clip
 
 
 def grey_clip(name: str, first: int, frames: int, annotated: list[int] | None = None) -> Clip:
