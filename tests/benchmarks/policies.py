@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jejunet_nas.cli.arguments import state_folder, study_file
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import DataSplit, GraphName, TrialResult
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
