@@ -73,12 +73,7 @@ def compress(
         with make_view(console) as view:
             setup = prepare(chosen.study.settings, folder, view.stage)
             rows, failures = compress_network(
-                chosen.result.network,
-                chains,
-                setup,
-                folder / COMPRESSED,
-                view.stage,
-                frames=frames,
+                chosen.result.network, chains, setup, folder / COMPRESSED, view.stage, frames=frames
             )
     say = sayer(Console(stderr=True))
     for failure in failures:

@@ -1,12 +1,12 @@
-"""Equalisation across layers: channels are scaled to about one size before rounding.
+"""Equalisation across layers: channels are scaled to similar sizes before rounding.
 
 A channel may be multiplied where it is written if it is divided where it is read; the float network
 stays the same (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 Correction", 2019, section 4.1). int8 has one step for all channels of a tensor, so a channel a
 hundredth as large as another has only two or three steps.
 
-ReLU6 stays. A channel is raised only as far as its largest observed value stays below 6, and one
-that reaches 6 keeps its size.
+ReLU6 is kept: a channel is raised only while its largest observed value stays below 6, and one that
+reaches 6 keeps its size.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ ROUNDS = 2  # over all streams: a layer's weights change from both ends
 
 
 def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Folded:
-    """Return `weights` of the same network with channels of about one size.
+    """Return `weights` of the same function with channels of similar sizes.
 
     outputs: of the float network's layers over the calibration frames.
     """

@@ -42,9 +42,7 @@ class Candidate:
 
 
 def quantize_after_training(
-    network: FoldedNetwork,
-    frames: npt.NDArray[np.uint8],
-    settings: PostTrainingInt8,
+    network: FoldedNetwork, frames: npt.NDArray[np.uint8], settings: PostTrainingInt8
 ) -> Candidate:
     """Return `network` in int8, calibrated on `frames`.
 
@@ -72,11 +70,7 @@ class _Ways:
     """Candidates for one network, on the same frames."""
 
     def __init__(
-        self,
-        network: FoldedNetwork,
-        inputs: CalibrationInputs,
-        wiring: Wiring,
-        correct_bias: When,
+        self, network: FoldedNetwork, inputs: CalibrationInputs, wiring: Wiring, correct_bias: When
     ) -> None:
         self._network, self._inputs, self._wiring = network, inputs, wiring
         self._correct_bias = correct_bias

@@ -19,12 +19,7 @@ from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
 from jejunet_nas.scoring.miou import ClassMap, Counts
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
-from jejunet_nas.scoring.temporal import (
-    clip_temporal,
-    combine_temporal,
-    flicker,
-    object_classes,
-)
+from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults, Shown

@@ -19,6 +19,7 @@ from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Say
 from jejunet_nas.records import FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.records.rows import PolicyRow
+from jejunet_nas.records.words import counted
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.video.results import ClipResults
 from jejunet_nas.video.walk import Gate
@@ -162,7 +163,7 @@ class _Comparison:
 
 def _words(rule: _Rule, policy: Policy, lag: int) -> str:
     if policy.asynchronous:
-        return f"in the background, {lag} frame{'' if lag == 1 else 's'} each"
+        return f"in the background, {counted(lag, 'frame')} each"
     if policy.refresh_above is not None:
         return rule.name
     return "every frame" if not policy.spares_frames else f"every {policy.keyframe_interval}"

@@ -8,6 +8,8 @@ replaced by the mean of each batch's own statistics over several forward passes 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 
 def estimate_statistics(
     layers: Iterable[Any], forward: Callable[[Any], None], batches: Iterable[Any]
@@ -22,18 +24,15 @@ def estimate_statistics(
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    sums: list[Any] = []
-    count = 0
+    seen: list[list[Any]] = []
     try:
         for norm in norms:
             norm.momentum = 0.0
         for batch in batches:
             forward(batch)
-            seen = [variable.numpy() for variable in variables]
-            sums = [a + b for a, b in zip(sums, seen, strict=True)] if sums else seen
-            count += 1
+            seen.append([variable.numpy() for variable in variables])
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-    for variable, total in zip(variables, sums, strict=True):
-        variable.assign(total / count)
+    for variable, values in zip(variables, zip(*seen, strict=True), strict=True):
+        variable.assign(np.mean(values, axis=0))

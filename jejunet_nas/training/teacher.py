@@ -202,7 +202,7 @@ def _kind_of_scores(output: TensorInfo, operators: Sequence[Operator], file: Pat
     if len(shape) != 4 or shape[0] != 1 or shape[3] == 1 or output.dtype not in _IMAGE_TYPES:
         raise SettingError(
             f"teacher {file} gives {_words(output)}; allowed: a class map, [1, height, width] of "
-            "integers, or scores, [1, height, width, classes]. Export it without what follows."
+            "integers, or scores, [1, height, width, classes]. Export it without later layers."
         )
     kinds = [operator.kind for operator in operators if operator.kind not in _SHAPES_ONLY]
     return "probabilities" if kinds[-1:] == ["SOFTMAX"] else "logits"

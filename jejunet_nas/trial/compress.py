@@ -62,10 +62,7 @@ class _Comparison:
 
     @functools.cached_property
     def keyframes(self) -> Keyframes:
-        size = self.record.network
-        return Keyframes(
-            self.setup.val, height=size.input_height, width=size.input_width, count=self.frames
-        )
+        return Keyframes(self.setup.val, self.record.network, count=self.frames)
 
     @functools.cached_property
     def trained_miou(self) -> float:
