@@ -123,16 +123,12 @@ def _method(words: str) -> Method:
                 f"--settings gives {pair.strip() or 'nothing after a comma'} for {name}; allowed: "
                 f"{wanted}.{closest(key, list(known)) or ' Remove it, or write one.'}"
             )
-        values[key] = _value(name, key, text, known[key])
+        try:
+            values[key] = known[key](text) if known[key] in (int, float) else text
+        except ValueError:
+            wanted = "whole numbers" if known[key] is int else "numbers"
+            raise SettingError(
+                f"{key} of {name} is {text}; allowed: {wanted}. Write one."
+            ) from None
     method: Method = kind(**values)
     return method
-
-
-def _value(name: str, key: str, text: str, kind: Any) -> Any:
-    if kind not in (int, float):
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "whole numbers" if kind is int else "numbers"
-        raise SettingError(f"{key} of {name} is {text}; allowed: {wanted}. Write one.") from None

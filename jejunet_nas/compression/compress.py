@@ -1,6 +1,8 @@
 """Compress: a trained network through a chain of methods, to graphs on disk."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +33,7 @@ from jejunet_nas.training.material import Material
 
 Frames = npt.NDArray[np.uint8]
 
-_FLOAT_WEIGHTS: dict[type, FloatWeights] = {
-    Float32: "float32",
-    Float16: "float16",
-    DynamicRange: "int8",
-}
+_WEIGHTS: dict[type, FloatWeights] = {Float32: "float32", Float16: "float16", DynamicRange: "int8"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,30 +41,16 @@ class CompressedNetwork:
     """The result of a chain.
 
     trained: the float network after pruning and clustering. int8: the network in the int8 graphs,
-    in floats; None for float graphs. files: the graphs. reference: the float network that `frames`
-    compare the graphs with. equalized, bias_corrected: the corrections of post-training int8.
-    train_s: of training; convert_s: of calibration and conversion.
+    in floats; None for float graphs. files: the graphs. agreement: compares the graphs on disk
+    with the float network. train_s: of training; convert_s: of calibration and conversion.
     """
 
     trained: KerasNetwork
     int8: Int8Network | None
     files: dict[GraphName, Path]
-    reference: FoldedNetwork
-    frames: Frames
-    equalized: bool
-    bias_corrected: bool
+    agreement: Callable[[], AgreementRecord]
     train_s: float
     convert_s: float
-
-    def agreement(self) -> AgreementRecord:
-        """Return the agreement of the graphs on disk with the float network."""
-        return check_agreement(
-            self.files,
-            self.reference,
-            self.frames,
-            equalized=self.equalized,
-            bias_corrected=self.bias_corrected,
-        )
 
 
 def compress(
@@ -120,16 +104,20 @@ def compress(
         if int8:
             files = int8.write(folder)
         else:
-            files = write_float_graphs(reference, folder, _FLOAT_WEIGHTS[type(form)])
+            files = write_float_graphs(reference, folder, _WEIGHTS[type(form)])
         write_metadata(files, material.split.class_names)
     return CompressedNetwork(
         trained=network,
         int8=int8,
         files=files,
-        reference=reference,
-        frames=frames,
-        equalized=found is not None and found.equalized,
-        bias_corrected=found is not None and found.bias_corrected,
+        agreement=functools.partial(
+            check_agreement,
+            files,
+            reference,
+            frames,
+            equalized=found is not None and found.equalized,
+            bias_corrected=found is not None and found.bias_corrected,
+        ),
         train_s=clock.stage_s.get("train", 0.0),
         convert_s=clock.stage_s["convert"],
     )

@@ -29,7 +29,11 @@ def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Fol
 
     outputs: of the float network's layers over the calibration frames.
     """
-    weights, reach = dict(weights), _reaches(wiring, outputs)
+    weights = dict(weights)
+    reach = {  # the largest absolute value of each stream's channels
+        name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
+        for name, stream in wiring.streams.items()
+    }
     for _ in range(ROUNDS):
         for name, stream in wiring.streams.items():
             if not stream.fixed and stream.readers:
@@ -37,14 +41,6 @@ def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Fol
                 _apply(weights, stream, factors)
                 reach[name] = reach[name] * factors
     return weights
-
-
-def _reaches(wiring: Wiring, outputs: dict[str, Reach]) -> dict[str, Factors]:
-    """Return the largest absolute value of each stream's channels."""
-    return {
-        name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
-        for name, stream in wiring.streams.items()
-    }
 
 
 def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.compression.convert import FloatWeights, Function, convert_float, convert_rounded
-from jejunet_nas.compression.rounding import Ranged, Ranges, Rounding
+from jejunet_nas.compression.rounding import Ranged, Ranges
 from jejunet_nas.networks.build import FoldedNetwork, as_input
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayers
 from jejunet_nas.networks.paths import context_channels, context_stride
@@ -32,21 +32,15 @@ class Int8Network:
     weights: Folded
     ranges: Ranges
 
-    def rounded(self) -> FoldedNetwork:
-        """Return the float network that computes what the int8 graphs do."""
-        return self._with(Rounding(self.ranges))
-
     def write(self, folder: Path) -> dict[GraphName, Path]:
         """Write the int8 graphs into `folder`."""
         shapes = _graph_shapes(self.network)
-        functions = _functions(self._with(Ranged(self.ranges)))
+        layers = FoldedLayers(self.weights, Ranged(self.ranges))
+        functions = _functions(FoldedNetwork(self.network, self.classes, layers))
         return _write(
             folder,
             lambda name: convert_rounded(functions[name], shapes[name], int8_inputs=("context",)),
         )
-
-    def _with(self, taps: Ranged) -> FoldedNetwork:
-        return FoldedNetwork(self.network, self.classes, FoldedLayers(self.weights, taps))
 
 
 def write_float_graphs(

@@ -6,8 +6,9 @@ The buffer is itself a flatbuffer. LiteRT reads up to the end of the outer flatb
 the zip from the end of the file. `compress` writes the metadata once, so that a bundle holds the
 graphs of its study byte for byte. Metadata do not change what a graph computes.
 
-Tables and their slots are those of `metadata_schema.fbs` in github.com/tensorflow/tflite-support
-(schema version 1.1.0, identifier M001) and, for the graph, of LiteRT's `schema.fbs` (TFL3).
+The buffer's tables and their slots are those of `metadata_schema.fbs` in
+github.com/tensorflow/tflite-support (version 1.1.0, identifier M001). TensorFlow and LiteRT ship
+generated code for the graph's schema, but not for this one.
 """
 
 import io
@@ -130,8 +131,7 @@ def _tensor(name: str) -> dict[int, Any]:
 def _write(builder: Any, value: str | float | list[Any] | dict[int, Any]) -> int:
     """Write a string, a vector of one float or of tables, or a table; return its offset.
 
-    A table is a dictionary of its fields by slot; an int takes one byte. There is no generated code
-    for this schema in TensorFlow.
+    A table is a dictionary of its fields by slot; an int takes one byte.
     """
     match value:
         case str():

@@ -9,12 +9,7 @@ from collections.abc import Iterable, Sequence
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.rows import CompressionRow
 from jejunet_nas.records.words import counted, escaped, network_words, one_line, per_cent, points
-from jejunet_nas.space.architecture import Quantization
 
-_QUANTIZATIONS: dict[Quantization, str] = {
-    "post_training": "after training",
-    "quantization_aware": "QAT",
-}
 _TEXT = ("settings", "int8", "outside", "noisiest layer", "noisiest layers")  # columns of words
 
 
@@ -113,7 +108,7 @@ def _int8_loss(trial: TrialResult) -> dict[str, str]:
     return {
         "trial": f"{trial.number}",
         "pruned %": f"{100 * network.pruning:g}",
-        "int8": _QUANTIZATIONS[network.quantization],
+        "int8": "after training" if network.quantization == "post_training" else "QAT",
         "float mIoU %": per_cent(trial.float_miou, 2),
         "int8 mIoU %": per_cent(trial.int8_miou, 2),
         "difference": points(trial.int8_miou - trial.float_miou, 2),

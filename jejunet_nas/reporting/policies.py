@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
+from jejunet_nas.reporting.markdown_table import markdown_table
 
 
 def policies_page(
@@ -74,8 +75,9 @@ def _gate(gate: GateRecord) -> list[str]:
         "Accuracy of the gate's score on pairs of validation frames: mean error "
         f"{gate.mean_error:.3f}{ranks}.",
         "",
-        "| pairs | mean score | mean disagreement of the masks |",
-        "| ---: | ---: | ---: |",
-        *(f"| {b.pairs} | {b.score:.3f} | {b.disagreement:.3f} |" for b in gate.bins),
+        markdown_table(
+            ("pairs", "mean score", "mean disagreement of the masks"),
+            ((f"{b.pairs}", f"{b.score:.3f}", f"{b.disagreement:.3f}") for b in gate.bins),
+        ),
         "",
     ]

@@ -18,6 +18,7 @@ from jejunet_nas.training.source import Source, source_of
 from jejunet_nas.training.weights_file import PUBLISHED_WIDTHS, read_weights
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+FOLDER = Path(platformdirs.user_cache_dir("jejunet_nas")) / "weights"
 TIMEOUT_S = 30.0  # without receiving data
 _CHUNK_BYTES = 2**18
 
@@ -38,18 +39,12 @@ def file_name(width: float) -> str:
     return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(width)}_224_no_top.h5"
 
 
-def default_folder() -> Path:
-    """Return the folder of the weights in the user's cache."""
-    return Path(platformdirs.user_cache_dir("jejunet_nas")) / "weights"
-
-
 def imagenet_file(width: float, tell: Tell) -> Path:
     """Return the file of the weights of `width`; download it if it is not in the cache.
 
     Raises `SettingError` with the address and the path for a manual copy.
     """
-    folder = default_folder()
-    file = folder / file_name(width)
+    file = FOLDER / file_name(width)
     if file.is_file():
         return file
 
@@ -58,7 +53,7 @@ def imagenet_file(width: float, tell: Tell) -> Path:
         read_imagenet(part, width)
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
             if not file.is_file():  # another process may have downloaded it
                 write_whole(file, download)

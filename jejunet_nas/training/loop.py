@@ -7,7 +7,7 @@ one training covers both paths.
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher
+from jejunet_nas.datasets.sampling import PairSampler, Prefetcher
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
-from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.checkpoint import Checkpoint
 from jejunet_nas.training.losses import cross_entropy, taught_loss
 from jejunet_nas.training.optimizer import Optimizer
@@ -63,10 +62,9 @@ def train_paths(
     """Train the key and the propagate path of `network` in place.
 
     pretrained: names of layers with pretrained weights. on_step: receives the steps done, the steps
-    in total and the loss. after_step: called after each update, for
-    instance to set pruned weights to 0 again. checkpoint: a file that is written regularly; an
-    interrupted training resumes from it, and its record has the times of the remaining steps.
-    events: a folder for TensorBoard.
+    in total and the loss. after_step: called after each update, for instance to set pruned weights
+    to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
+    it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
 
     Raises `TrialError` at the first step whose loss is not finite.
     """
@@ -157,14 +155,42 @@ def _estimate_batch_norm(
     def forward(frames: Any, context_frames: Any) -> Any:
         return network.decode_with(as_input(frames), as_input(context_frames), training=True)
 
-    def batches() -> Iterator[PairBatch]:
-        first = settings.steps
-        with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as ahead:
-            yield from ahead
+    first = settings.steps
+    with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as batches:
+        estimate_statistics(
+            network.path_layers(),
+            lambda batch: forward(batch.frames, batch.context_frames),
+            batches,
+        )
 
-    estimate_statistics(
-        network.path_layers(), lambda batch: forward(batch.frames, batch.context_frames), batches()
-    )
+
+def estimate_statistics(
+    layers: Iterable[Any], forward: Callable[[Any], None], batches: Iterable[Any]
+) -> None:
+    """Set the moving statistics of the batch norms among `layers` to their means over `batches`.
+
+    After brief training, moving averages lag behind the weights and come from few batches (Wu &
+    Johnson, 2021, "Rethinking 'Batch' in BatchNorm", section 3). forward: runs the network on one
+    batch in training mode. It must be traced here, while the momentum is 0, so that each pass
+    leaves its own statistics.
+    """
+    norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
+    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    seen: list[list[Any]] = []
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+        for batch in batches:
+            forward(batch)
+            seen.append([variable.numpy() for variable in variables])
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    for variable, values in zip(variables, zip(*seen, strict=True), strict=True):
+        variable.assign(np.mean(values, axis=0))
 
 
 def _record(

@@ -1,7 +1,6 @@
 """Judge: the graphs of a network, compared with the float network that they were made from.
 
-Both segment the same validation frames, each as a keyframe. The difference of their mIoU is what
-compression costs; the policy has no influence on it.
+Both segment the same validation frames (`evaluation.keyframes`).
 """
 
 import dataclasses

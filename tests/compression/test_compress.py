@@ -217,7 +217,7 @@ def test_zeros_and_clusters_outlive_what_comes_after_them(made: Made) -> None:
     kept = made(KEPT)
 
     assert kept.int8 is not None
-    assert not kept.equalized
+    assert not kept.agreement().equalized
     for name, kernel in kernels_of(kept.trained).items():
         if is_pruned(name):
             int8 = kept.int8.weights[name].kernel

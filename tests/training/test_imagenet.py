@@ -53,7 +53,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         thread.start()
         address = f"http://127.0.0.1:{serving.server_port}/"
         monkeypatch.setattr(imagenet, "ADDRESS", address)
-        monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path / "cache")
+        monkeypatch.setattr(imagenet, "FOLDER", tmp_path / "cache")
         yield serving
         serving.shutdown()
         thread.join()
@@ -105,7 +105,7 @@ def test_a_file_is_downloaded_once_with_progress(server: Server, keras_file: Pat
 
 def test_the_part_of_a_killed_process_is_ignored(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
-    part = imagenet.default_folder() / f".123.{file_name(0.35)}"
+    part = imagenet.FOLDER / f".123.{file_name(0.35)}"
     part.parent.mkdir()
     part.write_bytes(b"half")
 
@@ -131,14 +131,14 @@ def test_a_download_that_fails_names_address_and_place(
 
     with pytest.raises(SettingError, match=rf"(?s)http://127.*no_top\.h5 failed .*({words})"):
         imagenet_file(0.35, silence)
-    assert not (imagenet.default_folder() / file_name(0.35)).exists()
+    assert not (imagenet.FOLDER / file_name(0.35)).exists()
 
 
 def test_without_a_network_one_line_names_address_and_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(imagenet, "ADDRESS", "http://127.0.0.1:9/")
-    monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path)
+    monkeypatch.setattr(imagenet, "FOLDER", tmp_path)
 
     words = rf"^init is imagenet, but [^\n]* http[^\n]*:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
     with pytest.raises(SettingError, match=words):
@@ -150,7 +150,7 @@ def test_weights_of_another_width_are_not_taken(server: Server, keras_file: Path
 
     with pytest.raises(SettingError, match=r"holds MobileNetV2 0\.35; allowed: 0\.5 with its"):
         imagenet_file(0.5, silence)
-    assert not (imagenet.default_folder() / file_name(0.5)).exists()
+    assert not (imagenet.FOLDER / file_name(0.5)).exists()
 
 
 def test_folded_weights_are_not_what_keras_publishes(tmp_path: Path) -> None:
