@@ -66,7 +66,6 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
 
 
 def _gate(gate: GateRecord) -> list[str]:
-    """Return the reliability table, or nothing without pairs."""
     if gate.mean_error is None:
         return []
     order = gate.rank_correlation

@@ -152,7 +152,6 @@ def _read_h5(file: Path) -> list[Convolution]:
 
 
 def _epsilons(config: Any) -> dict[str, float]:
-    """Return the epsilon of each batch norm in a saved model's configuration, if it has one."""
     if config is None:
         return {}
     layers = json.loads(_text(config))["config"]["layers"]
