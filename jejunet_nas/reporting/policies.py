@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
-from jejunet_nas.reporting.markdown_table import markdown_table
+from jejunet_nas.reporting.markdown import markdown_table
 
 
 def policies_page(

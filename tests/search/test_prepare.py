@@ -90,7 +90,7 @@ def test_a_narrow_detail_wider_than_the_weights_is_refused(
 def test_published_weights_are_those_of_each_networks_width(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imagenet, "FOLDER", tmp_path / "cache")
+    monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path / "cache")
     (tmp_path / "cache").mkdir()
     for width in (0.35, 0.5):
         write_keras(tmp_path / "cache" / imagenet.file_name(width), width)
