@@ -1,9 +1,6 @@
 """Dashboard: a read-only optuna-dashboard over a copy of a study, on this computer.
 
-The copy is made again when the study has changed, so that a running search can be followed. Notes
-in Markdown describe the study and each complete trial.
-
-Units of notes: mIoU in per cent, latency in ms a frame.
+The copy is made again when the study has changed, so that a running search can be followed.
 """
 
 import threading
@@ -16,26 +13,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.progress import Say
-from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import (
-    escaped,
-    latency_words,
-    network_words,
-    per_cent,
-    policy_words,
-)
-from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, nearest_to_target, states
+from jejunet_nas.reporting.notes import study_note, trial_notes
 from jejunet_nas.study.opened import Study
 from jejunet_nas.study.optuna_copy import copy_study
 
 HOST = "127.0.0.1"
 REFRESH_S = 2.0  # the page asks as often
-
-_OPENINGS: dict[State, str] = {
-    "front": "On the Pareto front.",
-    "dominated": "Dominated: another trial is at least as good in mIoU and in latency.",
-    "over target": "Over the target: it takes longer than a frame's time.",
-}
 
 
 def serve(study: Study, *, port: int, say: Say) -> None:
@@ -116,49 +99,3 @@ class _Server(ThreadingMixIn, WSGIServer):
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Log no requests."""
-
-
-def study_note(history: StudyHistory) -> str:
-    """Return what the study searches, its counts of trials, and what its terms mean."""
-    front = front_of(history)
-    best = f"; trial {front[0].number} has the best mIoU" if front else ""
-    lines = [
-        f"# {escaped(history.study)}",
-        f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
-        f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}.",
-        f"Trials: {len(history.complete)} complete, {len(history.refused)} refused before "
-        f"training, {len(history.failed)} failed; {len(front)} on the front{best}.",
-        escaped(nearest_to_target(history) or ""),
-        f"Classes: {', '.join(map(escaped, history.class_names))}.",
-        "A trial is feasible if its mean latency is within the time of a frame. The front is the "
-        "Pareto front of the feasible trials. Trials that are over the target, or were refused "
-        "before training, are shown as pruned.",
-    ]
-    return "\n\n".join(line for line in lines if line)
-
-
-def trial_notes(history: StudyHistory) -> dict[int, str]:
-    """Return a note on each complete trial, by its number."""
-    state = states(history)
-    return {t.number: _note(t, _OPENINGS[state[t.number]], history) for t in history.complete}
-
-
-def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
-    latency, device = trial.latency, escaped(history.device)
-    source = f"{latency.source} for {device}"
-    if trial.measured is not None:
-        source = (
-            f"measured on {escaped(history.phone or history.device)}; "
-            f"{trial.predicted.mean_ms:.1f} predicted for {device}"
-        )
-    pairs = zip(trial.network.class_names, trial.score.class_iou, strict=False)
-    ious = [f"{escaped(name)} {per_cent(iou)}" for name, iou in pairs if iou is not None]
-    lines = [
-        f"**Trial {trial.number}.** {opening}",
-        f"Network: {escaped(network_words(trial.architecture.network))}",
-        f"Policy: {escaped(policy_words(trial.architecture.policy))}",
-        f"Latency: {latency.mean_ms:.1f} ms a frame, {source}.",
-        *([f"Unstable: {escaped('; '.join(latency.doubts))}."] if latency.doubts else []),
-        f"IoU by class, in per cent: {', '.join(ious) or 'no class is annotated'}.",
-    ]
-    return "\n\n".join(lines)

@@ -14,38 +14,26 @@ Picture = npt.NDArray[np.uint8]
 THUMBNAIL_STRIDE = 8  # frame pixels per thumbnail pixel, both ways; the gate reads thumbnails
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom; each in [0, 1] of the picture
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
-def resize_frame(frame: Picture, height: int, width: int, box: Box | None = None) -> Picture:
-    """Return the part `box` of `frame` (uint8 [h, w, 3]) as uint8 [height, width, 3]."""
-    if frame.shape[:2] == (height, width) and box is None:
-        return np.asarray(frame)
-    return np.asarray(frame_image(frame, height, width, box))
+def resize_frame(frame: Picture, height: int, width: int) -> Picture:
+    """Return `frame` (uint8 [h, w, 3]) as uint8 [height, width, 3]."""
+    same = frame.shape[:2] == (height, width)
+    return np.asarray(frame if same else resized_part(frame, height, width, WHOLE))
 
 
-def resize_mask(mask: Picture, height: int, width: int, box: Box | None = None) -> Picture:
-    """Return the part `box` of `mask` (uint8 [h, w]) as uint8 [height, width]."""
-    if mask.shape == (height, width) and box is None:
-        return np.asarray(mask)
-    return np.asarray(mask_image(mask, height, width, box))
+def resize_mask(mask: Picture, height: int, width: int) -> Picture:
+    """Return `mask` (uint8 [h, w]) as uint8 [height, width]."""
+    return resize_frame(mask, height, width)
 
 
-def frame_image(frame: Picture, height: int, width: int, box: Box | None) -> Image.Image:
-    """Return the result of `resize_frame` as an image of Pillow."""
-    return _resize(frame, height, width, box, Image.Resampling.BILINEAR)
-
-
-def mask_image(mask: Picture, height: int, width: int, box: Box | None) -> Image.Image:
-    """Return the result of `resize_mask` as an image of Pillow."""
-    return _resize(mask, height, width, box, Image.Resampling.NEAREST)
-
-
-def _resize(
-    picture: Picture, height: int, width: int, box: Box | None, rule: Image.Resampling
-) -> Image.Image:
+def resized_part(picture: Picture, height: int, width: int, box: Box) -> Image.Image:
+    """Return the part `box` of a frame or mask as a Pillow image of `height` x `width`."""
     rows, columns = picture.shape[:2]
-    left, top, right, bottom = box or (0.0, 0.0, 1.0, 1.0)
+    left, top, right, bottom = box
     pixels = (left * columns, top * rows, right * columns, bottom * rows)
+    rule = Image.Resampling.BILINEAR if picture.ndim == 3 else Image.Resampling.NEAREST
     image = Image.fromarray(np.ascontiguousarray(picture))
     return image.resize((width, height), rule, box=pixels)
 

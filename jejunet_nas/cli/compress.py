@@ -1,9 +1,9 @@
 """The command `compress`: compare compression settings on a trial's network."""
 
-import dataclasses
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,10 +20,8 @@ from jejunet_nas.cli.arguments import (
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import TrialError
 
-if TYPE_CHECKING:
-    from jejunet_nas.records.rows import CompressionRow
-
 FREE = ("float32", "float16", "dynamic", "int8")  # formats without training
+SUMS = ("size_bytes", "deflated_bytes")  # over the graphs of a row
 COMPRESSED = "compressed"  # the folder of graphs and rows, in the study's own
 
 Chains = Annotated[
@@ -73,12 +71,7 @@ def compress(
         with make_view(console) as view:
             setup = prepare(chosen.study.settings, folder, view.stage)
             rows, failures = compress_network(
-                chosen.result.network,
-                chains,
-                setup,
-                folder / COMPRESSED,
-                view.stage,
-                frames=frames,
+                chosen.result.network, chains, setup, folder / COMPRESSED, view.stage, frames=frames
             )
     say = sayer(Console(stderr=True))
     for failure in failures:
@@ -88,14 +81,11 @@ def compress(
     text = compression_page(rows, chosen.result, history=chosen.history, frames=frames)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    print_json(list(map(_plain, rows))) if as_json else typer.echo(text)
+    if as_json:
+        print_json([asdict(row) | {sum_: getattr(row, sum_) for sum_ in SUMS} for row in rows])
+    else:
+        typer.echo(text)
     say(f"compression: {target}")
     if failures:
         failed = f"{len(failures)} of {len(chains)} compression settings failed"
         raise TrialError(f"{failed}; see the messages above.")
-
-
-def _plain(row: "CompressionRow") -> dict[str, Any]:
-    """Return a row as plain values, with the sums over its graphs."""
-    sizes = {"size_bytes": row.size_bytes, "deflated_bytes": row.deflated_bytes}
-    return dataclasses.asdict(row) | sizes

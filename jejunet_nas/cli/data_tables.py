@@ -25,8 +25,8 @@ def show_check(check: "DataCheck", sheet: Path | None, console: Console) -> None
         if split.never:
             say(f"not in {split.split}: {', '.join(split.never)}")
     say("")
-    for fault in check.faults[:_MOST_SHOWN]:
-        say(f"bad: {fault.sentence}")
+    for fault in list(check.faults.values())[:_MOST_SHOWN]:
+        say(f"bad: {fault}")
     if len(check.faults) > _MOST_SHOWN:
         say(f"and {len(check.faults) - _MOST_SHOWN} other files; --json lists all")
     say(f"read {sum(split.frames for split in check.splits)} frames in {check.seconds:.1f} s")
@@ -97,5 +97,5 @@ def _split_json(split: "SplitCheck") -> dict[str, Any]:
             for (height, width), frames in split.sizes.items()
         ],
         "classes": [dataclasses.asdict(each) for each in split.classes],
-        "faults": [{"file": str(fault.path), "sentence": fault.sentence} for fault in split.faults],
+        "faults": [{"file": str(file), "sentence": fault} for file, fault in split.faults.items()],
     }

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import (
-    AsJson,
-    DataRoot,
-    Storage,
-    StudyName,
-    print_json,
-    sayer,
-)
+from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName, print_json, sayer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 
@@ -86,23 +79,16 @@ def export(
 
 
 def _chosen(
-    study: str,
-    number: int | None,
-    pick: Pick | None,
-    storage: str | None,
-    data_root: Path | None,
+    study: str, number: int | None, pick: Pick | None, storage: str | None, data_root: Path | None
 ) -> "Trial":
     if number is not None and pick is not None:
         raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")
     chosen = choose_trial(study, number, storage, data_root)
-    if pick in (None, "best"):
+    if pick is None:
         return chosen
-    from jejunet_nas.scoring.front import knee
-    from jejunet_nas.scoring.ranking import front_of
+    from jejunet_nas.scoring.ranking import picks
 
-    front = front_of(chosen.history)
-    bend = knee([(trial.score.miou, trial.latency.mean_ms) for trial in front])
-    return dataclasses.replace(chosen, result=front[-1] if pick == "fastest" else front[bend])
+    return dataclasses.replace(chosen, result=picks(chosen.history)[pick])
 
 
 def _made(

@@ -1,5 +1,6 @@
 """The command `report`: the report of a study, or a comparison of several."""
 
+import dataclasses
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +80,7 @@ def _report(
     history, console = study.history, Console(stderr=True)
     against = open_named(baseline, storage).history if baseline else None
     with console.status("reading the study") as status:
-        beside = gather(
+        extras = gather(
             study.settings,
             history,
             study.folder,
@@ -88,12 +89,11 @@ def _report(
             baseline=against,
         )
         status.update("writing the report")
-        written = write_report(history, out or _reports(study) / study.name, beside)
+        page = write_report(history, out or _reports(study) / study.name, extras)
     show_front(history, console)
     say = sayer(console)
-    if beside.no_pictures:
-        say(f"some pictures of masks are missing: {beside.no_pictures}")
-    page = written.folder / "index.html"
+    if extras.no_pictures:
+        say(f"some pictures of masks are missing: {extras.no_pictures}")
     say(f"report: {page}")
     if as_json:
         print_json(plain_report(history, against))
@@ -101,7 +101,8 @@ def _report(
 
 
 def _compare(names: list[str], out: Path | None, storage: str | None, as_json: bool) -> Path:
-    from jejunet_nas.reporting.site.compare import comparison_plain, write_comparison
+    from jejunet_nas.reporting.attainment import compare
+    from jejunet_nas.reporting.site.compare import write_comparison
 
     opened = [open_named(name, storage) for name in names]
     folder = out or _reports(opened[0]) / "-vs-".join(study.name for study in opened)
@@ -109,7 +110,7 @@ def _compare(names: list[str], out: Path | None, storage: str | None, as_json: b
     page = write_comparison(histories, folder)
     sayer(Console(stderr=True))(f"comparison: {page}")
     if as_json:
-        print_json(comparison_plain(histories))
+        print_json(dataclasses.asdict(compare(histories)))
     return page
 
 

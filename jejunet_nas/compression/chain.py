@@ -57,21 +57,21 @@ def checked_chain(methods: Sequence[Method]) -> Chain:
     kinds = [_kind(method) for method in methods]
     for left, right in itertools.pairwise(kinds):
         if {left, right} <= {*_FORMATS}:
-            fix = "Give each a --settings of its own"
+            fix = "Give each its own --settings"
         elif left == right:
             fix = "Leave one out"
         elif _ORDER.index(left) > _ORDER.index(right):
-            fix = "Exchange them"
+            fix = "Swap them"
         else:
             continue
         raise SettingError(
-            f"{left} stands before {right}; allowed: prune (channels, then magnitude), then "
+            f"{left} comes before {right}; allowed: prune (channels, then magnitude), then "
             f"cluster, then one of {', '.join(_FORMATS)}. {fix}."
         )
     if "cluster" in kinds and getattr(methods[-1], "equalize", "auto") == "always":
         raise SettingError(
-            "equalize is always after cluster, whose clusters it would break up; allowed: auto, "
-            "never. Leave it out."
+            "equalize is always in a chain with cluster; allowed: auto or never. Leave it out: it "
+            "would break up the clusters."
         )
     formatted = bool(kinds) and kinds[-1] in _FORMATS
     return tuple(methods) if formatted else (*methods, PostTrainingInt8())
@@ -116,23 +116,19 @@ def _method(words: str) -> Method:
     for pair in rest.split(",") if rest else []:
         key, equals, text = (part.strip() for part in pair.partition("="))
         if key in values:
-            raise SettingError(f"--settings gives {key} of {name} twice. Remove one of them.")
+            raise SettingError(f"--settings gives {key} twice for {name}. Remove one.")
         if not equals or key not in known:
             wanted = ", ".join(f"{each}=VALUE" for each in known) or "nothing"
             raise SettingError(
                 f"--settings gives {pair.strip() or 'nothing after a comma'} for {name}; allowed: "
                 f"{wanted}.{closest(key, list(known)) or ' Remove it, or write one.'}"
             )
-        values[key] = _value(name, key, text, known[key])
+        try:
+            values[key] = known[key](text) if known[key] in (int, float) else text
+        except ValueError:
+            wanted = "whole numbers" if known[key] is int else "numbers"
+            raise SettingError(
+                f"{key} of {name} is {text}; allowed: {wanted}. Write one."
+            ) from None
     method: Method = kind(**values)
     return method
-
-
-def _value(name: str, key: str, text: str, kind: Any) -> Any:
-    if kind not in (int, float):
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "whole numbers" if kind is int else "numbers"
-        raise SettingError(f"{key} of {name} is {text}; allowed: {wanted}. Write one.") from None

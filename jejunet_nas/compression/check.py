@@ -30,31 +30,24 @@ Frames = npt.NDArray[np.uint8]
 Layers = dict[str, npt.NDArray[np.float32]]  # the output of each
 
 
-def check_graph(file: Path) -> GraphRecord:
+def check_graph(file: Path, *, delegated: bool = True) -> GraphRecord:
     """Load `file` under LiteRT's default delegate, run it once, and describe it.
 
-    Raises `TrialError` naming the operators that do not load or run outside the delegate.
-    """
-    record = describe_graph(file)
-    unexpected = sorted(set(record.not_delegated) - {*OUTSIDE_DELEGATE})
-    if unexpected:
-        raise TrialError(
-            f"{file.name}: LiteRT's default delegate does not run {', '.join(unexpected)}; "
-            f"allowed outside it: {', '.join(OUTSIDE_DELEGATE)}."
-        )
-    return record
-
-
-def describe_graph(file: Path) -> GraphRecord:
-    """Load `file` under LiteRT's default delegate, run it once, and describe it.
-
-    Raises `TrialError` naming the operator that does not load.
+    delegated: whether all operators but `OUTSIDE_DELEGATE` must run in the delegate, as those of an
+    int8 graph do. Raises `TrialError` naming the operators that do not load or are not delegated.
     """
     try:
         graph = Graph(file)
         graph.run()
     except (SettingError, RuntimeError) as reason:
         raise TrialError(f"{file.name} does not run under LiteRT: {reason}") from reason
+    not_delegated = graph.not_delegated()
+    unexpected = sorted(set(not_delegated) - {*OUTSIDE_DELEGATE})
+    if delegated and unexpected:
+        raise TrialError(
+            f"{file.name}: LiteRT's default delegate does not run {', '.join(unexpected)}; "
+            f"allowed outside it: {', '.join(OUTSIDE_DELEGATE)}."
+        )
     operators, kernels = list_operators(file), convolution_weights(file)
     weights = np.concatenate([kernel.ravel() for kernel in kernels]) if kernels else np.ones(1)
     different = [len(np.unique(channel)) for kernel in kernels for channel in kernel]
@@ -64,7 +57,7 @@ def describe_graph(file: Path) -> GraphRecord:
         deflated_bytes=len(zlib.compress(file.read_bytes())),
         macs=sum(operator.macs for operator in operators),
         operators=len(operators),
-        not_delegated=graph.not_delegated(),
+        not_delegated=not_delegated,
         zero_weights=float(np.mean(weights == 0)),
         values_a_channel=float(np.mean(different)) if different else 0.0,
     )
@@ -105,8 +98,6 @@ def check_agreement(
 
 
 class _Outputs(Taps):
-    """Keeps the output of each layer."""
-
     def __init__(self) -> None:
         self.layers: Layers = {}
 

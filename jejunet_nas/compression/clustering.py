@@ -1,4 +1,4 @@
-"""Clustering: each kernel has at most so many different values, which training moves.
+"""Clustering: each kernel has a limited number of different values, which training adjusts.
 
 It uses tensorflow-model-optimization's wrappers. LiteRT gets no faster; a compressed file gets
 smaller, since the same few values repeat.
@@ -9,19 +9,16 @@ from typing import Any
 import tf_keras
 from tensorflow_model_optimization.clustering.keras import CentroidInitialization, cluster_weights
 
-from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.pruning import unwrapped
 from jejunet_nas.compression.settings import Clustering
 from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.keras_layers import KerasLayers
+from jejunet_nas.progress import Tell
+from jejunet_nas.training.material import Material
 
 
 def train_clustered(
-    network: KerasNetwork,
-    settings: Clustering,
-    tuning: FineTuning,
-    *,
-    keep_zeros: bool,
+    network: KerasNetwork, settings: Clustering, material: Material, tell: Tell, *, keep_zeros: bool
 ) -> KerasNetwork:
     """Return `network` with clustered kernels, fine-tuned.
 
@@ -46,10 +43,10 @@ def train_clustered(
         )
         return wrappers[layer.name]
 
-    reset_keras(tuning.material.training.seed)
+    reset_keras(material.training.seed)
     layers = KerasLayers(ready)
     clustered = assemble(network.network, network.classes, layers, layers.by_name)
-    tuning.train(clustered, settings, "train with clusters")
+    material.train(clustered, tell, what="train with clusters", schedule=settings)
     weights: dict[str, list[Any]] = {}
     for name, wrapper in wrappers.items():
         wrapper.update_clustered_weights_associations()

@@ -1,7 +1,7 @@
 """The only caller of the TFLite converter.
 
 One concrete function of batch 1 with constant weights is traced and converted. That takes half a
-second; converting the Keras model takes 13 s, most of them for exporting every layer.
+second; converting the Keras model takes 13 s, most of it for exporting each layer.
 
 The int8 ranges are in the function's graph (`rounding`), or the converter finds them by running it
 (`convert_int8`), which takes twice as long.
@@ -75,8 +75,7 @@ def convert_float(
 
     With int8 weights, LiteRT quantises activations while it runs (dynamic range).
     """
-    types = {name: tf.uint8 for name in uint8_inputs}
-    converter, names, _ = _converter(function, inputs, types)
+    converter, names, _ = _converter(function, inputs, uint8_inputs)
     if weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
@@ -85,14 +84,11 @@ def convert_float(
 
 
 def _converter(
-    function: Function,
-    inputs: Mapping[str, tuple[int, ...]],
-    types: Mapping[str, Any] | None = None,
+    function: Function, inputs: Mapping[str, tuple[int, ...]], uint8_inputs: Sequence[str] = ()
 ) -> tuple[Any, list[str], list[str]]:
     """Return a converter, and the names of outputs and of float inputs in their order."""
-    types = types or {}
     specs = {
-        name: tf.TensorSpec(shape, types.get(name, tf.float32), name=name)
+        name: tf.TensorSpec(shape, tf.uint8 if name in uint8_inputs else tf.float32, name=name)
         for name, shape in inputs.items()
     }
     traced = tf.function(function, autograph=False).get_concrete_function(**specs)
@@ -111,11 +107,7 @@ def _converter(
 
 
 def _finish(
-    graph: bytes,
-    outputs: Sequence[str],
-    int8_inputs: Sequence[str],
-    *,
-    bytes_outside: bool = False,
+    graph: bytes, outputs: Sequence[str], int8_inputs: Sequence[str], *, bytes_outside: bool = False
 ) -> bytes:
     """Name the outputs, and make `int8_inputs` int8.
 

@@ -1,12 +1,12 @@
-"""Equalisation across layers: channels are scaled to about one size before rounding.
+"""Equalisation across layers: channels are scaled to similar sizes before rounding.
 
 A channel may be multiplied where it is written if it is divided where it is read; the float network
 stays the same (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 Correction", 2019, section 4.1). int8 has one step for all channels of a tensor, so a channel a
 hundredth as large as another has only two or three steps.
 
-ReLU6 stays. A channel is raised only as far as its largest observed value stays below 6, and one
-that reaches 6 keeps its size.
+ReLU6 is kept: a channel is raised only while its largest observed value stays below 6, and one that
+reaches 6 keeps its size.
 """
 
 import numpy as np
@@ -25,11 +25,15 @@ ROUNDS = 2  # over all streams: a layer's weights change from both ends
 
 
 def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Folded:
-    """Return `weights` of the same network with channels of about one size.
+    """Return `weights` of the same function with channels of similar sizes.
 
     outputs: of the float network's layers over the calibration frames.
     """
-    weights, reach = dict(weights), _reaches(wiring, outputs)
+    weights = dict(weights)
+    reach = {  # the largest absolute value of each stream's channels
+        name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
+        for name, stream in wiring.streams.items()
+    }
     for _ in range(ROUNDS):
         for name, stream in wiring.streams.items():
             if not stream.fixed and stream.readers:
@@ -37,14 +41,6 @@ def equalized(weights: Folded, wiring: Wiring, outputs: dict[str, Reach]) -> Fol
                 _apply(weights, stream, factors)
                 reach[name] = reach[name] * factors
     return weights
-
-
-def _reaches(wiring: Wiring, outputs: dict[str, Reach]) -> dict[str, Factors]:
-    """Return the largest absolute value of each stream's channels."""
-    return {
-        name: np.max([outputs[each].most for each in stream.outputs if each in outputs], axis=0)
-        for name, stream in wiring.streams.items()
-    }
 
 
 def _factors(stream: Stream, reach: Factors, weights: Folded) -> Factors:

@@ -8,25 +8,19 @@ Pictures are uint8 pixels whatever the graph computes in, class maps are uint8.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.compression.convert import (
-    FloatWeights,
-    Function,
-    convert_float,
-    convert_rounded,
-)
-from jejunet_nas.compression.rounding import Ranged, Ranges, Rounding
+from jejunet_nas.compression.convert import FloatWeights, Function, convert_float, convert_rounded
+from jejunet_nas.compression.rounding import Ranged, Ranges
 from jejunet_nas.networks.build import FoldedNetwork, as_input
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayers
 from jejunet_nas.networks.paths import context_channels, context_stride
+from jejunet_nas.networks.wiring import INPUTS
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,46 +32,32 @@ class Int8Network:
     weights: Folded
     ranges: Ranges
 
-    def rounded(self) -> FoldedNetwork:
-        """Return the float network that computes what the int8 graphs do."""
-        return self._with(Rounding(self.ranges))
-
     def write(self, folder: Path) -> dict[GraphName, Path]:
         """Write the int8 graphs into `folder`."""
-        ranged = self._with(Ranged(self.ranges))
-        shapes = graph_shapes(self.network)
+        shapes = _graph_shapes(self.network)
+        layers = FoldedLayers(self.weights, Ranged(self.ranges))
+        functions = _functions(FoldedNetwork(self.network, self.classes, layers))
         return _write(
             folder,
-            lambda name, function: convert_rounded(
-                function,
-                shapes[name],
-                int8_inputs=("context",) if name == "propagate" else (),
-            ),
-            functions(ranged),
+            lambda name: convert_rounded(functions[name], shapes[name], int8_inputs=("context",)),
         )
-
-    def _with(self, taps: Ranged) -> FoldedNetwork:
-        return FoldedNetwork(self.network, self.classes, FoldedLayers(self.weights, taps))
 
 
 def write_float_graphs(
     network: FoldedNetwork, folder: Path, weights: FloatWeights
 ) -> dict[GraphName, Path]:
     """Write float32 graphs of `network` whose weights are stored as `weights`."""
-    shapes = graph_shapes(network.network)
+    shapes = _graph_shapes(network.network)
+    functions = _functions(network, pixels=as_input)
     return _write(
         folder,
-        lambda name, function: convert_float(
-            function,
-            shapes[name],
-            weights=weights,
-            uint8_inputs=[each for each in shapes[name] if each != "context"],
+        lambda name: convert_float(
+            functions[name], shapes[name], weights=weights, uint8_inputs=INPUTS
         ),
-        functions(network, pixels=as_input),
     )
 
 
-def functions(
+def _functions(
     network: FoldedNetwork, *, pixels: Callable[[Any], Any] = lambda values: values
 ) -> dict[GraphName, Function]:
     """Return the function of each graph; `pixels` is applied to pictures first."""
@@ -92,8 +72,7 @@ def functions(
     }
 
 
-def graph_shapes(network: Network) -> dict[GraphName, Shapes]:
-    """Return the input shapes of each graph, with batch 1."""
+def _graph_shapes(network: Network) -> dict[GraphName, dict[str, tuple[int, ...]]]:
     height, width, stride = network.input_height, network.input_width, context_stride(network)
     image = (1, height, width, 3)
     context = (1, height // stride, width // stride, context_channels(network))
@@ -105,12 +84,8 @@ def graph_shapes(network: Network) -> dict[GraphName, Shapes]:
     }
 
 
-def _write(
-    folder: Path,
-    convert: Callable[[GraphName, Function], bytes],
-    computed: Mapping[GraphName, Function],
-) -> dict[GraphName, Path]:
+def _write(folder: Path, convert: Callable[[GraphName], bytes]) -> dict[GraphName, Path]:
     files = {name: folder / f"{name}.tflite" for name in GRAPH_NAMES}
     for name, file in files.items():
-        file.write_bytes(convert(name, computed[name]))
+        file.write_bytes(convert(name))
     return files

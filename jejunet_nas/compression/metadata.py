@@ -4,10 +4,11 @@
 
 The buffer is itself a flatbuffer. LiteRT reads up to the end of the outer flatbuffer; tools find
 the zip from the end of the file. `compress` writes the metadata once, so that a bundle holds the
-graphs of its study byte for byte. They change nothing that a graph computes.
+graphs of its study byte for byte. Metadata do not change what a graph computes.
 
-Tables and their slots are those of `metadata_schema.fbs` in github.com/tensorflow/tflite-support
-(schema version 1.1.0, identifier M001) and, for the graph, of LiteRT's `schema.fbs` (TFL3).
+The buffer's tables and their slots are those of `metadata_schema.fbs` in
+github.com/tensorflow/tflite-support (version 1.1.0, identifier M001). TensorFlow and LiteRT ship
+generated code for the graph's schema, but not for this one.
 """
 
 import io
@@ -18,16 +19,9 @@ from typing import Any
 
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
-from flatbuffers import number_types as types
 
-from jejunet_nas.compression.flatbuffer import (
-    bytes_in,
-    number_in,
-    root_of,
-    tables_in,
-    write,
-)
 from jejunet_nas.errors import SettingError
+from jejunet_nas.litert import metadata_buffer
 from jejunet_nas.records import GraphName
 from jejunet_nas.records.words import one_line
 
@@ -51,7 +45,6 @@ _TENSORS = {
     "score": "Expected share of pixels whose class differs, 0 to 1 once dequantised.",
 }
 _IMAGES = ("image", "now", "keyframe")
-_BUFFERS, _METADATA = 4, 6  # of Model
 _IMAGE, _FEATURE = 2, 1  # of the union ContentProperties
 _RGB = 1
 _NORMALIZATION = 1  # of the union ProcessUnitOptions
@@ -88,24 +81,18 @@ def add_metadata(graph: bytes, name: GraphName, class_names: Sequence[str]) -> b
 
 def metadata_of(graph: bytes) -> bytes:
     """Return the metadata of `graph`, a flatbuffer; empty without metadata."""
-    model = root_of(graph)
-    for entry in tables_in(model, _METADATA):
-        if bytes_in(entry, 0).decode() == NAME:
-            buffer = number_in(entry, 1, types.Uint32Flags)
-            return bytes_in(tables_in(model, _BUFFERS)[buffer], 0)
-    return b""
+    return metadata_buffer(graph, NAME)
 
 
 def labels_of(graph: bytes) -> tuple[str, ...]:
-    """Return the labels in the metadata of `graph`; none if it returns no class map.
+    """Return the labels in the metadata of `graph`; an empty tuple if the metadata name no labels.
 
     Raises `SettingError` where metadata or labels are missing or cannot be read.
     """
     data = metadata_of(graph)
     if data[4:8] != IDENTIFIER:
         raise SettingError(f"its {NAME} is missing or is not of type {IDENTIFIER.decode()}.")
-    (subgraph,) = tables_in(root_of(data), 3)
-    if not any(tables_in(tensor, 6) for tensor in tables_in(subgraph, 3)):
+    if LABELS.encode() not in data:
         return ()
     try:
         with zipfile.ZipFile(io.BytesIO(graph)) as archive:
@@ -123,16 +110,14 @@ def _with_labels(graph: bytes, class_names: Sequence[str]) -> bytes:
 
 
 def _metadata(name: GraphName, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-    """Return the table ModelMetadata of a graph, a flatbuffer."""
     subgraph = {2: [_tensor(each) for each in inputs], 3: [_tensor(each) for each in outputs]}
     root = {0: f"{name} graph", 1: _ABOUT[name], 3: [subgraph], 7: PARSER_VERSION}
     builder = flatbuffers.Builder(1024)
-    builder.Finish(write(builder, root), file_identifier=IDENTIFIER)
+    builder.Finish(_write(builder, root), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
 
 def _tensor(name: str) -> dict[int, Any]:
-    """Return the fields of the table TensorMetadata of the tensor `name`."""
     fields: dict[int, Any] = {0: name, 1: _TENSORS[name], 3: {0: _FEATURE, 1: {}}}
     if name in _IMAGES:
         fields[3] = {0: _IMAGE, 1: {0: _RGB}}
@@ -141,3 +126,32 @@ def _tensor(name: str) -> dict[int, Any]:
     if name == "class_map":
         fields[6] = [{0: LABELS, 2: _VALUE_LABELS}]
     return fields
+
+
+def _write(builder: Any, value: str | float | list[Any] | dict[int, Any]) -> int:
+    """Write a string, a vector of one float or of tables, or a table; return its offset.
+
+    A table is a dictionary of its fields by slot; an int takes one byte.
+    """
+    match value:
+        case str():
+            return int(builder.CreateString(value))
+        case float():
+            builder.StartVector(4, 1, 4)
+            builder.PrependFloat32(value)
+            return int(builder.EndVector())
+        case list():
+            offsets = [_write(builder, each) for each in value]
+            builder.StartVector(4, len(offsets), 4)
+            for offset in reversed(offsets):
+                builder.PrependUOffsetTRelative(offset)
+            return int(builder.EndVector())
+        case _:
+            fields = {k: v if isinstance(v, int) else _write(builder, v) for k, v in value.items()}
+            builder.StartObject(max(fields, default=-1) + 1)
+            for slot, field in fields.items():
+                if isinstance(value[slot], int):
+                    builder.PrependUint8Slot(slot, field, 0)
+                else:
+                    builder.PrependUOffsetTRelativeSlot(slot, field, 0)
+            return int(builder.EndObject())

@@ -6,7 +6,6 @@ the ratio is still low.
 """
 
 import dataclasses
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from jejunet_nas.compression.settings import PostTrainingInt8, When
 from jejunet_nas.compression.statistics import CalibrationInputs, Observer, Values, spread
 from jejunet_nas.networks.build import FoldedNetwork
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayers, Taps
-from jejunet_nas.networks.wiring import Wiring, read_wiring
+from jejunet_nas.networks.wiring import read_wiring
 
 # At a higher ratio 98 of 100 pixels agree with float: equalisation is not tried.
 NEAR_ENOUGH_DB = 20.0
@@ -42,64 +41,49 @@ class Candidate:
 
 
 def quantize_after_training(
-    network: FoldedNetwork,
-    frames: npt.NDArray[np.uint8],
-    settings: PostTrainingInt8,
+    network: FoldedNetwork, frames: npt.NDArray[np.uint8], settings: PostTrainingInt8
 ) -> Candidate:
     """Return `network` in int8, calibrated on `frames`.
 
     frames: uint8 [count, height, width, 3] at the network's input size. A clustered network must
     not be equalised: the weights of one cluster would be divided by different factors.
     """
-    inputs, wiring = CalibrationInputs.of(frames), read_wiring(network.network, network.classes)
-    ways = _Ways(network, inputs, wiring, settings.correct_bias)
+    candidates = _Candidates(network, CalibrationInputs.of(frames), settings.correct_bias)
     if settings.equalize == "always":
-        return ways.best(ways.equalized(), equalized=True)
-    found = ways.best(ways.observed, equalized=False)
+        return candidates.best(equalize=True)
+    found = candidates.best(equalize=False)
     if settings.equalize == "never" or found.logits_db >= NEAR_ENOUGH_DB:
         return found
-    return max(found, ways.best(ways.equalized(), equalized=True), key=lambda way: way.logits_db)
+    return max(found, candidates.best(equalize=True), key=lambda each: each.logits_db)
 
 
-class _Observed(NamedTuple):
-    """Float weights, and statistics of the calibration frames."""
-
-    weights: Folded
-    seen: Observer
-
-
-class _Ways:
+class _Candidates:
     """Candidates for one network, on the same frames."""
 
     def __init__(
-        self,
-        network: FoldedNetwork,
-        inputs: CalibrationInputs,
-        wiring: Wiring,
-        correct_bias: When,
+        self, network: FoldedNetwork, inputs: CalibrationInputs, correct_bias: When
     ) -> None:
-        self._network, self._inputs, self._wiring = network, inputs, wiring
-        self._correct_bias = correct_bias
+        self._network, self._inputs, self._correct_bias = network, inputs, correct_bias
+        self._wiring = read_wiring(network.network, network.classes)
         self._corrected = spread(len(inputs.frames), CORRECTED)
         self._judged = spread(len(self._corrected), JUDGED)  # of these
-        self.observed = self._observe(network.layers.weights, inputs)
+        self._seen = self._observe(network.layers.weights, inputs)
 
-    def equalized(self) -> _Observed:
-        outputs = self.observed.seen.outputs
-        weights = equalized(self.observed.weights, self._wiring, outputs)
-        return self._observe(weights, self._inputs)
-
-    def best(self, observed: _Observed, *, equalized: bool) -> Candidate:
+    def best(self, *, equalize: bool) -> Candidate:
         """Return the better candidate: with corrected biases, or without."""
-        ranges = ranges_of(observed.seen.outputs, self._wiring)
+        float_weights, seen = self._network.layers.weights, self._seen
+        if equalize:
+            float_weights = equalized(float_weights, self._wiring, seen.outputs)
+            seen = self._observe(float_weights, self._inputs)
+        ranges = ranges_of(seen.outputs, self._wiring)
         judged = self._corrected[self._judged]
         tried = []
         if self._correct_bias != "always":
             rounding = Rounding(ranges)
-            self._folded(observed.weights, rounding).key(self._inputs.frames[judged])
-            tried.append((observed.weights, rounding.logits, False))
+            self._folded(float_weights, rounding).key(self._inputs.frames[judged])
+            tried.append((float_weights, rounding.logits, False))
         if self._correct_bias != "never":
-            weights, logits = self._with_biases(observed, ranges)
+            weights, logits = self._with_biases(float_weights, seen, ranges)
             tried.append((weights, logits[self._judged], True))
         candidates = [
             Candidate(
@@ -109,27 +93,29 @@ class _Ways:
                     weights=weights,
                     ranges=ranges,
                 ),
-                float_weights=observed.weights,
-                logits_db=signal_to_noise_db(self.observed.seen.logits[judged], logits),
-                equalized=equalized,
+                float_weights=float_weights,
+                logits_db=signal_to_noise_db(self._seen.logits[judged], logits),
+                equalized=equalize,
                 bias_corrected=corrected,
             )
             for weights, logits, corrected in tried
         ]
         return max(candidates, key=lambda each: each.logits_db)
 
-    def _with_biases(self, observed: _Observed, ranges: Ranges) -> tuple[Folded, Values]:
+    def _with_biases(
+        self, weights: Folded, seen: Observer, ranges: Ranges
+    ) -> tuple[Folded, Values]:
         """Return weights with corrected biases, and the logits of the frames used for it."""
-        seen, inputs = observed.seen, self._inputs
+        inputs = self._inputs
         if len(self._corrected) < len(inputs.frames):
             inputs = dataclasses.replace(inputs, frames=inputs.frames[self._corrected])
-            seen = self._observe(observed.weights, inputs).seen
-        return bias_corrected(self._folded(observed.weights), ranges, seen.means, inputs)
+            seen = self._observe(weights, inputs)
+        return bias_corrected(self._folded(weights), ranges, seen.means, inputs)
 
-    def _observe(self, weights: Folded, inputs: CalibrationInputs) -> _Observed:
+    def _observe(self, weights: Folded, inputs: CalibrationInputs) -> Observer:
         seen = Observer()
         inputs.run(self._folded(weights, seen))
-        return _Observed(weights, seen)
+        return seen
 
     def _folded(self, weights: Folded, taps: Taps | None = None) -> FoldedNetwork:
         layers = FoldedLayers(weights, taps)

@@ -18,7 +18,6 @@ import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.sparsity.keras import PolynomialDecay, prune_low_magnitude
 
-from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.settings import Pruning
 from jejunet_nas.compression.statistics import PIXELS, CalibrationInputs, Values
 from jejunet_nas.networks.build import (
@@ -31,11 +30,12 @@ from jejunet_nas.networks.build import (
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.wiring import Part, Wiring, read_wiring
+from jejunet_nas.progress import Tell
+from jejunet_nas.training.inherit import Indices, largest
+from jejunet_nas.training.material import Material
 
 RISING_SHARE = 0.6  # of the steps, in which the share of zeros rises
 UPDATE_EVERY = 5  # steps, after which the smallest weights are chosen again
-
-Indices = npt.NDArray[np.int64]
 
 
 def cut_channels(
@@ -49,7 +49,7 @@ def cut_channels(
     whole = read_wiring(network.network, network.classes)
     left = read_wiring(narrow, network.classes)
     importance = _importance(network, whole, frames)
-    kept = {name: _strongest(importance[name], left.groups[name].channels) for name in whole.groups}
+    kept = {name: largest(importance[name], left.groups[name].channels) for name in whole.groups}
     pruned = build_network(narrow, network.classes, seed=0)
     for name, layer in pruned.layers.items():
         if layer.weights:
@@ -57,7 +57,9 @@ def cut_channels(
     return pruned
 
 
-def train_sparse(network: KerasNetwork, settings: Pruning, tuning: FineTuning) -> KerasNetwork:
+def train_sparse(
+    network: KerasNetwork, settings: Pruning, material: Material, tell: Tell
+) -> KerasNetwork:
     """Return `network`, fine-tuned while a rising share of its weights becomes 0."""
     wrappers: list[Any] = []
     rising = max(1, round(settings.steps * RISING_SHARE))
@@ -76,7 +78,7 @@ def train_sparse(network: KerasNetwork, settings: Pruning, tuning: FineTuning) -
         wrappers.append(prune_low_magnitude(layer, pruning_schedule=schedule))
         return wrappers[-1]
 
-    reset_keras(tuning.material.training.seed)
+    reset_keras(material.training.seed)
     layers = KerasLayers(ready)
     sparse = assemble(network.network, network.classes, layers, layers.by_name)
     _set_weights(sparse, network)
@@ -90,7 +92,9 @@ def train_sparse(network: KerasNetwork, settings: Pruning, tuning: FineTuning) -
 
     for wrapper in wrappers:
         wrapper.pruning_step.assign(0)
-    tuning.train(sparse, settings, "train with fewer weights", after_step=count_steps)
+    material.train(
+        sparse, tell, what="train with fewer weights", schedule=settings, after_step=count_steps
+    )
     for wrapper in wrappers:
         for weight, mask, _ in wrapper.pruning_vars:
             weight.assign(weight * mask)  # the last step changed them again
@@ -113,8 +117,6 @@ def _set_weights(
 
 
 class _Variances(Taps):
-    """Sums up the variance of each output channel."""
-
     def __init__(self) -> None:
         self.of: dict[str, Values] = {}
 
@@ -141,11 +143,6 @@ def _importance(
                 strength = np.sum(weights[reader.layer].kernel ** 2, axis=(0, 1, 3))[span]
                 importance[name] += strength * seen.of[reader.input][span]
     return importance
-
-
-def _strongest(importance: Values, count: int) -> Indices:
-    """Return the indices of the `count` largest, ascending."""
-    return np.sort(np.argsort(-importance, kind="stable")[:count])
 
 
 def _sliced(layer: Any, name: str, wiring: Wiring, kept: dict[str, Indices]) -> list[Any]:

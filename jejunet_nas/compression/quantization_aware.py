@@ -15,31 +15,45 @@ import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.quantization.keras.quantizers import MovingAverageQuantizer
 
-from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.graphs import Int8Network
-from jejunet_nas.compression.keeping import Keeping
+from jejunet_nas.compression.keeping import restorer
 from jejunet_nas.compression.rounding import Range, Ranges, Rounding, rounded_kernel
 from jejunet_nas.compression.settings import QuantizationAware
 from jejunet_nas.networks.build import KerasNetwork, assemble, reset_keras
 from jejunet_nas.networks.folded_layers import DEPTHWISE_AXIS, OUT_AXIS
+from jejunet_nas.networks.layers import Conv
 from jejunet_nas.networks.wiring import Wiring, read_wiring
+from jejunet_nas.progress import Tell
 from jejunet_nas.training.gate import train_gate
+from jejunet_nas.training.material import Material
 
 GATE_LEARNING_RATE = 1e-3
 
 
 def train_quantized(
-    start: Int8Network, settings: QuantizationAware, tuning: FineTuning, keep: Keeping
+    start: Int8Network,
+    settings: QuantizationAware,
+    material: Material,
+    tell: Tell,
+    *,
+    keep_zeros: bool,
+    keep_clusters: bool,
 ) -> Int8Network:
     """Return `start`, the result of post-training int8, fine-tuned with rounding.
 
-    keep: zeros and clusters of the kernels that training must not change.
+    keep_zeros, keep_clusters: whether zeros stay zero, and clusters stay clusters.
     """
-    material = tuning.material
     network = quantized_network(start, seed=material.training.seed)
-    restore = keep.restorer(network.layers)
-    tuning.train(network, settings, "train with rounding", after_step=restore)
-    tuning.tell("train the gate with rounding", 0, 1)
+    material.train(
+        network,
+        tell,
+        what="train with rounding",
+        schedule=settings,
+        after_step=restorer(
+            start.weights, network.layers, zeros=keep_zeros, clusters=keep_clusters
+        ),
+    )
+    tell("train the gate with rounding", 0, 1)
     train_gate(
         network,
         material.split,
@@ -58,11 +72,7 @@ def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
     wiring = read_wiring(start.network, start.classes)
     layers = _RoundedLayers(start.ranges, wiring)
     network = assemble(
-        start.network,
-        start.classes,
-        layers,
-        layers.by_name,
-        taps=lambda: Rounding(layers.ranges()),
+        start.network, start.classes, layers, layers.by_name, taps=lambda: Rounding(layers.ranges())
     )
     for name, layer in start.weights.items():
         layers.by_name[name].set_weights(list(layer))
@@ -70,15 +80,11 @@ def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
 
 
 class _RoundedConv2D(tf_keras.layers.Conv2D):  # type: ignore[misc]
-    """A convolution whose kernel is rounded per output channel."""
-
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         return super().convolution_op(inputs, rounded_kernel(kernel, OUT_AXIS))
 
 
 class _RoundedDepthwiseConv2D(tf_keras.layers.DepthwiseConv2D):  # type: ignore[misc]
-    """A depthwise convolution whose kernel is rounded per channel."""
-
     def call(self, inputs: Any) -> Any:
         x = tf.nn.depthwise_conv2d(
             inputs,
@@ -130,17 +136,8 @@ class _RoundedLayers:
             for name, start in self._start.items()
         }
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Any:
+    def conv(self, x: Any, conv: Conv) -> Any:
+        name, filters, kernel, stride, _, relu6 = conv
         x = self._shared(
             name, lambda: _RoundedConv2D(filters, kernel, stride, padding="same", name=name)
         )(x)
@@ -162,8 +159,6 @@ class _RoundedLayers:
         return self._finish(tf.concat([first, second], axis=3), name, relu6=False)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         larger = tf_keras.layers.UpSampling2D(factor, interpolation="bilinear")(x)
         return self._finish(larger, name, relu6=False)
 

@@ -38,7 +38,7 @@ class Ranged(Taps):
 
 
 class Rounding(Ranged):
-    """Rounds kernels too, as int8 graphs do except for single steps; keeps the logits."""
+    """Rounds kernels too, and then agrees with int8 graphs up to single steps; keeps the logits."""
 
     logits: Any = None
 

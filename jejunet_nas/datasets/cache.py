@@ -47,7 +47,7 @@ def open_clips(
 
 
 def _entries(files: SplitFiles, parent: Path) -> Iterator[tuple[bytes, Entry[Clip]]]:
-    """Yield the folder of each clip and shard, each after its identity, which has no path."""
+    """Yield the identity and the cache entry of each clip, then of each shard of photos."""
     storage, motion = files.storage, files.motion
     for clip in files.clips:
         identity, key = _describe([clip], storage, files.root)
@@ -66,10 +66,10 @@ def _hash(*texts: bytes) -> str:
 
 
 def _describe(clips: Sequence[ClipFiles], storage: Storage, root: Path) -> tuple[bytes, str]:
-    """Return an identity, which a copy of the files shares, and a key, which it does not.
+    """Return the identity of the files, which a copy of them shares, and the key of their folder.
 
-    The identity holds names and sizes, in place of contents: reading all files would take longer
-    than decoding them. The key hashes modification times too.
+    The identity consists of paths below `root` and sizes, because hashing the contents would take
+    longer than decoding. The key also depends on the modification times.
     """
     known, times, above = [], [], len(root.as_posix()) + 1
     # All frames of a clip, then all its masks; a photo and its mask, photo by photo.

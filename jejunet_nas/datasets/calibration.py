@@ -25,9 +25,9 @@ def calibration_frames(
 ) -> Frames:
     """Return `count` whole frames of the split's clips, uint8 [count, height, width, 3].
 
-    choice: `spread` evenly over the clips, where `seed` shifts the first one; `random` by `seed`;
-    `varied`: the most different ones among more that are spread. Raises `SettingError` where the
-    split has fewer frames.
+    choice: `spread` evenly over the clips, where `seed` shifts the first frame; `random` by `seed`;
+    `varied`: the most different ones of `CANDIDATES` times as many spread frames. Raises
+    `SettingError` if the split has fewer frames.
     """
     if not 1 <= count <= split.frame_count:
         raise SettingError(

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import hashlib
 import math
-import operator
 from typing import SupportsIndex
 
 import numpy as np
@@ -23,7 +22,7 @@ from jejunet_nas.datasets.pictures import LazyPictures, Picture, StoredPictures
 
 FPS = 24.0  # at this rate the drift looks like that of a hand-held camera
 LONGEST = 240  # frames of a clip; the views of a longer clip begin with those of a shorter one
-SIDE = 0.75  # a frame's pixels a side over the photo's: about the part that a view covers
+SIDE = 0.75  # of a frame over the photo's, in pixels: about the share that a view covers
 _LARGEST_VIEW = 0.8  # of the photo's sides
 _PERIOD_FRAMES = (16.0, 48.0)
 # The largest amplitudes of x, y, the logarithm of the zoom, and the angle.
@@ -46,20 +45,18 @@ class Motion:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PhotoSettings:
-    """How many photos of a data set are used, and the `Motion` that makes clips of them."""
+class PhotoSettings(Motion):
+    """The motion over the photos of a data set, and how many photos are used (None: all)."""
 
-    frames: int = 8
-    photos: int | None = None  # None: all
-    seed: int = 0
+    photos: int | None = None
 
     def __post_init__(self) -> None:
+        Motion.__post_init__(self)
         check_at_most("photos", self.photos, 100_000)
-        _ = self.motion
 
     @property
     def motion(self) -> Motion:
-        """The camera's motion. Raises `SettingError`."""
+        """The motion alone, which is a part of a split's fingerprint."""
         return Motion(frames=self.frames, seed=self.seed)
 
 
@@ -114,10 +111,10 @@ def view_at(name: str, seed: int, aspect: float, t: int) -> CameraView:
 
 def _scale(swing: npt.NDArray[np.float64], aspect: float) -> float:
     """Return the largest scale at zoom 1 that keeps all views inside the photo."""
-    x, y, zoom, angle = np.abs(swing[:, :2]).T[0], np.abs(swing[:, 1]), swing[:, 2], swing[:, 3]
+    x, y, zoom, angle = swing.T
     cos, sin = np.cos(angle), np.abs(np.sin(angle))
-    wide = (1 - 2 * x) / (cos + sin / aspect)
-    high = (1 - 2 * y) / (cos + sin * aspect)
+    wide = (1 - 2 * np.abs(x)) / (cos + sin / aspect)
+    high = (1 - 2 * np.abs(y)) / (cos + sin * aspect)
     return min(_LARGEST_VIEW, float((np.minimum(wide, high) / np.exp(zoom)).min()))
 
 
@@ -137,12 +134,11 @@ class MovingPictures(LazyPictures):
         return (self.motion.frames, _side(height), _side(width), *channels)
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
-        photo = self.photo[0]
-        if isinstance(index, slice):
-            times = range(*index.indices(len(self)))
-            pictures = [self._frame(photo, t) for t in times]
-            return np.stack(pictures) if pictures else np.empty((0, *self.shape[1:]), np.uint8)
-        return self._frame(photo, range(len(self))[operator.index(index)])
+        photo, times = self.photo[0], range(len(self))[index]
+        if isinstance(times, int):
+            return self._frame(photo, times)
+        pictures = [self._frame(photo, t) for t in times]
+        return np.stack(pictures) if pictures else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _frame(self, photo: Picture, t: int) -> Picture:
         height, width = self.shape[1:3]

@@ -1,11 +1,11 @@
 """CamVid in SegNet's layout: 11 classes of a street seen from a car, and void.
 
-    ROOT/{train,val}.txt                a frame and its mask a line, with any leading folders
+    ROOT/{train,val}.txt                the paths of a frame and its mask on each line
     ROOT/train/0001TP_006690.png        frames, named by video and frame number at 30 fps
     ROOT/trainannot/0001TP_006690.png   grey PNG of class indices, 11 = void; val and valannot too
 
-Train holds one frame a second, too far apart to serve as each other's context at a camera's rate.
-So each is a photo that a simulated camera moves over. Val is consecutive at 15 fps and stays so.
+The train frames are a second apart, too far to be each other's context. So each is used as a photo
+that a simulated camera moves over. The val frames are consecutive, at 15 fps.
 """
 
 import dataclasses
@@ -15,11 +15,10 @@ import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, mask_code, photo_files
-from jejunet_nas.datasets.layout import check_parts, listed_pairs
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.datasets.stable_split import mixed
 from jejunet_nas.errors import check_choice
 from jejunet_nas.records import IGNORE
 
@@ -48,10 +47,11 @@ class CamvidSettings(PhotoSettings):
 def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitFiles:
     """Return the files of a CamVid split. Raises `DataError`, naming the missing file."""
     parts = (f"{split}.txt", f"{split}annot")
-    check_parts(root, parts, f"Give --data-root the folder that holds {split}.txt and {split}.")
-    pairs = listed_pairs(root / f"{split}.txt", root)
+    fix = f"Give --data-root the folder that holds {split}.txt and {split}."
+    layout.check_parts(root, parts, fix)
+    pairs = layout.listed_pairs(root / f"{split}.txt", root)
     still = split == "train" and settings.train_as == "photos"
-    names = mixed(pairs)[: settings.photos] if still else ()
+    names = layout.mixed(pairs)[: settings.photos] if still else ()
     return SplitFiles(
         dataset="camvid",
         split=split,
@@ -72,21 +72,15 @@ def _clips(pairs: Sequence[tuple[Path, Path]]) -> Iterator[ClipFiles]:
         if video == same
     ]
     step = max(1.0, statistics.median_low(steps)) if steps else 1.0
-    first = 0
-    for end in range(1, len(pairs) + 1):
-        if end < len(pairs):
-            (video, number), (next_video, next_number) = numbered[end - 1 : end + 1]
-            if next_video == video and next_number - number < 2 * step:
-                continue
-        run = pairs[first:end]
-        yield ClipFiles(
-            name=run[0][0].stem,
-            frames=tuple(frame for frame, _ in run),
-            masks=tuple(mask for _, mask in run),
-            mask_code=_CODE,
-            fps=NUMBERED_FPS / step,
-        )
-        first = end
+    cuts = [
+        index
+        for index, ((video, before), (other, number)) in enumerate(itertools.pairwise(numbered), 1)
+        if other != video or number - before >= 2 * step
+    ]
+    for first, end in itertools.pairwise([0, *cuts, len(pairs)]):
+        frames, masks = zip(*pairs[first:end], strict=True)
+        fps = NUMBERED_FPS / step
+        yield ClipFiles(name=frames[0].stem, frames=frames, masks=masks, mask_code=_CODE, fps=fps)
 
 
 def _number(frame: Path) -> tuple[str, int]:

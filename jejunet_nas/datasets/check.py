@@ -5,7 +5,7 @@ Broken files are collected: unreadable or truncated files, a frame of another si
 first, a mask of another size than its frame, and masks in colours or with a value without a class.
 
 Masks are read whole. Of a frame only the header and the end are read; one without an end mark is
-decoded. Damage between a whole header and a whole end is not found.
+decoded. Damage between an intact header and an intact end is not found.
 
 Units: sizes are (height, width) in pixels; shares are in [0, 1].
 """
@@ -40,15 +40,7 @@ from jejunet_nas.records import IGNORE
 SPLITS: tuple[Split, ...] = get_args(Split)
 _END_MARKS = (b"\xff\xd9", b"IEND")  # of JPEG, of PNG
 _END_BYTES = 1024  # searched for the mark: some cameras append a few bytes
-_QUEUED = 1024  # files, at most, so that an interrupt need not wait long
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """A broken file, and a sentence that names it and the reason."""
-
-    path: Path
-    sentence: str
+_QUEUED = 1024  # files at most, so that an interrupt does not wait long
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +57,8 @@ class SplitCheck:
     """Contents of a split.
 
     frames: files of clips and photos. sizes: the number of frames of each, smallest size first.
-    fps: of clips. void_share: of the masks' pixels.
+    fps: of clips. void_share: of the masks' pixels. faults: for each broken file, a sentence that
+    names it and the reason.
     """
 
     split: Split
@@ -77,11 +70,11 @@ class SplitCheck:
     fps: tuple[float, ...]
     classes: tuple[ClassCount, ...]
     void_share: float
-    faults: tuple[Fault, ...]
+    faults: Mapping[Path, str]
 
     @property
     def never(self) -> tuple[str, ...]:
-        """The classes that no readable mask holds."""
+        """The classes that occur in no readable mask."""
         return tuple(each.name for each in self.classes if not each.frames)
 
 
@@ -96,9 +89,9 @@ class DataCheck:
     seconds: float
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
-        """All broken files, each once: a file may be in both splits."""
-        return _each_once([fault for split in self.splits for fault in split.faults])
+    def faults(self) -> dict[Path, str]:
+        """The faults of both splits; a file may be in both."""
+        return {file: fault for split in self.splits for file, fault in split.faults.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,7 +109,7 @@ class _Seen:
 
     size: Size | None = None
     pixels: npt.NDArray[np.int64] | None = None  # [256], of each class
-    faults: list[Fault] = dataclasses.field(default_factory=list)
+    faults: dict[Path, str] = dataclasses.field(default_factory=dict)
 
 
 def check_data(
@@ -131,8 +124,7 @@ def check_data(
     """
     began = time.monotonic()
     files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
-    clips = [list(clip_pairs(split)) for split in files]
-    pairs = [pair for of_split in clips for clip in of_split for pair in clip]
+    pairs = [pair for split in files for clip in clip_pairs(split) for pair in clip]
     seen: list[_Seen] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         for first in range(0, len(pairs), _QUEUED):
@@ -140,13 +132,12 @@ def check_data(
                 seen.append(each)
                 if progress:
                     progress(f"reading {dataset}", len(seen), len(pairs))
-    rest = iter(seen)
-    seen_clips = [[[next(rest) for _ in clip] for clip in of_split] for of_split in clips]
+    in_order = iter(seen)
     return DataCheck(
         dataset=dataset,
         root=root,
         files=files,
-        splits=tuple(map(_summary, files, clips, seen_clips)),
+        splits=tuple(_summary(split, in_order) for split in files),
         seconds=time.monotonic() - began,
     )
 
@@ -165,7 +156,7 @@ def _look(pair: Pair) -> _Seen:
         if not _has_end(pair.frame):
             read_frame(pair.frame, seen.size)
     except DataError as error:
-        seen.faults.append(Fault(path=pair.frame, sentence=str(error)))
+        seen.faults[pair.frame] = str(error)
     if pair.mask is None:
         return seen
     try:
@@ -174,7 +165,7 @@ def _look(pair: Pair) -> _Seen:
             raise wrong_size(pair.mask, mask.shape, seen.size, f"as its frame {pair.frame}")
         seen.pixels = np.bincount(mask.ravel(), minlength=256)
     except DataError as error:
-        seen.faults.append(Fault(path=pair.mask, sentence=str(error)))
+        seen.faults[pair.mask] = str(error)
     return seen
 
 
@@ -188,22 +179,21 @@ def _has_end(path: Path) -> bool:
     return any(mark in end for mark in _END_MARKS)
 
 
-def _summary(
-    files: SplitFiles, clips: Sequence[Sequence[Pair]], seen_clips: Sequence[Sequence[_Seen]]
-) -> SplitCheck:
-    seen = [each for clip in seen_clips for each in clip]
+def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
+    clips = [[(pair, next(in_order)) for pair in clip] for clip in clip_pairs(files)]
+    seen = [each for clip in clips for _, each in clip]
     masks = np.array([each.pixels for each in seen if each.pixels is not None]).reshape(-1, 256)
     pixels, frames = masks.sum(axis=0), (masks > 0).sum(axis=0)
     known = max(1, int(pixels.sum() - pixels[IGNORE]))
     sizes = collections.Counter(each.size for each in seen if each.size)
-    faults = [fault for each in seen for fault in each.faults]
-    faults += [fault for pair in zip(clips, seen_clips, strict=True) for fault in _odd(*pair)]
+    faults = [fault for each in seen for fault in each.faults.items()]
+    faults += [fault for clip in clips for fault in _odd(clip)]
     return SplitCheck(
         split=files.split,
         clips=len(files.clips),
         photos=len(files.photos),
         frames=len(seen),
-        annotated_frames=sum(pair.mask is not None for clip in clips for pair in clip),
+        annotated_frames=sum(pair.mask is not None for clip in clips for pair, _ in clip),
         sizes={size: sizes[size] for size in sorted(sizes, key=lambda s: (s[0] * s[1], s))},
         fps=tuple(sorted({clip.fps for clip in files.clips})),
         classes=tuple(
@@ -211,19 +201,15 @@ def _summary(
             for i, name in enumerate(files.class_names)
         ),
         void_share=int(pixels[IGNORE]) / max(1, int(pixels.sum())),
-        faults=_each_once(faults),
+        faults=dict(faults),
     )
 
 
-def _each_once(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    return tuple({fault.path: fault for fault in faults}.values())
-
-
-def _odd(clip: Sequence[Pair], seen: Sequence[_Seen]) -> Iterator[Fault]:
+def _odd(clip: Sequence[tuple[Pair, _Seen]]) -> Iterator[tuple[Path, str]]:
     """Yield the frames of another size than the clip's first readable one."""
-    known = [(p.frame, s.size) for p, s in zip(clip, seen, strict=True) if s.size]
+    known = [(pair.frame, seen.size) for pair, seen in clip if seen.size]
     for path, size in known[1:]:
         first, expected = known[0]
         if size != expected:
             why = f"as the clip's first frame {first.name}"
-            yield Fault(path=path, sentence=str(wrong_size(path, size, expected, why)))
+            yield path, str(wrong_size(path, size, expected, why))

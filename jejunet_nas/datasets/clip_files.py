@@ -23,6 +23,7 @@ Size = tuple[int, int]  # height, width
 NO_CLASS = 254  # in `MaskCode.classes`: a value that must not occur
 SHORTER_SIDE_PX = 480  # of stored frames, at most: no network here has a larger input
 
+_AGAIN = "Copy or download this file again."
 # What Pillow raises on a broken file depends on the format and on the place of the damage.
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
@@ -38,13 +39,10 @@ class MaskCode:
 
     classes: bytes
     colours_as_grey: bool = False
-    fix: str = "Copy or download this file again."
-
-    def __post_init__(self) -> None:
-        assert len(self.classes) == 256, len(self.classes)
+    fix: str = _AGAIN
 
 
-def mask_code(values: dict[int, int], fix: str = "Copy or download this file again.") -> MaskCode:
+def mask_code(values: dict[int, int], fix: str = _AGAIN) -> MaskCode:
     """Return the code of masks whose values are the keys of `values`, and classes its values."""
     classes = bytes(values.get(value, NO_CLASS) for value in range(256))
     return MaskCode(classes=classes, fix=fix)

@@ -1,6 +1,6 @@
 """DAVIS 2016 and 2017 in the official layout.
 
-    ROOT/ImageSets/{2016,2017}/{train,val}.txt   sequence names, or image and mask paths a line
+    ROOT/ImageSets/{2016,2017}/{train,val}.txt   a sequence, or image and mask, on each line
     ROOT/JPEGImages/480p/SEQUENCE/00000.jpg      frames of a 24 fps video
     ROOT/Annotations/480p/SEQUENCE/00000.png     a mask a frame: 0 background, else an object
 
@@ -12,15 +12,8 @@ common order, so there is one class of objects.
 import dataclasses
 from pathlib import Path
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles
-from jejunet_nas.datasets.layout import (
-    by_stem,
-    check_partners,
-    check_parts,
-    missing,
-    read_list,
-    subfolders,
-)
 from jejunet_nas.datasets.options import Split, check_at_most, check_whole
 from jejunet_nas.errors import DataError, check_choice
 from jejunet_nas.records import IGNORE
@@ -32,6 +25,10 @@ _ALL = MaskCode(classes=bytes([0] + [1] * 255), colours_as_grey=True)
 _FIRST = MaskCode(classes=bytes([0, 1] + [IGNORE] * 254))
 _PREFERRED_RESOLUTION = "480p"
 _PARTS = ("JPEGImages", "Annotations", "ImageSets")
+_ROOT_FIX = (
+    f"Give --data-root the folder that holds {', '.join(_PARTS)}; download it from "
+    "https://davischallenge.org."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +56,10 @@ class DavisSettings:
 
 def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFiles:
     """Return the files of a DAVIS split. Raises `DataError`, naming the missing file."""
-    check_parts(
-        root,
-        _PARTS,
-        f"Give --data-root the folder that holds {', '.join(_PARTS)}; "
-        "https://davischallenge.org offers it for download.",
-    )
+    layout.check_parts(root, _PARTS, _ROOT_FIX)
     resolution = _resolution(root, settings.resolution)
     sequence_list = _sequence_list(root, split, resolution, settings.year)
-    lines = read_list(sequence_list, "a sequence", "Copy or download it again.")
+    lines = layout.read_list(sequence_list, "a sequence", "Copy or download it again.")
     entries = [words[0] for words in lines]
     names = dict.fromkeys(Path(e).parent.name if "/" in e else e for e in entries)
     return SplitFiles(
@@ -84,7 +76,7 @@ def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFi
 
 def _resolution(root: Path, wanted: str | None) -> str:
     folder, preferred = root / "JPEGImages", wanted or _PREFERRED_RESOLUTION
-    found = [entry.name for entry in subfolders(folder)]
+    found = [entry.name for entry in layout.subfolders(folder)]
     if preferred in found:
         return preferred
     if len(found) == 1 and not wanted:
@@ -101,7 +93,7 @@ def _sequence_list(root: Path, split: Split, resolution: str, year: int) -> Path
         if path.is_file():
             return path
     fix = f"Copy the lists of {year} again, or set year."
-    raise missing(lists[0], f"the list of DAVIS's {split} sequences", fix)
+    raise layout.missing(lists[0], f"the list of DAVIS's {split} sequences", fix)
 
 
 def _describe(
@@ -110,13 +102,13 @@ def _describe(
     frame_folder, mask_folder = (
         root / part / resolution / name for part in ("JPEGImages", "Annotations")
     )
-    frames, masks = by_stem(frame_folder, [".jpg"]), by_stem(mask_folder, [".png"])
+    frames, masks = layout.by_stem(frame_folder, [".jpg"]), layout.by_stem(mask_folder, [".png"])
     for folder, found in ((frame_folder, frames), (mask_folder, masks)):
         if not found:
             fix = "Copy or download it again, or remove the sequence from the list."
-            raise missing(folder, f"pictures of a sequence that {sequence_list} names", fix)
+            raise layout.missing(folder, f"pictures of a sequence that {sequence_list} names", fix)
     fix = "Copy or download this file again, or remove the frame."
-    check_partners(frames, masks, mask_folder, ".png", fix)
+    layout.check_partners(frames, masks, mask_folder, ".png", fix)
     used = [*frames][:: settings.every]
     return ClipFiles(
         name=name,

@@ -11,8 +11,8 @@
                                   images/{train,val} and masks/{train,val}; else a hash of each
                                   name decides
 
-A frame of a clip may lack a mask: it is not annotated. A clip without any mask, or a photo without
-one, stops the reader.
+A frame of a clip without a mask is not annotated. A clip without any mask, or a photo without one,
+raises `DataError`.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import (
     NO_CLASS,
@@ -30,24 +31,14 @@ from jejunet_nas.datasets.clip_files import (
     mask_code,
     photo_files,
 )
-from jejunet_nas.datasets.layout import (
-    PHOTO_SUFFIXES,
-    by_stem,
-    check_partners,
-    check_parts,
-    missing,
-    read_list,
-    subfolders,
-)
 from jejunet_nas.datasets.options import Split, check_share, check_whole
-from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
 
 _PARTS = ("images", "masks", "classes.yaml")
 _ROOT_FIX = "Give --data-root the folder that holds images, masks and classes.yaml."
 _VALUE_FIX = "Give the value a name in classes.yaml, or ignore it there, or fix the mask."
-_PICTURES = ", ".join(PHOTO_SUFFIXES)
+_PICTURES = ", ".join(layout.PHOTO_SUFFIXES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +66,8 @@ class _Pictures:
     @classmethod
     def find(cls, root: Path, subfolder: str = "") -> "_Pictures":
         images = root / "images" / subfolder
-        clips = {folder.name: folder for folder in subfolders(images)}
-        photos = by_stem(images, PHOTO_SUFFIXES)
+        clips = {folder.name: folder for folder in layout.subfolders(images)}
+        photos = layout.by_stem(images, layout.PHOTO_SUFFIXES)
         for name in sorted(clips.keys() & photos.keys()):
             raise DataError(
                 f"{photos[name]} has the same name as the folder {clips[name]}; expected: one clip "
@@ -85,15 +76,16 @@ class _Pictures:
         return cls(images=images, masks=root / "masks" / subfolder, clips=clips, photos=photos)
 
     def clip(self, name: str, code: MaskCode, fps: int) -> ClipFiles:
-        frames = by_stem(self.clips[name], PHOTO_SUFFIXES)
-        masks = by_stem(self.masks / name, [".png"])
+        frames = layout.by_stem(self.clips[name], layout.PHOTO_SUFFIXES)
+        masks = layout.by_stem(self.masks / name, [".png"])
         if not frames:
             fix = "Copy the clip's frames there, or remove the folder."
-            raise missing(self.clips[name], f"frames ({_PICTURES})", fix)
-        check_partners(masks, frames, self.clips[name], ".jpg", "Add it, or remove the mask.")
+            raise layout.missing(self.clips[name], f"frames ({_PICTURES})", fix)
+        fix = "Add it, or remove the mask."
+        layout.check_partners(masks, frames, self.clips[name], ".jpg", fix)
         if not masks:
             fix = "Add a mask for at least one frame, or remove the clip."
-            raise missing(self.masks / name, f"masks (.png) of {self.clips[name]}", fix)
+            raise layout.missing(self.masks / name, f"masks (.png) of {self.clips[name]}", fix)
         return ClipFiles(
             name=name,
             frames=tuple(frames.values()),
@@ -105,16 +97,17 @@ class _Pictures:
     def photo(self, name: str, code: MaskCode) -> ClipFiles:
         mask = self.masks / f"{name}.png"
         if not mask.is_file():
-            raise missing(mask, f"the mask of {self.photos[name]}", "Add it, or remove the photo.")
+            fix = "Add it, or remove the photo."
+            raise layout.missing(mask, f"the mask of {self.photos[name]}", fix)
         return photo_files(self.photos[name], mask, code)
 
 
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
-    check_parts(root, _PARTS, _ROOT_FIX)
+    layout.check_parts(root, _PARTS, _ROOT_FIX)
     class_names, code = _read_classes(root / "classes.yaml")
     pictures, names = _split(root, split, settings.val_share)
-    photos = mixed(name for name in names if name in pictures.photos)[: settings.photos]
+    photos = layout.mixed(name for name in names if name in pictures.photos)[: settings.photos]
     clips = [name for name in names if name in pictures.clips]
     return SplitFiles(
         dataset="folder",
@@ -137,7 +130,8 @@ def _split(root: Path, split: Split, val_share: float) -> tuple[_Pictures, list[
     names = sorted({*pictures.clips, *pictures.photos})
     if not names:
         expected = f"folders of frames, or photos ({_PICTURES})"
-        raise missing(pictures.images, expected, "Copy pictures there, and their masks into masks.")
+        fix = "Copy pictures there, and their masks into masks."
+        raise layout.missing(pictures.images, expected, fix)
     if divided:
         return pictures, names
     if len(names) == 1:
@@ -145,27 +139,26 @@ def _split(root: Path, split: Split, val_share: float) -> tuple[_Pictures, list[
             f"{pictures.images} holds only {names[0]}; expected: at least two clips or photos, one "
             "for each split. Add another, or cut the clip in two."
         )
-    return pictures, names_of_split(names, split, val_share)
+    return pictures, layout.names_of_split(names, split, val_share)
 
 
 def _listed(pictures: _Pictures, list_file: Path) -> list[str]:
     """Return the names in a list; it may give a photo's file name instead of its name."""
-    fix = "Write it, one name a line; or remove the other list, to split by a hash."
+    fix = "Write it, with one name on each line; or remove the other list, to split by a hash."
     names = []
-    for words in read_list(list_file, "a clip's or photo's name", fix):
+    for words in layout.read_list(list_file, "a clip's or photo's name", fix):
         name = " ".join(words)
         stem = name.rpartition(".")[0]
         if name not in pictures.clips and stem in pictures.photos:
             name = stem
         if name not in pictures.clips and name not in pictures.photos:
             fix = f"Add it, or remove it from {list_file.name}."
-            raise missing(pictures.images / name, f"a clip or photo of {list_file}", fix)
+            raise layout.missing(pictures.images / name, f"a clip or photo of {list_file}", fix)
         names.append(name)
     return list(dict.fromkeys(names))
 
 
 def _read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
-    """Return the names of the classes, and the code of the masks."""
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

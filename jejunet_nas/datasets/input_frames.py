@@ -27,7 +27,9 @@ from jejunet_nas.records import DataSplit, Pictures
 from jejunet_nas.resize import resize_frame
 
 _VERSION = 1  # of a folder's content
-_WORTH = 0.8  # of the pixels, at most: frames that would hardly shrink are not copied
+_WORTH = 0.8  # share of the pixels, at most: frames that would hardly shrink are not copied
+
+_Copied = tuple[StoredPictures, Size]  # pictures on disk, and the size of their copy
 
 
 def input_frames(
@@ -42,21 +44,19 @@ def input_frames(
 
     Their size is `Augment.least_size`. They are resized at the first call, with `progress`, and
     only opened later. Frames in memory, and frames that are small already, are returned unchanged.
-    Raises `DataError` where the split's cached frames are gone, or the disk is full.
+    Raises `DataError` if the split's cached frames are missing, or the disk is full.
     """
     least = augment.least_size(height, width)
     frames = [clip.frames for clip in split.clips]
-    in_file: dict[Path, list[int]] = defaultdict(list)
+    in_file: dict[Path, dict[int, _Copied]] = defaultdict(dict)
     for number, pictures in enumerate(frames):
-        if stored := _stored(pictures):
-            pixels = math.prod(_kept_size(pictures, least))
-            if pixels <= _WORTH * math.prod(stored.shape[1:3]):
-                in_file[stored.file].append(number)
-    entries = [_entry([frames[n] for n in numbers], least) for numbers in in_file.values()]
+        if copied := _copied(pictures, least):
+            in_file[copied[0].file][number] = copied
+    entries = [_entry([*copies.values()], least) for copies in in_file.values()]
     size = f"{height}" if height == width else f"{width}x{height}"
     what = f"{split.dataset} {split.split} for {size} px"
     opened = open_entries(entries, what, progress, verb="resizing")
-    numbers = [number for numbers in in_file.values() for number in numbers]
+    numbers = [number for copies in in_file.values() for number in copies]
     for number, smaller in zip(numbers, opened, strict=True):
         own = frames[number]
         if isinstance(own, MovingPictures):
@@ -71,13 +71,12 @@ class _Resized:
     """The folder of the resized pictures of one file, an `Entry` of the cache."""
 
     folder: Path
-    sources: Sequence[StoredPictures]
-    sizes: Sequence[Size]
+    copies: Sequence[_Copied]
 
     @property
     def pictures(self) -> int:
         """One step a frame."""
-        return sum(len(source) for source in self.sources)
+        return sum(len(source) for source, _ in self.copies)
 
     def open(self) -> list[StoredPictures]:
         """Return the pictures of each source."""
@@ -92,11 +91,7 @@ class _Resized:
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Resize all pictures, yielding after each."""
-        places = [
-            (source, t, size)
-            for source, size in zip(self.sources, self.sizes, strict=True)
-            for t in range(len(source))
-        ]
+        places = [(source, t, size) for source, size in self.copies for t in range(len(source))]
         with self._lay_out(folder)[0].file.open("wb") as file:
             for picture in pool.map(_resize, *zip(*places, strict=True)):
                 file.write(picture.tobytes())
@@ -104,9 +99,8 @@ class _Resized:
 
     def _lay_out(self, folder: Path) -> list[StoredPictures]:
         stored, end = [], 0
-        for source, size in zip(self.sources, self.sizes, strict=True):
-            shape = (len(source), *size, 3)
-            stored.append(StoredPictures(folder / "frames.bin", end, shape))
+        for source, size in self.copies:
+            stored.append(StoredPictures(folder / "frames.bin", end, (len(source), *size, 3)))
             end = stored[-1].end
         return stored
 
@@ -115,32 +109,26 @@ def _resize(source: StoredPictures, t: int, size: Size) -> Picture:
     return resize_frame(source[t], *size)
 
 
-def _entry(frames: Sequence[Pictures], least: Size) -> _Resized:
+def _entry(copies: Sequence[_Copied], least: Size) -> _Resized:
     # The key hashes the name of the sources' folder, which changes when a picture does.
-    sources = [source for pictures in frames if (source := _stored(pictures))]
-    sizes = [_kept_size(pictures, least) for pictures in frames]
-    original = sources[0].file.parent
-    places = [(source.offset, source.shape) for source in sources]
-    identity = json.dumps([_VERSION, original.name, places, sizes])
+    original = copies[0][0].file.parent
+    places = [(source.offset, source.shape) for source, _ in copies]
+    identity = json.dumps([_VERSION, original.name, places, [size for _, size in copies]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:16]
     name = original.name.rpartition("-")[0]
     folder = original.with_name(f"{name}-{least[1]}x{least[0]}-{key}")
-    return _Resized(folder=folder, sources=sources, sizes=sizes)
+    return _Resized(folder=folder, copies=copies)
 
 
-def _stored(pictures: Pictures) -> StoredPictures | None:
-    """Return the pictures on disk behind `pictures`; None for pictures in memory."""
+def _copied(pictures: Pictures, least: Size) -> _Copied | None:
+    """Return the source of `pictures` on disk and the size of its copy; None if it has no copy."""
     source = pictures.photo if isinstance(pictures, MovingPictures) else pictures
-    return source if isinstance(source, StoredPictures) else None
-
-
-def _kept_size(pictures: Pictures, least: Size) -> Size:
-    """Return the size of the copies: no side is larger than the source's."""
-    share = 1.0
-    if isinstance(pictures, MovingPictures):  # a photo is larger than the frames of its clip
-        share, pictures = SIDE, pictures.photo
+    if not isinstance(source, StoredPictures):
+        return None
+    share = 1.0 if source is pictures else SIDE  # a photo is larger than the frames of its clip
     height, width = (
         min(side, math.ceil(wanted / share))
-        for side, wanted in zip(pictures.shape[1:3], least, strict=True)
+        for side, wanted in zip(source.shape[1:3], least, strict=True)
     )
-    return height, width
+    worth_it = height * width <= _WORTH * math.prod(source.shape[1:3])
+    return (source, (height, width)) if worth_it else None

@@ -1,14 +1,19 @@
-"""Layouts on disk: listing folders, reading lists, and naming what is missing.
+"""Layouts on disk: listing folders, reading lists, splitting names, and naming what is missing.
 
 A reader stops at the first fault with a `DataError`. It skips nothing silently, except files whose
 names begin with a dot, which operating systems create (`.DS_Store`, `._00000.jpg`).
+
+A data set without its own train/val split is divided by a hash of each name. A name keeps its split
+when other names are added or removed, on any machine.
 """
 
+import hashlib
 import itertools
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -57,14 +62,14 @@ def read_list(path: Path, what: str, fix: str) -> list[list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise missing(path, f"a list, {what} a line", fix) from None
+        raise missing(path, f"a list with {what} on each line", fix) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path} cannot be read ({error}); expected: a list, {what} a line. {_AGAIN}"
+            f"{path} cannot be read ({error}); expected: a list with {what} on each line. {_AGAIN}"
         ) from error
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DataError(f"{path} is empty; expected: {what} a line. {_AGAIN}")
+        raise DataError(f"{path} is empty; expected: {what} on each line. {_AGAIN}")
     return lines
 
 
@@ -121,3 +126,21 @@ def subfolders(folder: Path, at_most: int | None = None) -> list[Path]:
             return [folder / name for name in sorted(itertools.islice(found, at_most))]
     except OSError:
         return []
+
+
+def _share_of(name: str) -> float:
+    """Return a pseudo-random number in [0, 1) that depends on `name` alone."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+
+
+def mixed(names: Iterable[str]) -> list[str]:
+    """Return `names` in a pseudo-random order, of which the first n are a fair sample."""
+    return sorted(names, key=lambda name: (_share_of(f"order/{name}"), name))
+
+
+def names_of_split(names: Iterable[str], split: Split, val_share: float) -> list[str]:
+    """Return the names of `split`, sorted; with two names or more, no split is empty."""
+    ranked = sorted(names, key=lambda name: (_share_of(name), name))
+    count = sum(_share_of(name) < val_share for name in ranked)
+    count = min(max(count, 1), max(1, len(ranked) - 1))
+    return sorted(ranked[:count] if split == "val" else ranked[count:])

@@ -1,6 +1,6 @@
 """Pictures of a clip that are read from disk on access, in place of arrays.
 
-No file stays open: a process may not open ten thousand photos.
+No file stays open, because a process cannot have ten thousand open files.
 """
 
 import abc

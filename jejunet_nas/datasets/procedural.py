@@ -8,6 +8,7 @@ beginning of a longer one.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from typing import get_args
@@ -85,13 +86,10 @@ def _generate_clip(split: Split, number: int, settings: ProceduralSettings) -> C
 
 
 def _scene_spans(rng: np.random.Generator, number: int, frames: int) -> Iterator[tuple[int, int]]:
-    """Yield the first frame and the end of each scene; every second clip has two scenes."""
+    """Return the first frame and the end of each scene; every second clip has two scenes."""
     cut = int(rng.integers(frames // 3, 1 + 2 * frames // 3))
-    if number % 2 == 0 or not 0 < cut < frames:
-        yield 0, frames
-    else:
-        yield 0, cut
-        yield cut, frames
+    cuts = [cut] if number % 2 and 0 < cut < frames else []
+    return itertools.pairwise([0, *cuts, frames])
 
 
 def _classes(rng: np.random.Generator, turn: int, objects: int) -> list[int]:

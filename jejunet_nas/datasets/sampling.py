@@ -1,8 +1,8 @@
 """Training pairs: a frame to segment, and the frame that provides its context.
 
 The first half of a batch uses its own context, as a keyframe does; the other half uses that of a
-frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends on seed
-and step alone, so a resumed run gets the batches it would have got.
+frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends only on
+seed and step, so a resumed run gets the same batches.
 
 Frames are drawn from all that are annotated or that a teacher labels: with equal probability for
 each frame, or for each class.
@@ -85,7 +85,7 @@ class PairSampler:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
         frames: of each clip in another size, as `input_frames` returns them; None: the clips' own.
-        Raises `DataError` where no frame has labels.
+        Raises `DataError` if no frame has labels.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
@@ -120,19 +120,13 @@ class PairSampler:
     def _pair(self, rng: np.random.Generator, pair: int, place: int) -> tuple[Any, ...]:
         """Return one row of each field of `PairBatch`, in their order."""
         number, t = self._places[place]
-        size, pictures, clip = (
-            (self._height, self._width),
-            self._frames[number],
-            self._clips[number],
-        )
+        size = self._height, self._width
+        pictures, clip = self._frames[number], self._clips[number]
         view, age = View.draw(rng, self._augment), self._age(rng, pair, t)
         frame = view.frame(pictures[t], *size)
         context = view.frame(pictures[t - age], *size) if age else frame
-        mask = (
-            view.mask(clip.masks[t], *size)
-            if clip.annotated[t]
-            else np.full(size, IGNORE, np.uint8)
-        )
+        labelled = clip.annotated[t]
+        mask = view.mask(clip.masks[t], *size) if labelled else np.full(size, IGNORE, np.uint8)
         if self._taught is None:
             return frame, context, mask, age, None, None
         taught, sureness = self._taught.at(number, t)
@@ -140,20 +134,18 @@ class PairSampler:
         return frame, context, mask, age, view.mask(taught, *size), seen
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Return the indices in `_places` of a batch's frames."""
         if self._of_class is None:
             return rng.integers(len(self._places), size=self._pairs)
         kinds = rng.integers(len(self._of_class), size=self._pairs)
         return np.array([rng.choice(self._of_class[kind]) for kind in kinds], np.int64)
 
     def _age(self, rng: np.random.Generator, pair: int, t: int) -> int:
-        """Return 0 for the first half of a batch, else an age that does not precede the clip."""
+        """Return 0 for the first half of a batch, else a random age within the clip."""
         own = self._longest_age == 0 or pair < (self._pairs + 1) // 2
         return 0 if own else min(int(rng.integers(1, self._longest_age + 1)), t)
 
 
 def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:
-    """Return clip and time of each frame with labels."""
     return [
         (number, int(t))
         for number, clip in enumerate(clips)

@@ -49,12 +49,10 @@ class _Stored:
     def check(self) -> int:
         """Return the bytes of all pictures. Raises `DataError` where sizes differ."""
         self.sizes = [check_sizes(clip) for clip in self.files]
+        storage = self.storage
         return sum(
             len(clip.frames)
-            * (
-                3 * math.prod(self.storage.frame_size(size))
-                + math.prod(self.storage.mask_size(size))
-            )
+            * (3 * math.prod(storage.frame_size(size)) + math.prod(storage.mask_size(size)))
             for clip, size in zip(self.files, self.sizes, strict=True)
         )
 
@@ -97,11 +95,15 @@ class StoredPhotos(_Stored):
     def open(self) -> list[Clip]:
         """Return a clip of each photo. Raises as `Entry.open` does."""
         file = self.folder / "pictures.bin"
-        rows: list[list[int]] = json.loads((self.folder / "index.json").read_bytes())
-        stored = [_photo_and_mask(file, *row) for row in rows]
-        if len(stored) != len(self.files) or file.stat().st_size != stored[-1][1].end:
+        rows, clips, end = json.loads((self.folder / "index.json").read_bytes()), [], 0
+        for files, (offset, height, width, *mask_size) in zip(self.files, rows, strict=True):
+            photo = StoredPictures(file, offset, (1, height, width, 3))
+            mask = StoredPictures(file, photo.end, (1, *mask_size))
+            clips.append(self._moving(files, photo, mask))
+            end = mask.end
+        if file.stat().st_size != end:
             raise ValueError(f"{file} is not complete")
-        return [self._moving(*each) for each in zip(self.files, stored, strict=True)]
+        return clips
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Decode all photos with their masks, yielding after each pair."""
@@ -118,12 +120,11 @@ class StoredPhotos(_Stored):
     def _decode(self, files: ClipFiles, size: Size) -> tuple[Picture, Picture]:
         return self._frame(files.frames[0], size), self._mask(files, files.masks[0], size)
 
-    def _moving(self, files: ClipFiles, stored: tuple[StoredPictures, StoredPictures]) -> Clip:
-        photo, mask = stored
+    def _moving(self, files: ClipFiles, photo: StoredPictures, mask: StoredPictures) -> Clip:
         if self.motion.frames == 1:
             return _clip(files, photo, mask, [True])
         aspect = mask.shape[2] / mask.shape[1]
-        frames, masks = (MovingPictures(p, files.name, aspect, self.motion) for p in stored)
+        frames, masks = (MovingPictures(p, files.name, aspect, self.motion) for p in (photo, mask))
         return _clip(files, frames, masks, [True] * self.motion.frames)
 
 
@@ -135,13 +136,6 @@ def _clip(files: ClipFiles, frames: Pictures, masks: Pictures, annotated: Sequen
 def _array(file: Path) -> StoredPictures:
     array = np.load(file, mmap_mode="r")  # raises ValueError for a truncated file
     return StoredPictures(file, array.offset, array.shape)
-
-
-def _photo_and_mask(
-    file: Path, offset: int, height: int, width: int, mask_height: int, mask_width: int
-) -> tuple[StoredPictures, StoredPictures]:
-    photo = StoredPictures(file, offset, (1, height, width, 3))
-    return photo, StoredPictures(file, photo.end, (1, mask_height, mask_width))
 
 
 def _save(path: Path, shape: tuple[int, ...], pictures: Iterator[Picture]) -> Iterator[None]:

@@ -2,24 +2,23 @@
 
     ROOT/JPEGImages/2007_000033.jpg               ROOT holds VOCdevkit/VOC2012, or is one of the two
     ROOT/SegmentationClass/2007_000033.png        palette PNG of class indices, 255 = void
-    ROOT/ImageSets/Segmentation/{train,val}.txt   a photo's name a line
+    ROOT/ImageSets/Segmentation/{train,val}.txt   a photo's name on each line
 
 With `augmented`, train is the 10582 photos that SBD annotates, in any of their usual layouts:
 
     ROOT/SegmentationClassAug/2007_000032.png     grey or palette PNG of class indices
-    ROOT/ImageSets/Segmentation/train_aug.txt     or trainaug.txt: names a line
-    ROOT/ImageSets/SegmentationAug/train_aug.txt  paths of photo and mask a line
+    ROOT/ImageSets/Segmentation/train_aug.txt     or trainaug.txt: a name on each line
+    ROOT/ImageSets/SegmentationAug/train_aug.txt  paths of photo and mask on each line
     ROOT/ImageSets/Segmentation/aug.txt           names that are added to those of train.txt
 """
 
 import dataclasses
 from pathlib import Path
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import SplitFiles, mask_code, photo_files
-from jejunet_nas.datasets.layout import by_stem, check_parts, listed_pairs, missing, read_list
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.datasets.stable_split import mixed
 from jejunet_nas.errors import check_choice
 from jejunet_nas.records import IGNORE
 
@@ -58,12 +57,12 @@ def describe_split(split: Split, root: Path, settings: Voc2012Settings) -> Split
         masks = _augmented(folder)
     else:
         masks = _masks(folder, f"Segmentation/{split}.txt", "SegmentationClass")
-    frames = by_stem(folder / "JPEGImages", [".jpg"])
-    names = mixed(masks)[: settings.photos]
+    frames = layout.by_stem(folder / "JPEGImages", [".jpg"])
+    names = layout.mixed(masks)[: settings.photos]
     for name in names:
         if name not in frames:
             path = folder / "JPEGImages" / f"{name}.jpg"
-            raise missing(path, "a photo that ImageSets names", _AGAIN)
+            raise layout.missing(path, "a photo that ImageSets names", _AGAIN)
     return SplitFiles(
         dataset="voc2012",
         split=split,
@@ -75,44 +74,42 @@ def describe_split(split: Split, root: Path, settings: Voc2012Settings) -> Split
 
 
 def _devkit(root: Path) -> Path:
-    """Return the folder of VOC2012 itself."""
     folders = (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012")
     folder = next((f for f in folders if any((f / part).is_dir() for part in _PARTS)), root)
     archive = "VOCtrainval_11-May-2012.tar"
     fix = f"Unpack {archive} again, and give --data-root the folder that it was unpacked into."
-    check_parts(folder, _PARTS, fix)
+    layout.check_parts(folder, _PARTS, fix)
     return folder
 
 
 def _masks(folder: Path, list_name: str, *mask_folders: str) -> dict[str, Path]:
     """Return the mask of each name of a list, from the first of `mask_folders` that has it."""
     list_file = folder / "ImageSets" / list_name
-    found = [by_stem(folder / name, [".png"]) for name in mask_folders]
+    found = [layout.by_stem(folder / name, [".png"]) for name in mask_folders]
     masks = {}
-    for word, *_ in read_list(list_file, "a photo's name", _AGAIN):
+    for word, *_ in layout.read_list(list_file, "a photo's name", _AGAIN):
         name = Path(word).stem if "/" in word else word
         mask = next((files[name] for files in found if name in files), None)
         if mask is None:
             path = folder / mask_folders[0] / f"{name}.png"
-            raise missing(path, f"the mask of a photo that {list_file} names", _AGAIN)
+            raise layout.missing(path, f"the mask of a photo that {list_file} names", _AGAIN)
         masks[name] = mask
     return masks
 
 
 def _augmented(folder: Path) -> dict[str, Path]:
-    """Return the masks of the augmented train split by name."""
     lists, both = folder / "ImageSets", ("SegmentationClassAug", "SegmentationClass")
     for name in _WHOLE_LISTS:
         if (lists / name).is_file():
-            words = read_list(lists / name, "a photo's name, or photo and mask", _AGAIN)[0]
+            words = layout.read_list(lists / name, "a photo's name, or photo and mask", _AGAIN)[0]
             if len(words) == 1:
                 return _masks(folder, name, *both)
-            pairs = listed_pairs(lists / name, folder)
+            pairs = layout.listed_pairs(lists / name, folder)
             return {stem: mask for stem, (_, mask) in pairs.items()}
     if (lists / _ADDED_LIST).is_file():
         added = _masks(folder, _ADDED_LIST, both[0])
         return {**added, **_masks(folder, "Segmentation/train.txt", both[1])}
-    raise missing(
+    raise layout.missing(
         lists / _WHOLE_LISTS[0],
         f"the list of the augmented split, or {', '.join((*_WHOLE_LISTS[1:], _ADDED_LIST))} in "
         "ImageSets",

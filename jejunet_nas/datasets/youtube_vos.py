@@ -19,10 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
-from jejunet_nas.datasets.layout import by_stem, check_partners, check_parts, missing, subfolders
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
-from jejunet_nas.datasets.stable_split import mixed, names_of_split
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
 from jejunet_nas.errors import DataError, SettingError, check_choice, closest
 from jejunet_nas.records import IGNORE
@@ -35,20 +34,9 @@ _PARTS = ("train/meta.json", "train/JPEGImages", "train/Annotations")
 # http://host.robots.ox.ac.uk/pascal/VOC/voc2012/guidelines.html. Others are background, such as
 # trucks (no cars there), and lions and foxes (cats and dogs are "domestic").
 _TO_VOC = {
-    "airplane": "aeroplane",
-    "bike": "bicycle",
-    **dict.fromkeys(("bird", "duck", "eagle", "owl", "parrot", "penguin"), "bird"),
-    "boat": "boat",
-    "bus": "bus",
-    "sedan": "car",
-    "cat": "cat",
-    "cow": "cow",
-    "dog": "dog",
-    "horse": "horse",
-    "motorbike": "motorbike",
-    "person": "person",
-    "sheep": "sheep",
-    "train": "train",
+    **{name: name for name in VOC_NAMES},
+    **{"airplane": "aeroplane", "bike": "bicycle", "sedan": "car"},
+    **dict.fromkeys(("duck", "eagle", "owl", "parrot", "penguin"), "bird"),
 }
 # May belong to a class (a hand to a person, a plant to a pot) or not: ignored.
 _IGNORED = ("hand", "plant", "others")
@@ -87,12 +75,15 @@ class YoutubeVosSettings:
 
 def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
-    check_parts(root, _PARTS, "Give --data-root the folder that holds train, from train.zip.")
+    fix = "Give --data-root the folder that holds train, from train.zip."
+    layout.check_parts(root, _PARTS, fix)
     categories = _read_meta(root / "train" / "meta.json")
     _check_same_videos(root / "train", categories)
     frames_folder = _frames_folder(root, settings.all_frames)
     class_names, class_of = _classes(settings.classes, categories)
-    names = mixed(names_of_split(categories, split, settings.val_share))[: settings.clips]
+    names = layout.mixed(layout.names_of_split(categories, split, settings.val_share))[
+        : settings.clips
+    ]
     return SplitFiles(
         dataset="youtube_vos",
         split=split,
@@ -126,10 +117,10 @@ def _read_meta(file: Path) -> Categories:
 def _check_same_videos(train: Path, categories: Categories) -> None:
     meta = train / "meta.json"
     for part in ("JPEGImages", "Annotations"):
-        found = {folder.name for folder in subfolders(train / part)}
+        found = {folder.name for folder in layout.subfolders(train / part)}
         for video in sorted(categories.keys() - found):
             fix = "Unpack train.zip again, or remove the video from meta.json."
-            raise missing(train / part / video, f"a video that {meta} names", fix)
+            raise layout.missing(train / part / video, f"a video that {meta} names", fix)
         for video in sorted(found - categories.keys()):
             raise DataError(
                 f"{meta} lacks the video {video}; expected: every folder of {train / part}. "
@@ -143,7 +134,7 @@ def _frames_folder(root: Path, all_frames: str | bool) -> Path:
         return root / "train" / "JPEGImages"
     if not folder.is_dir():
         fix = "Unpack train_all_frames.zip there, or set all_frames to auto."
-        raise missing(folder, "the frames between the annotated ones", fix)
+        raise layout.missing(folder, "the frames between the annotated ones", fix)
     return folder
 
 
@@ -176,14 +167,17 @@ def _describe(
     class_of: Mapping[str, int],
 ) -> ClipFiles:
     mask_folder = root / "train" / "Annotations" / name
-    frames, masks = by_stem(frames_folder / name, [".jpg"]), by_stem(mask_folder, [".png"])
-    archive = f"{frames_folder.parent.name}.zip"
-    check_partners(masks, frames, frames_folder / name, ".jpg", f"Unpack {archive} again.")
+    frames, masks = (
+        layout.by_stem(frames_folder / name, [".jpg"]),
+        layout.by_stem(mask_folder, [".png"]),
+    )
+    again = f"Unpack {frames_folder.parent.name}.zip again."
+    layout.check_partners(masks, frames, frames_folder / name, ".jpg", again)
     annotated = frames_folder.parent.name == "train"
     if annotated or not masks:
-        check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
+        layout.check_partners(frames, masks, mask_folder, ".png", "Unpack train.zip again.")
     if not frames:
-        raise missing(frames_folder / name, "the frames of a video", f"Unpack {archive} again.")
+        raise layout.missing(frames_folder / name, "the frames of a video", again)
     return ClipFiles(
         name=name,
         frames=tuple(frames.values()),

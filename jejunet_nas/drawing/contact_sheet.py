@@ -7,12 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jejunet_nas.datasets.check import DataCheck, Pair, SplitCheck, clip_pairs
-from jejunet_nas.datasets.clip_files import (
-    SplitFiles,
-    picture_size,
-    read_frame,
-    read_mask,
-)
+from jejunet_nas.datasets.clip_files import SplitFiles, picture_size, read_frame, read_mask
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.drawing.page import (
     IN_A_ROW,
@@ -24,7 +19,7 @@ from jejunet_nas.drawing.page import (
     write_page,
 )
 from jejunet_nas.errors import DataError
-from jejunet_nas.records.words import one_line
+from jejunet_nas.records.words import counted, one_line
 
 TILES = 8  # of a split, at most
 _TALLEST_PX = 330
@@ -32,7 +27,7 @@ _TALLEST_PX = 330
 
 def draw_contact_sheet(check: DataCheck, file: Path) -> bool:
     """Write the sheet of a data set to `file`, a PNG; return False where no frame can be shown."""
-    broken = {fault.path for fault in check.faults}
+    broken = {*check.faults}
     samples = [choose_samples(files, broken) for files in check.files]
     if not any(samples):
         return False
@@ -61,7 +56,10 @@ def choose_samples(files: SplitFiles, broken: set[Path]) -> list[Tile]:
     samples = []
     for name, pair in _spread(whole):
         try:
-            samples.append(_read(name, pair))
+            assert pair.mask is not None
+            mask = read_mask(pair.mask, pair.code)
+            frame = read_frame(pair.frame, picture_size(pair.frame))
+            samples.append(Tile(caption=name, frame=frame, mask=mask))
         except DataError:  # damaged in its pixels, which the check does not read
             continue
     return samples
@@ -81,14 +79,6 @@ def _spread(groups: Sequence[tuple[str, list[Pair]]]) -> Iterator[tuple[str, Pai
             yield (name if wanted == 1 else full), pair
 
 
-def _read(name: str, pair: Pair) -> Tile:
-    assert pair.mask is not None
-    size = picture_size(pair.frame)
-    return Tile(
-        caption=name, frame=read_frame(pair.frame, size), mask=read_mask(pair.mask, pair.code)
-    )
-
-
 def _split_words(split: SplitCheck) -> str:
     frames = f"{split.frames} frames" if split.clips else ""
     words = (clip_words(split), frames, size_words(split), fps_words(split))
@@ -98,7 +88,7 @@ def _split_words(split: SplitCheck) -> str:
 def clip_words(split: SplitCheck) -> str:
     """Return the numbers of clips and photos of a split: '30 clips', '367 photos'."""
     counts = ((split.clips, "clip"), (split.photos, "photo"))
-    return ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n)
+    return ", ".join(counted(number, noun) for number, noun in counts if number)
 
 
 def size_words(split: SplitCheck) -> str:

@@ -8,11 +8,11 @@ Units: mIoU in per cent; ms a frame; frames a second.
 """
 
 import io
-import itertools
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -105,7 +105,7 @@ def _name_axes(axes: Axes, axis: LatencyAxis, history: StudyHistory) -> None:
     fps_axis.set_xlabel("frames a second", color=INK)
     axes.set_ylabel("mIoU (%)")
     fonts = [name for name in _FONTS if name in fontManager.get_font_names()]
-    # Names come from outside: a $ in one is no formula.
+    # Names come from outside: a $ in them does not start a formula.
     label = f"mean latency per frame (ms), {latency_words(history)}"
     axes.set_xlabel(_cut(label, 100), parse_math=False, family=fonts)
     title = _cut(f"{one_line(history.study)} on {one_line(history.dataset)}", 70)
@@ -135,7 +135,7 @@ def _draw_target(axes: Axes, axis: LatencyAxis, history: StudyHistory) -> None:
 
 
 def _draw_trials(axes: Axes, shown: FrontPoints) -> None:
-    """Draw the front as stairs, and the trials of each state in one call: 10,000 are fast so."""
+    """Draw the front as stairs, and the trials of each state in one call, fast for 10,000."""
     if shown.stairs:
         xs, ys = zip(*shown.stairs, strict=True)
         floor = axes.get_ylim()[0]
@@ -144,16 +144,17 @@ def _draw_trials(axes: Axes, shown: FrontPoints) -> None:
     for state, points in shown.by_state.items():
         name, fill, edge, size, order = _STYLES[state]
         for whole, marker, scale in ((False, "o", 1.0), (True, "D", 0.85)):
+            chosen = np.array(points.whole, bool) == whole
             axes.plot(
-                list(itertools.compress(points.ms, (each == whole for each in points.whole))),
-                list(itertools.compress(points.miou_pct, (each == whole for each in points.whole))),
+                np.array(points.ms)[chosen],
+                np.array(points.miou_pct)[chosen],
                 linestyle="none",
                 marker=marker,
                 markersize=scale * size,
                 markerfacecolor=fill,
                 markeredgecolor=edge,
                 zorder=order,
-                label="" if whole else name,
+                label=name if points.ms and not whole else "",
             )
 
 

@@ -6,7 +6,7 @@ Units: mIoU in per cent; ms a frame; frames a second.
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.ranking import State, deadline_ms, front_of, states
@@ -18,12 +18,12 @@ _ROUNDEST_FIRST = (1, 5, 2, 3, 7, 1.5, 4, 6, 2.5, 8, 9, 3.5, 4.5)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """Trials as points, one item a trial in each tuple. whole: every frame is a keyframe."""
+    """Trials as points, one item a trial in each list. whole: every frame is a keyframe."""
 
-    numbers: tuple[int, ...]
-    ms: tuple[float, ...]
-    miou_pct: tuple[float, ...]
-    whole: tuple[bool, ...]
+    numbers: list[int]
+    ms: list[float]
+    miou_pct: list[float]
+    whole: list[bool]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,10 @@ class FrontPoints:
     """
 
     by_state: dict[State, Points]
-    stairs: tuple[tuple[float, float], ...]
-    predictions: tuple[tuple[float, float, float], ...]
-    refused: tuple[tuple[int, float], ...]
-    latencies: tuple[float, ...]
+    stairs: list[tuple[float, float]]
+    predictions: list[tuple[float, float, float]]
+    refused: list[tuple[int, float]]
+    latencies: list[float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,13 @@ class LatencyAxis:
         return _spread(1000 / self.high, 1000 / self.low, lambda fps: self.place(1000 / fps), gap)
 
 
-def points_of(trials: Iterable[TrialResult]) -> Points:
+def points_of(trials: Sequence[TrialResult]) -> Points:
     """Return `trials` as points, in their order."""
-    known = tuple(trials)
     return Points(
-        numbers=tuple(trial.number for trial in known),
-        ms=tuple(trial.latency.mean_ms for trial in known),
-        miou_pct=tuple(100 * trial.score.miou for trial in known),
-        whole=tuple(not trial.architecture.policy.spares_frames for trial in known),
+        numbers=[trial.number for trial in trials],
+        ms=[trial.latency.mean_ms for trial in trials],
+        miou_pct=[100 * trial.score.miou for trial in trials],
+        whole=[not trial.architecture.policy.spares_frames for trial in trials],
     )
 
 
@@ -83,24 +82,23 @@ def front_points(history: StudyHistory) -> FrontPoints:
     for trial in history.complete:
         if state[trial.number] != "front":
             trials[state[trial.number]].append(trial)
-    by_state = {name: points_of(found) for name, found in trials.items() if found}
+    by_state = {name: points_of(found) for name, found in trials.items()}
     corners = [(trial.latency.mean_ms, 100 * trial.score.miou) for trial in front]
-    refused = tuple((trial.number, trial.mean_ms) for trial in history.refused)
     return FrontPoints(
         by_state=by_state,
-        stairs=(*corners, (deadline, corners[-1][1])) if corners else (),
-        predictions=tuple(
+        stairs=[*corners, *((deadline, miou) for _, miou in corners[-1:])],
+        predictions=[
             (trial.predicted.mean_ms, *corner)
             for trial, corner in zip(front, corners, strict=True)
             if trial.measured
-        ),
-        refused=refused,
-        latencies=(
+        ],
+        refused=[(trial.number, trial.mean_ms) for trial in history.refused],
+        latencies=[
             deadline,
-            *(ms for points in by_state.values() for ms in points.ms),
-            *(ms for _, ms in refused),
+            *(trial.latency.mean_ms for trial in history.complete),
+            *(trial.mean_ms for trial in history.refused),
             *(trial.predicted.mean_ms for trial in front),
-        ),
+        ],
     )
 
 

@@ -10,7 +10,6 @@ Drawing takes less time than decoding and encoding: 12 ms at 768x576, 26 ms at 1
 Units: arrays are [height, width, ...]; sizes are (height, width) in pixels.
 """
 
-import dataclasses
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -22,7 +21,7 @@ from PIL import Image, ImageColor, ImageDraw
 from jejunet_nas.drawing.legend import Legend
 from jejunet_nas.drawing.overlay import PATH_COLOURS, Colour, Painter, Picture, class_colours
 from jejunet_nas.records import FramePath
-from jejunet_nas.records.words import one_line
+from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.runtime import Segmentation
 
@@ -57,15 +56,15 @@ class LiveView:
             margin=self._margin,
         )
         self._font, self._line = self._legend.font, self._legend.line
-        self._bar = Bar(width=max(3, letters // 3), height=round(1.3 * letters))
-        room = max(self._bar.width, self._width - 2 * self._margin)
-        self._bars: deque[Picture] = deque(maxlen=room // self._bar.width)
+        self._bar_width, self._bar_height = max(3, letters // 3), round(1.3 * letters)
+        room = max(self._bar_width, self._width - 2 * self._margin)
+        self._bars: deque[Picture] = deque(maxlen=room // self._bar_width)
         self._seen: set[int] = set()
         self._rows = 2 if self._legend.place(self._colours, rows=1)[1] else 1
         too_many = self._legend.place(self._colours, rows=self._rows)[1]
         self._always = [] if too_many else list(self._colours)
         self._panels: dict[FramePath, Image.Image] = {}
-        panel = self._margin + self._line * (1 + self._rows) + self._bar.height
+        panel = self._margin + self._line * (1 + self._rows) + self._bar_height
         self.size: Size = (self._height + panel, self._width)
 
     def draw(self, frame: Picture, shown: Segmentation) -> Picture:
@@ -74,7 +73,7 @@ class LiveView:
         if not present <= self._seen:
             self._seen |= present
             self._panels.clear()
-        self._bars.append(self._bar.draw(shown.path, shown.keyframe_began))
+        self._bars.append(self._bar(shown.path, shown.keyframe_began))
         picture = np.empty((*self.size, 3), np.uint8)
         picture[: self._height] = self._overlay(frame, shown.mask, present)
         picture[self._height :] = self._panel(shown)
@@ -90,6 +89,16 @@ class LiveView:
         classes = smooth(mask, height, width, present)
         self._painter.paint(image, classes, reach=max(1, round(width / 700)))
         return np.asarray(image)
+
+    def _bar(self, path: FramePath, began: bool) -> Picture:
+        """Return the bar of a frame; `began` adds a cap in the colour of `key`."""
+        bar = np.full((self._bar_height, self._bar_width, 3), _PANEL, np.uint8)
+        bar[:, :-1] = _EMPTY  # the last column is the gap to the next bar
+        filled = max(1, round(_BAR_HEIGHTS[path] * self._bar_height))
+        bar[-filled:, :-1] = ImageColor.getrgb(PATH_COLOURS[path])[:3]
+        if began:
+            bar[: max(1, self._bar_height // 4), :-1] = ImageColor.getrgb(PATH_COLOURS["key"])[:3]
+        return bar
 
     def _panel(self, shown: Segmentation) -> Picture:
         if shown.path not in self._panels:
@@ -107,7 +116,7 @@ class LiveView:
         draw = ImageDraw.Draw(panel)
         self._chips(draw, path)
         placed, left_out = self._legend.place(self._always or sorted(self._seen), rows=self._rows)
-        top = self._line + self._bar.height + self._margin // 2
+        top = self._line + self._bar_height + self._margin // 2
         self._legend.draw(draw, placed, top, _INK)
         if left_out:
             middle = top + (self._rows - 1) * self._line + self._line // 2
@@ -130,24 +139,6 @@ class LiveView:
                 draw.text(middle, each, _INK if on else _DIM, self._font, anchor="mm")
             x += width + gap
         return x
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """The bar of one frame in the strip; its width includes the gap to the next."""
-
-    width: int
-    height: int
-
-    def draw(self, path: FramePath, began: bool) -> Picture:
-        """Return uint8 [height, width, 3]; `began` adds a cap in the colour of `key`."""
-        bar = np.full((self.height, self.width, 3), _PANEL, np.uint8)
-        bar[:, :-1] = _EMPTY
-        filled = max(1, round(_BAR_HEIGHTS[path] * self.height))
-        bar[-filled:, :-1] = ImageColor.getrgb(PATH_COLOURS[path])[:3]
-        if began:
-            bar[: max(1, self.height // 4), :-1] = ImageColor.getrgb(PATH_COLOURS["key"])[:3]
-        return bar
 
 
 def smooth(mask: Picture, height: int, width: int, present: Iterable[int]) -> Picture:
@@ -185,5 +176,5 @@ def _paths_of(policy: Policy) -> list[FramePath]:
 def _captions(shown: Segmentation) -> list[str]:
     """Return captions of a frame, the longest first."""
     age, ms = shown.age_frames, f"{shown.latency_ms:.1f} ms"
-    old = f"{age} frame{'' if age == 1 else 's'} old"
+    old = f"{counted(age, 'frame')} old"
     return [f"context {old}, {ms} on this computer", f"{old}, {ms} host", f"age {age}, {ms}", ms]

@@ -55,7 +55,7 @@ _FIRST_COLOURS: tuple[Colour, ...] = (  # distinct for colour-blind readers (Oka
 
 
 def class_colours(names: Sequence[str]) -> list[Colour | None]:
-    """Return the colour of each class, None for background; it depends on the names alone."""
+    """Return the colour of each class, None for background; it depends only on the names."""
     free = _free_colours()
     return [
         None if name == _BACKGROUND and not index else _BY_CUSTOM.get(name) or next(free)
@@ -127,7 +127,7 @@ class Painter:
 
 
 def edges(classes: Picture, reach: int) -> npt.NDArray[np.bool_]:
-    """Return the pixels with another class within `reach` pixels; the picture's rim is no edge."""
+    """Return the pixels within `reach` pixels of another class; the border does not count."""
     found = np.zeros(classes.shape, np.bool_)
     for axis in (0, 1):
         lines, marks = np.moveaxis(classes, axis, 0), np.moveaxis(found, axis, 0)

@@ -14,13 +14,13 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from PIL import Image
 from pydantic import ValidationError
 
 from jejunet_nas.drawing.overlay import Colour, Picture, class_colours, overlay
-from jejunet_nas.errors import DataError, SettingError
+from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.records import Clip, DataSplit, FramePath, TrialResult, from_json, to_json
 from jejunet_nas.scoring.score import combine
@@ -28,6 +28,7 @@ from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.video.graphs import graph_files
 
 Role = Literal["early", "midway", "late", "worst", "best"]
+_Choice = tuple[Role, Clip, int, float]  # the frame of a clip, and the clip's mIoU
 
 WIDTH_PX = 240
 LARGEST_BYTES = 15_000  # of one JPEG; five of each of eight trials are then below 1 MB as base64
@@ -56,7 +57,6 @@ class TrialPictures:
     A single annotated clip has no worst and best. Clips without annotation are not shown.
     """
 
-    trial: int
     frames: tuple[ClipFrame, ...]
     jpegs: tuple[bytes, ...]
 
@@ -82,7 +82,7 @@ def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
         return None
     if kept.made_of != _made_of(trial):
         return None
-    return TrialPictures(trial=trial.number, frames=kept.frames, jpegs=jpegs)
+    return TrialPictures(frames=kept.frames, jpegs=jpegs)
 
 
 def trial_pictures(
@@ -99,41 +99,31 @@ def trial_pictures(
     chosen = _choose(trial, val)
     evaluation = Evaluation(val, graph_files(trial.network, networks))
     colours = class_colours(val.class_names)
-    made = [_draw(each, trial, evaluation, colours) for each in chosen]
-    pictures = TrialPictures(
-        trial=trial.number,
-        frames=tuple(frame for frame, _ in made),
-        jpegs=tuple(jpeg for _, jpeg in made),
-    )
+    made = (_draw(each, trial, evaluation, colours) for each in chosen)
+    frames, jpegs = zip(*made, strict=True)
+    pictures = TrialPictures(frames=frames, jpegs=jpegs)
     _keep(pictures, trial, cache)
     return pictures
-
-
-class _Choice(NamedTuple):
-    role: Role
-    clip: Clip
-    time: int
-    clip_miou: float
 
 
 def _draw(
     choice: _Choice, trial: TrialResult, evaluation: Evaluation, colours: Sequence[Colour | None]
 ) -> tuple[ClipFrame, bytes]:
-    policy, clip = trial.architecture.policy, choice.clip
+    role, clip, time, clip_miou = choice
     lag = trial.walks[0].lag or 1  # unused without keyframes in the background
-    ((mask, path),) = evaluation.masks(clip.name, [choice.time], policy, lag=lag)
+    ((mask, path),) = evaluation.masks(clip.name, [time], trial.architecture.policy, lag=lag)
     height, width = clip.frames.shape[1:3]
     height_px = max(1, round(WIDTH_PX * height / width))
     frame = ClipFrame(
-        role=choice.role,
+        role=role,
         clip=clip.name,
-        frame=choice.time,
+        frame=time,
         path=path,
-        clip_miou=choice.clip_miou,
+        clip_miou=clip_miou,
         width_px=WIDTH_PX,
         height_px=height_px,
     )
-    return frame, _jpeg(overlay(clip.frames[choice.time], mask, colours, height_px, WIDTH_PX))
+    return frame, _jpeg(overlay(clip.frames[time], mask, colours, height_px, WIDTH_PX))
 
 
 def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
@@ -148,34 +138,28 @@ def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
     chosen = [(role, middle, place) for role, place in _PLACES.items()]
     if len(ranked) > 1:
         chosen += [("worst", ranked[0], 0.5), ("best", ranked[-1], 0.5)]
-    return [
-        _Choice(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen
-    ]
+    return [(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen]
 
 
 def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:
     """Return the scored clips of `val` with their mIoU, the worst first."""
     clips = {clip.name: clip for clip in val.clips}
-    found = []
-    for score in trial.score.clips:
-        if score.name in clips:
-            try:
-                found.append((combine([score]).miou, clips[score.name]))
-            except DataError:  # not annotated
-                continue
+    found = (
+        (combine([score]).miou, clips[score.name])
+        for score in trial.score.clips
+        if score.name in clips and any(score.annotated)
+    )
     return sorted(found, key=lambda each: (each[0], each[1].name))
 
 
 def _jpeg(picture: Picture) -> bytes:
     """Return the JPEG of the best quality within `LARGEST_BYTES`."""
-    data = b""
     for quality in _QUALITIES:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=quality, optimize=True)
-        data = file.getvalue()
-        if len(data) <= LARGEST_BYTES:
+        if file.tell() <= LARGEST_BYTES:
             break
-    return data
+    return file.getvalue()
 
 
 def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:

@@ -9,12 +9,7 @@ from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.records import Clip, DataSplit, TrialResult
 from jejunet_nas.records.rows import FilmFrame
 from jejunet_nas.resize import resize_mask
-from jejunet_nas.scoring.miou import (
-    class_iou,
-    confusion_matrix,
-    intersection_and_union,
-    mean_iou,
-)
+from jejunet_nas.scoring.score import clip_score, combine, frame_counts
 from jejunet_nas.video.graphs import NetworkGraphs, graph_files
 from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
@@ -44,18 +39,19 @@ def film_frames(
     """
     last = max(times) + 1
     part = dataclasses.replace(
-        clip,
-        frames=clip.frames[:last],
-        masks=clip.masks[:last],
-        annotated=clip.annotated[:last],
+        clip, frames=clip.frames[:last], masks=clip.masks[:last], annotated=clip.annotated[:last]
     )
     results = ClipResults(part, NetworkGraphs(graph_files(trial.network, networks)))
     taken = walk(last, trial.architecture.policy, results.gate, lag=trial.walks[0].lag)
     height, width = part.masks.shape[1:3]
     film = []
     for time in times:
-        annotation = np.asarray(part.masks[time]) if part.annotated[time] else None
+        annotation, miou = None, None
         mask = resize_mask(results.mask(taken.shown[time]), height, width)
+        if part.annotated[time]:
+            annotation = np.asarray(part.masks[time])
+            counts = frame_counts(part, time, mask, classes)
+            miou = combine([clip_score(part, [counts], classes)]).miou
         film.append(
             FilmFrame(
                 time=time,
@@ -64,14 +60,7 @@ def film_frames(
                 mask=mask,
                 path=taken.paths[time],
                 gated=taken.gate_scores[time] is not None,
-                miou=None if annotation is None else _miou(annotation, mask, classes),
+                miou=miou,
             )
         )
     return film
-
-
-def _miou(annotation: np.ndarray, mask: np.ndarray, classes: int) -> float:
-    matrix = confusion_matrix(annotation, mask, classes)
-    intersection, union = intersection_and_union(matrix)
-    annotated = matrix.sum(axis=1) > 0
-    return mean_iou(class_iou(intersection.tolist(), np.where(annotated, union, 0).tolist()))

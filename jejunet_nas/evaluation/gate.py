@@ -15,7 +15,7 @@ from jejunet_nas.video.results import ClipResults, Shown
 GROUPS = 24  # of frames of one clip each; every two of them are a pair: at most 144 in all
 FRAMES_PER_GROUP = 4
 # Most scores are near 0, where thresholds are too: the bins get wider from there on.
-EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
+EDGES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, np.inf)
 
 Figures = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def _record(scores: Figures, truths: Figures) -> GateRecord:
 
     bins = []
     for low, high in itertools.pairwise(EDGES):
-        inside = (low <= scores) & ((scores < high) | (high == EDGES[-1]))
+        inside = (low <= scores) & (scores < high)
         if inside.any():
             bins.append(
                 GateBin(

@@ -14,6 +14,7 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit, GraphName
 from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.video.graphs import NetworkGraphs
 
 
@@ -23,7 +24,7 @@ class Keyframes:
     frames: uint8 [count, height, width, 3].
     """
 
-    def __init__(self, val: DataSplit, *, height: int, width: int, count: int) -> None:
+    def __init__(self, val: DataSplit, network: Network, *, count: int) -> None:
         """Take up to `count` annotated frames of `val`. Raises `DataError` without any."""
         places = [(clip, int(t)) for clip in val.clips for t in np.flatnonzero(clip.annotated)]
         if not places:
@@ -34,7 +35,8 @@ class Keyframes:
         spread = np.linspace(0, len(places) - 1, min(len(places), count)).round()
         self._chosen = [places[index] for index in spread.astype(int)]
         self._classes = len(val.class_names)
-        self.frames = np.stack([resize_frame(c.frames[t], height, width) for c, t in self._chosen])
+        size = network.input_height, network.input_width
+        self.frames = np.stack([resize_frame(c.frames[t], *size) for c, t in self._chosen])
 
     def __len__(self) -> int:
         return len(self._chosen)

@@ -19,12 +19,7 @@ from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
 from jejunet_nas.scoring.miou import ClassMap, Counts
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
-from jejunet_nas.scoring.temporal import (
-    clip_temporal,
-    combine_temporal,
-    flicker,
-    object_classes,
-)
+from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.policy import Gate, Walk, walk
@@ -82,23 +77,19 @@ class Evaluation:
         lag: frames that a keyframe takes in the background. gate_of: replaces the gate's score.
         tell: receives the number of frames done.
         """
-        scores: list[list[ClipScore]] = [[] for _ in policies]
-        temporal: list[list[ClipTemporal]] = [[] for _ in policies]
-        walks: list[list[FramePaths]] = [[] for _ in policies]
+        found: list[list[tuple[ClipScore, ClipTemporal, FramePaths]]] = [[] for _ in policies]
         done = 0
         for clip in self._clips:
             tell("evaluate", done, self._val.frame_count)
-            for number, policy in enumerate(policies):
+            for policy, clips in zip(policies, found, strict=True):
                 taken, paths = clip.walk(policy, lag, gate_of)
-                walks[number].append(paths)
-                scores[number].append(clip.score(taken))
-                temporal[number].append(clip.temporal(taken))
+                clips.append((clip.score(taken), clip.temporal(taken), paths))
             clip.results.forget_frames()
             done += len(clip)
         self._keep()
         return [
-            PolicyScore(score=combine(s), temporal=combine_temporal(t), walks=tuple(w))
-            for s, t, w in zip(scores, temporal, walks, strict=True)
+            PolicyScore(score=combine(scores), temporal=combine_temporal(temporal), walks=walks)
+            for scores, temporal, walks in (zip(*clips, strict=True) for clips in found)
         ]
 
     def walks(

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Say
 from jejunet_nas.records import FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.records.rows import PolicyRow
+from jejunet_nas.records.words import counted
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
@@ -30,8 +32,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HALVINGS = 14  # of the threshold's range: finer than scores are stored
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     """A score of frames; the latency of a `free` one is unknown and counts as zero."""
 
     name: str
@@ -91,7 +92,7 @@ class _Comparison:
         for between in _BETWEEN:
             fixed = Policy(keyframe_interval=interval, between_keyframes=between)
             yield _FIXED, fixed
-            allowed_ms = self.stream(_FIXED, self.walks(_FIXED, fixed)).mean_ms
+            allowed_ms = self.mean_ms(_FIXED, fixed)
             for rule, longest in itertools.product(_RULES, LONGEST_OVER_FIXED):
                 if between == "reuse" and rule.reuse_below is not None:
                     continue  # every mask is reused already
@@ -115,7 +116,7 @@ class _Comparison:
             )
 
         def allowed(threshold: float) -> bool:
-            return self.stream(rule, self.walks(rule, at(threshold))).mean_ms <= allowed_ms
+            return self.mean_ms(rule, at(threshold)) <= allowed_ms
 
         low, high = rule.reuse_below or 0.0, 1.0
         if not allowed(high):
@@ -145,8 +146,9 @@ class _Comparison:
             consistency=scored.temporal.consistency,
         )
 
-    def walks(self, rule: _Rule, policy: Policy) -> tuple[FramePaths, ...]:
-        return self.evaluation.walks(policy, lag=self.lag, gate_of=rule.gate_of)
+    def mean_ms(self, rule: _Rule, policy: Policy) -> float:
+        walks = self.evaluation.walks(policy, lag=self.lag, gate_of=rule.gate_of)
+        return self.stream(rule, walks).mean_ms
 
     def stream(self, rule: _Rule, walks: Sequence[FramePaths]) -> StreamLatency:
         costs = self.latencies
@@ -162,7 +164,7 @@ class _Comparison:
 
 def _words(rule: _Rule, policy: Policy, lag: int) -> str:
     if policy.asynchronous:
-        return f"in the background, {lag} frame{'' if lag == 1 else 's'} each"
+        return f"in the background, {counted(lag, 'frame')} each"
     if policy.refresh_above is not None:
         return rule.name
     return "every frame" if not policy.spares_frames else f"every {policy.keyframe_interval}"

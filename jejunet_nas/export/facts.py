@@ -54,6 +54,7 @@ def facts_of(
         compression=chain_in_words(chain_of(network, settings.compression)),
         seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},
     )
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "format": FORMAT,
         "class_names": list(map(one_line, trial.network.class_names)),
@@ -64,7 +65,7 @@ def facts_of(
         "input": size.model_dump(mode="json"),
         "metrics": metrics.model_dump(mode="json"),
         "source": source.model_dump(mode="json"),
-        "versions": _versions(),
+        "versions": {"jejunet-nas": __version__, "python": platform.python_version(), **packages},
     }
 
 
@@ -105,8 +106,3 @@ def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
         sustained_fps=stream.sustained_fps if stream.mean_ms else None,
         dropped_frames=stream.dropped_frames,
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"jejunet-nas": __version__, "python": platform.python_version(), **found}

@@ -26,14 +26,12 @@ from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
-from jejunet_nas.training.gate import train_gate
 from jejunet_nas.trial.judge import judge_network
-from jejunet_nas.trial.run import compress_trained, evaluate_policy
+from jejunet_nas.trial.run import compress_trained, evaluate_policy, train_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import read_record, trained_network
 
 EXPORTS = "exports"  # in a study's folder
-CHECKPOINTS = "checkpoints"
 RATE = 0.1  # of the learning rate that the trial was trained at
 _TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
 
@@ -57,7 +55,7 @@ def retrain(
         setup=setup,
         folder=exports / name,
         tell=tell,
-        checkpoints=exports / name / CHECKPOINTS,
+        checkpoints=exports / name / "checkpoints",
     )
     with _alone(job.folder):
         record = read_record(NetworkRecord, job.folder / _RECORD) or _make(trial, job, steps)
@@ -101,50 +99,35 @@ def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) ->
 def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
     keras, training = trained_network(trial.network, job.setup), trial.network.training
     if steps:
-        with job.clock.stage("train"):
-            keras, training = _trained_on(trial, keras, job, steps)
+        training = _trained_on(keras, job, steps)
     record = judge_network(compress_trained(keras, job), training, job)
     write_text_whole(job.folder / _RECORD, to_json(record, indent=2))
-    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
     return record
 
 
-def _trained_on(
-    trial: TrialResult, keras: KerasNetwork, job: NetworkJob, steps: int
-) -> tuple[KerasNetwork, TrainingRecord]:
-    """Return the fine-tuned network; resumes an interrupted run."""
-    setup, folder, tell = job.setup, job.folder, job.tell
+def _trained_on(keras: KerasNetwork, job: NetworkJob, steps: int) -> TrainingRecord:
+    """Fine-tune `keras` in place; resumes an interrupted run."""
+    setup, folder = job.setup, job.folder
     kept = read_record(TrainingRecord, folder / _TRAINING)
     if kept is not None:
         keras.load_weights(folder / _TRAINED)
-        return keras, kept
+        return kept
     if setup.training.pretrained_rate == 0:
         raise SettingError(
             "training.pretrained_rate is 0; allowed with --steps: more than 0. At 0, fine-tuning "
             "changes nothing: raise it in the study, or export without --steps."
         )
-    material = job.material
-    loop = material.train(
+    training = train_network(
         keras,
-        material.pictures(keras.network, tell),
-        tell,
+        job,
         what="fine-tune",
         pretrained=keras.layers.keys(),
-        steps=steps,
-        learning_rate=RATE * setup.training.learning_rate,
-    )
-    tell("train the gate", 0, 1)
-    gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
-    training = dataclasses.replace(
-        trial.network.training,
-        steps=steps,
-        loss_every_steps=loop.loss_every_steps,
-        losses=loop.losses,
-        gate_loss=gate_loss,
-        median_step_ms=loop.median_step_ms,
-        input_wait_share=loop.input_wait_share,
+        schedule=dataclasses.replace(
+            setup.training, steps=steps, learning_rate=RATE * setup.training.learning_rate
+        ),
     )
     write_whole(folder / _TRAINED, keras.save_weights)
     # Written last: if it exists, the weights are complete.
     write_text_whole(folder / _TRAINING, to_json(training, indent=2))
-    return keras, training
+    return training

@@ -1,7 +1,7 @@
 """Verify: whether a bundle is complete, unchanged, and matches its manifest.
 
-Each check says what it found, or raises the fault. The checks go from the files to what is in
-them, so that the first fault is the one to fix.
+Each check returns what it found, or raises an error. Files are checked before their contents, so
+the first error is the one to fix.
 """
 
 import tempfile
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.errors import SettingError
+from jejunet_nas.export.card import tensor_words
 from jejunet_nas.export.write import CARD, EXAMPLE, graph_file
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
@@ -57,7 +58,7 @@ def _files(folder: Path, manifest: Manifest) -> str:
     for name in sorted(manifest.files):
         file = folder / name
         if file.is_symlink() or not file.is_file():
-            raise _fault(file, "is missing or is no plain file")
+            raise _fault(file, "is missing or is not a plain file")
     read_measurements(folder)  # `measure` writes it later; the manifest has no hash of it
     for file in sorted(folder.iterdir()):
         if file.name not in (*manifest.files, MANIFEST, MEASUREMENTS):
@@ -107,12 +108,13 @@ def _graphs(folder: Path, manifest: Manifest) -> str:
 
 def _require_tensors(file: Path, stated: GraphFile) -> None:
     found = graph_file(file)
-    for wanted, present in ((stated.inputs, found.inputs), (stated.outputs, found.outputs)):
-        if len(wanted) != len(present):
-            raise _fault(file, f"has other tensors than {MANIFEST} says")
-        for one, other in zip(wanted, present, strict=True):
-            if one != other:
-                raise _fault(file, f"has {_words(other)}, but {MANIFEST} says {_words(one)}")
+    if (len(stated.inputs), len(stated.outputs)) != (len(found.inputs), len(found.outputs)):
+        raise _fault(file, f"and {MANIFEST} have different numbers of tensors")
+    pairs = zip((*stated.inputs, *stated.outputs), (*found.inputs, *found.outputs), strict=True)
+    for wanted, present in pairs:
+        if wanted != present:
+            said = tensor_words(wanted)
+            raise _fault(file, f"has {tensor_words(present)}, but {MANIFEST} says {said}")
 
 
 def _require_fit(folder: Path, manifest: Manifest) -> None:
@@ -155,13 +157,6 @@ def _tensor(graph: GraphFile, name: str) -> Tensor:
         if each.name == name:
             return each
     raise _fault(Path(graph.file), f"has no tensor {name}")
-
-
-def _words(tensor: Tensor) -> str:
-    return (
-        f"{tensor.name} {tensor.type} {list(tensor.shape)} of scale {tensor.scale:g} and zero "
-        f"point {tensor.zero_point}"
-    )
 
 
 def _fault(where: Path, what: str) -> SettingError:

@@ -35,7 +35,7 @@ def list_operators(file: Path) -> list[Operator]:
 
 
 def unpacked_weights(nodes: list[dict[str, Any]], graph: Any) -> dict[int, int]:
-    """Return for each float32 tensor that is dequantised from stored weights the stored tensor."""
+    """Return the stored tensor behind each float32 tensor that is dequantised from weights."""
     computed = _computed(nodes, graph)
     return {
         int(node["outputs"][0]): int(node["inputs"][0])

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from jejunet_nas.networks.class_map import class_map_factor
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.layers import Layers
-from jejunet_nas.networks.paths import gate_path, key_path, propagate_path
+from jejunet_nas.networks.paths import class_map_factor, gate_path, key_path, propagate_path
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
 
@@ -77,14 +76,12 @@ class KerasNetwork:
 
     def save_weights(self, file: Path) -> None:
         """Write the weights of all layers as an `.npz`: `LAYER/NUMBER`, in Keras' order."""
-        np.savez(
-            file,
-            **{
-                f"{name}/{number}": weight
-                for name, layer in self.layers.items()
-                for number, weight in enumerate(layer.get_weights())
-            },
-        )
+        weights = {
+            f"{name}/{number}": weight
+            for name, layer in self.layers.items()
+            for number, weight in enumerate(layer.get_weights())
+        }
+        np.savez(file, **weights)
 
     def load_weights(self, file: Path) -> None:
         """Load the weights that `save_weights` wrote."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON
+from jejunet_nas.networks.layers import Conv
 
 OUT_AXIS, DEPTHWISE_AXIS = 3, 2  # of a kernel: its output channels
 
@@ -71,22 +72,12 @@ class FoldedLayers:
     def __init__(self, weights: Mapping[str, FoldedLayer], taps: Taps | None = None) -> None:
         self.weights, self.taps = dict(weights), taps or Taps()
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Any:
-        weights, bias = self.weights[name]
-        with tf.name_scope(name):
-            weights = self.taps.kernel(name, weights, channel_axis=OUT_AXIS)
-            x = tf.nn.conv2d(x, weights, stride, "SAME") + bias
-            return self._finish(x, name, relu6=relu6)
+    def conv(self, x: Any, conv: Conv) -> Any:
+        weights, bias = self.weights[conv.name]
+        with tf.name_scope(conv.name):
+            weights = self.taps.kernel(conv.name, weights, channel_axis=OUT_AXIS)
+            x = tf.nn.conv2d(x, weights, conv.stride, "SAME") + bias
+            return self._finish(x, conv.name, relu6=conv.relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
         weights, bias = self.weights[name]
@@ -105,8 +96,6 @@ class FoldedLayers:
             return self.taps.output(name, tf.concat([first, second], axis=3))
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         with tf.name_scope(name):
             larger = tf.image.resize(x, (x.shape[1] * factor, x.shape[2] * factor))
             return self.taps.output(name, larger)

@@ -5,6 +5,8 @@ from typing import Any
 
 import tf_keras
 
+from jejunet_nas.networks.layers import Conv
+
 # With 0.999 (`keras.applications`) the moving averages do not converge in a few hundred steps.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-3
@@ -21,20 +23,10 @@ class KerasLayers:
         self.by_name: dict[str, Any] = {}
         self._ready, self._applied = ready, dict[str, Any]()
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Any:
-        use_bias = not batch_norm
-        layer = tf_keras.layers.Conv2D
-        x = self._apply(x, layer, name, filters, kernel, stride, padding="same", use_bias=use_bias)
+    def conv(self, x: Any, conv: Conv) -> Any:
+        name, filters, kernel, stride, batch_norm, relu6 = conv
+        how = {"padding": "same", "use_bias": not batch_norm}
+        x = self._apply(x, tf_keras.layers.Conv2D, name, filters, kernel, stride, **how)
         return self._finish(x, name, batch_norm=batch_norm, relu6=relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
@@ -50,8 +42,6 @@ class KerasLayers:
         return self._apply([first, second], tf_keras.layers.Concatenate, name)
 
     def upsample(self, x: Any, name: str, factor: int) -> Any:
-        if factor == 1:
-            return x
         layer = tf_keras.layers.UpSampling2D
         return self._apply(x, layer, name, factor, interpolation="bilinear")
 

@@ -8,7 +8,7 @@ channels by six: its weights are pretrained, and it is cheap compared with the w
 import dataclasses
 from collections.abc import Collection
 
-from jejunet_nas.networks.layers import Layers, Tensor
+from jejunet_nas.networks.layers import Conv, Layers, Tensor
 
 # Of each stage: expansion, channels, blocks, stride of the first block.
 STAGES = (
@@ -20,8 +20,7 @@ STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-BLOCK_COUNT = sum(blocks for _, _, blocks, _ in STAGES)
-END = BLOCK_COUNT  # as a tap: the output of the last block
+END = sum(blocks for _, _, blocks, _ in STAGES)  # as a tap: the output of the last block
 EXPANSION_AT_STRIDE = {4: 3, 8: 6}  # the block with the widest expansion at that stride
 
 
@@ -112,7 +111,8 @@ def backbone(
     pruning: the share of channels removed from the expansions from block `pruned_from` on.
     """
     tapped: dict[int, Tensor] = {}
-    x = layers.conv(image, f"{prefix}Conv1", stem_channels(depth_multiplier), kernel=3, stride=2)
+    stem = Conv(f"{prefix}Conv1", stem_channels(depth_multiplier), kernel=3, stride=2)
+    x = layers.conv(image, stem)
     stride, dilation = 2, 1
     for block in blocks(depth_multiplier):
         name = prefix + block.name
@@ -120,7 +120,7 @@ def backbone(
         if block.expands:
             share = pruning if block.index >= pruned_from else 0.0
             channels = narrowed(block.channels_expanded, share)
-            expanded = layers.conv(x, f"{name}_expand", channels)
+            expanded = layers.conv(x, Conv(f"{name}_expand", channels))
         if block.index in taps:
             tapped[block.index] = expanded
             if len(tapped) == len(taps):
@@ -130,6 +130,6 @@ def backbone(
         y = layers.depthwise(expanded, f"{name}_depthwise", stride=step, dilation=dilation)
         dilation *= block.stride // step
         stride *= step
-        y = layers.conv(y, f"{name}_project", block.channels_out, relu6=False)
+        y = layers.conv(y, Conv(f"{name}_project", block.channels_out, relu6=False))
         x = layers.add(f"{name}_add", x, y) if block.residual else y
     return tapped | {END: x}

@@ -8,14 +8,8 @@ with the operators of converted graphs.
 import dataclasses
 import math
 
-from jejunet_nas.networks.class_map import class_map_factor
-from jejunet_nas.networks.paths import (
-    context_channels,
-    context_stride,
-    gate_path,
-    key_path,
-    propagate_path,
-)
+from jejunet_nas.networks import paths
+from jejunet_nas.networks.layers import Conv
 from jejunet_nas.records import GraphName, Operator
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.space.architecture import Network
@@ -27,18 +21,18 @@ def network_operators(network: Network, classes: int) -> dict[GraphName, list[Op
     """Return the operators of each int8 graph of `network`, in the order in which they run."""
     height, width = network.input_height, network.input_width
     image = (height, width, 3)
-    stride = context_stride(network)
-    context = (height // stride, width // stride, context_channels(network))
+    stride = paths.context_stride(network)
+    context = (height // stride, width // stride, paths.context_channels(network))
     thumbnail = (height // THUMBNAIL_STRIDE, width // THUMBNAIL_STRIDE, 3)
 
     key = OperatorList()
-    key.class_map(key_path(key, key.quantize(image), network, classes)[0], network)
+    key.class_map(paths.key_path(key, key.quantize(image), network, classes)[0], network)
     propagate = OperatorList()
     # Without detail the propagate graph does not read the image.
     seen = propagate.quantize(image) if network.propagates else image
-    propagate.class_map(propagate_path(propagate, seen, context, network, classes), network)
+    propagate.class_map(paths.propagate_path(propagate, seen, context, network, classes), network)
     gate = OperatorList()
-    gate_path(gate, gate.quantize(thumbnail), gate.quantize(thumbnail))
+    paths.gate_path(gate, gate.quantize(thumbnail), gate.quantize(thumbnail))
     return {"key": key.operators, "propagate": propagate.operators, "gate": gate.operators}
 
 
@@ -48,23 +42,12 @@ class OperatorList:
 
     operators: list[Operator] = dataclasses.field(default_factory=list)
 
-    def conv(
-        self,
-        x: Shape,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Shape:
-        """Note a CONV_2D."""
-        weights = kernel * kernel * x[2] * filters
-        return self._convolution("CONV_2D", x, filters, kernel, stride, weights)
+    def conv(self, x: Shape, conv: Conv) -> Shape:
+        return self._convolution("CONV_2D", x, conv, channels_read=x[2])
 
     def depthwise(self, x: Shape, name: str, *, stride: int = 1, dilation: int = 1) -> Shape:
-        return self._convolution("DEPTHWISE_CONV_2D", x, x[2], 3, stride, 9 * x[2])
+        conv = Conv(name, x[2], kernel=3, stride=stride)
+        return self._convolution("DEPTHWISE_CONV_2D", x, conv, channels_read=1)
 
     def add(self, name: str, first: Shape, second: Shape, *, relu6: bool = False) -> Shape:
         return self._record("ADD", (first, second), first)
@@ -74,8 +57,6 @@ class OperatorList:
         return self._record("CONCATENATION", (first, second), out)
 
     def upsample(self, x: Shape, name: str, factor: int) -> Shape:
-        if factor == 1:
-            return x
         return self._record("RESIZE_BILINEAR", (x,), (x[0] * factor, x[1] * factor, x[2]))
 
     def mean(self, x: Shape, name: str) -> Shape:
@@ -91,24 +72,23 @@ class OperatorList:
 
     def class_map(self, logits: Shape, network: Network) -> None:
         """Record the output operators: upsampled logits, argmax (int32), cast to uint8."""
-        logits = self.upsample(logits, "class_map", class_map_factor(network))
+        logits = self.upsample(logits, "class_map", paths.class_map_factor(network))
         pixels = logits[0] * logits[1]
         self._record("ARG_MAX", (logits,), (logits[0], logits[1], 1), bytes_out=4 * pixels)
         self.operators.append(
             Operator(kind="CAST", bytes_in=4 * pixels, bytes_out=pixels, elements_out=pixels)
         )
 
-    def _convolution(
-        self, kind: str, x: Shape, filters: int, kernel: int, stride: int, weights: int
-    ) -> Shape:
-        out = (-(-x[0] // stride), -(-x[1] // stride), filters)
+    def _convolution(self, kind: str, x: Shape, conv: Conv, *, channels_read: int) -> Shape:
+        height, width = (-(-side // conv.stride) for side in x[:2])
+        weights = conv.kernel**2 * channels_read * conv.filters
         return self._record(
             kind,
             (x,),
-            out,
-            kernel=(kernel, kernel),
-            macs=out[0] * out[1] * weights,
-            weight_bytes=weights + 4 * filters,  # int32 biases
+            (height, width, conv.filters),
+            kernel=(conv.kernel, conv.kernel),
+            macs=height * width * weights,
+            weight_bytes=weights + 4 * conv.filters,  # int32 biases
         )
 
     def _record(

@@ -11,20 +11,23 @@ Images are [batch, height, width, 3] in [-1, 1]; logits are
 [batch, height / logit_stride, width / logit_stride, classes].
 """
 
-from jejunet_nas.networks.layers import Layers, Tensor, separable
+from jejunet_nas.networks.layers import Conv, Layers, Tensor, separable
 from jejunet_nas.networks.mobilenet_v2 import END, EXPANSION_AT_STRIDE, backbone, narrowed
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, PRUNED_BLOCKS, Network
 
 NARROW_DEPTH_MULTIPLIER = 0.35  # of the narrow detail branch, a second MobileNetV2
 NARROW_PREFIX = "detail_"
 THIN_CHANNELS = (16, 24, 32)  # of the strided convolutions of the thin detail branch
+# Input pixels per class map pixel, with a decoder. Outside the graph the map is enlarged to the
+# frame by nearest neighbour.
+CLASS_MAP_STRIDE = 2
 
 
 def key_path(
     layers: Layers[Tensor], image: Tensor, network: Network, classes: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits and the context of a keyframe."""
-    tap = _context_tap(network)
+    tap = min(network.last_block + 1, END)
     features = _features(layers, image, network, {tap, *_shared_taps(network)})
     context = _context_head(layers, features[tap], network)
     if not network.propagates:
@@ -48,11 +51,11 @@ def propagate_path(
 def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
     """Return the gate's score, [batch, 1, 1, 1] in (0, 1), of two thumbnails in [-1, 1]."""
     x = layers.concatenate("gate_join", now, keyframe)
-    x = layers.conv(x, "gate_1", 24, kernel=3, stride=2)
+    x = layers.conv(x, Conv("gate_1", 24, kernel=3, stride=2))
     x = separable(layers, x, "gate_2", 32, stride=2)
     x = separable(layers, x, "gate_3", 48, stride=2)
     x = layers.mean(x, "gate_mean")
-    x = layers.conv(x, "gate_logit", 1, batch_norm=False, relu6=False)
+    x = layers.conv(x, Conv("gate_logit", 1, batch_norm=False, relu6=False))
     return layers.sigmoid(x, "gate_score")
 
 
@@ -68,8 +71,12 @@ def context_stride(network: Network) -> int:
     return network.output_stride if deep else 16
 
 
-def _context_tap(network: Network) -> int:
-    return min(network.last_block + 1, END)
+def class_map_factor(network: Network) -> int:
+    """Return the factor by which the graph upsamples its logits before the argmax.
+
+    Without a decoder it upsamples to the input size, as the published mobile DeepLabv3 does.
+    """
+    return network.logit_stride // (CLASS_MAP_STRIDE if network.propagates else 1)
 
 
 def _shared_taps(network: Network) -> set[int]:
@@ -98,8 +105,8 @@ def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) ->
     """
     channels = context_channels(network)
     pooled = layers.mean(features, "context_mean")
-    pooled = layers.conv(pooled, "context_pooled", channels, batch_norm=False, relu6=False)
-    local = layers.conv(features, "context_local", channels, relu6=False)
+    pooled = layers.conv(pooled, Conv("context_pooled", channels, batch_norm=False, relu6=False))
+    local = layers.conv(features, Conv("context_local", channels, relu6=False))
     return layers.add("context", local, pooled, relu6=True)
 
 
@@ -116,7 +123,7 @@ def _detail(
             layers, image, depth_multiplier=multiplier, taps={tap}, prefix=NARROW_PREFIX
         )[tap]
     first, *others = THIN_CHANNELS[: network.logit_stride.bit_length() - 1]
-    x = layers.conv(image, "thin_1", first, kernel=3, stride=2)
+    x = layers.conv(image, Conv("thin_1", first, kernel=3, stride=2))
     for number, channels in enumerate(others, start=2):
         x = separable(layers, x, f"thin_{number}", channels, stride=2)
     return x
@@ -129,9 +136,8 @@ def _decoder(
     channels = context_channels(network)
     factor = context_stride(network) // network.logit_stride
     context = layers.upsample(context, "decoder_upsample", factor)
-    detail = layers.conv(
-        detail, "decoder_detail", narrowed(network.decoder_channels // 2, network.pruning)
-    )
+    narrow = narrowed(network.decoder_channels // 2, network.pruning)
+    detail = layers.conv(detail, Conv("decoder_detail", narrow))
     x = layers.concatenate("decoder_join", context, detail)
     x = separable(layers, x, "decoder_1", channels)
     x = separable(layers, x, "decoder_2", channels)
@@ -139,4 +145,4 @@ def _decoder(
 
 
 def _classify(layers: Layers[Tensor], x: Tensor, classes: int) -> Tensor:
-    return layers.conv(x, "logits", classes, batch_norm=False, relu6=False)
+    return layers.conv(x, Conv("logits", classes, batch_norm=False, relu6=False))

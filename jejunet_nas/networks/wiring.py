@@ -13,10 +13,10 @@ All three graphs are read together, because they share their layers. Tensors are
 """
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
 
-from jejunet_nas.networks.class_map import class_map_factor
-from jejunet_nas.networks.paths import context_channels, gate_path, key_path, propagate_path
+from jejunet_nas.networks import paths
+from jejunet_nas.networks.layers import Conv
 from jejunet_nas.space.architecture import Network
 
 INPUTS = ("image", "now", "keyframe")  # pixels, in [-1, 1]
@@ -95,11 +95,11 @@ def read_wiring(network: Network, classes: int) -> Wiring:
     """Return the wiring of `network`."""
     reader = _WiringReader()
     image, now, keyframe = (reader.source(name, 3) for name in INPUTS)
-    logits, context = key_path(reader, image, network, classes)
-    reader.upsample(logits, "class_map", class_map_factor(network))
-    assert context_channels(network) == sum(part.channels for part in context.streams)
-    propagate_path(reader, image, context, network, classes)
-    gate_path(reader, now, keyframe)
+    logits, context = paths.key_path(reader, image, network, classes)
+    reader.upsample(logits, "class_map", paths.class_map_factor(network))
+    assert paths.context_channels(network) == sum(part.channels for part in context.streams)
+    paths.propagate_path(reader, image, context, network, classes)
+    paths.gate_path(reader, now, keyframe)
     return reader.finish()
 
 
@@ -120,21 +120,11 @@ class _WiringReader:
         self._fixed[name] = PIXEL_RANGE
         return _written(name, channels)
 
-    def conv(
-        self,
-        x: Signal,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Signal:
-        self._read(name, x, dense=True)
-        self._write(self._streams, name, filters, relu6=relu6)
-        self._write(self._groups, name, filters)
-        return _written(name, filters)
+    def conv(self, x: Signal, conv: Conv) -> Signal:
+        self._read(conv.name, x, dense=True)
+        self._write(self._streams, conv.name, conv.filters, relu6=conv.relu6)
+        self._write(self._groups, conv.name, conv.filters)
+        return _written(conv.name, conv.filters)
 
     def depthwise(self, x: Signal, name: str, *, stride: int = 1, dilation: int = 1) -> Signal:
         self._read(name, x, dense=False)
@@ -154,8 +144,6 @@ class _WiringReader:
         return Signal(name, first.streams + second.streams, first.groups + second.groups)
 
     def upsample(self, x: Signal, name: str, factor: int) -> Signal:
-        if factor == 1:
-            return x
         self._join(self._tied, name, x.output)
         return self._pass_on(name, x)
 
@@ -187,7 +175,8 @@ class _WiringReader:
             return
         self._inputs[name] = x.groups
         for kept, parts in ((self._streams, x.streams), (self._groups, x.groups)):
-            for first, part in _placed(parts):
+            firsts = itertools.accumulate((part.channels for part in parts), initial=0)
+            for first, part in zip(firsts, parts, strict=False):
                 reader = Reader(layer=name, input=x.output, first=first, dense=dense)
                 kept[part.of].readers.append(reader)
 
@@ -229,14 +218,6 @@ class _WiringReader:
 def _written(name: str, channels: int) -> Signal:
     part = Part(name, channels)
     return Signal(name, (part,), (part,))
-
-
-def _placed(parts: tuple[Part, ...]) -> Iterator[tuple[int, Part]]:
-    """Yield each part with the index of its first channel."""
-    first = 0
-    for part in parts:
-        yield first, part
-        first += part.channels
 
 
 def _root(joined: dict[str, str], name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jejunet_nas.compression.convert import convert_int8
 from jejunet_nas.networks.build import FoldedNetwork
 from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
-from jejunet_nas.networks.layers import Layers
+from jejunet_nas.networks.layers import Conv, Layers
 from jejunet_nas.networks.paths import context_channels, context_stride
 from jejunet_nas.records import GraphName
 from jejunet_nas.resize import THUMBNAIL_STRIDE
@@ -28,23 +28,11 @@ class RandomLayers(FoldedLayers):
     def __init__(self) -> None:
         super().__init__({})
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        batch_norm: bool = True,
-        relu6: bool = True,
-    ) -> Any:
+    def conv(self, x: Any, conv: Conv) -> Any:
         """Convolve; see `Layers.conv`."""
-        shape = (kernel, kernel, int(x.shape[3]), filters)
-        self._draw(name, shape, filters, 0.1 if batch_norm else 0.0)
-        return super().conv(
-            x, name, filters, kernel=kernel, stride=stride, batch_norm=batch_norm, relu6=relu6
-        )
+        shape = (conv.kernel, conv.kernel, int(x.shape[3]), conv.filters)
+        self._draw(conv.name, shape, conv.filters, 0.1 if conv.batch_norm else 0.0)
+        return super().conv(x, conv)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
         """Convolve each channel; see `Layers.depthwise`."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.latency.predicted_meter import Work, load_profile, work_of
-from jejunet_nas.networks.layers import Layers, Tensor
+from jejunet_nas.networks.layers import Conv, Layers, Tensor
 from jejunet_nas.networks.operators import OperatorList, network_operators
 from jejunet_nas.records import GRAPH_NAMES, GraphName, Operator
 from jejunet_nas.records.words import network_words
@@ -100,7 +100,7 @@ def _convolutions(
     layers: Layers[Tensor], x: Tensor, *, channels: int, depth: int, kernel: int = 1
 ) -> Tensor:
     for number in range(depth):
-        x = layers.conv(x, f"conv_{number}", channels, kernel=kernel)
+        x = layers.conv(x, Conv(f"conv_{number}", channels, kernel))
     return x
 
 

@@ -26,7 +26,7 @@ def per_cent(share: float | None, digits: int = 1) -> str:
 
 def points(difference: float, digits: int = 1) -> str:
     """Return a difference of two shares in percentage points with its sign, say `+0.6`."""
-    return f"{100 * difference:+.{digits}f}"
+    return f"{100 * difference:+z.{digits}f}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -34,14 +34,18 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def input_words(network: Network) -> str:
+    """Return, say, `224 px` or `224x160 px`."""
+    height, width = network.input_height, network.input_width
+    return f"{width} px" if height == width else f"{width}x{height} px"
+
+
 def network_words(network: Network) -> str:
     """Return, say, `0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px`."""
-    height, width = network.input_height, network.input_width
-    picture = f"{width} px" if height == width else f"{width}x{height} px"
     detail = f"{network.detail} /{network.logit_stride}" if network.propagates else "no decoder"
     words = (
         f"{network.depth_multiplier:g} x blocks 0-{network.last_block} /{network.output_stride}, "
-        f"{network.decoder_channels} ch, {detail}, {picture}"
+        f"{network.decoder_channels} ch, {detail}, {input_words(network)}"
     )
     if network.pruning:
         words += f", {100 * network.pruning:g} % pruned"
@@ -76,7 +80,7 @@ def architecture_words(architecture: Architecture) -> str:
 def latency_words(history: StudyHistory) -> str:
     """Return the source of the latencies, say `predicted for Pixel 2, 1 thread`.
 
-    Of several sources, the one that the study asked for comes first, if a trial has it.
+    The source that the study requests comes first, if a trial has it.
     """
     counts = Counter(trial.latency.source for trial in history.complete)
     source = history.latency_source

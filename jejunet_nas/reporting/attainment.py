@@ -9,6 +9,7 @@ Units: mIoU in [0, 1]; ms a frame; hypervolume in mIoU x ms; shares of the laten
 """
 
 import bisect
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
@@ -87,7 +88,10 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
     require_comparable(histories)
     reference = reference_point(min(history.target_fps for history in histories))
     stairs = [staircase(history, reference[1]) for history in histories]
-    bests = [_best(history, steps) for history, steps in zip(histories, stairs, strict=True)]
+    bests = [
+        next((trial for trial in history.complete if [point_of(trial)[::-1]] == steps[-1:]), None)
+        for history, steps in zip(histories, stairs, strict=True)
+    ]
     start = min((steps[0][0] for steps in stairs if steps), default=reference[1])
     latencies = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
     latencies |= {deadline_ms(history) for history in histories}
@@ -117,19 +121,19 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
     one_source: whether the latency sources must be the same too.
     """
     first = histories[0]
-    asked: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
+    required: dict[str, tuple[Callable[[StudyHistory], object], str]] = {
         "data set": (lambda h: h.dataset, "Compare studies of one data set."),
         "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
         "device": (lambda h: h.device, "Search both for one device."),
         "number of threads": (lambda h: h.threads, "Search both with the same number of threads."),
     }
     if one_source:
-        asked |= {
+        required |= {
             "latency source": (_source, "Measure both fronts on one phone, or neither."),
             "phone": (lambda h: h.phone, "Measure both fronts on one phone."),
         }
     for other in histories[1:]:
-        for name, (read, fix) in asked.items():
+        for name, (read, fix) in required.items():
             if read(first) != read(other):
                 raise SettingError(
                     f"the {name} of {other.study} is {read(other)}, and of {first.study} "
@@ -140,11 +144,6 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
 def _source(history: StudyHistory) -> str:
     sources = {trial.latency.source for trial in history.complete}
     return " and ".join(sorted(sources or {history.latency_source}))
-
-
-def _best(history: StudyHistory, steps: Sequence[Step]) -> TrialResult | None:
-    """Return the trial of the last step."""
-    return next((t for t in history.complete if steps and point_of(t) == steps[-1][::-1]), None)
 
 
 def _lead(
@@ -163,19 +162,14 @@ def _lead(
             both, area = both + width, area + width * (mine - theirs)
         more, less = (-1.0 if miou is None else miou for miou in (mine, theirs))
         ahead, behind = ahead + width * (more > less), behind + width * (more < less)
+    difference = None
+    if best[0] and best[1]:
+        with contextlib.suppress(SettingError):  # not scored on the same clips
+            difference = miou_difference(best[0].score.clips, best[1].score.clips)
     return Lead(
         study=study,
         ahead=ahead,
         behind=behind,
         mean_miou=area / both if both else None,
-        best=_difference(*best),
+        best=difference,
     )
-
-
-def _difference(mine: TrialResult | None, theirs: TrialResult | None) -> Difference | None:
-    if mine is None or theirs is None:
-        return None
-    try:
-        return miou_difference(mine.score.clips, theirs.score.clips)
-    except SettingError:  # not scored on the same clips
-        return None

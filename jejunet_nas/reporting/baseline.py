@@ -4,18 +4,15 @@ A baseline is a study too, such as `davis_seed_baseline`: the design at several 
 with the same steps on the same data. Each of its complete trials is compared with the front of the
 study at its target, whether or not the baseline trial meets a target.
 
-Differences are tested with a paired bootstrap over clips (`scoring.bootstrap`). The intervals do
-not account for other training seeds, nor for the selection bias of the front.
-
 Units: mIoU in [0, 1], in per cent and points within sentences; ms a frame; frames a second.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, per_cent, points
+from jejunet_nas.records.words import input_words, latency_words, per_cent, points
 from jejunet_nas.reporting.attainment import require_comparable
 from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import front_of
@@ -84,32 +81,26 @@ def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
 
 
 def _against(trial: TrialResult, front: Sequence[TrialResult]) -> Against:
-    fastest_first = sorted(front, key=lambda each: each.latency.mean_ms)
-    as_good = (each for each in fastest_first if each.score.miou >= trial.score.miou)
-    surely = (each for each in fastest_first if _difference(each, trial).is_significant_gain)
+    differences = [miou_difference(each.score.clips, trial.score.clips) for each in front]
+    # The front is ordered from the best to the fastest.
+    as_good = [each for each in front if each.score.miou >= trial.score.miou]
+    surely = [
+        each
+        for each, difference in zip(front, differences, strict=True)
+        if difference.is_significant_gain
+    ]
     return Against(
         baseline=_standing(trial),
-        best=_difference(front[0], trial) if front else None,
-        as_good=_first(as_good),
-        surely=_first(surely),
+        best=differences[0] if front else None,
+        as_good=_standing(as_good[-1]) if as_good else None,
+        surely=_standing(surely[-1]) if surely else None,
     )
 
 
-def _difference(ours: TrialResult, theirs: TrialResult) -> Difference:
-    return miou_difference(ours.score.clips, theirs.score.clips)
-
-
-def _first(trials: Iterator[TrialResult]) -> Standing | None:
-    found = next(trials, None)
-    return _standing(found) if found else None
-
-
 def _standing(trial: TrialResult) -> Standing:
-    network = trial.architecture.network
-    height, width = network.input_height, network.input_width
     return Standing(
         trial=trial.number,
-        name=f"{width} px" if height == width else f"{width}x{height} px",
+        name=input_words(trial.architecture.network),
         miou=trial.score.miou,
         interval=miou_interval(trial.score.clips),
         mean_ms=trial.latency.mean_ms,

@@ -8,13 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.rows import CompressionRow
-from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
-from jejunet_nas.space.architecture import Quantization
+from jejunet_nas.records.words import counted, escaped, network_words, one_line, per_cent, points
 
-_QUANTIZATIONS: dict[Quantization, str] = {
-    "post_training": "after training",
-    "quantization_aware": "QAT",
-}
 _TEXT = ("settings", "int8", "outside", "noisiest layer", "noisiest layers")  # columns of words
 
 
@@ -27,7 +22,7 @@ def compression_page(
     """
     first, name = rows[0], shlex.quote(one_line(history.study))
     chains = " ".join(f"--settings {shlex.quote(row.settings)}" for row in rows)
-    threads = first.latencies.key.threads
+    threads = counted(first.latencies.key.threads, "thread")
     return "\n".join(
         [
             f"# Compression of {escaped(history.study)}, trial {trial.number}",
@@ -36,7 +31,7 @@ def compression_page(
             f"{escaped(history.dataset)}. As trained, in float32: "
             f"{per_cent(first.trained_miou, 2)} mIoU over {first.frames} val frames, each a "
             f"keyframe. Latencies are {first.latencies.source} for one run of the graph on "
-            f"{escaped(history.device)} with {threads} thread{'' if threads == 1 else 's'}.",
+            f"{escaped(history.device)} with {threads}.",
             "",
             _table(map(_costs, rows)),
             "",
@@ -49,7 +44,8 @@ def compression_page(
             _table(map(_agreement, rows)),
             "",
             "Alike: share of class map pixels that agree with float, on training frames; "
-            "propagated with the context of another frame. Gate: mean absolute error of its score.",
+            "propagated alike: with the context of another frame. Gate: mean absolute error of its "
+            "score.",
             "",
             f"`jejunet-nas compress {name} --trial {trial.number} --frames {frames} {chains}`",
             "",
@@ -112,7 +108,7 @@ def _int8_loss(trial: TrialResult) -> dict[str, str]:
     return {
         "trial": f"{trial.number}",
         "pruned %": f"{100 * network.pruning:g}",
-        "int8": _QUANTIZATIONS[network.quantization],
+        "int8": "after training" if network.quantization == "post_training" else "QAT",
         "float mIoU %": per_cent(trial.float_miou, 2),
         "int8 mIoU %": per_cent(trial.int8_miou, 2),
         "difference": points(trial.int8_miou - trial.float_miou, 2),

@@ -21,11 +21,14 @@ NOTATION = (
 )
 TERMS = (
     ("keyframe", "a frame on which the whole network runs"),
-    ("context", "the deep feature map of the last keyframe; later frames use it again"),
-    ("detail", "cheap high-resolution features of the current frame"),
-    ("path", "what a frame gets: key, propagate or reuse"),
-    ("propagate", "a mask from the detail of this frame and the context of the last keyframe"),
-    ("reuse", "the last mask again"),
+    ("context", "the deep feature map of the last keyframe, which later frames use"),
+    ("detail", "high-resolution features of the current frame, which cost little"),
+    ("path", "how the mask of a frame is made: key, propagate or reuse"),
+    (
+        "propagate",
+        "the mask comes from the detail of this frame and the context of the last keyframe",
+    ),
+    ("reuse", "the last mask is shown again"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
     ("front", "Pareto front: no other trial has a higher mIoU at the same or a lower latency"),
@@ -34,10 +37,7 @@ TERMS = (
     ("worst", "the highest latency of a frame"),
     ("dropped", "share of camera frames that a newer frame overwrites in a one-frame buffer"),
     ("int8 - float", "effect of int8 quantisation on mIoU, with every frame a keyframe"),
-    (
-        "consistent",
-        "pixels that keep their class over time where the annotation keeps it",
-    ),
+    ("consistent", "pixels that keep their class over time where the annotation keeps it"),
     ("J, F", "region and boundary scores of DAVIS"),
     ("hypervolume", "area between the front and mIoU 0 at the target's latency, in mIoU x ms"),
 )

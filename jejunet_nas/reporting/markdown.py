@@ -1,22 +1,31 @@
 """Markdown: a study's report as one Markdown page.
 
-Its order: the front, the gain of video policies, the comparison with a baseline, the masks over
+Its order: the front and its best trials, the comparison with a baseline, the masks over
 time, the cost of int8, measured latencies, the time spent, and failed trials.
 
-Units: mIoU in per cent, latency in ms a frame, stages in s.
+Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
 """
 
 import shlex
+from collections.abc import Iterable, Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import counted, escaped, latency_words, one_line, per_cent
+from jejunet_nas.records.words import (
+    counted,
+    escaped,
+    latency_words,
+    network_words,
+    one_line,
+    per_cent,
+    policy_words,
+    source_words,
+)
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
-from jejunet_nas.reporting.markdown_table import markdown_table
-from jejunet_nas.reporting.tables import class_notes, failures, front_markdown, temporal_markdown
-from jejunet_nas.scoring.ranking import best_feasible, deadline_ms, front_of, nearest_to_target
-from jejunet_nas.study.tables import stage_names, summary
+from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target
+from jejunet_nas.study.tables import failures, stage_names
 
 
 def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = None) -> str:
@@ -24,99 +33,119 @@ def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = No
 
     against: the comparison with a baseline, where there is one.
     """
-    sections = [
-        f"# {escaped(history.study)}",
-        _opening(history),
-        *_front_section(history, figure),
-        *_against_section(against),
-        *_over_time_section(history),
-        *_compression_section(history),
-        *_measured_section(history),
-        *_time_section(history),
-        *_failed_section(history),
-        _commands(history, against),
+    front = front_of(history)
+    sections = [f"# {escaped(history.study)}", _opening(history), *_front_section(history, figure)]
+    if against:
+        sections += _against_section(against)
+    if front:
+        sections += [*_over_time_section(front), *_compression_section(front)]
+    if any(trial.measured for trial in front):
+        sections += _measured_section(history)
+    if history.complete:
+        sections += _time_section(history)
+    if history.failed:
+        sections += _failed_section(history)
+    return "\n\n".join([*sections, _commands(history, against)]) + "\n"
+
+
+def front_markdown(history: StudyHistory) -> str:
+    """Return the front as a Markdown table for a README, best mIoU first."""
+    columns = ("trial", "mIoU %", "ms a frame", "sustained fps", "worst ms", "dropped %")
+    rows = (
+        (
+            f"{trial.number}",
+            per_cent(trial.score.miou),
+            f"{trial.latency.mean_ms:.1f}",
+            f"{trial.latency.sustained_fps:.1f}",
+            f"{trial.latency.worst_ms:.1f}",
+            per_cent(trial.latency.dropped_frames),
+            escaped(network_words(trial.architecture.network)),
+            escaped(policy_words(trial.architecture.policy)),
+            source_words(trial),
+        )
+        for trial in front_of(history)
+    )
+    return _table((*columns, "network", "policy", "latency"), rows, left=3)
+
+
+def class_notes(history: StudyHistory) -> str | None:
+    """Return a sentence on the classes without a pixel in the val split; None if there is none."""
+    absent = [
+        escaped(name)
+        for index, name in enumerate(history.class_names)
+        if any(trial.score.class_iou[index] is None for trial in history.complete)
     ]
-    return "\n\n".join(sections) + "\n"
+    if not absent:
+        return None
+    names = ", ".join(absent)
+    return f"Classes without annotation in the val split are left out of the mean: {names}."
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 0) -> str:
+    """Return a table; the cells of the last `left` columns are left-aligned, the others right."""
+    rules = ["---:"] * (len(columns) - left) + ["---"] * left
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rules, *rows))
 
 
 def _opening(history: StudyHistory) -> str:
-    complete, refused, failed = summary(history)["trials"].values()
     return (
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
-        f"{counted(complete, 'trial')} complete, {refused} refused before training, "
-        f"{failed} failed; {counted(history.duplicates, 'sample')} repeated a known architecture."
+        f"{counted(len(history.complete), 'trial')} complete, {len(history.refused)} refused "
+        f"before training, {len(history.failed)} failed; "
+        f"{counted(history.duplicates, 'sample')} repeated a known architecture."
     )
 
 
 def _front_section(history: StudyHistory, figure: str) -> list[str]:
-    nearest = nearest_to_target(history)
-    answer = escaped(nearest) if nearest else _gain_of_video(history)
-    table = [front_markdown(history)] if front_of(history) else []
+    front, nearest = front_of(history), nearest_to_target(history)
+    answer = " ".join(reasons(history)) or nearest or "No trial is complete yet."
     chart = f"![mIoU against mean latency of all trials, the front as a line]({figure})"
-    notes = [note for note in (_ious(history), class_notes(history)) if note]
-    return ["## Front", *table, chart, answer, *notes, *([legend()] if table else [])]
-
-
-def _gain_of_video(history: StudyHistory) -> str:
-    if not front_of(history):
-        return "No trial is complete yet."
-    plain = best_feasible(history, video=False)
-    video = best_feasible(history, video=True)
-    words = (
-        f"At {history.target_fps:g} fps, the best trial with every frame a keyframe is "
-        f"{_best(plain)}; the best with a video policy is {_best(video)}."
-    )
-    if plain is None or video is None:
-        return words
-    gain = video.score.miou - plain.score.miou
-    verb = "gain" if gain >= 0 else "lose"
-    return f"{words} Video policies {verb} {per_cent(abs(gain))} points of mIoU."
-
-
-def _best(trial: TrialResult | None) -> str:
-    if trial is None:
-        return "missing (no such trial meets the target)"
-    return (
-        f"trial {trial.number} with {per_cent(trial.score.miou)} % in "
-        f"{trial.latency.mean_ms:.1f} ms"
-    )
-
-
-def _ious(history: StudyHistory) -> str | None:
-    front = front_of(history)
+    notes = class_notes(history)
+    shown = [chart, escaped(answer), *([notes] if notes else [])]
     if not front:
-        return None
-    ious = zip(history.class_names, front[0].score.class_iou, strict=True)
+        return ["## Front", *shown]
+    return ["## Front", front_markdown(history), *shown, _ious(history, front[0]), legend()]
+
+
+def _ious(history: StudyHistory, trial: TrialResult) -> str:
+    ious = zip(history.class_names, trial.score.class_iou, strict=True)
     words = [f"{escaped(name)} {per_cent(iou)}" for name, iou in ious if iou is not None]
-    return f"IoU of trial {front[0].number} by class, in per cent: {', '.join(words)}."
+    return f"IoU of trial {trial.number} by class, in per cent: {', '.join(words)}."
 
 
-def _against_section(against: BaselineAnswer | None) -> list[str]:
-    if against is None:
-        return []
+def _against_section(against: BaselineAnswer) -> list[str]:
     first, *others = map(escaped, sentences(against))
     lines = "\n".join(f"- {line}" for line in others)
     heading = f"## Compared with {escaped(against.baseline)}"
     return [heading, first, *([lines, CAVEAT] if lines else [])]
 
 
-def _over_time_section(history: StudyHistory) -> list[str]:
-    if not front_of(history):
-        return []
+def _over_time_section(front: Sequence[TrialResult]) -> list[str]:
     words = (
         "Consistent: pixels that keep their class from one annotated frame to the next where the "
         "annotation does. J and F: DAVIS' region and boundary scores. Mean age: frames since the "
         "last keyframe; longest stale: the longest run of frames without one. Gate: the mean error "
-        "of its score on pairs of validation frames, and the rank correlation with the true change."
+        "of its score on pairs of validation frames, and the rank correlation with the true "
+        "change, whether or not the policy uses the gate."
     )
-    return ["## Over time", temporal_markdown(history), words]
+    columns = ("trial", "consistent %", "J %", "F %", "mean age", "longest stale", "gate error")
+    rows = []
+    for trial in front:
+        temporal, gate = trial.temporal, trial.network.gate
+        row = (
+            f"{trial.number}",
+            *map(per_cent, (temporal.consistency, temporal.region, temporal.boundary)),
+            f"{temporal.mean_age_frames:.1f}",
+            f"{temporal.longest_stale_frames}",
+            "-" if gate.mean_error is None else f"{gate.mean_error:.3f}",
+            "-" if gate.rank_correlation is None else f"{gate.rank_correlation:.2f}",
+        )
+        rows.append(row)
+    return ["## Over time", _table((*columns, "gate rank correlation"), rows), words]
 
 
-def _compression_section(history: StudyHistory) -> list[str]:
-    front = front_of(history)
-    if not front:
-        return []
+def _compression_section(front: Sequence[TrialResult]) -> list[str]:
     words = (
         "Float and int8 mIoU are scored on the same validation frames, each a keyframe. Alike: "
         "pixels of the class map that agree with float, on training frames. Pruned channels make "
@@ -127,9 +156,8 @@ def _compression_section(history: StudyHistory) -> list[str]:
 
 
 def _measured_section(history: StudyHistory) -> list[str]:
-    measured = [trial for trial in front_of(history) if trial.measured is not None]
-    if not measured:
-        return []
+    front = front_of(history)
+    measured = [trial for trial in front if trial.measured]
     ratios = [trial.latency.mean_ms / trial.predicted.mean_ms for trial in measured]
     rows = (
         (
@@ -142,26 +170,24 @@ def _measured_section(history: StudyHistory) -> list[str]:
         for trial, ratio in zip(measured, ratios, strict=True)
     )
     words = (
-        f"{len(measured)} of the front's {counted(len(front_of(history)), 'trial')} were measured "
+        f"{len(measured)} of the front's {counted(len(front), 'trial')} were measured "
         f"on {escaped(history.phone or history.device)}. Measured / predicted latency: "
         f"{min(ratios):.2f} to {max(ratios):.2f}."
     )
     columns = ("trial", "measured ms", "predicted ms", "ratio", "measurement")
-    return ["## Measured", words, markdown_table(columns, rows, left=1)]
+    return ["## Measured", words, _table(columns, rows, left=1)]
 
 
 def _time_section(history: StudyHistory) -> list[str]:
     count = len(history.complete)
-    if not count:
-        return []
     means = {
         stage: sum(trial.stage_s.get(stage, 0.0) for trial in history.complete) / count
         for stage in stage_names(history)
     }
-    rows = [f"| {escaped(stage)} | {seconds:.1f} |" for stage, seconds in means.items()]
-    rows += [f"| all stages | {sum(means.values()):.1f} |"]
+    means["all stages"] = sum(means.values())
     reused = sum(trial.network_reused for trial in history.complete)
     words = f"Mean over {counted(count, 'complete trial')}; {reused} reused a trained network:"
+    rows = [f"| {escaped(stage)} | {seconds:.1f} |" for stage, seconds in means.items()]
     return ["## Time", words, "\n".join(["| stage | s a trial |", "| --- | ---: |", *rows])]
 
 
@@ -171,7 +197,7 @@ def _failed_section(history: StudyHistory) -> list[str]:
         f"{escaped(reason)}"
         for reason, same in failures(history)
     ]
-    return ["## Failed", "\n".join(lines)] if lines else []
+    return ["## Failed", "\n".join(lines)]
 
 
 def _commands(history: StudyHistory, against: BaselineAnswer | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
+from jejunet_nas.reporting.markdown import markdown_table
 
 
 def policies_page(
@@ -65,7 +66,6 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
 
 
 def _gate(gate: GateRecord) -> list[str]:
-    """Return the reliability table, or nothing without pairs."""
     if gate.mean_error is None:
         return []
     order = gate.rank_correlation
@@ -74,8 +74,9 @@ def _gate(gate: GateRecord) -> list[str]:
         "Accuracy of the gate's score on pairs of validation frames: mean error "
         f"{gate.mean_error:.3f}{ranks}.",
         "",
-        "| pairs | mean score | mean disagreement of the masks |",
-        "| ---: | ---: | ---: |",
-        *(f"| {b.pairs} | {b.score:.3f} | {b.disagreement:.3f} |" for b in gate.bins),
+        markdown_table(
+            ("pairs", "mean score", "mean disagreement of the masks"),
+            ((f"{b.pairs}", f"{b.score:.3f}", f"{b.disagreement:.3f}") for b in gate.bins),
+        ),
         "",
     ]

@@ -14,41 +14,34 @@ from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.markdown import page
-from jejunet_nas.reporting.site.content import Beside, content
+from jejunet_nas.reporting.site.content import Extras, content
 from jejunet_nas.reporting.site.render import render
-from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.tables import front_table, summary, trials_table
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """The written files, and the number of trials on the front."""
+def write_report(history: StudyHistory, folder: Path, extras: Extras | None = None) -> Path:
+    """Write a study's page and the files named below to `folder`; return the page, `index.html`.
 
-    folder: Path
-    files: tuple[Path, ...]
-    front_size: int
-
-
-def write_report(history: StudyHistory, folder: Path, beside: Beside | None = None) -> Report:
-    """Write a study's page, `index.html`, and the files named below to `folder`.
-
-    beside: content of the page that is not in the history. The folder is created where missing;
+    extras: content of the page that is not in the history. The folder is created where missing;
     existing files are replaced.
     """
-    beside = beside or Beside()
-    baseline = beside.baseline
-    asked = answer(history, baseline) if baseline else None
+    extras = extras or Extras()
+    baseline = extras.baseline
+    compared = answer(history, baseline) if baseline else None
+    plain = plain_report(history, baseline)
+    summary_text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     texts = {
-        "summary.json": _json(plain_report(history, baseline)),
+        "summary.json": f"{summary_text}\n",
         "front.csv": front_table(history).to_csv(index=False, lineterminator="\n"),
         "trials.csv": trials_table(history).to_csv(index=False, lineterminator="\n"),
-        "report.md": page(history, figure="front.png", against=asked),
-        "index.html": render("index.html.j2", content(history, beside)),
+        "report.md": page(history, figure="front.png", against=compared),
+        "index.html": render("index.html.j2", content(history, extras)),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    chart = write_whole(folder / "front.png", lambda file: draw_front(history, file))
-    files = (chart, *(write_text_whole(folder / name, text) for name, text in texts.items()))
-    return Report(folder=folder, files=files, front_size=len(front_of(history)))
+    write_whole(folder / "front.png", lambda file: draw_front(history, file))
+    for name, text in texts.items():
+        write_text_whole(folder / name, text)
+    return folder / "index.html"
 
 
 def plain_report(history: StudyHistory, baseline: StudyHistory | None = None) -> dict[str, Any]:
@@ -57,7 +50,3 @@ def plain_report(history: StudyHistory, baseline: StudyHistory | None = None) ->
     if baseline is not None:
         plain["baseline"] = dataclasses.asdict(answer(history, baseline))
     return plain
-
-
-def _json(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

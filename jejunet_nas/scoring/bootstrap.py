@@ -2,7 +2,7 @@
 
 Clips are resampled with replacement, all pixels of a clip together, since the frames of a clip are
 alike. Two networks on the same clips are compared by a paired bootstrap: the difference is taken
-draw by draw, so that clips that are hard for both do not widen the interval.
+draw by draw: clips that are hard for both do not widen the interval.
 
 Percentile intervals of few clips are too narrow. They are widened by the ratio of Student's t to
 the normal (the expanded percentile interval of Hesterberg, "What Teachers Should Know about the
@@ -67,9 +67,9 @@ def miou_interval(
     without annotation does not count. share: the confidence level. Raises `DataError` where no clip
     is annotated.
     """
-    combine(clips)  # raises where no clip is annotated
     if len(clips) < 2:
         return None
+    combine(clips)  # raises where no clip is annotated
     return _interval(_mious(clips, _weights(len(clips), draws, seed)), len(clips), share)
 
 
@@ -128,7 +128,7 @@ def _weights(clips: int, draws: int, seed: int) -> Figures:
 def _mious(clips: Sequence[ClipScore], weights: Figures) -> Figures:
     """Return the mIoU of each draw, [draws]; NaN for a draw without annotation.
 
-    Sums of pixels stay below 2^53, so that floats add them exactly.
+    Sums of pixels stay below 2^53, so floats add them exactly.
     """
     annotated, intersection, union = (
         weights @ np.array([getattr(clip, name) for clip in clips], np.float64)

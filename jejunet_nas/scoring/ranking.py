@@ -11,8 +11,9 @@ from typing import Literal
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words
-from jejunet_nas.scoring.front import Point, pareto_front, reference_point
+from jejunet_nas.scoring.front import Point, knee, pareto_front, reference_point
 
+Pick = Literal["best", "knee", "fastest"]
 State = Literal["front", "dominated", "over target", "refused", "failed"]
 
 
@@ -29,6 +30,14 @@ def feasible(history: StudyHistory) -> list[TrialResult]:
 def front_of(history: StudyHistory) -> list[TrialResult]:
     """Return the Pareto front of the feasible trials, best mIoU first."""
     return [*_ranked(history)[1]]
+
+
+def picks(history: StudyHistory) -> dict[Pick, TrialResult]:
+    """Return the best, the knee and the fastest of the front; empty without a front."""
+    front = front_of(history)
+    if not front:
+        return {}
+    return {"best": front[0], "knee": front[knee(list(map(point_of, front)))], "fastest": front[-1]}
 
 
 @functools.lru_cache(maxsize=2)  # a report calls it some forty times

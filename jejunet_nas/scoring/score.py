@@ -1,8 +1,8 @@
 """Score: the mIoU of masks, of one clip and of all clips together.
 
 Masks are compared with the annotation at the annotation's resolution, as the benchmarks of the data
-sets do, on the annotated frames. All clips share one confusion matrix, so that a long clip has more
-weight than a short one and a class may be missing from a clip.
+sets do, on the annotated frames. All clips share one confusion matrix: a long clip has
+more weight than a short one, and a class may be missing from a clip.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
-from jejunet_nas.records import Clip, Masks
+from jejunet_nas.records import Clip
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.miou import (
@@ -53,25 +53,16 @@ def clip_score(clip: Clip, counts: Sequence[Counts], classes: int) -> ClipScore:
     )
 
 
-def score_clip(clip: Clip, masks: Masks, classes: int) -> ClipScore:
-    """Return intersections and unions of `masks` over the annotated frames of `clip`.
-
-    masks: uint8 [time, height, width], one a frame, at any resolution. Raises as `frame_counts`.
-    """
-    assert len(masks) == len(clip), (clip.name, len(masks), len(clip))
-    times = np.flatnonzero(clip.annotated).tolist()
-    return clip_score(clip, [frame_counts(clip, t, masks[t], classes) for t in times], classes)
-
-
 def combine(clips: Sequence[ClipScore]) -> Score:
     """Return the score over all annotated frames of all `clips`; DataError where none is known.
 
     A class that no annotation holds is left out of the mean, even if masks show it: every network
     is scored over the same classes.
     """
-    annotated = [sum(column) for column in zip(*(c.annotated for c in clips), strict=True)]
-    intersection = [sum(column) for column in zip(*(c.intersection for c in clips), strict=True)]
-    union = [sum(column) for column in zip(*(c.union for c in clips), strict=True)]
+    annotated, intersection, union = (
+        [sum(column) for column in zip(*(getattr(clip, name) for clip in clips), strict=True)]
+        for name in ("annotated", "intersection", "union")
+    )
     known = [either if there else 0 for either, there in zip(union, annotated, strict=True)]
     ious = class_iou(intersection, known)
     return Score(miou=mean_iou(ious), class_iou=ious, clips=tuple(clips))

@@ -23,7 +23,7 @@ GRID_PX = 32  # the deepest stride, so that every feature map has whole pixels
 FIRST_BLOCK_AT_STRIDE_32 = 13
 LAST_BLOCKS = range(6, 17)  # block 6 is the first at stride 16, block 16 the last of MobileNetV2
 LEAST_PRUNING, MOST_PRUNING = 0.01, 0.9  # unless it is 0
-PRUNED_BLOCKS = 4  # pruning removes expanded channels from so many of the last blocks
+PRUNED_BLOCKS = 4  # the last blocks, whose expanded channels are pruned
 # These dimensions were added later. Their defaults are left out of the JSON text from which the id
 # of a network is computed, so that older ids stay valid.
 _LATER = ("pruning", "quantization")
@@ -139,12 +139,11 @@ class Policy:
                 "soon as possible"
             )
             self._refuse("refresh_above", why, "a longer keyframe_interval")
-        if None not in (self.reuse_below, self.refresh_above) and not (
-            self.reuse_below < self.refresh_above  # type: ignore[operator]
-        ):
+        below, above = self.reuse_below, self.refresh_above
+        if below is not None and above is not None and below >= above:
             raise SettingError(
-                f"reuse_below is {self.reuse_below}; allowed: less than refresh_above, which is "
-                f"{self.refresh_above}. Lower the first or raise the second."
+                f"reuse_below is {below}; allowed: less than refresh_above, which is {above}. "
+                "Lower the first or raise the second."
             )
 
     def _refuse(self, name: str, why: str, instead: str) -> None:

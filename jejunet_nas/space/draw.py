@@ -11,19 +11,13 @@ A dimension without effect is not drawn, so that equal architectures have equal 
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
+Chooser = Callable[[str, Sequence[Choice]], Choice]  # picks one of a dimension's choices, by name
 _Pick = Callable[[str], Any]  # returns the choice of the dimension of that name
-
-
-class Chooser(Protocol):
-    """Picks one of the choices of the dimension `name`."""
-
-    def __call__(self, name: str, choices: Sequence[Choice]) -> Choice:
-        """Return one of `choices`."""
 
 
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
@@ -51,12 +45,7 @@ def _values(network: Network) -> dict[str, Any]:
 def _picked(values: dict[str, Any], draw_from: Callable[[_Pick], object]) -> dict[str, Choice]:
     """Return those of the `values` that `draw_from` picks."""
     picked: dict[str, Choice] = {}
-
-    def pick(name: str) -> Any:
-        picked[name] = values[name]
-        return values[name]
-
-    draw_from(pick)
+    draw_from(lambda name: picked.setdefault(name, values[name]))
     return picked
 
 

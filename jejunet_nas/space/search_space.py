@@ -122,11 +122,8 @@ def _check_choices(name: str, choices: tuple[Choice, ...]) -> None:
     for position, choice in enumerate(choices):
         if choice in choices[:position]:
             raise SettingError(f"{name} holds {in_words(choice)} twice. Remove one.")
-    for choice in choices:
         try:
             set_dimension(_EXAMPLE, name, choice)
         except SettingError as error:
-            message = str(error)
-            raise SettingError(
-                message if message.startswith(name) else f"{name}: {message}"
-            ) from None
+            named = "" if str(error).startswith(name) else f"{name}: "
+            raise SettingError(f"{named}{error}") from None

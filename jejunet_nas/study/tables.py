@@ -1,19 +1,37 @@
 """Tables: the front and all trials of a study, in plain values and as DataFrames.
 
-Units: as in `figures`; stages in s; hypervolume in mIoU x ms.
+Units: mIoU and shares of frames in [0, 1], per cent in names with `_pct`; times in ms a frame;
+stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records import PATHS, StudyHistory, TrialResult
 from jejunet_nas.records.words import one_line
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, states
-from jejunet_nas.study.figures import CHOICES, FIGURES, INTEGERS, choice_values, trial_figures
+from jejunet_nas.space.architecture import Architecture, Network, Policy
+
+_NETWORK = dataclasses.fields(Network)
+_POLICY = dataclasses.fields(Policy)
+
+_CHOICES = tuple(field.name for field in (*_NETWORK, *_POLICY))
+_FIGURES = (
+    *("miou", "float_miou", "int8_miou", "mean_ms", "worst_ms", "sustained_fps"),
+    *("every_frame", "dropped_frames_pct", "latency_source", "predicted_ms", "unstable"),
+    *(f"{path}_share" for path in PATHS),
+    *("startup_ms", "consistency", "region_j", "boundary_f", "mean_age_frames"),
+    *("longest_stale_frames", "gate_mean_error", "gate_rank_correlation"),
+)
+_INTEGERS = (
+    *(field.name for field in (*_NETWORK, *_POLICY) if field.type is int),
+    "longest_stale_frames",
+)
 
 
 def summary(history: StudyHistory) -> dict[str, Any]:
@@ -42,7 +60,7 @@ def summary(history: StudyHistory) -> dict[str, Any]:
 def front_table(history: StudyHistory) -> pd.DataFrame:
     """Return the front, one row a trial, best mIoU first."""
     rows = [_row(trial) for trial in front_of(history)]
-    return _frame(rows, ["trial", "network_id", *FIGURES, *CHOICES])
+    return _frame(rows, ["trial", "network_id", *_FIGURES, *_CHOICES])
 
 
 def trials_table(history: StudyHistory) -> pd.DataFrame:
@@ -58,24 +76,59 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     ]
     rows += [
         {"trial": trial.number, "mean_ms": trial.mean_ms, "latency_source": trial.source}
-        | {"reason": one_line(trial.reason), **choice_values(trial.architecture)}
+        | {"reason": one_line(trial.reason), **_choice_values(trial.architecture)}
         for trial in history.refused
     ]
     rows += [
         {"trial": trial.number, "reason": one_line(trial.reason)}
-        | choice_values(trial.architecture)
+        | _choice_values(trial.architecture)
         for trial in history.failed
     ]
     state = states(history)
     rows = [row | {"state": state[row["trial"]]} for row in rows]
     stages = [f"{stage}_s" for stage in stage_names(history)]
-    names = ["trial", "state", "network_id", *CHOICES, *FIGURES, "network_reused"]
+    names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused"]
     return _frame(sorted(rows, key=lambda row: row["trial"]), [*names, *stages, "reason"])
 
 
 def stage_names(history: StudyHistory) -> list[str]:
     """Return the names of all timed stages, in the order of a trial."""
     return list(dict.fromkeys(stage for trial in history.complete for stage in trial.stage_s))
+
+
+def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
+    """Return the reasons of failed trials with the numbers of their trials, most frequent first."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for trial in history.failed:
+        numbers[one_line(trial.reason)].append(trial.number)
+    return sorted(numbers.items(), key=lambda item: -len(item[1]))
+
+
+def trial_figures(trial: TrialResult) -> dict[str, Any]:
+    """Return the figures of a complete trial by the names of the tables' columns.
+
+    unstable: why its measurement is unstable; None where it is stable or nothing was measured.
+    """
+    latency, temporal, gate, paths = trial.latency, trial.temporal, trial.network.gate, trial.paths
+    values = (
+        *(trial.score.miou, trial.float_miou, trial.int8_miou),
+        *(latency.mean_ms, latency.worst_ms, latency.sustained_fps),
+        *(latency.every_frame, 100 * latency.dropped_frames, latency.source),
+        *(trial.predicted.mean_ms, "; ".join(latency.doubts) or None),
+        *(paths[path] for path in PATHS),
+        *(latency.startup_ms, temporal.consistency, temporal.region, temporal.boundary),
+        *(temporal.mean_age_frames, temporal.longest_stale_frames),
+        *(gate.mean_error, gate.rank_correlation),
+    )
+    return dict(zip(_FIGURES, values, strict=True))
+
+
+def _choice_values(architecture: Architecture | None) -> dict[str, Any]:
+    if architecture is None:
+        return {}
+    # `dataclasses.asdict` copies every value; 10,000 trials would take seconds.
+    network = {field.name: getattr(architecture.network, field.name) for field in _NETWORK}
+    return network | {field.name: getattr(architecture.policy, field.name) for field in _POLICY}
 
 
 def _in_short(trial: TrialResult | None) -> dict[str, Any] | None:
@@ -100,9 +153,9 @@ def _row(trial: TrialResult) -> dict[str, Any]:
         "trial": trial.number,
         "network_id": trial.network_id,
         **trial_figures(trial),
-        **choice_values(trial.architecture),
+        **_choice_values(trial.architecture),
     }
 
 
 def _frame(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(columns)).astype(dict.fromkeys(INTEGERS, "Int64"))
+    return pd.DataFrame(list(rows), columns=list(columns)).astype(dict.fromkeys(_INTEGERS, "Int64"))

@@ -40,7 +40,7 @@ class Checkpoint:
         self._written_s = time.monotonic()
 
     def resume(self) -> list[float]:
-        """Load the variables of an interrupted training; return its losses, [] if there is none."""
+        """Load the variables of an interrupted training; return its losses, or [] without one."""
         if self._file is None:
             return []
         try:

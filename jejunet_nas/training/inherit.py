@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.networks.mobilenet_v2 import Block, blocks, stem_channels
-from jejunet_nas.training.source import Source, SourceLayer, source_for
+from jejunet_nas.training.source import Source, SourceLayer
 from jejunet_nas.training.weights_file import Array
 
 Indices = npt.NDArray[np.int64]
@@ -23,10 +23,9 @@ def inherit(
 ) -> set[str]:
     """Set the weights of the backbone among the Keras `layers` from `source`.
 
-    Returns the names of the layers that got weights, batch norms included. Raises `SettingError`
-    if the backbone is wider than the source.
+    source: at least as wide as the backbone (`source_for`). Returns the names of the layers that
+    got weights, batch norms included.
     """
-    source_for([source], depth_multiplier)
     inherited: set[str] = set()
     for name, (inputs, outputs) in kept_channels(source, depth_multiplier).items():
         layer, norm = layers.get(prefix + name), layers.get(f"{prefix}{name}_BN")
@@ -35,7 +34,7 @@ def inherit(
         part = source.layers[name]
         layer.set_weights([part.kernel[:, :, inputs][..., outputs]])
         kept = inputs if name.endswith("depthwise") else outputs
-        norm.set_weights([part.gamma[kept], part.beta[kept], part.mean[kept], part.variance[kept]])
+        norm.set_weights([values[kept] for values in part.norm])
         inherited |= {layer.name, norm.name}
     return inherited
 
@@ -44,14 +43,14 @@ def kept_channels(source: Source, depth_multiplier: float) -> dict[str, tuple[In
     """Return the input and output channels of `source` that each layer keeps, as indices."""
     wide, narrow = blocks(source.depth_multiplier), blocks(depth_multiplier)
     layers = source.layers
-    stream = _largest(_inner_importance(layers, wide[0]), stem_channels(depth_multiplier))
+    stream = largest(_inner_importance(layers, wide[0]), stem_channels(depth_multiplier))
     kept = {"Conv1": (np.arange(3), stream)}
     for stage in _stages(wide):
-        out = _largest(_stream_importance(layers, wide, stage), narrow[stage[0].index].channels_out)
+        out = largest(_stream_importance(layers, wide, stage), narrow[stage[0].index].channels_out)
         for block in stage:
             inner = stream
             if block.expands:
-                inner = _largest(
+                inner = largest(
                     _inner_importance(layers, block), narrow[block.index].channels_expanded
                 )
                 kept[f"{block.name}_expand"] = (stream, inner)
@@ -76,7 +75,6 @@ def _stages(wide: tuple[Block, ...]) -> list[list[Block]]:
 
 
 def _inner_importance(layers: Mapping[str, SourceLayer], block: Block) -> Array:
-    """Return the importance of the channels of the block's depthwise convolution."""
     read = _read_norm(layers[f"{block.name}_project"].kernel)
     return layers[f"{block.name}_depthwise"].deviation * read
 
@@ -84,7 +82,6 @@ def _inner_importance(layers: Mapping[str, SourceLayer], block: Block) -> Array:
 def _stream_importance(
     layers: Mapping[str, SourceLayer], wide: tuple[Block, ...], stage: list[Block]
 ) -> Array:
-    """Return the importance of the output channels of a stage's blocks."""
     deviation = sum(layers[f"{block.name}_project"].deviation for block in stage)
     readers = wide[stage[0].index + 1 : stage[-1].index + 2]
     if not readers:  # the last block of the backbone
@@ -94,10 +91,9 @@ def _stream_importance(
 
 
 def _read_norm(kernel: Array) -> Array:
-    """Return the L2 norm of the weights of each input channel."""
     return np.asarray(np.sqrt(np.sum(kernel**2, axis=(0, 1, 3))), np.float32)
 
 
-def _largest(importance: Array, count: int) -> Indices:
+def largest(importance: Array, count: int) -> Indices:
     """Return the indices of the `count` largest values, in ascending order."""
     return np.sort(np.argsort(-importance, kind="stable")[:count])

@@ -7,27 +7,30 @@ one training covers both paths.
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher
+from jejunet_nas.datasets.sampling import PairSampler, Prefetcher
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
-from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.checkpoint import Checkpoint
-from jejunet_nas.training.events import scalar_writer
 from jejunet_nas.training.losses import cross_entropy, taught_loss
-from jejunet_nas.training.optimizer import Optimizer, make_optimizer
+from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
 STATISTICS_BATCHES = 16  # for the batch norm statistics after training
 CURVE_POINTS = 100  # at most, in the recorded loss curve
 
-OnStep = Callable[[int, int, float], None]  # steps done, steps in total, loss
+# `tf.summary.scalar` marks scalars in the same way, but imports TensorBoard.
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+    data_class="DATA_CLASS_SCALAR",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,34 +54,28 @@ def train_paths(
     settings: TrainingSettings,
     *,
     pretrained: Collection[str],
-    on_step: OnStep,
+    on_step: Callable[[int, int, float], None],
     after_step: Callable[[], None] = lambda: None,
     checkpoint: Path | None = None,
     events: Path | None = None,
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
 
-    pretrained: names of layers with pretrained weights. after_step: called after each update, for
-    instance to set pruned weights to 0 again. checkpoint: a file that is written regularly; an
-    interrupted training resumes from it, and its record has the times of the remaining steps.
-    events: a folder for TensorBoard.
+    pretrained: names of layers with pretrained weights. on_step: receives the steps done, the steps
+    in total and the loss. after_step: called after each update, for instance to set pruned weights
+    to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
+    it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
 
     Raises `TrialError` at the first step whose loss is not finite.
     """
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
-    optimizer = make_optimizer(
-        variables,
-        pretrained,
-        learning_rate=settings.learning_rate,
-        pretrained_rate=settings.pretrained_rate,
-        steps=settings.steps,
-    )
+    optimizer = Optimizer(variables, pretrained, settings)
     step = _make_step(network, settings, variables, optimizer)
     weights = [v for layer in network.path_layers() for v in layer.weights]
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
     rest = Prefetcher(sampler, first_step=len(losses), steps=settings.steps)
-    with rest as batches, scalar_writer(events) as write_scalars:
+    with rest as batches, closing(_writer(events)) as writer:
         began, first_wait_s = time.perf_counter(), 0.0
         for batch in batches:
             before = time.perf_counter()
@@ -91,7 +88,9 @@ def train_paths(
             done = len(losses)
             kept.keep(losses, last=done == settings.steps)
             rate = optimizer.rate(done - 1)
-            write_scalars(done, loss=losses[-1], learning_rate=rate, step_ms=1000 * times_s[-1])
+            _write_scalars(
+                writer, done, loss=losses[-1], learning_rate=rate, step_ms=1000 * times_s[-1]
+            )
             on_step(done, settings.steps, losses[-1])
         waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
     _estimate_batch_norm(network, sampler, settings)
@@ -99,11 +98,18 @@ def train_paths(
     return _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
 
 
+def _writer(folder: Path | None) -> Any:
+    return tf.summary.create_file_writer(f"{folder}") if folder else tf.summary.create_noop_writer()
+
+
+def _write_scalars(writer: Any, step: int, **values: float) -> None:
+    with writer.as_default(step):
+        for name, value in values.items():
+            tf.summary.write(name, tf.cast(value, tf.float32), metadata=_SCALAR)
+
+
 def _make_step(
-    network: KerasNetwork,
-    settings: TrainingSettings,
-    variables: list[Any],
-    optimizer: Optimizer,
+    network: KerasNetwork, settings: TrainingSettings, variables: list[Any], optimizer: Optimizer
 ) -> Callable[..., Any]:
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(frames: Any, context_frames: Any, *targets: Any) -> Any:
@@ -149,16 +155,42 @@ def _estimate_batch_norm(
     def forward(frames: Any, context_frames: Any) -> Any:
         return network.decode_with(as_input(frames), as_input(context_frames), training=True)
 
-    def batches() -> Iterator[PairBatch]:
-        first = settings.steps
-        with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as ahead:
-            yield from ahead
+    first = settings.steps
+    with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as batches:
+        estimate_statistics(
+            network.path_layers(),
+            lambda batch: forward(batch.frames, batch.context_frames),
+            batches,
+        )
 
-    estimate_statistics(
-        network.path_layers(),
-        lambda batch: forward(batch.frames, batch.context_frames),
-        batches(),
-    )
+
+def estimate_statistics(
+    layers: Iterable[Any], forward: Callable[[Any], None], batches: Iterable[Any]
+) -> None:
+    """Set the moving statistics of the batch norms among `layers` to their means over `batches`.
+
+    After brief training, moving averages lag behind the weights and come from few batches (Wu &
+    Johnson, 2021, "Rethinking 'Batch' in BatchNorm", section 3). forward: runs the network on one
+    batch in training mode. It must be traced here, while the momentum is 0, so that each pass
+    leaves its own statistics.
+    """
+    norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
+    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    seen: list[list[Any]] = []
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+        for batch in batches:
+            forward(batch)
+            seen.append([variable.numpy() for variable in variables])
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    for variable, values in zip(variables, zip(*seen, strict=True), strict=True):
+        variable.assign(np.mean(values, axis=0))
 
 
 def _record(

@@ -4,16 +4,28 @@ import dataclasses
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from jejunet_nas.datasets.calibration import CalibrationChoice, calibration_frames
 from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.datasets.sampling import PairSampler, Taught
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit, Frames, Pictures
+from jejunet_nas.records import DataSplit, Pictures
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
+
+
+class Schedule(Protocol):
+    """The steps of a training, and its highest learning rate."""
+
+    @property
+    def steps(self) -> int:
+        """Updates of the weights."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest rate, at the end of the warm-up."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +45,7 @@ class Material:
     events: Path | None = None
 
     def pictures(self, network: Network, tell: Tell) -> Sequence[Pictures]:
-        """Return the frames of each clip, cached at about the network's resolution."""
+        """Return the frames of each clip, resized and cached at the first call."""
         return input_frames(
             self.split,
             height=network.input_height,
@@ -45,24 +57,21 @@ class Material:
     def train(
         self,
         network: KerasNetwork,
-        pictures: Sequence[Pictures],
         tell: Tell,
         *,
         what: str = "train",
         pretrained: Collection[str] = (),
-        steps: int | None = None,
-        learning_rate: float | None = None,
+        schedule: Schedule | None = None,
         after_step: Callable[[], None] = lambda: None,
     ) -> LoopRecord:
         """Train the key and propagate paths of `network` in place.
 
         what: names the training in its progress and its files. pretrained: names of layers with
-        all their pretrained weights. steps, learning_rate: replace those of the settings.
+        all their pretrained weights. schedule: replaces that of the settings.
         """
+        schedule = schedule or self.training
         settings = dataclasses.replace(
-            self.training,
-            steps=steps or self.training.steps,
-            learning_rate=learning_rate or self.training.learning_rate,
+            self.training, steps=schedule.steps, learning_rate=schedule.learning_rate
         )
         sampler = PairSampler(
             self.split.clips,
@@ -74,7 +83,7 @@ class Material:
             sampling=settings.sampling,
             augment=settings.augment,
             taught=self.taught,
-            frames=pictures,
+            frames=self.pictures(network.network, tell),
         )
         return train_paths(
             network,
@@ -85,17 +94,6 @@ class Material:
             after_step=after_step,
             checkpoint=self.checkpoints / f"{_file_name(what)}.npz" if self.checkpoints else None,
             events=self.events / _file_name(what) if self.events else None,
-        )
-
-    def calibration(self, network: Network, count: int, choice: CalibrationChoice) -> Frames:
-        """Return `count` frames at the network's input size, uint8 [count, height, width, 3]."""
-        return calibration_frames(
-            self.split,
-            height=network.input_height,
-            width=network.input_width,
-            count=count,
-            seed=self.training.seed,
-            choice=choice,
         )
 
 

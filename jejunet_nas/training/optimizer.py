@@ -1,62 +1,51 @@
 """Adam with a warm-up and cosine schedule, and a lower rate for pretrained layers."""
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
+from jejunet_nas.training.settings import TrainingSettings
+
 WARM_UP_SHARE = 0.1  # of the steps, in which the rate rises from 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Optimizer:
     """One Adam for new variables, and one for pretrained variables.
 
     They are Keras' legacy Adam, which updates each variable with one fused operator: tracing a step
-    takes 1 s instead of 7 s.
+    takes 1 s instead of 7 s. pretrained: names of the layers whose learning rate is multiplied by
+    `pretrained_rate`.
     """
 
-    groups: tuple[tuple[Any, tuple[Any, ...]], ...]
+    def __init__(
+        self, variables: Collection[Any], pretrained: Collection[str], settings: TrainingSettings
+    ) -> None:
+        old = [v for v in variables if v.name.split("/")[0] in pretrained]
+        new = [v for v in variables if v.name.split("/")[0] not in pretrained]
+        low = settings.learning_rate * settings.pretrained_rate
+        self._groups: list[tuple[Any, list[Any]]] = []
+        for rate, group in ((settings.learning_rate, new), (low, old)):
+            if group:
+                adam = tf_keras.optimizers.legacy.Adam(WarmCosine(rate, settings.steps))
+                # Otherwise the first training step creates them, and is traced twice.
+                adam._create_all_weights(group)
+                self._groups.append((adam, group))
 
     def apply(self, gradients: dict[Any, Any]) -> None:
         """Update each variable by its gradient; `gradients` is keyed by `variable.ref()`."""
-        for adam, variables in self.groups:
+        for adam, variables in self._groups:
             adam.apply_gradients([(gradients[v.ref()], v) for v in variables])
 
     @property
     def variables(self) -> list[Any]:
         """The optimizer's state: the number of steps and both moments of each variable."""
-        return [variable for adam, _ in self.groups for variable in adam.weights]
+        return [variable for adam, _ in self._groups for variable in adam.weights]
 
     def rate(self, step: int) -> Any:
         """Return the learning rate of the first group at `step`."""
-        return self.groups[0][0].learning_rate(step)
-
-
-def make_optimizer(
-    variables: Collection[Any],
-    pretrained: Collection[str],
-    *,
-    learning_rate: float,
-    pretrained_rate: float,
-    steps: int,
-) -> Optimizer:
-    """Return the optimizer of `variables`.
-
-    pretrained: names of the layers whose learning rate is multiplied by `pretrained_rate`.
-    """
-    old = tuple(v for v in variables if v.name.split("/")[0] in pretrained)
-    new = tuple(v for v in variables if v.name.split("/")[0] not in pretrained)
-    groups = []
-    for rate, group in ((learning_rate, new), (learning_rate * pretrained_rate, old)):
-        if group:
-            adam = tf_keras.optimizers.legacy.Adam(WarmCosine(rate, steps))
-            # Otherwise the first training step creates them, and is traced twice.
-            adam._create_all_weights(list(group))
-            groups.append((adam, group))
-    return Optimizer(groups=tuple(groups))
+        return self._groups[0][0].learning_rate(step)
 
 
 class WarmCosine(tf_keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

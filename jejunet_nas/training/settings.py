@@ -16,7 +16,6 @@ TeacherOn = Literal["unannotated", "all"]
 # These settings were added later. Their defaults are left out of the recipe, so that older network
 # ids stay valid.
 _LATER = ("sampling", "augment")
-_NOT_IN_RECIPE = ("tensorboard",)  # weights do not depend on it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ class TrainingSettings:
         left_out = [
             field.name
             for field in dataclasses.fields(self)
-            if field.name in _NOT_IN_RECIPE
+            if field.name == "tensorboard"  # weights do not depend on it
             or (field.name in _LATER and getattr(self, field.name) == field.default)
             or (field.name.startswith("teacher") and self.teacher is None)
         ]

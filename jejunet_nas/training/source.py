@@ -17,7 +17,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON, KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import END, backbone
-from jejunet_nas.training.weights_file import LAYER_NAMES, Array, Weights, layer_shapes
+from jejunet_nas.training.weights_file import LAYER_NAMES, Array, Norm, Weights, layer_shapes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,10 +28,7 @@ class SourceLayer:
     """
 
     kernel: Array
-    gamma: Array
-    beta: Array
-    mean: Array
-    variance: Array
+    norm: Norm
     deviation: Array
 
 
@@ -56,10 +53,7 @@ def source_of(weights: Weights) -> Source:
         spread = np.sqrt(norm.variance / (norm.variance + BATCH_NORM_EPSILON))
         made[name] = SourceLayer(
             kernel=layer.kernel,
-            gamma=norm.gamma,
-            beta=norm.beta,
-            mean=norm.mean - layer.bias,
-            variance=norm.variance,
+            norm=norm._replace(mean=norm.mean - layer.bias),
             deviation=np.abs(norm.gamma) * spread,
         )
     return Source(depth_multiplier=weights.depth_multiplier, layers=made)
@@ -91,10 +85,7 @@ def _measured(kernel: Array, bias: Array, value: Array) -> SourceLayer:
     variance = np.maximum(deviation**2 - BATCH_NORM_EPSILON, 0)
     return SourceLayer(
         kernel=kernel,
-        gamma=np.sqrt(variance + BATCH_NORM_EPSILON),
-        beta=mean,
-        mean=mean - bias,
-        variance=variance,
+        norm=Norm(np.sqrt(variance + BATCH_NORM_EPSILON), mean, mean - bias, variance),
         deviation=deviation,
     )
 
@@ -104,20 +95,24 @@ def save_source(source: Source, file: Path) -> None:
     arrays = {
         f"{name}/{part}": array
         for name, layer in source.layers.items()
-        for part, array in dataclasses.asdict(layer).items()
+        for part, array in {"kernel": layer.kernel, **layer.norm._asdict()}.items()
     }
+    arrays |= {f"{name}/deviation": layer.deviation for name, layer in source.layers.items()}
     width = np.float64(source.depth_multiplier)
     write_whole(file, lambda beside: np.savez(beside, depth_multiplier=width, **arrays))
 
 
 def load_source(file: Path) -> Source:
     """Return the source that `save_source` wrote."""
-    parts = [field.name for field in dataclasses.fields(SourceLayer)]
     with np.load(file) as stored:
         return Source(
             depth_multiplier=float(stored["depth_multiplier"]),
             layers={
-                name: SourceLayer(**{part: stored[f"{name}/{part}"] for part in parts})
+                name: SourceLayer(
+                    kernel=stored[f"{name}/kernel"],
+                    norm=Norm(*(stored[f"{name}/{part}"] for part in Norm._fields)),
+                    deviation=stored[f"{name}/deviation"],
+                )
                 for name in LAYER_NAMES
             },
         )

@@ -8,11 +8,10 @@ uint8 images are passed as they are, int8 ones less 128, whatever their quantisa
 in [-1, 1], as MobileNetV2 expects.
 """
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +30,7 @@ _IMAGE_TYPES = (np.uint8, np.int8, np.float32)
 _THREADS = 4  # at most
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
+class Answer(NamedTuple):
     """A teacher's pseudo-labels of one frame, in the data set's classes, at its own resolution.
 
     mask: uint8 [h, w], `IGNORE` where the teacher's class is ignored. sureness: uint8 [h, w], 255
@@ -202,7 +200,7 @@ def _kind_of_scores(output: TensorInfo, operators: Sequence[Operator], file: Pat
     if len(shape) != 4 or shape[0] != 1 or shape[3] == 1 or output.dtype not in _IMAGE_TYPES:
         raise SettingError(
             f"teacher {file} gives {_words(output)}; allowed: a class map, [1, height, width] of "
-            "integers, or scores, [1, height, width, classes]. Export it without what follows."
+            "integers, or scores, [1, height, width, classes]. Export it without later layers."
         )
     kinds = [operator.kind for operator in operators if operator.kind not in _SHAPES_ONLY]
     return "probabilities" if kinds[-1:] == ["SOFTMAX"] else "logits"

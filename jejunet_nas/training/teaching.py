@@ -159,8 +159,7 @@ def _write(
         opened.truncate(int(ends[done - 1]) if done else 0)
         opened.seek(0, os.SEEK_END)
         for number, (place, clip, t) in enumerate(frames[done:], start=done + 1):
-            answer = ask(clip.frames[t])
-            for picture in (answer.mask, answer.sureness)[: place.layers]:
+            for picture in ask(clip.frames[t])[: place.layers]:
                 assert picture is not None
                 opened.write(resize_mask(picture, place.height, place.width).tobytes())
             tell("ask the teacher", number, len(frames))

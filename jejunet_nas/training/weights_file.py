@@ -19,7 +19,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
@@ -35,8 +35,7 @@ PUBLISHED_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)  # by Keras
 _WIDTHS = (1.0, *PUBLISHED_WIDTHS, *(n / 100 for n in range(140, 9, -1)))  # in order of preference
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Norm:
+class Norm(NamedTuple):
     """The weights of a batch norm with epsilon `BATCH_NORM_EPSILON`, each [channels]."""
 
     gamma: Array
@@ -78,11 +77,6 @@ class Weights:
 
 def read_weights(file: Path) -> Weights:
     """Return the weights in `file`. Raises `SettingError` if they are not a MobileNetV2's."""
-    if not file.is_file():
-        raise SettingError(
-            f"init is {file}, which does not exist; allowed: scratch, imagenet, or an .npz or .h5 "
-            "file of MobileNetV2 weights. Check the path, or use init: scratch."
-        )
     try:
         found = _read_h5(file) if h5py.is_hdf5(file) else _read_npz(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as reason:
@@ -126,8 +120,6 @@ def _named(stored: Any, keys: set[str], name: str) -> Convolution:
     kernel = f"{name}/depthwise_kernel" if f"{name}/depthwise_kernel" in keys else f"{name}/kernel"
     bias = stored[f"{name}/bias"] if f"{name}/bias" in keys else None
     norm_name = "bn_Conv1" if name == "Conv1" and "bn_Conv1/gamma" in keys else f"{name}_BN"
-    if f"{norm_name}/gamma" not in keys and bias is not None:
-        return _convolution(stored[kernel], bias, None)
     epsilon = f"{norm_name}/epsilon"
     norm = _norm(
         [stored[f"{norm_name}/{part}"] for part in NORM_PARTS],
@@ -160,7 +152,6 @@ def _read_h5(file: Path) -> list[Convolution]:
 
 
 def _epsilons(config: Any) -> dict[str, float]:
-    """Return the epsilon of each batch norm in a saved model's configuration, if it has one."""
     if config is None:
         return {}
     layers = json.loads(_text(config))["config"]["layers"]
@@ -179,7 +170,7 @@ def _norm(parts: Sequence[Any], epsilon: float) -> Norm:
     gamma, beta, mean, variance = (np.asarray(part, np.float32) for part in parts)
     if epsilon != BATCH_NORM_EPSILON:  # gamma is rescaled, so that the function stays the same
         gamma = gamma * np.sqrt((variance + BATCH_NORM_EPSILON) / (variance + epsilon))
-    return Norm(gamma=gamma, beta=beta, mean=mean, variance=variance)
+    return Norm(gamma, beta, mean, variance)
 
 
 def _width(file: Path, shapes: list[tuple[int, ...]]) -> float:
@@ -204,9 +195,7 @@ def _width(file: Path, shapes: list[tuple[int, ...]]) -> float:
 def _check_vectors(file: Path, layers: Mapping[str, Convolution]) -> None:
     for name, layer in layers.items():
         channels = layer.kernel.shape[2 if name.endswith("depthwise") else 3]
-        norm = layer.norm
-        vectors = [layer.bias, *((norm.gamma, norm.beta, norm.mean, norm.variance) if norm else ())]
-        for vector in vectors:
+        for vector in (layer.bias, *(layer.norm or ())):
             if vector.shape != (channels,) or not np.isfinite(vector).all():
                 raise SettingError(
                     f"init is {file}: {name} has a bias or batch norm of shape {vector.shape}; "

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jejunet_nas.compression.chain import chain_in_words
-from jejunet_nas.compression.compress import CompressedNetwork, compress
+from jejunet_nas.compression.compress import compress
 from jejunet_nas.compression.settings import Chain
 from jejunet_nas.errors import TrialError
 from jejunet_nas.evaluation.keyframes import Keyframes
@@ -62,10 +62,7 @@ class _Comparison:
 
     @functools.cached_property
     def keyframes(self) -> Keyframes:
-        size = self.record.network
-        return Keyframes(
-            self.setup.val, height=size.input_height, width=size.input_width, count=self.frames
-        )
+        return Keyframes(self.setup.val, self.record.network, count=self.frames)
 
     @functools.cached_property
     def trained_miou(self) -> float:
@@ -91,24 +88,21 @@ class _Comparison:
                 calibration=self.setup.compression.post_training,
             )
             tell(f"{words}: check", 0, 1)
-            row = self._judged(made, words)
+            judged = judge(made, self.keyframes)
+            row = CompressionRow(
+                settings=words,
+                miou=judged.miou,
+                trained_miou=self.trained_miou,
+                float_miou=judged.float_miou,
+                frames=judged.frames,
+                agreement=judged.agreement,
+                graphs=judged.graphs,
+                latencies=measure_graphs(made.files, self.setup.meter),
+                train_s=made.train_s,
+                convert_s=made.convert_s,
+            )
             (part / ROW).write_text(to_json(row, indent=2), encoding="utf-8")
         return row
-
-    def _judged(self, made: CompressedNetwork, words: str) -> CompressionRow:
-        judged = judge(made, self.keyframes)
-        return CompressionRow(
-            settings=words,
-            miou=judged.miou,
-            trained_miou=self.trained_miou,
-            float_miou=judged.float_miou,
-            frames=judged.frames,
-            agreement=judged.agreement,
-            graphs=judged.graphs,
-            latencies=measure_graphs(made.files, self.setup.meter),
-            train_s=made.train_s,
-            convert_s=made.convert_s,
-        )
 
     def _key(self, chain: Chain) -> str:
         decisive = [

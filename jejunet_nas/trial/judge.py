@@ -1,14 +1,13 @@
 """Judge: the graphs of a network, compared with the float network that they were made from.
 
-Both segment the same validation frames, each as a keyframe. The difference of their mIoU is what
-compression costs; the policy has no influence on it.
+Both segment the same validation frames (`evaluation.keyframes`).
 """
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from jejunet_nas.compression.check import check_graph, describe_graph
+from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.compress import CompressedNetwork
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.evaluation.network import Evaluation
@@ -46,9 +45,9 @@ def judge(made: CompressedNetwork, keyframes: Keyframes) -> Judgement:
 
     Raises `TrialError` where a graph does not run, or an int8 one runs outside the delegate.
     """
-    check = check_graph if made.int8 else describe_graph
+    int8 = made.int8 is not None
     return Judgement(
-        graphs={name: check(file) for name, file in made.files.items()},
+        graphs={name: check_graph(file, delegated=int8) for name, file in made.files.items()},
         agreement=made.agreement(),
         float_miou=keyframes.miou(made.trained.masks(keyframes.frames)),
         miou=keyframes.miou_of_graphs(made.files),
@@ -75,13 +74,7 @@ def judge_network(
     setup, network, clock = job.setup, job.network, job.clock
     with clock.stage("compare"):
         job.tell("compare float and int8", 0, 1)
-        keyframes = Keyframes(
-            setup.val,
-            height=network.input_height,
-            width=network.input_width,
-            count=CHECKED_FRAMES,
-        )
-        judged = judge(made, keyframes)
+        judged = judge(made, Keyframes(setup.val, network, count=CHECKED_FRAMES))
     with clock.stage("judge the gate"):
         job.tell("judge the gate", 0, 1)
         gate = Evaluation(setup.val, made.files).judge_gate(longest_age=setup.longest_age)

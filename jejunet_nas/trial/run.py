@@ -4,6 +4,8 @@ A network does not depend on the policy that runs it. It is kept under its id, s
 the same network only evaluates another policy.
 """
 
+from collections.abc import Collection
+
 from jejunet_nas.compression.chain import chain_of
 from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.evaluation.network import Evaluation
@@ -15,6 +17,7 @@ from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import inherit
+from jejunet_nas.training.material import Schedule
 from jejunet_nas.training.source import source_for
 from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
@@ -54,7 +57,11 @@ def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkReco
     name = network_name(network, setup)
     with new_folder(setup.folder / name) as folder:
         job = NetworkJob(network_id=name, network=network, setup=setup, folder=folder, tell=tell)
-        keras, training = _load_base(base, job) if base else build_and_train(job)
+        if base is None:
+            keras, training = build_and_train(job)
+        else:
+            with job.clock.stage("build"):
+                keras, training = trained_network(base, setup), base.training
         made = compress_trained(keras, job)
         base_id = base.network_id if base else None
         record = judge_network(made, training, job, compressed_from=base_id)
@@ -63,22 +70,37 @@ def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkReco
 
 
 def build_and_train(job: NetworkJob) -> tuple[KerasNetwork, TrainingRecord]:
-    """Return the network of `job`, trained, and what training did."""
-    setup, tell, clock, material = job.setup, job.tell, job.clock, job.material
-    with clock.stage("build"):
-        tell("build", 0, 1)
+    """Return the network of `job`, trained, and the record of its training."""
+    setup = job.setup
+    with job.clock.stage("build"):
+        job.tell("build", 0, 1)
         keras = build_network(job.network, len(setup.val.class_names), seed=setup.training.seed)
         pretrained = inherit_backbones(keras, setup)
-    with clock.stage("resize"):
-        pictures = material.pictures(job.network, tell)
+    with job.clock.stage("resize"):
+        job.material.pictures(job.network, job.tell)
+    return keras, train_network(keras, job, pretrained=pretrained)
+
+
+def train_network(
+    keras: KerasNetwork,
+    job: NetworkJob,
+    *,
+    pretrained: Collection[str],
+    what: str = "train",
+    schedule: Schedule | None = None,
+) -> TrainingRecord:
+    """Train all paths of `keras` in place, the gate last. Arguments: see `Material.train`."""
+    setup, clock = job.setup, job.clock
     with clock.stage("train"):
-        loop = material.train(keras, pictures, tell, pretrained=pretrained)
+        loop = job.material.train(
+            keras, job.tell, what=what, pretrained=pretrained, schedule=schedule
+        )
     clock.move("train", "trace", loop.trace_s)
     with clock.stage("gate"):
-        tell("train the gate", 0, 1)
+        job.tell("train the gate", 0, 1)
         gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
-    return keras, TrainingRecord(
-        steps=setup.training.steps,
+    return TrainingRecord(
+        steps=(schedule or setup.training).steps,
         loss_every_steps=loop.loss_every_steps,
         losses=loop.losses,
         gate_loss=gate_loss,
@@ -154,8 +176,3 @@ def evaluate_policy(
         stage_s=clock.stage_s,
         network_reused=reused,
     )
-
-
-def _load_base(base: NetworkRecord, job: NetworkJob) -> tuple[KerasNetwork, TrainingRecord]:
-    with job.clock.stage("build"):
-        return trained_network(base, job.setup), base.training

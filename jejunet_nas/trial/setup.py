@@ -11,7 +11,6 @@ from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.training.events import EVENTS
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.source import Source
@@ -68,5 +67,5 @@ class NetworkJob:
     @property
     def material(self) -> Material:
         """The setup's material, with this job's checkpoints and events."""
-        events = self.folder / EVENTS if self.setup.training.tensorboard else None
+        events = self.folder / "events" if self.setup.training.tensorboard else None
         return dataclasses.replace(self.setup.material, checkpoints=self.checkpoints, events=events)

@@ -21,7 +21,7 @@ from jejunet_nas.records import DataSplit
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.study.settings import read_study
 from jejunet_nas.training.loop import _make_step
-from jejunet_nas.training.optimizer import make_optimizer
+from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
 STUDY = Path(__file__).parents[2] / "studies" / "davis_pixel2.yaml"
@@ -74,8 +74,8 @@ def _time(train: DataSplit, network: Network) -> tuple[float, float]:
     batch_ms = _median_ms(lambda number: sampler.batch(number % BATCHES))
     keras = build_network(network, len(train.class_names), seed=0)
     variables = [v for layer in keras.path_layers() for v in layer.trainable_weights]
-    optimizer = make_optimizer(variables, (), learning_rate=1e-3, pretrained_rate=1.0, steps=100)
-    step = _make_step(keras, TrainingSettings(pairs_per_step=PAIRS), variables, optimizer)
+    settings = TrainingSettings(pairs_per_step=PAIRS, learning_rate=1e-3, steps=100)
+    step = _make_step(keras, settings, variables, Optimizer(variables, (), settings))
     step(batches[0].frames, batches[0].context_frames, batches[0].masks)  # traced
 
     def train_step(number: int) -> None:

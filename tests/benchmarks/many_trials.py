@@ -51,7 +51,7 @@ from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.attainment import compare
 from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.markdown import page
-from jejunet_nas.reporting.progress import progress
+from jejunet_nas.reporting.site.charts import progress
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id

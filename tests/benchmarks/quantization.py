@@ -151,8 +151,7 @@ def trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
     print(f"{network_words(network)}: train", file=sys.stderr, flush=True)
     material = setup.material
     pretrained = inherit_backbones(keras, setup)
-    pictures = material.pictures(network, lambda *_: None)
-    material.train(keras, pictures, lambda *_: None, pretrained=pretrained)
+    material.train(keras, lambda *_: None, pretrained=pretrained)
     train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
     part = state / "part.npz"
     keras.save_weights(part)
@@ -162,12 +161,7 @@ def trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
 
 def keyframes_of(network: Network, setup: TrialSetup) -> Keyframes:
     annotated = sum(int(clip.annotated.sum()) for clip in setup.val.clips)
-    return Keyframes(
-        setup.val,
-        height=network.input_height,
-        width=network.input_width,
-        count=annotated // EVERY,
-    )
+    return Keyframes(setup.val, network, count=annotated // EVERY)
 
 
 def setup_of(asked: argparse.Namespace, state: Path) -> TrialSetup:

@@ -126,7 +126,7 @@ def test_what_was_left_half_made_is_made_anew(
         ("int9", "--settings names int9; allowed: float32, float16, dynamic, int8, qat, prune, "),
         (
             "int8 + prune",
-            "int8 stands before prune (channels); allowed: prune (channels, ",
+            "int8 comes before prune (channels); allowed: prune (channels, ",
         ),
         ("prune:share=2", "pruning.share is 2.0; allowed: 0.01 to 0.9. The nearest is 0.9."),
         (

@@ -32,7 +32,7 @@ def test_a_report_lies_among_the_projects_reports_and_says_where(
     said = capfd.readouterr()
     assert said.err.endswith(f"report: {page}\n")
     assert said.out == ""
-    assert "trial 0 has the best mIoU" in page.read_text(encoding="utf-8")
+    assert "Trial 0 is the best of" in page.read_text(encoding="utf-8")
 
 
 def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(

@@ -61,7 +61,7 @@ def graphs(
 @pytest.fixture(scope="session")
 def keyframes(tiny: TinyRun) -> Keyframes:
     """All validation frames."""
-    return Keyframes(tiny.val, height=64, width=64, count=16)
+    return Keyframes(tiny.val, tiny.network.network, count=16)
 
 
 @pytest.fixture(scope="session")

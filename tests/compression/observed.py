@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.compression.graphs import Int8Network
+from jejunet_nas.compression.rounding import Rounding
 from jejunet_nas.compression.statistics import CalibrationInputs, Observer
 from jejunet_nas.networks.build import FoldedNetwork, KerasNetwork, as_input
 from jejunet_nas.networks.folded_layers import Folded, FoldedLayers
@@ -11,6 +13,12 @@ from jejunet_nas.networks.folded_layers import Folded, FoldedLayers
 def with_weights(network: KerasNetwork, weights: Folded) -> FoldedNetwork:
     """Return `network` with other `weights`."""
     return FoldedNetwork(network.network, network.classes, FoldedLayers(weights))
+
+
+def rounded(int8: Int8Network) -> FoldedNetwork:
+    """Return the float network that computes what the int8 graphs do."""
+    layers = FoldedLayers(int8.weights, Rounding(int8.ranges))
+    return FoldedNetwork(int8.network, int8.classes, layers)
 
 
 def observed(network: KerasNetwork, weights: Folded, inputs: CalibrationInputs) -> Observer:

@@ -1,15 +1,14 @@
 """Training without a gradient, for what happens around it; nothing here is a test."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import Pictures
-from jejunet_nas.training.material import Material
+from jejunet_nas.training.material import Material, Schedule
 from tests.builders import noise
 
 DRIFT = 1e-3  # of a weight in a step, at most
@@ -25,16 +24,15 @@ class Rehearsal(Material):
     def train(
         self,
         network: KerasNetwork,
-        pictures: Sequence[Pictures],
         tell: Tell,
         *,
-        steps: int | None = None,
+        schedule: Schedule | None = None,
         after_step: Callable[[], None] = lambda: None,
         **_: Any,
     ) -> Any:
-        """Take `steps` steps, after each of which weights are brought back to what they may be."""
+        """Take the steps of `schedule`; call `after_step` after each."""
         rng, image = np.random.default_rng(0), noise(0, 1, 64, 64, 3)
-        for _ in range(steps or 0):
+        for _ in range(schedule.steps if schedule else 0):
             network.decode_with(image, image, training=True)
             for layer in network.path_layers():
                 for weight in layer.trainable_weights:

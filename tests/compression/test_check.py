@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from jejunet_nas.compression.check import check_agreement, check_graph, describe_graph
+from jejunet_nas.compression.check import check_agreement, check_graph
 from jejunet_nas.compression.settings import PostTrainingInt8
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.litert import Graph
@@ -79,7 +79,7 @@ def test_a_graph_without_convolutions_has_no_zeros(tmp_path: Path) -> None:
 def test_an_operator_that_the_delegate_leaves_aside_may_be_described(tmp_path: Path) -> None:
     file = write_graph(tmp_path / "g.tflite", lambda x: {"y": tf.reverse(x, [1])}, SHAPE)
 
-    assert describe_graph(file).not_delegated == ("QUANTIZE", "REVERSE_V2")
+    assert check_graph(file, delegated=False).not_delegated == ("QUANTIZE", "REVERSE_V2")
 
 
 def test_agreement_is_that_of_class_maps_scores_and_logits(

@@ -5,7 +5,6 @@ import numpy.typing as npt
 import pytest
 
 from jejunet_nas.compression.clustering import train_clustered
-from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import Clustering, PostTrainingInt8
 from jejunet_nas.litert import convolution_weights
@@ -20,8 +19,7 @@ CLUSTERS, STEPS = 5, 3
 @pytest.fixture(scope="module")
 def clustered(tiny: TinyRun, rehearsal: Rehearsal) -> KerasNetwork:
     settings = Clustering(clusters=CLUSTERS, steps=STEPS)
-    tuning = FineTuning(material=rehearsal, pictures=[], tell=silence)
-    return train_clustered(tiny.network, settings, tuning, keep_zeros=False)
+    return train_clustered(tiny.network, settings, rehearsal, silence, keep_zeros=False)
 
 
 def test_a_kernel_has_no_more_values_than_there_are_clusters(

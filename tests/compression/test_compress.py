@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from jejunet_nas.compression import clustering
-from jejunet_nas.compression.check import check_graph, describe_graph
+from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.compression.settings import (
@@ -110,7 +110,7 @@ def test_pictures_go_in_as_pixels_whatever_the_graph_computes_in(made: Made) -> 
 
 @pytest.mark.slow
 def test_zeros_and_clusters_make_a_compressed_file_smaller(made: Made) -> None:
-    plain, kept = (describe_graph(made(words).files["key"]) for words in (INT8, KEPT))
+    plain, kept = (check_graph(made(words).files["key"]) for words in (INT8, KEPT))
 
     assert kept.size_bytes == plain.size_bytes
     # A tenth of all bytes: in the tiny network half of them are scales, biases and names.
@@ -217,7 +217,7 @@ def test_zeros_and_clusters_outlive_what_comes_after_them(made: Made) -> None:
     kept = made(KEPT)
 
     assert kept.int8 is not None
-    assert not kept.equalized
+    assert not kept.agreement().equalized
     for name, kernel in kernels_of(kept.trained).items():
         if is_pruned(name):
             int8 = kept.int8.weights[name].kernel

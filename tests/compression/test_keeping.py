@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jejunet_nas.compression.keeping import Keeping
+from jejunet_nas.compression.keeping import restorer
 from jejunet_nas.networks.folded_layers import FoldedLayer
 
 Kernel = npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ class Layer:
 def after_a_step(kernel: Kernel, step: Kernel, **what: bool) -> Kernel:
     layer: Any = Layer(kernel)
     folded = {"layer": FoldedLayer(kernel, np.zeros(3, np.float32))}
-    restore = Keeping.of(folded, **what).restorer({"layer": layer, "other": object()})
+    restore = restorer(folded, {"layer": layer, "other": object()}, **what)
     layer.kernel.assign_add(step)
     restore()
     return np.asarray(layer.kernel)

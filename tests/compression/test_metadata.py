@@ -4,13 +4,13 @@ import io
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from flatbuffers import number_types as types  # type: ignore[import-untyped]
 from flatbuffers.table import Table  # type: ignore[import-untyped]
 
-from jejunet_nas.compression.flatbuffer import bytes_in, number_in, root_of, tables_in
 from jejunet_nas.compression.metadata import (
     LABELS,
     add_metadata,
@@ -35,6 +35,36 @@ def plain() -> bytes:
 @pytest.fixture(scope="module")
 def described(plain: bytes) -> bytes:
     return add_metadata(plain, "key", NAMES)
+
+
+def root_of(data: bytes) -> Table:
+    """Return the root table of a flatbuffer."""
+    return Table(data, int.from_bytes(data[:4], "little"))
+
+
+def tables_in(table: Table, slot: int) -> list[Table]:
+    """Return the tables of the vector in `slot`; an empty list without a vector."""
+    offset = table.Offset(4 + 2 * slot)
+    if not offset:
+        return []
+    start = table.Vector(offset)
+    places = (table.Indirect(start + 4 * number) for number in range(table.VectorLen(offset)))
+    return [Table(table.Bytes, place) for place in places]
+
+
+def bytes_in(table: Table, slot: int) -> bytes:
+    """Return the bytes of the string or byte vector in `slot`; empty without one."""
+    offset = table.Offset(4 + 2 * slot)
+    if not offset:
+        return b""
+    start = table.Vector(offset)
+    return bytes(table.Bytes[start : start + table.VectorLen(offset)])
+
+
+def number_in(table: Table, slot: int, flags: Any) -> int:
+    """Return the number of type `flags` in `slot`; 0 without one."""
+    offset = table.Offset(4 + 2 * slot)
+    return int(table.Get(flags, table.Pos + offset)) if offset else 0
 
 
 def table_in(table: Table, slot: int) -> Table:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from jejunet_nas.compression.check import check_graph
-from jejunet_nas.compression.post_training import _Ways
+from jejunet_nas.compression.post_training import _Candidates
 from jejunet_nas.compression.statistics import BATCH, CalibrationInputs, spread
 from jejunet_nas.litert import Graph
 from jejunet_nas.networks.build import FoldedNetwork
-from jejunet_nas.networks.wiring import read_wiring
 from jejunet_nas.records import GRAPH_NAMES, OUTSIDE_DELEGATE
 from jejunet_nas.resize import thumbnails
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from tests.builders import TinyRun, int8_graphs, tiny_run
+from tests.scoring.whole_clips import score_clip
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +125,8 @@ def test_of_many_calibration_frames_some_of_all_clips_are_judged_and_corrected_o
             seen.append((len(self.frames), at_once))
             super().run(network, at_once=at_once)
 
-    ways = _Ways(
-        tiny.network.folded(),
-        Watching.of(frames),
-        read_wiring(tiny.network.network, tiny.network.classes),
-        "always",
-    )
-    found = ways.best(ways.observed, equalized=False)
+    candidates = _Candidates(tiny.network.folded(), Watching.of(frames), "always")
+    found = candidates.best(equalize=False)
 
     # All frames show how far values reach; 32 of them, at once, what biases have to make up for.
     assert seen == [(64, BATCH), (32, BATCH), (32, 32)]

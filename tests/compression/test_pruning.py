@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pytest
 
 from jejunet_nas.compression.check import check_graph
-from jejunet_nas.compression.fine_tuning import FineTuning
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.pruning import cut_channels, train_sparse, unwrapped
 from jejunet_nas.compression.settings import PostTrainingInt8, Pruning, When
@@ -166,8 +165,7 @@ def test_channels_that_are_always_0_can_be_cut_and_nothing_changes(
 @pytest.fixture(scope="module")
 def sparse(tiny: TinyRun, rehearsal: Rehearsal) -> KerasNetwork:
     settings = Pruning(kind="magnitude", share=SHARE, steps=STEPS)
-    tuning = FineTuning(material=rehearsal, pictures=[], tell=silence)
-    return train_sparse(tiny.network, settings, tuning)
+    return train_sparse(tiny.network, settings, rehearsal, silence)
 
 
 def test_each_kernel_has_the_asked_share_of_zeros(sparse: KerasNetwork) -> None:

@@ -18,7 +18,7 @@ from jejunet_nas.networks.wiring import Wiring
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from tests.builders import TinyRun
 from tests.compression.chains import AWARE
-from tests.compression.observed import masks_of
+from tests.compression.observed import masks_of, rounded
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def aware(made: Callable[[str], CompressedNetwork]) -> CompressedNetwork:
 def test_before_any_step_it_is_the_network_that_it_was_made_of(
     quantized: KerasNetwork, candidate: Candidate, tiny: TinyRun
 ) -> None:
-    start, folded = candidate.int8.rounded(), quantized.folded()
+    start, folded = rounded(candidate.int8), quantized.folded()
 
     for name, ends in folded.layers.taps.ranges.items():
         np.testing.assert_allclose(ends, candidate.int8.ranges[name], rtol=1e-6)  # float32's
@@ -47,15 +47,15 @@ def test_what_is_trained_says_what_the_rounded_network_says(
     quantized: KerasNetwork, candidate: Candidate, tiny: TinyRun
 ) -> None:
     images = as_input(tiny.val_frames)
-    rounded = masks_of(candidate.int8.rounded(), tiny.val_frames)
+    wanted = masks_of(rounded(candidate.int8), tiny.val_frames)
 
     for logits in (
         quantized.key(images, training=False)[0],
         quantized.decode_with(images, images, training=False),
     ):
-        classes = np.argmax(tf.image.resize(logits, rounded.shape[1:]), axis=-1)
+        classes = np.argmax(tf.image.resize(logits, wanted.shape[1:]), axis=-1)
         # Training leaves pixels and the enlarged logits unrounded: half a step each.
-        assert (classes == rounded).mean() > 0.98
+        assert (classes == wanted).mean() > 0.98
 
 
 def test_the_gate_that_is_trained_scores_as_the_rounded_one(
@@ -65,10 +65,10 @@ def test_the_gate_that_is_trained_scores_as_the_rounded_one(
     keyframe = np.roll(now, 1, axis=0)
 
     trained = quantized.gate([now, keyframe], training=False)
-    rounded = candidate.int8.rounded().gate(now, keyframe)
+    score = rounded(candidate.int8).gate(now, keyframe)
 
     # Half a step of pixels, which training does not round, through seven layers of int8.
-    np.testing.assert_allclose(trained, rounded, atol=0.1)
+    np.testing.assert_allclose(trained, score, atol=0.1)
 
 
 def test_key_and_propagate_are_trained_on_the_same_layers(quantized: KerasNetwork) -> None:
@@ -146,5 +146,5 @@ def test_its_graphs_say_what_the_trained_network_says(
     graph = Graph(aware.files["key"])
     ints = np.concatenate([graph.run(image=f[None])["class_map"] for f in tiny.val_frames])
 
-    assert (masks_of(aware.int8.rounded(), tiny.val_frames) == ints).mean() > 0.97
+    assert (masks_of(rounded(aware.int8), tiny.val_frames) == ints).mean() > 0.97
     assert (tiny.network.masks(tiny.val_frames) == ints).mean() > 0.9  # three steps away

@@ -30,7 +30,7 @@ from jejunet_nas.networks.wiring import read_wiring
 from jejunet_nas.records import GraphName
 from jejunet_nas.resize import thumbnails
 from tests.builders import TinyRun, tiny_network
-from tests.compression.observed import masks_of
+from tests.compression.observed import masks_of, rounded
 
 FLOAT = 1e-5  # relative: a few of float32's last digits (6e-8) each for scale, quotient, product
 WIRING = read_wiring(tiny_network(), 4)
@@ -253,7 +253,7 @@ def test_noise_of_layers_one_behind_the_other_leaves_class_maps_as_they_are(
     graph = Graph(graphs["key"])
     ints = np.concatenate([graph.run(image=each[None])["class_map"] for each in tiny.val_frames])
 
-    simulated_maps = masks_of(candidate.int8.rounded(), tiny.val_frames)
+    simulated_maps = masks_of(rounded(candidate.int8), tiny.val_frames)
 
     # As many pixels tip as between float and int8 at most; see test_post_training.
     assert (simulated_maps == ints).mean() > 0.98

@@ -14,8 +14,9 @@ from jejunet_nas.datasets.options import Split
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE, DataSplit
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from tests.datasets.trees import TREES
+from tests.scoring.whole_clips import score_clip
 
 EMBEDDED = {"procedural": {"clips": 2, "val_clips": 1, "frames": 3, "height": 48, "width": 64}}
 Open = Callable[[Split], DataSplit]

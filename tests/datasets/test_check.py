@@ -33,7 +33,7 @@ def davis(tmp_path: Path) -> Path:
 
 
 def sentences(check: DataCheck) -> list[str]:
-    return [fault.sentence for fault in check.faults]
+    return [*check.faults.values()]
 
 
 def cut_short(file: Path) -> None:
@@ -115,9 +115,9 @@ def test_a_png_frame_that_is_cut_short_is_named(tmp_path: Path) -> None:
     root = TREES["camvid"][0](tmp_path)
     cut_short(root / "val" / "0016E5_07961.png")
 
-    (fault,) = check_data("camvid", root).faults
+    (path,) = check_data("camvid", root).faults
 
-    assert fault.path == root / "val" / "0016E5_07961.png"
+    assert path == root / "val" / "0016E5_07961.png"
 
 
 def test_a_jpeg_with_a_little_behind_its_end_is_whole(davis: Path) -> None:
@@ -145,7 +145,7 @@ def test_all_bad_files_are_named_and_the_rest_is_counted(davis: Path) -> None:
 
     check = check_data("davis", davis)
 
-    assert [fault.path for fault in check.faults] == [
+    assert [*check.faults] == [
         frame_file(davis, "bear", 0),
         mask_file(davis, "bear", 1),
         frame_file(davis, "goat", 2),
@@ -159,9 +159,9 @@ def test_all_bad_files_are_named_and_the_rest_is_counted(davis: Path) -> None:
 def test_a_file_that_may_not_be_read_is_named(davis: Path) -> None:
     frame_file(davis, "bear", 0).chmod(0)
 
-    (fault,) = check_data("davis", davis).faults
+    (path,) = check_data("davis", davis).faults
 
-    assert fault.path == frame_file(davis, "bear", 0)
+    assert path == frame_file(davis, "bear", 0)
 
 
 # What is taken away.

@@ -96,7 +96,9 @@ def test_an_empty_list_is_named(tmp_path: Path) -> None:
     root = write_davis(tmp_path)
     (root / "ImageSets" / "2016" / "train.txt").write_text("\n")
 
-    with pytest.raises(DataError, match=r"train\.txt is empty; expected: a sequence a line\."):
+    with pytest.raises(
+        DataError, match=r"train\.txt is empty; expected: a sequence on each line\."
+    ):
         describe_split("train", root, DavisSettings())
 
 

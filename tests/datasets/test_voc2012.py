@@ -139,7 +139,7 @@ def test_a_missing_augmented_list_names_where_it_may_lie(root: Path) -> None:
     [
         (
             "ImageSets/Segmentation/train.txt",
-            r"is missing; expected: a list, a photo's name a line",
+            r"is missing; expected: a list with a photo's name on each line",
         ),
         ("SegmentationClass/2007_000003.png", r"is missing; expected: the mask of a photo that"),
         ("JPEGImages/2007_000003.jpg", r"is missing; expected: a photo that ImageSets names"),
@@ -159,7 +159,9 @@ def test_a_half_unpacked_archive_is_told(gone: str, message: str, root: Path) ->
 def test_an_empty_list_is_named(root: Path) -> None:
     (voc_folder(root) / "ImageSets" / "Segmentation" / "train.txt").write_text("\n \n")
 
-    with pytest.raises(DataError, match=r"train\.txt is empty; expected: a photo's name a line\."):
+    with pytest.raises(
+        DataError, match=r"train\.txt is empty; expected: a photo's name on each line\."
+    ):
         describe_split("train", root, Voc2012Settings())
 
 

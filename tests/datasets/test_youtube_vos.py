@@ -8,8 +8,8 @@ import pytest
 
 from jejunet_nas.datasets import youtube_vos
 from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.layout import names_of_split
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.datasets.stable_split import names_of_split
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
 from jejunet_nas.datasets.youtube_vos import YoutubeVosSettings, describe_split
 from jejunet_nas.errors import DataError, SettingError

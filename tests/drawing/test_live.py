@@ -73,9 +73,9 @@ def test_the_strip_grows_to_the_right_and_then_scrolls() -> None:
         last = drawn.draw(FRAME, propagated)
 
     assert (first[top, drawn._margin] == key).all()
-    assert not (last[top : top + drawn._bar.height] == key).all(axis=-1).any()
-    newest = drawn._margin + ((drawn._bars.maxlen or 0) - 1) * drawn._bar.width
-    bottom = top + drawn._bar.height - 1
+    assert not (last[top : top + drawn._bar_height] == key).all(axis=-1).any()
+    newest = drawn._margin + ((drawn._bars.maxlen or 0) - 1) * drawn._bar_width
+    bottom = top + drawn._bar_height - 1
     assert (last[bottom, newest] == ImageColor.getrgb(PATH_COLOURS["propagate"])).all()
 
 
@@ -83,12 +83,12 @@ def test_a_bar_is_higher_for_a_slower_path_and_has_a_cap_where_a_keyframe_began(
     bar = view()._bar
 
     heights = [
-        (bar.draw(path, False)[:, 0] == ImageColor.getrgb(PATH_COLOURS[path])).all(axis=1).sum()
+        (bar(path, False)[:, 0] == ImageColor.getrgb(PATH_COLOURS[path])).all(axis=1).sum()
         for path in ("key", "propagate", "reuse")
     ]
 
     assert heights[0] > heights[1] > heights[2] > 0
-    capped = bar.draw("reuse", True)[0, 0]
+    capped = bar("reuse", True)[0, 0]
     assert (capped == ImageColor.getrgb(PATH_COLOURS["key"])).all()
 
 
@@ -150,7 +150,7 @@ def test_classes_that_fit_are_all_named_and_others_only_once_they_are_seen() -> 
 def test_a_class_that_comes_later_joins_the_legend() -> None:
     drawn = view(("background", *(f"class {number}" for number in range(60))))
     later = dataclasses.replace(SHOWN, mask=np.full_like(MASK, 2))
-    legend = slice(HEIGHT + drawn._line + drawn._bar.height, None)
+    legend = slice(HEIGHT + drawn._line + drawn._bar_height, None)
 
     first, second = drawn.draw(FRAME, SHOWN)[legend], drawn.draw(FRAME, later)[legend]
 

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import DataError
 from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.records import Clip, DataSplit
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from jejunet_nas.video.graphs import NetworkGraphs
-from tests.builders import TinyRun, tiny_run
+from tests.builders import TinyRun, tiny_network, tiny_run
+from tests.scoring.whole_clips import score_clip
+
+NETWORK = tiny_network(input_height=64, input_width=128)
 
 
 def grey_clip(name: str, first: int, frames: int, annotated: list[int] | None = None) -> Clip:
@@ -48,7 +51,7 @@ def test_frames_are_spread_evenly_and_none_is_taken_twice(lengths: list[int], co
     starts = np.cumsum([0, *lengths])
     clips = [grey_clip(str(n), int(s), n) for s, n in zip(starts, lengths, strict=False)]
 
-    keyframes = Keyframes(split_of(*clips), height=8, width=16, count=count)
+    keyframes = Keyframes(split_of(*clips), NETWORK, count=count)
 
     taken, total = greys(keyframes), sum(lengths)
     assert len(keyframes) == len(taken) == min(count, total)
@@ -62,25 +65,25 @@ def test_frames_are_spread_evenly_and_none_is_taken_twice(lengths: list[int], co
 def test_only_annotated_frames_are_taken() -> None:
     val = split_of(grey_clip("a", 0, 9, [2, 5]), grey_clip("b", 100, 4, [3]))
 
-    assert greys(Keyframes(val, height=8, width=16, count=30)) == [2, 5, 103]
+    assert greys(Keyframes(val, NETWORK, count=30)) == [2, 5, 103]
 
 
 def test_where_nothing_is_annotated_the_split_is_named() -> None:
     with pytest.raises(DataError, match=r"test's val split has no annotated frame\. Choose "):
-        Keyframes(split_of(grey_clip("a", 0, 9, [])), height=8, width=16, count=4)
+        Keyframes(split_of(grey_clip("a", 0, 9, [])), NETWORK, count=4)
 
 
 def test_frames_come_at_the_networks_input_size() -> None:
-    keyframes = Keyframes(split_of(grey_clip("a", 7, 3)), height=32, width=64, count=2)
+    keyframes = Keyframes(split_of(grey_clip("a", 7, 3)), NETWORK, count=2)
 
-    assert keyframes.frames.shape == (2, 32, 64, 3)
+    assert keyframes.frames.shape == (2, 64, 128, 3)
     assert keyframes.frames.dtype == np.uint8
     assert greys(keyframes) == [7, 9]
 
 
 @pytest.mark.parametrize(("wrong", "miou"), [(0, 1.0), (4, 0.0), (2, (4 / 12 + 4 / 12) / 2)])
 def test_all_frames_are_scored_together(wrong: int, miou: float) -> None:
-    keyframes = Keyframes(split_of(grey_clip("a", 0, 9)), height=8, width=16, count=4)
+    keyframes = Keyframes(split_of(grey_clip("a", 0, 9)), NETWORK, count=4)
     right = np.zeros((4, 8, 16), np.uint8)
     right[:, :, 8:] = 1
     masks = np.where(np.arange(4)[:, None, None] < wrong, 1 - right, right)
@@ -93,9 +96,7 @@ def test_a_mask_is_held_against_its_own_frame() -> None:
     clip = grey_clip("a", 0, 3)
     painted = clip.masks[:] * 0
     painted[1] = 1
-    keyframes = Keyframes(
-        split_of(dataclasses.replace(clip, masks=painted)), height=8, width=16, count=3
-    )
+    keyframes = Keyframes(split_of(dataclasses.replace(clip, masks=painted)), NETWORK, count=3)
 
     assert keyframes.miou(painted) == 1
     assert keyframes.miou(painted[[1, 0, 2]]) < 0.5
@@ -107,7 +108,7 @@ def tiny() -> TinyRun:
 
 
 def test_where_all_frames_are_taken_the_score_is_that_of_the_clips(tiny: TinyRun) -> None:
-    keyframes = Keyframes(tiny.val, height=64, width=64, count=99)
+    keyframes = Keyframes(tiny.val, tiny.network.network, count=99)
     masks = tiny.network.masks(keyframes.frames)
 
     whole = [
@@ -120,7 +121,7 @@ def test_where_all_frames_are_taken_the_score_is_that_of_the_clips(tiny: TinyRun
 
 
 def test_graphs_are_scored_by_what_their_key_graph_says(tiny: TinyRun) -> None:
-    keyframes = Keyframes(tiny.val, height=64, width=64, count=5)
+    keyframes = Keyframes(tiny.val, tiny.network.network, count=5)
     graphs = NetworkGraphs(tiny.graphs)
 
     masks = np.stack([graphs.key(frame)[0] for frame in keyframes.frames])

@@ -16,13 +16,14 @@ from jejunet_nas.records import Clip, DataSplit, FramePaths, GraphName
 from jejunet_nas.records.scores import ClipTemporal
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.boundary import region_and_boundary
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
 from tests.builders import tiny_run
+from tests.scoring.whole_clips import score_clip
 from tests.video.build import CountedGraphs
 from tests.video.plain import run_plainly
 

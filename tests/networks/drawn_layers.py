@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jejunet_nas.networks.folded_layers import FoldedLayer, FoldedLayers
+from jejunet_nas.networks.layers import Conv
 
 
 class DrawnLayers(FoldedLayers):
@@ -14,20 +15,12 @@ class DrawnLayers(FoldedLayers):
         super().__init__({})
         self._rng = np.random.default_rng(seed)
 
-    def conv(
-        self,
-        x: Any,
-        name: str,
-        filters: int,
-        *,
-        kernel: int = 1,
-        batch_norm: bool = True,
-        **how: Any,
-    ) -> Any:
+    def conv(self, x: Any, conv: Conv) -> Any:
         # He's spread: features keep their size, so that an image is still felt at the far end.
-        spread = np.sqrt(2 / (kernel * kernel * x.shape[3]))
-        self._draw(name, spread, (kernel, kernel, x.shape[3], filters), filters)
-        return super().conv(x, name, filters, kernel=kernel, batch_norm=batch_norm, **how)
+        spread = np.sqrt(2 / (conv.kernel**2 * x.shape[3]))
+        shape = (conv.kernel, conv.kernel, x.shape[3], conv.filters)
+        self._draw(conv.name, spread, shape, conv.filters)
+        return super().conv(x, conv)
 
     def depthwise(self, x: Any, name: str, **how: Any) -> Any:
         self._draw(name, np.sqrt(2 / 9), (3, 3, x.shape[3], 1), x.shape[3])

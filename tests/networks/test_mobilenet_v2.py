@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.mobilenet_v2 import (
-    BLOCK_COUNT,
     END,
     backbone,
     blocks,
@@ -77,7 +76,7 @@ def test_scaled_channels_are_a_multiple_of_8_and_at_most_a_tenth_too_few(
 def test_the_channels_of_successive_blocks_match(depth_multiplier: float) -> None:
     made = blocks(depth_multiplier)
 
-    assert len(made) == BLOCK_COUNT == 17
+    assert len(made) == END == 17
     assert [block.index for block in made if not block.expands] == [0]
     assert math.prod(block.stride for block in made) == 16  # the stem halves once more
     for before, after in itertools.pairwise(made):

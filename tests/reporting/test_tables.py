@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.tables import class_notes, front_markdown
+from jejunet_nas.reporting.markdown import class_notes, front_markdown
 from jejunet_nas.scoring.ranking import front_of, states
 from jejunet_nas.space.architecture import architecture_from_dict
 from jejunet_nas.study.tables import front_table, summary, trials_table

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE, Clip, Masks
 from jejunet_nas.records.scores import ClipScore
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
+from tests.scoring.whole_clips import score_clip
 
 
 def clip_of(masks: Masks, annotated: list[bool] | None = None, name: str = "bear") -> Clip:

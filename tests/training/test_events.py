@@ -24,8 +24,7 @@ def train(events: Path | None) -> list[float]:
         split=tiny_splits()[0], training=SETTINGS, longest_age=LONGEST_AGE, events=events
     )
     network = build_network(tiny_network(), 5, seed=0)
-    pictures = material.pictures(network.network, silence)
-    return list(material.train(network, pictures, silence, what="train on").losses)
+    return list(material.train(network, silence, what="train on").losses)
 
 
 def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from jejunet_nas.training.source import (
     source_for,
     source_of,
 )
-from jejunet_nas.training.weights_file import read_weights
+from jejunet_nas.training.weights_file import Norm, read_weights
 from tests.builders import noise, tiny_network
 from tests.training.weights import (
     folded_weights,
@@ -49,10 +49,12 @@ def numbered_source(depth_multiplier: float = 1.0) -> Source:
         channels = len(bias)
         layers[name] = SourceLayer(
             kernel=kernel,
-            gamma=np.ones(channels, np.float32),
-            beta=np.arange(channels, dtype=np.float32),
-            mean=rng.normal(0, 1, channels).astype(np.float32),
-            variance=np.ones(channels, np.float32),
+            norm=Norm(
+                gamma=np.ones(channels, np.float32),
+                beta=np.arange(channels, dtype=np.float32),
+                mean=rng.normal(0, 1, channels).astype(np.float32),
+                variance=np.ones(channels, np.float32),
+            ),
             deviation=rng.uniform(0.5, 2, channels).astype(np.float32),
         )
     return Source(depth_multiplier=depth_multiplier, layers=layers)
@@ -93,7 +95,7 @@ def test_statistics_of_the_source_are_those_of_its_layers_over_the_frames(tmp_pa
     kernel, bias = folded["Conv1"]
     values = tf.nn.conv2d(frames / np.float32(127.5) - 1, kernel, 2, "SAME").numpy() + bias
     stem = source.layers["Conv1"]
-    np.testing.assert_allclose(stem.beta, values.mean((0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(stem.norm.beta, values.mean((0, 1, 2)), atol=1e-5)
     np.testing.assert_allclose(stem.deviation, values.std((0, 1, 2)), rtol=1e-4)
 
 
@@ -238,8 +240,8 @@ def test_a_source_reads_back_from_its_file(tmp_path: Path) -> None:
     assert found.depth_multiplier == 1.0
     assert list(found.layers) == list(source.layers)
     for name, layer in source.layers.items():
-        for part in ("kernel", "gamma", "beta", "mean", "variance", "deviation"):
-            np.testing.assert_array_equal(getattr(found.layers[name], part), getattr(layer, part))
+        for part in ("kernel", "norm", "deviation"):
+            np.testing.assert_equal(getattr(found.layers[name], part), getattr(layer, part))
     assert [file.name for file in tmp_path.iterdir()] == ["source.npz"]
 
 
@@ -255,4 +257,4 @@ def test_a_wider_network_than_the_source_is_refused() -> None:
     with pytest.raises(
         SettingError, match=r"depth_multiplier is 1\.4 .* at most 1\.0\. Use a narrower network"
     ):
-        inherit({}, numbered_source(), 1.4)
+        source_for([numbered_source()], 1.4)

@@ -9,11 +9,12 @@ import tensorflow as tf
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import build_network
-from jejunet_nas.scoring.score import combine, score_clip
+from jejunet_nas.scoring.score import combine
 from jejunet_nas.training import loop
 from jejunet_nas.training.losses import taught_loss
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import tiny_network, tiny_run, tiny_splits, train_tiny, weights_of
+from tests.scoring.whole_clips import score_clip
 
 BRIEF = TrainingSettings(steps=3, pairs_per_step=4, learning_rate=1e-2)
 

@@ -1,10 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.training.optimizer import WarmCosine, make_optimizer
+from jejunet_nas.training.optimizer import Optimizer, WarmCosine
+from jejunet_nas.training.settings import TrainingSettings
+
+SETTINGS = TrainingSettings(learning_rate=0.1, pretrained_rate=0.25, steps=10)
 
 
 @given(steps=st.integers(2, 2000), highest=st.floats(1e-6, 1.0))
@@ -29,9 +34,7 @@ def test_a_tenth_of_the_steps_warms_up() -> None:
 
 def test_pretrained_layers_take_the_smaller_rate() -> None:
     old, new = (tf.Variable(tf.zeros(3), name=f"{name}/kernel") for name in ("old", "new"))
-    optimizer = make_optimizer(
-        [old, new], {"old"}, learning_rate=0.1, pretrained_rate=0.25, steps=10
-    )
+    optimizer = Optimizer([old, new], {"old"}, SETTINGS)
 
     optimizer.apply({v.ref(): tf.constant([1.0, -2.0, 3.0]) for v in (old, new)})
 
@@ -42,7 +45,7 @@ def test_pretrained_layers_take_the_smaller_rate() -> None:
 
 def test_a_pretrained_rate_of_0_leaves_pretrained_layers_as_they_are() -> None:
     old = tf.Variable(tf.ones(3), name="old/kernel")
-    optimizer = make_optimizer([old], {"old"}, learning_rate=0.1, pretrained_rate=0.0, steps=10)
+    optimizer = Optimizer([old], {"old"}, dataclasses.replace(SETTINGS, pretrained_rate=0.0))
 
     optimizer.apply({old.ref(): tf.constant([1.0, -2.0, 3.0])})
 

@@ -153,11 +153,6 @@ def test_the_width_of_a_file_follows_from_its_shapes(width: float, tmp_path: Pat
     assert found.depth_multiplier == width or width not in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
 
-def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"init is .*no\.npz, which does not exist; .*scratch"):
-        read_weights(tmp_path / "no.npz")
-
-
 # numpy leaves a torn zip's file open, and Python says so when it is collected.
 @pytest.mark.parametrize(
     "content",

@@ -126,7 +126,9 @@ class Segmenter:
     def _key(self, picture: Any) -> Keyframe:
         outputs = self._graphs["key"].run(image=picture[None])
         mask, context = outputs["class_map"][0], outputs["context"]
-        return Keyframe(self._number, mask, self._passed_on(context), self._thumbnail(picture))
+        if self._table is not None:
+            context = self._table[context.view(np.uint8)]
+        return Keyframe(self._number, mask, context, self._thumbnail(picture))
 
     def _propagate(self, picture: Any, keyframe: Keyframe) -> Any:
         outputs = self._graphs["propagate"].run(image=picture[None], context=keyframe.context)
@@ -138,9 +140,6 @@ class Segmenter:
         now, then = self._thumbnail(picture)[None], self._keyframe.thumbnail[None]
         stored = self._graphs["gate"].run(now=now, keyframe=then)["score"].item()
         return float(self._score["scale"] * (stored - self._score["zero_point"]))
-
-    def _passed_on(self, context: Any) -> Any:
-        return context if self._table is None else self._table[context.view(np.uint8)]
 
     def _resized(self, frame: Any) -> Any:
         size = self._input["height"], self._input["width"]
@@ -191,12 +190,6 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts] + [(2, 0, name)]
 
 
-def as_large_as(frame: Any, mask: Any) -> Any:
-    """Return `mask` at the size of `frame`, by nearest-neighbour resizing."""
-    height, width = frame.shape[:2]
-    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
-
-
 def main() -> None:
     """Segment the frames that the command line names, and write masks and overlays."""
     parser = argparse.ArgumentParser(
@@ -208,9 +201,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--threads", type=int, default=1, help="threads per graph [default: 1]")
     parser.add_argument(
-        "--graph-size",
-        action="store_true",
-        help="masks in the graphs' output size, no overlays",
+        "--graph-size", action="store_true", help="masks in the graphs' output size, no overlays"
     )
     given = parser.parse_args()
     if not given.frames.exists():
@@ -222,7 +213,8 @@ def main() -> None:
         mask, path = segmenter.segment(frame)
         counts[path] = counts.get(path, 0) + 1
         if not given.graph_size:
-            mask = as_large_as(frame, mask)
+            image = Image.fromarray(mask)
+            mask = np.asarray(image.resize(frame.shape[1::-1], Image.Resampling.NEAREST))
             colours = palette[mask]
             share = np.where(colours.any(axis=2, keepdims=True), TINT, 0.0)  # black: background
             overlay = ((1 - share) * frame + share * colours).round().astype(np.uint8)

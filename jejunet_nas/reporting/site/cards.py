@@ -7,7 +7,7 @@ bytes; MACs in millions.
 import base64
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
+    GraphName,
     Latency,
     PathLatencies,
     StudyHistory,
@@ -22,31 +23,10 @@ from jejunet_nas.records import (
 )
 from jejunet_nas.records.words import network_words, per_cent, policy_words
 from jejunet_nas.scoring.bootstrap import Interval
-from jejunet_nas.scoring.front import knee
-from jejunet_nas.scoring.ranking import front_of
-from jejunet_nas.study.figures import trial_figures
+from jejunet_nas.scoring.ranking import picks
+from jejunet_nas.study.tables import trial_figures
 
 Card = dict[str, Any]
-
-_TITLES = {
-    "early": "{}, early",
-    "midway": "{}, midway",
-    "late": "{}, late",
-    "worst": "worst clip: {}",
-    "best": "best clip: {}",
-}
-
-
-def roles(history: StudyHistory) -> dict[int, list[str]]:
-    """Return the roles of each trial of the front, by number: best, knee, fastest."""
-    front = front_of(history)
-    if not front:
-        return {}
-    bend = front[knee([(trial.score.miou, trial.latency.mean_ms) for trial in front])]
-    picked = {"best": front[0], "knee": bend, "fastest": front[-1]}
-    return {
-        trial.number: [role for role, pick in picked.items() if pick is trial] for trial in front
-    }
 
 
 def card(
@@ -55,24 +35,29 @@ def card(
     *,
     interval: Interval | None,
     pictures: TrialPictures | None,
-    roles: list[str],
     study: str,
 ) -> Card:
     """Return the card of a complete trial; `study` is the study's name on the command line."""
     network = trial.network
-    low_ms, high_ms = _mean_interval(trial, history.target_fps)
+    # The interval of the mean latency follows from the intervals of the graphs.
+    low, high = (
+        stream_latency(
+            trial.walks, _all_at(trial.graph_latencies, end), target_fps=history.target_fps
+        )
+        for end in ("low_ms", "high_ms")
+    )
     return trial_figures(trial) | {
         "number": trial.number,
-        "roles": roles,
+        "roles": [role for role, pick in picks(history).items() if pick is trial],
         "network": network_words(network.network),
         "policy": policy_words(trial.architecture.policy),
         "interval": interval,
-        "low_ms": low_ms,
-        "high_ms": high_ms,
+        "low_ms": low.mean_ms,
+        "high_ms": high.mean_ms,
         "measured": trial.measured is not None,
         "doubts": trial.latency.doubts,
         "paths": list(trial.paths.items()),
-        "graphs": list(_graphs(trial)),
+        "graphs": [_graph(trial, name) for name in GRAPH_NAMES],
         "classes": list(zip(history.class_names, trial.score.class_iou, strict=True)),
         "checked_frames": network.checked_frames,
         "parameters": network.training.parameters,
@@ -88,15 +73,6 @@ def export_command(study: str, number: int) -> str:
     return f"jejunet-nas export {shlex.quote(study)} --trial {number} --out {out}"
 
 
-def _mean_interval(trial: TrialResult, target_fps: float) -> tuple[float, float]:
-    """Return the interval of the mean latency that follows from the intervals of the graphs."""
-    low, high = (
-        stream_latency(trial.walks, _all_at(trial.graph_latencies, end), target_fps=target_fps)
-        for end in ("low_ms", "high_ms")
-    )
-    return low.mean_ms, high.mean_ms
-
-
 def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:
     def at(latency: Latency) -> Latency:
         value = getattr(latency, end)
@@ -105,15 +81,10 @@ def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:
     return PathLatencies(**{name: at(getattr(latencies, name)) for name in GRAPH_NAMES})
 
 
-def _graphs(trial: TrialResult) -> Iterator[Mapping[str, Any]]:
-    for name in GRAPH_NAMES:
-        graph = trial.network.graphs[name]
-        yield {
-            "name": name,
-            "latency": getattr(trial.graph_latencies, name),
-            "macs": graph.macs / 1e6,
-            "kb": graph.size_bytes / 1000,
-        }
+def _graph(trial: TrialResult, name: GraphName) -> Mapping[str, Any]:
+    graph, latency = trial.network.graphs[name], getattr(trial.graph_latencies, name)
+    macs, kb = graph.macs / 1e6, graph.size_bytes / 1000
+    return {"name": name, "latency": latency, "macs": macs, "kb": kb}
 
 
 def _pictures(pictures: TrialPictures | None) -> list[Mapping[str, str]]:
@@ -121,7 +92,9 @@ def _pictures(pictures: TrialPictures | None) -> list[Mapping[str, str]]:
         return []
     return [
         {
-            "title": _TITLES[frame.role].format(frame.clip),
+            "title": f"{frame.role} clip: {frame.clip}"
+            if frame.role in ("worst", "best")
+            else f"{frame.clip}, {frame.role}",
             "note": f"frame {frame.frame}, {frame.path}; clip {per_cent(frame.clip_miou)} mIoU",
             "data": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
         }

@@ -1,37 +1,66 @@
-"""Charts: the page's smaller figures for plotly, without colours.
+"""Charts: the page's smaller figures: progress, importances, and time per stage.
 
-`meta.role` of a trace names its colour in the light and the dark theme of the page's script.
-`customdata` holds the trial numbers of points, for the tooltip and the card.
-
-Units: hours and minutes of work; shares in per cent.
+Units: working seconds, hours and minutes; hypervolume in mIoU x ms; shares in per cent.
 """
 
-from collections import defaultdict
+import itertools
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import per_cent
-from jejunet_nas.reporting.progress import progress
-from jejunet_nas.reporting.site.plot import Chart, bar, chart, scatter
+from jejunet_nas.reporting.site.plot import LEGEND_ABOVE, Chart, bars, chart, scatter
+from jejunet_nas.scoring.front import Point, hypervolume, reference_point
+from jejunet_nas.scoring.ranking import point_of
+from jejunet_nas.study.tables import stage_names
+
+
+class Progress(NamedTuple):
+    """The hypervolume and the working seconds of a study after each ended trial, by number.
+
+    spent_s: None where the study recorded no times.
+    """
+
+    trials: tuple[int, ...]
+    spent_s: tuple[float, ...] | None
+    hypervolumes: tuple[float, ...]
+
+
+def progress(history: StudyHistory) -> Progress:
+    """Return the progress over complete, refused and failed trials."""
+    points = {trial.number: point_of(trial) for trial in history.complete}
+    without = [*(t.number for t in history.refused), *(t.number for t in history.failed)]
+    ended = sorted([*points, *without])
+    spent = itertools.accumulate(history.spent_s.get(number, 0.0) for number in ended)
+    reference, area = reference_point(history.target_fps), 0.0
+    front: list[Point] = []
+    areas = []
+    for number in ended:
+        found = points.get(number)
+        # The hypervolume is computed again only for a better front.
+        if found and not any(miou >= found[0] and ms <= found[1] for miou, ms in front):
+            front = [(miou, ms) for miou, ms in front if miou > found[0] or ms < found[1]]
+            front.append(found)
+            area = max(area, hypervolume(front, reference))  # rounding never lowers it
+        areas.append(area)
+    return Progress(tuple(ended), tuple(spent) if history.spent_s else None, tuple(areas))
 
 
 def progress_chart(history: StudyHistory) -> Chart:
     """Return the hypervolume after each trial; `customdata` holds the hours of work."""
     made = progress(history)
-    hours = [seconds / 3600 for seconds in made.spent_s] if made.spent_s else None
     trace = scatter(
-        x=list(made.trials),
-        y=list(made.hypervolumes),
-        customdata=hours,
+        "front",
+        made.trials,
+        made.hypervolumes,
+        customdata=[seconds / 3600 for seconds in made.spent_s] if made.spent_s else None,
         mode="lines",
         line={"shape": "hv", "width": 2},
-        meta={"role": "front"},
         hovertemplate="after trial %{x}: %{y:.2f}<extra></extra>",
     )
+    title = {"text": "hypervolume (mIoU x ms)"}
     return chart(
-        [trace],
-        xaxis={"title": {"text": "trial"}},
-        yaxis={"title": {"text": "hypervolume (mIoU x ms)"}, "rangemode": "tozero"},
+        [trace], xaxis={"title": {"text": "trial"}}, yaxis={"title": title, "rangemode": "tozero"}
     )
 
 
@@ -40,43 +69,41 @@ def importance_chart(importances: Mapping[str, Mapping[str, float]]) -> Chart | 
     known = {name: shares for name, shares in importances.items() if shares}
     if not known:
         return None
-    total: dict[str, float] = defaultdict(float)
-    for shares in known.values():
-        for dimension, share in shares.items():
-            total[dimension] += share
-    order = sorted(total, key=lambda dimension: total[dimension])
+    order = sorted(
+        dict.fromkeys(itertools.chain(*known.values())),
+        key=lambda name: sum(shares.get(name, 0.0) for shares in known.values()),
+    )
     traces = [
-        bar(
-            orientation="h",
+        bars(
+            role,
+            (100 * shares.get(dimension, 0.0) for dimension in order),
+            (dimension.replace("_", " ") for dimension in order),
             name=objective,
-            x=[100 * shares.get(dimension, 0.0) for dimension in order],
-            y=[dimension.replace("_", " ") for dimension in order],
-            meta={"role": role},
             hovertemplate="%{y}: %{x:.0f} % of " + objective + "<extra></extra>",
         )
         for (objective, shares), role in zip(known.items(), ("front", "video"), strict=False)
     ]
-    return chart(traces, barmode="group", xaxis={"title": {"text": "share (%)"}})
+    return chart(
+        traces, barmode="group", xaxis={"title": {"text": "share (%)"}}, legend=LEGEND_ABOVE
+    )
 
 
 def stages_chart(history: StudyHistory) -> Chart:
-    """Return the seconds spent on each stage, over all complete trials."""
-    spent: dict[str, float] = defaultdict(float)
-    for trial in history.complete:
-        for stage, seconds in trial.stage_s.items():
-            spent[stage] += seconds
+    """Return the minutes spent on each stage, over all complete trials."""
+    spent = {
+        stage: sum(trial.stage_s.get(stage, 0.0) for trial in history.complete)
+        for stage in stage_names(history)
+    }
     order = sorted(spent, key=lambda stage: spent[stage])
     whole = sum(spent.values()) or 1.0
-    trace = bar(
-        orientation="h",
-        x=[spent[stage] / 60 for stage in order],
-        y=order,
+    trace = bars(
+        "front",
+        (spent[stage] / 60 for stage in order),
+        order,
         text=[f"{per_cent(spent[stage] / whole, 0)} %" for stage in order],
         textposition="outside",
         cliponaxis=False,
-        meta={"role": "front"},
         hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
     )
-    return chart(
-        [trace], xaxis={"title": {"text": "minutes, sum over all trials"}}, showlegend=False
-    )
+    title = {"text": "minutes, sum over all trials"}
+    return chart([trace], xaxis={"title": title}, showlegend=False)

@@ -3,7 +3,8 @@
 Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume in mIoU x ms.
 """
 
-import dataclasses
+import html
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,27 +12,13 @@ from typing import Any
 from jejunet_nas.drawing.front_points import points_of
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.records.words import (
-    architecture_words,
-    latency_words,
-    one_line,
-    per_cent,
-    points,
-)
+from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.baseline import difference_words
-from jejunet_nas.reporting.site.plot import (
-    LEGEND_ABOVE,
-    Chart,
-    chart,
-    latency_axis,
-    scatter,
-    target_line,
-)
+from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatter
 from jejunet_nas.reporting.site.render import render
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
-PAGE = "index.html"
 _CAVEAT = (
     "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
     "intervals). The best trials were picked on the same clips: the intervals do not account for "
@@ -46,12 +33,7 @@ def write_comparison(histories: Sequence[StudyHistory], folder: Path) -> Path:
     """
     text = render("compare.html.j2", _content(histories))
     folder.mkdir(parents=True, exist_ok=True)
-    return write_text_whole(folder / PAGE, text)
-
-
-def comparison_plain(histories: Sequence[StudyHistory]) -> dict[str, Any]:
-    """Return the comparison as JSON values."""
-    return dataclasses.asdict(compare(histories))
+    return write_text_whole(folder / "index.html", text)
 
 
 def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
@@ -77,8 +59,6 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
         "leads": [_lead_words(lead, names[0]) for lead in found.leads],
         "caveat": _CAVEAT,
         "charts": {"front": _chart(histories, names, found)},
-        "trials": {},
-        "baseline_trials": None,
     }
 
 
@@ -109,44 +89,20 @@ def _lead_words(lead: Lead, first: str) -> str:
 def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Comparison) -> Chart:
     """Return the chart: the stairs of each study over its trials."""
     traces = []
-    for place, (history, name, steps) in enumerate(
-        zip(histories, names, found.staircases, strict=True)
+    for history, name, steps, role in zip(
+        histories, names, found.staircases, itertools.cycle(ROLES), strict=False
     ):
-        role, trials = ROLES[place % len(ROLES)], points_of(history.complete)
-        traces.append(
-            scatter(
-                x=list(trials.ms),
-                y=list(trials.miou_pct),
-                mode="markers",
-                marker={"size": 6},
-                opacity=0.4,
-                meta={"role": role},
-                showlegend=False,
-                hoverinfo="skip",
-            )
+        trials = points_of(history.complete)
+        dots = scatter(role, trials.ms, trials.miou_pct, mode="markers", showlegend=False)
+        stairs = scatter(
+            role,
+            [*(ms for ms, _ in steps), found.reference[1]],
+            [100 * miou for _, miou in (*steps, *steps[-1:])],
+            mode="lines+markers",
+            line={"shape": "hv", "width": 2.5},
+            name=html.escape(name, quote=False),  # plotly reads a few HTML tags
+            hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
         )
-        traces.append(
-            scatter(
-                x=[*(ms for ms, _ in steps), found.reference[1]],
-                y=[100 * miou for _, miou in (*steps, *steps[-1:])],
-                mode="lines+markers",
-                line={"shape": "hv", "width": 2.5},
-                name=_escaped(name),
-                meta={"role": role},
-                hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
-            )
-        )
+        traces += [dots | {"marker": {"size": 6}, "opacity": 0.4}, stairs]
     known = [trial.latency.mean_ms for history in histories for trial in history.complete]
-    return chart(
-        traces,
-        xaxis=latency_axis([*known, found.reference[1]]),
-        yaxis={"title": {"text": "mIoU (%)"}},
-        legend=LEGEND_ABOVE,
-        hovermode="closest",
-        **target_line(found.reference[1], 1000 / found.reference[1], known),
-    )
-
-
-def _escaped(text: str) -> str:
-    """Return `text` escaped for plotly, which reads a few HTML tags."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return chart(traces, **against_latency(known, found.reference[1]))

@@ -8,37 +8,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
-from jejunet_nas.errors import DataError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line, per_cent, points
-from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, answer, sentences
+from jejunet_nas.records.words import latency_words, one_line
+from jejunet_nas.reporting.baseline import CAVEAT, answer, sentences
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
-from jejunet_nas.reporting.site.cards import card, roles
-from jejunet_nas.reporting.site.charts import (
-    importance_chart,
-    progress_chart,
-    stages_chart,
-)
+from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.reporting.site.cards import card
+from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
-from jejunet_nas.reporting.site.plot import Chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.reporting.tables import failures
-from jejunet_nas.scoring.bootstrap import Interval, miou_interval
-from jejunet_nas.scoring.ranking import (
-    best_feasible,
-    deadline_ms,
-    feasible,
-    front_of,
-    nearest_to_target,
-)
-from jejunet_nas.study.tables import summary
+from jejunet_nas.scoring.bootstrap import miou_interval
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, picks
+from jejunet_nas.study.tables import failures, summary
 
 MOST_CARDS = 24  # of a long front: both ends and evenly between
 MOST_REASONS = 12  # of failed trials, the most frequent first
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class Extras:
     """The content of a page that is not in the history.
 
     name: the study's name on the command line; by default the name in the history. importances: of
@@ -54,26 +42,22 @@ class Beside:
     no_pictures: str | None = None
 
 
-def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
+def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
     """Return the values that the template prints and the script draws."""
     front = shown_front(history)
-    intervals = {trial.number: _interval(trial) for trial in front}
-    known = {number: interval for number, interval in intervals.items() if interval}
-    picked = roles(history)
+    intervals = {trial.number: miou_interval(trial.score.clips) for trial in front}
     cards = [
         card(
             trial,
             history,
-            interval=known.get(trial.number),
-            pictures=beside.pictures.get(trial.number),
-            roles=picked[trial.number],
-            study=beside.name or history.study,
+            interval=intervals[trial.number],
+            pictures=extras.pictures.get(trial.number),
+            study=extras.name or history.study,
         )
         for trial in front
     ]
-    asked = answer(history, beside.baseline) if beside.baseline else None
-    charts, found = _charts(history, known, beside), summary(history)
-    trials = trial_columns(history)
+    found, trials = summary(history), trial_columns(history)
+    clips = history.complete[0].score.clips if history.complete else ()
     return {
         "study": one_line(history.study),
         "dataset": one_line(history.dataset),
@@ -85,119 +69,56 @@ def content(history: StudyHistory, beside: Beside) -> dict[str, Any]:
         "front_size": len(front_of(history)),
         "cards": cards,
         "picks": [each for each in cards if each["roles"]],
-        "reasons": _reasons(history),
+        "reasons": reasons(history),
         "nothing": nearest_to_target(history),
-        "val": _val(history),
-        "seeds": beside.seeds,
-        "no_pictures": beside.no_pictures,
-        "baseline": _baseline(history, beside.baseline, asked),
+        "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
+        "seeds": extras.seeds,
+        "no_pictures": extras.no_pictures,
+        "baseline": _baseline(history, extras.baseline),
         "failures": failures(history)[:MOST_REASONS],
-        "refusals": _refusals(history),
-        "charts": charts,
-        "charts_there": {name: chart is not None for name, chart in charts.items()},
+        "refused_ms": [trial.mean_ms for trial in history.refused],
+        "charts": {
+            "front": front_chart(history, intervals, extras.baseline),
+            "progress": progress_chart(history) if history.complete else None,
+            "importance": importance_chart(extras.importances),
+            "stages": stages_chart(history) if history.complete else None,
+        },
         "over_time": bool(history.spent_s),
         "network_example": NETWORK_EXAMPLE,
         "policy_example": POLICY_EXAMPLE,
         "notation": NOTATION,
         "terms": TERMS,
         "trials": trials,
-        "baseline_trials": trial_columns(beside.baseline) if beside.baseline else None,
+        "baseline_trials": trial_columns(extras.baseline) if extras.baseline else None,
         "slices": slice_dimensions(trials),
     }
-
-
-def _interval(trial: TrialResult) -> Interval | None:
-    try:
-        return miou_interval(trial.score.clips)
-    except DataError:  # a record without clips
-        return None
 
 
 def shown_front(history: StudyHistory) -> list[TrialResult]:
     """Return the trials of the front that get a card, best mIoU first."""
     front = front_of(history)
     if len(front) <= MOST_CARDS:
-        return list(front)
-    picked = {number for number, named in roles(history).items() if named}
+        return front
     step = (len(front) - 1) / (MOST_CARDS - 1)
-    spread = {front[round(step * place)].number for place in range(MOST_CARDS)}
-    return [trial for trial in front if trial.number in spread | picked]
+    shown = [*picks(history).values(), *(front[round(step * n)] for n in range(MOST_CARDS))]
+    numbers = {trial.number for trial in shown}
+    return [trial for trial in front if trial.number in numbers]
 
 
-def _reasons(history: StudyHistory) -> list[str]:
-    """Return why the best trial is the pick, and how the alternatives compare with it."""
-    front = front_of(history)
-    if not front:
-        return []
-    best, fastest = front[0], front[-1]
-    said = [
-        f"Of {len(feasible(history))} architectures that meet {history.target_fps:g} fps, trial "
-        f"{best.number} has the best mIoU, {per_cent(best.score.miou)} %, at "
-        f"{best.latency.mean_ms:.1f} ms a frame ({best.latency.source})."
-    ]
-    video, whole = (best_feasible(history, video=video) for video in (True, False))
-    if video and whole:
-        share = 1 - video.latency.mean_ms / whole.latency.mean_ms
-        said += [
-            f"The best trial with every frame a keyframe is trial {whole.number}: "
-            f"{per_cent(whole.score.miou)} mIoU in {whole.latency.mean_ms:.1f} ms.",
-            f"The best with a video policy is trial {video.number}: {per_cent(video.score.miou)} "
-            f"in {video.latency.mean_ms:.1f} ms, {points(video.score.miou - whole.score.miou)} "
-            f"points and {per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time a "
-            "frame.",
-        ]
-    if fastest is not best:
-        said.append(
-            f"The fastest trial on the front, trial {fastest.number}, takes "
-            f"{fastest.latency.mean_ms:.1f} ms "
-            f"({points(fastest.score.miou - best.score.miou)} points of mIoU)."
-        )
-    return said
-
-
-def _val(history: StudyHistory) -> dict[str, int]:
-    clips = history.complete[0].score.clips if history.complete else ()
-    return {"clips": len(clips), "frames": sum(clip.frames for clip in clips)}
-
-
-def _baseline(
-    history: StudyHistory, baseline: StudyHistory | None, asked: BaselineAnswer | None
-) -> Mapping[str, Any] | None:
-    if asked is None or baseline is None:
+def _baseline(history: StudyHistory, baseline: StudyHistory | None) -> Mapping[str, Any] | None:
+    if baseline is None:
         return None
-    ours, theirs = training_steps(history), training_steps(baseline)
-    steps = (
-        f"as long as this study, {ours} steps"
-        if ours == theirs
-        else f"for {theirs} steps, this study for {ours}"
-    )
+    ours, theirs = _training_steps(history), _training_steps(baseline)
+    alike = f"as long as this study, {ours} steps"
+    trained = alike if ours == theirs else f"for {theirs} steps, this study for {ours}"
     return {
-        "study": one_line(asked.baseline),
-        "sentences": sentences(asked),
-        "trained": f"The baseline was trained {steps}.",
+        "study": one_line(baseline.study),
+        "sentences": sentences(answer(history, baseline)),
+        "trained": f"The baseline was trained {trained}.",
         "caveat": CAVEAT,
     }
 
 
-def training_steps(history: StudyHistory) -> str:
-    """Return the training steps of a study's networks in words."""
+def _training_steps(history: StudyHistory) -> str:
     steps = sorted({trial.network.training.steps for trial in history.complete})
     return " or ".join(map(str, steps)) or "no"
-
-
-def _refusals(history: StudyHistory) -> dict[str, Any] | None:
-    if not history.refused:
-        return None
-    latencies = [trial.mean_ms for trial in history.refused]
-    return {"count": len(latencies), "least_ms": min(latencies), "most_ms": max(latencies)}
-
-
-def _charts(
-    history: StudyHistory, intervals: Mapping[int, Interval], beside: Beside
-) -> dict[str, Chart | None]:
-    return {
-        "front": front_chart(history, intervals, beside.baseline),
-        "progress": progress_chart(history) if history.complete else None,
-        "importance": importance_chart(beside.importances),
-        "stages": stages_chart(history) if history.complete else None,
-    }

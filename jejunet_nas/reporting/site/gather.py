@@ -5,11 +5,11 @@ Missing parts are left out and named, so that a report can always be written.
 
 from pathlib import Path
 
-from jejunet_nas.drawing.pictures import TrialPictures, kept_pictures, trial_pictures
-from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.drawing.pictures import kept_pictures, trial_pictures
+from jejunet_nas.errors import JejunetError
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
-from jejunet_nas.reporting.site.content import Beside, shown_front
+from jejunet_nas.records import DataSplit, StudyHistory
+from jejunet_nas.reporting.site.content import Extras, shown_front
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings
@@ -26,17 +26,31 @@ def gather(
     *,
     name: str = "",
     baseline: StudyHistory | None = None,
-) -> Beside:
+) -> Extras:
     """Return the content of a study's page that is not in `history`.
 
     folder: the study's state. name: the study's name on the command line.
     """
-    pictures, missing = _pictures(settings, shown_front(history), folder, tell)
-    return Beside(
+    front = shown_front(history)
+    kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
+    pictures = {number: found for number, found in kept.items() if found}
+    missing = [trial for trial in front if trial.number not in pictures]
+    reasons: list[str] = []
+    val: DataSplit | None = None
+    for done, trial in enumerate(missing):
+        tell("draw masks", done, len(missing))
+        try:
+            graphs_of(trial.network, folder / NETWORKS)  # raises before the data set is read
+            val = val or settings.data.open_split("val")
+            made = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
+            pictures[trial.number] = made
+        except (JejunetError, OSError) as error:
+            reasons.append(f"trial {trial.number}: {error}")
+    return Extras(
         name=name,
         importances=importances(settings, history),
         pictures=pictures,
-        no_pictures=missing,
+        no_pictures=reasons[0] if reasons else None,
         baseline=baseline,
         seeds=(
             f"Each network was trained once for {settings.training.steps} steps, with seed "
@@ -44,29 +58,3 @@ def gather(
             "intervals do not account for other seeds."
         ),
     )
-
-
-def _pictures(
-    settings: StudySettings, front: list[TrialResult], folder: Path, tell: Tell
-) -> tuple[dict[int, TrialPictures], str | None]:
-    """Return the pictures of the front's trials, and the reason why any are missing."""
-    kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
-    found = {number: pictures for number, pictures in kept.items() if pictures}
-    missing = [trial for trial in front if trial.number not in found]
-    reasons: list[str] = []
-    val: DataSplit | None = None
-    for done, trial in enumerate(missing):
-        tell("draw masks", done, len(missing))
-        try:
-            graphs_of(trial.network, folder / NETWORKS)
-        except SettingError as error:  # found before the data set is opened
-            reasons.append(f"trial {trial.number}: {error}")
-            continue
-        try:
-            val = val or settings.data.open_split("val")
-            found[trial.number] = trial_pictures(trial, folder / NETWORKS, val, folder / PICTURES)
-        except (JejunetError, OSError) as error:
-            reasons.append(f"trial {trial.number}: {error}")
-            if val is None:
-                break  # no trial has pictures without the data set
-    return found, reasons[0] if reasons else None

@@ -1,11 +1,14 @@
-"""Plot: plotly's figures as the plain values that its script reads, and an axis of latencies.
+"""Plot: plotly's figures as the plain values that its script reads.
 
 plotly's Python classes are not used: they check and copy each of 10,000 points, which takes 10 s.
 A test checks these figures with them.
+
+`meta.role` of a trace names its colour in the light and the dark theme of the page's script.
+`customdata` holds the trial numbers of points, for the tooltip and the card.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jejunet_nas.drawing.front_points import axis_of
@@ -17,65 +20,60 @@ LEGEND_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 _TICK_GAP = 0.105  # of the axis: the width of a tick's label
 
 
-def chart(traces: Sequence[Trace], **layout: Any) -> Chart:
-    """Return a figure of `traces`; `layout` as plotly names its parts."""
+def chart(traces: Iterable[Trace], **layout: Any) -> Chart:
+    """Return a figure of those `traces` that have points; `layout` as plotly names its parts."""
     margin = {"l": 62, "r": 18, "t": 34, "b": 56}
-    return {"data": list(traces), "layout": {"margin": margin, **layout}}
+    shown = [trace for trace in traces if trace["x"]]
+    return {"data": shown, "layout": {"margin": margin, **layout}}
 
 
-def scatter(**attributes: Any) -> Trace:
-    """Return a trace of points or lines."""
-    return {"type": "scatter", **attributes}
+def scatter(role: str, x: Iterable[Any], y: Iterable[Any], **attributes: Any) -> Trace:
+    """Return a trace of points or lines, with a tooltip only where `attributes` give one."""
+    trace = {"type": "scatter", "x": list(x), "y": list(y), "meta": {"role": role}}
+    quiet = {} if "hovertemplate" in attributes else {"hoverinfo": "skip"}
+    return trace | quiet | attributes
 
 
-def bar(**attributes: Any) -> Trace:
-    """Return a trace of bars."""
-    return {"type": "bar", **attributes}
+def bars(role: str, x: Iterable[float], y: Iterable[str], **attributes: Any) -> Trace:
+    """Return a trace of horizontal bars of the lengths `x`, named `y`."""
+    trace = {"type": "bar", "orientation": "h", "x": list(x), "y": list(y), "meta": {"role": role}}
+    return trace | attributes
+
+
+def against_latency(latencies: Sequence[float], deadline_ms: float) -> dict[str, Any]:
+    """Return the layout of a chart of mIoU against `latencies`, with a line at the deadline."""
+    axis = latency_axis([*latencies, deadline_ms])
+    line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": deadline_ms, "x1": deadline_ms}
+    label = {
+        "x": math.log10(deadline_ms) if axis.get("type") == "log" else deadline_ms,
+        "y": 1,
+        "yref": "paper",
+        "text": f"{1000 / deadline_ms:g} fps = {deadline_ms:.1f} ms",
+        "showarrow": False,
+        **{"xanchor": "right", "yanchor": "bottom"},
+    }
+    return {
+        "xaxis": axis,
+        "yaxis": {"title": {"text": "mIoU (%)"}},
+        "legend": LEGEND_ABOVE | {"y": 1.08},  # above the label
+        "hovermode": "closest",
+        "shapes": [line | {"line": {"dash": "dash", "width": 1.5}}],
+        "annotations": [label],
+    }
 
 
 def latency_axis(latencies: Sequence[float]) -> dict[str, Any]:
     """Return an axis of ms with frames a second below them, logarithmic where they differ much."""
     axis = axis_of(latencies)
     ticks = axis.ticks_ms(_TICK_GAP)
-    shown = {
-        "title": {"text": "mean latency of a frame (ms), and frames a second"},
+    return {
+        "type": "log" if axis.logarithmic else "linear",
+        "title": {"text": "mean latency (ms a frame)"},
         "tickvals": ticks,
         "ticktext": [f"{tick:g}<br>{_fps(1000 / tick)} fps" for tick in ticks],
         "tickangle": 0,
     }
-    return shown | ({"type": "log"} if axis.logarithmic else {})
 
 
 def _fps(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
-
-
-def target_line(deadline: float, fps: float, latencies: Sequence[float]) -> dict[str, Any]:
-    """Return the line of a target and its label, as parts of a layout."""
-    logarithmic = axis_of([*latencies, deadline]).logarithmic
-    return {
-        "shapes": [
-            {
-                "type": "line",
-                "x0": deadline,
-                "x1": deadline,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"dash": "dash", "width": 1.5},
-            }
-        ],
-        "annotations": [
-            {
-                "x": math.log10(deadline) if logarithmic else deadline,
-                "y": 0,
-                "yref": "paper",
-                "text": f"{fps:g} fps = {deadline:.1f} ms",
-                "showarrow": False,
-                "xanchor": "right",
-                "xshift": -6,
-                "yanchor": "bottom",
-                "yshift": 14,
-            }
-        ],
-    }

@@ -12,7 +12,6 @@ from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import DIMENSIONS, in_words
-from jejunet_nas.study.figures import trial_figures
 
 Columns = dict[str, list[Any]]
 
@@ -47,23 +46,22 @@ def slice_dimensions(columns: Columns) -> list[str]:
 
 
 def _complete(trial: TrialResult) -> dict[str, Any]:
-    figures = trial_figures(trial)
+    latency = trial.latency
     return _drawn(trial.architecture) | {
-        "miou": round(100 * figures["miou"], 2),
-        "ms": round(figures["mean_ms"], 3),
-        "source": figures["latency_source"],
-        "predicted": round(figures["predicted_ms"], 3) if trial.measured else None,
-        "worst": round(figures["worst_ms"], 1),
-        "dropped": round(figures["dropped_frames_pct"], 1),
+        "miou": round(100 * trial.score.miou, 2),
+        "ms": round(latency.mean_ms, 3),
+        "source": latency.source,
+        "predicted": round(trial.predicted.mean_ms, 3) if trial.measured else None,
+        "worst": round(latency.worst_ms, 1),
+        "dropped": round(100 * latency.dropped_frames, 1),
     }
 
 
 def _drawn(architecture: Architecture | None) -> dict[str, Any]:
     if architecture is None:
         return {}
-    choices = {name: in_words(choice) for name, choice in choices_of(architecture).items()}
-    words = {
+    return {
         "network": network_words(architecture.network),
         "policy": policy_words(architecture.policy),
+        **{f"d:{name}": in_words(choice) for name, choice in choices_of(architecture).items()},
     }
-    return words | {f"d:{name}": choice for name, choice in choices.items()}

@@ -12,7 +12,7 @@ import pytest
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.report import write_report
 from jejunet_nas.reporting.site.compare import write_comparison
-from jejunet_nas.reporting.site.content import Beside
+from jejunet_nas.reporting.site.content import Extras
 from tests.reporting.build import history, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study, two_clips
 
@@ -97,7 +97,7 @@ def opened(browser: Any, folder: Path, shown: StudyHistory) -> Page:
     baseline = dataclasses.replace(
         BASELINE, dataset=shown.dataset, device=shown.device, class_names=shown.class_names
     )
-    write_report(shown, folder, Beside(importances=IMPORTANCES, baseline=baseline))
+    write_report(shown, folder, Extras(importances=IMPORTANCES, baseline=baseline))
     return Page(browser, folder / "index.html")
 
 

@@ -10,13 +10,12 @@ import pytest
 
 from jejunet_nas.drawing.pictures import ClipFrame, TrialPictures
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.site.cards import card, export_command, roles
+from jejunet_nas.reporting.site.cards import card, export_command
 from jejunet_nas.reporting.site.compare import ROLES
-from jejunet_nas.reporting.site.content import MOST_CARDS, Beside, content, shown_front
+from jejunet_nas.reporting.site.content import MOST_CARDS, Extras, content, shown_front
 from jejunet_nas.reporting.site.front_chart import front_chart
-from jejunet_nas.reporting.site.packing import packed, safe_json
 from jejunet_nas.reporting.site.plot import latency_axis
-from jejunet_nas.reporting.site.render import _read, render
+from jejunet_nas.reporting.site.render import _read, packed, render, safe_json
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from tests.reporting.build import history, measured, refused, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study
@@ -42,22 +41,21 @@ def test_json_in_a_page_ends_no_script_and_reads_back() -> None:
 
 
 def test_the_page_begins_with_the_best_and_what_it_is_better_than() -> None:
-    told = content(study(), Beside())
+    told = content(study(), Extras())
 
     assert told["reasons"][0] == (
-        "Of 3 architectures that meet 25 fps, trial 0 has the best mIoU, 70.0 %, at 32.0 ms a "
-        "frame (measured)."
+        "Trial 0 is the best of 3 feasible trials at 25 fps: 70.0 % mIoU in 32.0 ms a frame "
+        "(measured)."
     )
-    assert (
-        "The fastest trial on the front, trial 1, takes 10.0 ms (-10.0 points of mIoU)."
-        in (told["reasons"])
+    assert told["reasons"][-1] == (
+        "The fastest of the front is trial 1: 60.0 % mIoU in 10.0 ms a frame."
     )
     assert [each["number"] for each in told["cards"]] == [0, 1]
     assert [each["roles"] for each in told["cards"]] == [["best"], ["knee", "fastest"]]
 
 
 def test_where_nothing_meets_the_target_the_nearest_is_named() -> None:
-    told = content(history(trial(0, 0.7, 50.0)), Beside())
+    told = content(history(trial(0, 0.7, 50.0)), Extras())
 
     assert told["reasons"] == told["picks"] == []
     assert "trial 0" in told["nothing"]
@@ -66,14 +64,14 @@ def test_where_nothing_meets_the_target_the_nearest_is_named() -> None:
 
 
 def test_a_study_without_a_trial_has_a_page_too() -> None:
-    page = render("index.html.j2", content(history(), Beside()))
+    page = render("index.html.j2", content(history(), Extras()))
 
     assert "0 trials complete" in page
 
 
 def test_the_interval_of_a_latency_is_what_its_graphs_may_take() -> None:
     # Each graph takes 20 ms, 19 to 21, and every frame runs one.
-    (made,) = content(history(trial(0, 0.7, 20.0)), Beside())["cards"]
+    (made,) = content(history(trial(0, 0.7, 20.0)), Extras())["cards"]
 
     assert (made["low_ms"], made["high_ms"]) == (19.0, 21.0)
 
@@ -84,7 +82,6 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
         history(),
         interval=None,
         pictures=None,
-        roles=[],
         study="davis",
     )
 
@@ -120,7 +117,7 @@ def test_of_a_long_front_its_ends_and_what_lies_between_are_shown() -> None:
 def test_the_knee_is_shown_however_long_the_front_is(count: int) -> None:
     bent = history(*(trial(n, 0.7 - 1 / (n + 5), 10.0 + n / 4) for n in range(count)))
 
-    picks = content(bent, Beside())["picks"]
+    picks = content(bent, Extras())["picks"]
 
     assert sorted(role for each in picks for role in each["roles"]) == ["best", "fastest", "knee"]
 
@@ -148,8 +145,8 @@ def test_a_baseline_that_was_trained_for_longer_is_said_so() -> None:
         for each in longer.complete
     )
 
-    alike = content(study(), Beside(baseline=study(study="seed")))["baseline"]
-    told = content(study(), Beside(baseline=dataclasses.replace(longer, complete=complete)))
+    alike = content(study(), Extras(baseline=study(study="seed")))["baseline"]
+    told = content(study(), Extras(baseline=dataclasses.replace(longer, complete=complete)))
 
     assert alike["trained"] == "The baseline was trained as long as this study, 2 steps."
     assert (
@@ -166,13 +163,15 @@ def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
 
 
 def test_roles_may_fall_on_one_trial() -> None:
-    assert roles(history(trial(4, 0.7, 20.0))) == {4: ["best", "knee", "fastest"]}
+    (pick,) = content(history(trial(4, 0.7, 20.0)), Extras())["picks"]
+
+    assert pick["roles"] == ["best", "knee", "fastest"]
 
 
 def test_pictures_say_clip_frame_path_and_score() -> None:
-    pictures = TrialPictures(trial=0, frames=(PICTURE,), jpegs=(b"jpeg",))
+    pictures = TrialPictures(frames=(PICTURE,), jpegs=(b"jpeg",))
 
-    page = render("index.html.j2", content(study(), Beside(pictures={0: pictures})))
+    page = render("index.html.j2", content(study(), Extras(pictures={0: pictures})))
 
     assert f"data:image/jpeg;base64,{base64.b64encode(b'jpeg').decode()}" in page
     assert "frame 7, key; clip 50.0 mIoU" in page
@@ -180,7 +179,7 @@ def test_pictures_say_clip_frame_path_and_score() -> None:
 
 
 def test_names_that_are_scripts_are_text_in_the_page() -> None:
-    page = render("index.html.j2", content(hostile_study(), Beside(no_pictures=HOSTILE)))
+    page = render("index.html.j2", content(hostile_study(), Extras(no_pictures=HOSTILE)))
 
     assert "<script>window" not in page
     assert "&lt;script&gt;window.hurt" in page
@@ -192,7 +191,7 @@ def test_failures_are_counted_by_reason() -> None:
         for n in range(8)
     )
 
-    told = content(history(trial(0, 0.7, 20.0), failed=failed), Beside())
+    told = content(history(trial(0, 0.7, 20.0), failed=failed), Extras())
 
     assert told["failures"] == [("out of memory", [*range(11, 18)]), ("NaN", [10])]
 
@@ -244,8 +243,8 @@ def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> Non
 def test_plotly_knows_all_that_charts_say() -> None:
     from plotly.graph_objects import Figure
 
-    beside = Beside(importances={"mIoU": {"detail": 1.0}}, baseline=study(study="seed"))
-    charts = content(study(), beside)["charts"]
+    extras = Extras(importances={"mIoU": {"detail": 1.0}}, baseline=study(study="seed"))
+    charts = content(study(), extras)["charts"]
 
     for name, made in charts.items():
         assert made is not None, name

@@ -60,9 +60,17 @@
     return { data: traces, layout };
   }
 
+  // The ticks have room in a wide chart; a narrow one shows every second or third.
+  function thinned(axis, width) {
+    const every = axis.tickvals ? Math.ceil((64 * axis.tickvals.length) / (width - 80)) : 1;
+    const kept = (values) => values.filter((_, place) => place % every === 0);
+    return every === 1 ? axis : { ...axis, tickvals: kept(axis.tickvals), ticktext: kept(axis.ticktext) };
+  }
+
   function draw(id) {
-    const figure = coloured(drawn.get(id)());
-    return Plotly.react(byId(id), figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: id === "chart-front" ? "hover" : false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+    const figure = coloured(drawn.get(id)()), width = byId(id).clientWidth;
+    figure.layout.xaxis = thinned(figure.layout.xaxis, width);
+    return Plotly.react(byId(id), figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: id === "chart-front" && width > 500 ? "hover" : false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
   }
 
   // A chart is drawn when it comes into view, so that the first one appears immediately.

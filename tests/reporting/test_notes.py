@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from jejunet_nas.dashboard import study_note, trial_notes
+from jejunet_nas.reporting.notes import study_note, trial_notes
 from tests.reporting.build import history, measured, refused, trial
 
 HOSTILE = "<script>alert('x')</script> | `a` *b* \"ü犬\"\n# heading"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.progress import progress
+from jejunet_nas.reporting.site.charts import progress
 from jejunet_nas.scoring.front import Point, hypervolume
 from tests.reporting.build import history, many_trials, refused, trial
 

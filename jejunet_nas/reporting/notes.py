@@ -1,0 +1,109 @@
+"""Notes: sentences on a study and on each of its complete trials, for pages and a dashboard.
+
+Units: mIoU in per cent, latency in ms a frame.
+"""
+
+from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records.words import (
+    counted,
+    escaped,
+    latency_words,
+    network_words,
+    per_cent,
+    points,
+    policy_words,
+)
+from jejunet_nas.scoring.ranking import (
+    State,
+    best_feasible,
+    deadline_ms,
+    feasible,
+    front_of,
+    nearest_to_target,
+    picks,
+    states,
+)
+
+_OPENINGS: dict[State, str] = {
+    "front": "On the Pareto front.",
+    "dominated": "Dominated: another trial is at least as good in mIoU and in latency.",
+    "over target": "Over the target: it takes longer than a frame's time.",
+}
+
+
+def study_note(history: StudyHistory) -> str:
+    """Return what the study searches, its counts of trials, and what its terms mean."""
+    front = front_of(history)
+    best = f"; trial {front[0].number} has the best mIoU" if front else ""
+    lines = [
+        f"# {escaped(history.study)}",
+        f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
+        f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}.",
+        f"Trials: {len(history.complete)} complete, {len(history.refused)} refused before "
+        f"training, {len(history.failed)} failed; {len(front)} on the front{best}.",
+        escaped(nearest_to_target(history) or ""),
+        f"Classes: {', '.join(map(escaped, history.class_names))}.",
+        "A trial is feasible if its mean latency is within the time of a frame. The front is the "
+        "Pareto front of the feasible trials. Trials that are over the target, or were refused "
+        "before training, are shown as pruned.",
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def reasons(history: StudyHistory) -> list[str]:
+    """Return sentences on the best of the front, with and without video, and on the fastest."""
+    found = picks(history)
+    if not found:
+        return []
+    best, fastest = found["best"], found["fastest"]
+    video, whole = (best_feasible(history, video=video) for video in (True, False))
+    said = [
+        f"Trial {best.number} is the best of {counted(len(feasible(history)), 'feasible trial')} "
+        f"at {history.target_fps:g} fps: {_figures(best)} ({best.latency.source})."
+    ]
+    for trial, policy in ((whole, "every frame a keyframe"), (video, "a video policy")):
+        if trial is None:
+            said.append(f"No trial with {policy} meets the target.")
+        else:
+            said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
+    if video and whole:
+        share = 1 - video.latency.mean_ms / whole.latency.mean_ms
+        said.append(
+            f"The video policy changes mIoU by {points(video.score.miou - whole.score.miou)} "
+            f"points and takes {per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time "
+            "a frame."
+        )
+    if fastest is not best:
+        said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
+    return said
+
+
+def _figures(trial: TrialResult) -> str:
+    return f"{per_cent(trial.score.miou)} % mIoU in {trial.latency.mean_ms:.1f} ms a frame"
+
+
+def trial_notes(history: StudyHistory) -> dict[int, str]:
+    """Return a note on each complete trial, by its number."""
+    state = states(history)
+    return {t.number: _note(t, _OPENINGS[state[t.number]], history) for t in history.complete}
+
+
+def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
+    latency, device = trial.latency, escaped(history.device)
+    source = f"{latency.source} for {device}"
+    if trial.measured is not None:
+        source = (
+            f"measured on {escaped(history.phone or history.device)}; "
+            f"{trial.predicted.mean_ms:.1f} predicted for {device}"
+        )
+    pairs = zip(trial.network.class_names, trial.score.class_iou, strict=False)
+    ious = [f"{escaped(name)} {per_cent(iou)}" for name, iou in pairs if iou is not None]
+    lines = [
+        f"**Trial {trial.number}.** {opening}",
+        f"Network: {escaped(network_words(trial.architecture.network))}",
+        f"Policy: {escaped(policy_words(trial.architecture.policy))}",
+        f"Latency: {latency.mean_ms:.1f} ms a frame, {source}.",
+        *([f"Unstable: {escaped('; '.join(latency.doubts))}."] if latency.doubts else []),
+        f"IoU by class, in per cent: {', '.join(ious) or 'no class is annotated'}.",
+    ]
+    return "\n\n".join(lines)
