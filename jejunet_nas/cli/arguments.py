@@ -20,6 +20,9 @@ DeviceName = Annotated[
     typer.Option("--device", help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE."),
 ]
 PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
+TrialNumber = Annotated[
+    int | None, typer.Option("--trial", help="Trial [default: the front's best mIoU].")
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
 Storage = Annotated[

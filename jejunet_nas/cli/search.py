@@ -63,17 +63,16 @@ def search(
     settings = read_study(file, overrides)
     folder = state_folder(file, settings.name)
 
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
 
-    console = console_of_its_own()
-    with native_log(folder / "tensorflow.log"):
+    with native_log(folder / "tensorflow.log") as console:
         from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
         view = make_view(console)
         history = search(settings, folder, view, seconds=seconds, storage=storage)
-    show_front(history, console)
+        show_front(history, console)
     if as_json:
         print_json(summary(history))
     require_feasible(history)

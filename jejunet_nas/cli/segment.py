@@ -1,14 +1,13 @@
 """The command `segment`: segments a video, a folder of frames or a camera with a trial's graphs."""
 
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, Storage, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, Storage, TrialNumber, print_json, sayer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.cli.targets import find_bundle
 from jejunet_nas.errors import StoppedError
@@ -43,9 +42,7 @@ def segment(
     masks: Annotated[
         Path | None, typer.Option(help="Folder to write masks to, as PNGs of class indices.")
     ] = None,
-    trial: Annotated[
-        int | None, typer.Option(help="Trial of the study [default: the front's best mIoU].")
-    ] = None,
+    trial: TrialNumber = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each graph.")] = 1,
     full_size: FullSize = True,
     frames: Annotated[
@@ -64,14 +61,13 @@ def segment(
     A truncated video is segmented up to its last readable frame, with a warning and exit code 0.
     Ctrl-C keeps the frames so far and exits with 130.
     """
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.drawing.segment import Outputs, segment_video, summary
     from jejunet_nas.media.source import open_source
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
     outputs = Outputs(video=out, masks=masks, full_size=full_size)
-    console = console_of_its_own()
-    with closing(console.file), native_log(Path(os.devnull)):  # hides LiteRT's messages
+    with native_log(Path(os.devnull)) as console:  # hides LiteRT's messages
         bundle = find_bundle(target, trial, storage)
         given = Path(video)
         path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides

@@ -95,7 +95,7 @@ class PhoneQueue:
 
     def close(self) -> None:
         """Stop after the current graph, and remove our files from the phone."""
-        self.abandon()
+        self._end()
         self._thread.join()
         if self._meter is not None:
             with contextlib.suppress(Exception):  # no reason to lose the results
@@ -103,6 +103,10 @@ class PhoneQueue:
 
     def abandon(self) -> None:
         """Stop without waiting: the search was interrupted. Measurements are kept."""
+        self._say = lambda line: None  # the console is about to close
+        self._end()
+
+    def _end(self) -> None:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
