@@ -7,6 +7,7 @@ Units: picture sizes are width x height.
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
 from jejunet_nas.space.architecture import Architecture, Network, Policy
@@ -116,3 +117,11 @@ def one_line(text: str) -> str:
 def escaped(text: str) -> str:
     """Return `text` on one line, escaped for Markdown."""
     return _MARKDOWN.sub(lambda found: f"\\{found.group()}", one_line(text))
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Iterable[Iterable[str]], *, text: Collection[str] = ()
+) -> str:
+    """Return a Markdown table; the columns in `text` are left-aligned, the others right-aligned."""
+    rules = ["---" if column in text else "---:" for column in columns]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rules, *rows))

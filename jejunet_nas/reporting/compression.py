@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.rows import CompressionRow
-from jejunet_nas.records.words import counted, escaped, network_words, one_line, per_cent, points
+from jejunet_nas.records.words import (
+    counted,
+    escaped,
+    markdown_table,
+    network_words,
+    one_line,
+    per_cent,
+    points,
+)
 
 _TEXT = ("settings", "int8", "outside", "noisiest layer", "noisiest layers")  # columns of words
 
@@ -61,12 +69,7 @@ def front_compression_markdown(trials: Sequence[TrialResult]) -> str:
 
 def _table(rows: Iterable[dict[str, str]]) -> str:
     rows = list(rows)
-    lines = [
-        [*rows[0]],
-        ["---" if column in _TEXT else "---:" for column in rows[0]],
-        *(row.values() for row in rows),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table([*rows[0]], (row.values() for row in rows), text=_TEXT)
 
 
 def _costs(row: CompressionRow) -> dict[str, str]:

@@ -7,13 +7,14 @@ Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     counted,
     escaped,
     latency_words,
+    markdown_table,
     network_words,
     one_line,
     per_cent,
@@ -51,6 +52,7 @@ def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = No
 def front_markdown(history: StudyHistory) -> str:
     """Return the front as a Markdown table for a README, best mIoU first."""
     columns = ("trial", "mIoU %", "ms a frame", "sustained fps", "worst ms", "dropped %")
+    words = ("network", "policy", "latency")
     rows = (
         (
             f"{trial.number}",
@@ -65,7 +67,7 @@ def front_markdown(history: StudyHistory) -> str:
         )
         for trial in front_of(history)
     )
-    return _table((*columns, "network", "policy", "latency"), rows, left=3)
+    return markdown_table((*columns, *words), rows, text=words)
 
 
 def class_notes(history: StudyHistory) -> str | None:
@@ -79,12 +81,6 @@ def class_notes(history: StudyHistory) -> str | None:
         return None
     names = ", ".join(absent)
     return f"Classes without annotation in the val split are left out of the mean: {names}."
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 0) -> str:
-    """Return a table; the cells of the last `left` columns are left-aligned, the others right."""
-    rules = ["---:"] * (len(columns) - left) + ["---"] * left
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rules, *rows))
 
 
 def _opening(history: StudyHistory) -> str:
@@ -142,7 +138,7 @@ def _over_time_section(front: Sequence[TrialResult]) -> list[str]:
             "-" if gate.rank_correlation is None else f"{gate.rank_correlation:.2f}",
         )
         rows.append(row)
-    return ["## Over time", _table((*columns, "gate rank correlation"), rows), words]
+    return ["## Over time", markdown_table((*columns, "gate rank correlation"), rows), words]
 
 
 def _compression_section(front: Sequence[TrialResult]) -> list[str]:
@@ -175,7 +171,7 @@ def _measured_section(history: StudyHistory) -> list[str]:
         f"{min(ratios):.2f} to {max(ratios):.2f}."
     )
     columns = ("trial", "measured ms", "predicted ms", "ratio", "measurement")
-    return ["## Measured", words, _table(columns, rows, left=1)]
+    return ["## Measured", words, markdown_table(columns, rows, text=columns[-1:])]
 
 
 def _time_section(history: StudyHistory) -> list[str]:

@@ -8,8 +8,20 @@ from collections.abc import Iterator, Sequence
 
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
-from jejunet_nas.records.words import escaped, network_words, one_line, per_cent, points
-from jejunet_nas.reporting.markdown import markdown_table
+from jejunet_nas.records.words import (
+    escaped,
+    markdown_table,
+    network_words,
+    one_line,
+    per_cent,
+    points,
+)
+
+_TEXT = ("frames between", "rule")
+_FIGURES = (
+    *("ms a frame", "worst ms", "frames a keyframe", "mIoU %", "against fixed"),
+    *("consistent %", "threshold"),
+)
 
 
 def policies_page(
@@ -33,10 +45,7 @@ def policies_page(
             "run on another core, one after the other, and each frame uses the last finished one. "
             "The first frame of a stream waits for its keyframe; it is left out of the latencies.",
             "",
-            "| frames between | rule | ms a frame | worst ms | frames a keyframe | mIoU % "
-            "| against fixed | consistent % | threshold |",
-            "| --- | --- |" + " ---: |" * 7,
-            *_lines(rows),
+            markdown_table((*_TEXT, *_FIGURES), _cells(rows), text=_TEXT),
             "",
             *_gate(trial.network.gate),
             f"`jejunet-nas policies {name} --trial {trial.number}`",
@@ -45,13 +54,13 @@ def policies_page(
     )
 
 
-def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
+def _cells(rows: Sequence[PolicyRow]) -> Iterator[tuple[str, ...]]:
     fixed = 0.0
     for row in rows:
         if row.threshold is None:
             fixed = row.miou
         latest = "" if row.latest is None else f", at least every {row.latest}"
-        cells = (
+        yield (
             row.between,
             f"{row.rule}{latest}",
             f"{row.mean_ms:.1f}",
@@ -62,7 +71,6 @@ def _lines(rows: Sequence[PolicyRow]) -> Iterator[str]:
             per_cent(row.consistency, 2),
             "" if row.threshold is None else f"{row.threshold:.4f}",
         )
-        yield f"| {' | '.join(cells)} |"
 
 
 def _gate(gate: GateRecord) -> list[str]:
