@@ -20,8 +20,6 @@ from jejunet_nas.study.optuna_copy import copy_study
 HOST = "127.0.0.1"
 REFRESH_S = 2.0  # the page asks as often
 
-View = Callable[..., Any]
-
 
 def serve(study: Study, *, port: int, say: Say) -> None:
     """Serve the dashboard of `study` until Ctrl-C; see `open_dashboard`."""
@@ -60,11 +58,14 @@ class _CopyApp:
 
     def __init__(self, study: Study) -> None:
         self._study, self._lock = study, threading.Lock()
-        self._copied: Any = None  # what the copy was made of
+        self._app: Any = None
+        self._copied: Any = None  # the content that the copy has
         self._fresh_until_s = 0.0
         self._refresh()
 
-    def __call__(self, environ: dict[str, Any], start_response: View) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [b'{"reason": "this dashboard is read-only"}']
@@ -82,33 +83,13 @@ class _CopyApp:
             found = (history, [trial.state for trial in trials])
             if found != self._copied:
                 note, notes = study_note(history), trial_notes(history)
-                self._app = _app(copy_study(trials, history, note=note, notes=notes))
+                storage = copy_study(trials, history, note=note, notes=notes)
+                from optuna_dashboard import wsgi  # type: ignore[import-untyped]
+
+                self._app = wsgi(storage)
                 self._copied = found
             ended_s = time.monotonic()
             self._fresh_until_s = ended_s + max(REFRESH_S, 4 * (ended_s - began_s))
-
-
-def _app(storage: Any) -> Any:
-    """Return optuna-dashboard over `storage`, with the front as the best trials.
-
-    optuna-dashboard 0.21 ignores constraints when it ranks. An infeasible trial is slower than all
-    feasible ones and cannot dominate them, so the feasible best trials are the front.
-    """
-    from optuna_dashboard import wsgi  # type: ignore[import-untyped]
-
-    def feasible_best(view: View) -> View:
-        def answer(*args: Any, **kwargs: Any) -> Any:
-            found = view(*args, **kwargs)
-            if isinstance(found, dict) and "best_trials" in found:
-                best = [t for t in found["best_trials"] if all(c <= 0 for c in t["constraints"])]
-                return found | {"best_trials": best}
-            return found
-
-        return answer
-
-    app = wsgi(storage)
-    app.install(feasible_best)
-    return app
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -145,12 +145,12 @@ def test_help_loads_no_heavy_library() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("study.ledger", "study.settings", "search.predict", "study.kept_measurements"),
+        *("study.ledger", "study.settings", "search.candidates", "study.kept_measurements"),
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
         *("measure.front", "latency.doctor", "latency.device", "cli.measure", "profiling.choose"),
         *("drawing.pictures", "reporting.baseline", "study.importance", "study.tables"),
         *("drawing.segment", "cli.segment", "cli.export", "export.verify", "compression.metadata"),
-        *("study.opened", "dashboard", "measure.bundle", "video.bundle_measurements"),
+        *("study.opened", "dashboard", "measure.bundle", "video.bundle"),
     ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:

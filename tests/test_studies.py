@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.search.loop import Budget, search
+from jejunet_nas.search.loop import search
 from jejunet_nas.study.settings import StudySettings, read_study, start_choices
 from tests.datasets.trees import TREES
 from tests.search.build import QuietView
@@ -76,7 +76,7 @@ def test_a_study_runs_on_a_tiny_data_set_of_its_layout(
     root = TREES[read_study(file).data.dataset][0](tmp_path / "data")
     study = smallest(read_study(file, {**BRIEF, "data.root": str(root)}))
 
-    history = search(study, tmp_path / study.name, Budget(trials=1), QuietView())
+    history = search(study.model_copy(update={"trials": 1}), tmp_path / study.name, QuietView())
 
     (trial,) = history.complete
     assert 0 <= trial.score.miou <= 1

@@ -20,6 +20,9 @@ DeviceName = Annotated[
     typer.Option("--device", help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE."),
 ]
 PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
+TrialNumber = Annotated[
+    int | None, typer.Option("--trial", help="Trial [default: the front's best mIoU].")
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
 Storage = Annotated[
@@ -61,12 +64,21 @@ def data_root_override(data_root: Path | None) -> dict[str, Any]:
 
 def seconds_of(text: str | None, option: str) -> float | None:
     """Return the seconds of a duration such as `30m`, None of None. Raises `SettingError`."""
+    return amount_of(text, {"s": 1.0, "m": 60.0, "h": 3600.0}, option, "30m")
+
+
+def amount_of(text: str | None, units: dict[str, float], option: str, example: str) -> float | None:
+    """Return the value of a number with one of `units`, None of None. Raises `SettingError`."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)([{''.join(units)}])", text.strip())
     if not match:
-        raise SettingError(f"{option} is {text}; allowed: a number with s, m or h, such as 30m.")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+        *most, last = units
+        raise SettingError(
+            f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, such as "
+            f"{example}."
+        )
+    return float(match[1]) * units[match[2]]
 
 
 def find_study(target: str) -> Path | None:

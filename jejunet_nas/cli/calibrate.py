@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -34,15 +33,13 @@ def calibrate(
     assert seconds is not None, "it has a default"
     how = HowToMeasure(program=benchmark_binary, core_mask=core_mask)
 
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.latency.trust import trust, trust_lines
     from jejunet_nas.profiling.profile import profile_phone
 
-    console = console_of_its_own()
-    say = sayer(console)
-    with closing(console.file):
-        with native_log(Path(os.devnull)):  # what the converter prints of every graph
-            profile_phone(phone, how, out, budget_s=seconds, say=say)
+    with native_log(Path(os.devnull)) as console:  # hides the converter's messages on each graph
+        say = sayer(console)
+        profile_phone(phone, how, out, budget_s=seconds, say=say)
         trusted = trust(out)
         for line in trust_lines(trusted):
             say(line)

@@ -1,6 +1,5 @@
 """The command `compress`: compare compression settings on a trial's network."""
 
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from jejunet_nas.cli.arguments import (
     DataRoot,
     Storage,
     StudyName,
+    TrialNumber,
     print_json,
     report_file,
     sayer,
@@ -36,9 +36,7 @@ Chains = Annotated[
 
 def compress(
     study: StudyName,
-    trial: Annotated[
-        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
-    ] = None,
+    trial: TrialNumber = None,
     settings: Chains = None,
     frames: Annotated[int, typer.Option(min=1, help="Validation frames for mIoU.")] = 256,
     data_root: DataRoot = None,
@@ -58,12 +56,11 @@ def compress(
     chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
     chosen = choose_trial(study, trial, storage, data_root)
     target = report_file(chosen.study.file, chosen.study.name, "compression.md", out)
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.reporting.compression import compression_page
 
     folder = chosen.study.folder
-    console = console_of_its_own()
-    with closing(console.file), native_log(folder / "tensorflow.log"):
+    with native_log(folder / "tensorflow.log") as console:
         from jejunet_nas.search.prepare import prepare
         from jejunet_nas.search.view import make_view
         from jejunet_nas.trial.compress import compress_network

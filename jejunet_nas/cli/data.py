@@ -1,6 +1,5 @@
 """The commands `data check` and `data clean`: check a data set, and clean the cache of frames."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, existing_folder, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, amount_of, existing_folder, print_json, sayer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.errors import DataError, SettingError
 
@@ -32,12 +31,13 @@ def common(context: typer.Context) -> None:
 @app.command()
 def check(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="davis, voc2012, youtube_vos, camvid, folder.")
+        str,
+        typer.Argument(metavar="DATASET", help="davis, voc2012, youtube_vos, camvid, folder."),
     ],
     data_root: Annotated[Path, typer.Option(help="Folder of the data set.")],
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the data set, as in a study."),
+        typer.Option(metavar="NAME=VALUE", help="One of a study's data.options. Repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/data_DATASET].")
@@ -48,9 +48,9 @@ def check(
 
     Reads every file, and draws a contact sheet of frames with their masks.
 
-    A missing list, folder, frame or mask ends the check with one line. Broken files (truncated, of
-    another size, a mask value without a class) are listed at the end. In both cases the exit code
-    is 2.
+    If a list, folder, frame or mask is missing, the check stops and names it. Broken files
+    (truncated, of another size, or with a mask value that is no class) are listed at the end. In
+    both cases the exit code is 2.
     """
     options = _options(option or [])
     root = existing_folder(data_root)
@@ -90,7 +90,7 @@ def clean(
     ] = None,
     keep_below: Annotated[
         str | None,
-        typer.Option(help="Remove the longest unused entries until the rest is smaller: 20G."),
+        typer.Option(help="Remove the entries unused for longest until the rest is smaller: 20G."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")
@@ -99,18 +99,18 @@ def clean(
 ) -> None:
     """Limit the size of the cache of decoded frames.
 
-    Without an option: --older-than 30d --keep-below 20G.
+    Without options it applies --older-than 30d --keep-below 20G.
 
-    The cache has a folder of training frames for each resolution that was tried. Frames that are
-    needed again are decoded again.
+    The cache has a folder of training frames for each resolution that was tried. A search decodes
+    removed frames again when it needs them.
 
-    Clean while no study runs: a running study stops if its frames are removed. Folders that are
+    Clean while no search runs: a running search fails if its frames are removed. Folders that are
     being written stay.
     """
     if older_than is None and keep_below is None:
         older_than, keep_below = "30d", "20G"
-    older_than_s = _amount(older_than, _SECONDS, "--older-than", "30d")
-    keep_below_bytes = _amount(keep_below, _BYTES, "--keep-below", "20G")
+    older_than_s = amount_of(older_than, _SECONDS, "--older-than", "30d")
+    keep_below_bytes = amount_of(keep_below, _BYTES, "--keep-below", "20G")
 
     import time
 
@@ -162,19 +162,6 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
                 f"--option is {words}; allowed: NAME=VALUE, such as clips=10."
             ) from None
     return options
-
-
-def _amount(text: str | None, units: dict[str, float], option: str, example: str) -> float | None:
-    if text is None:
-        return None
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)([{''.join(units)}])", text.strip())
-    if not match:
-        *most, last = units
-        raise SettingError(
-            f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, such as "
-            f"{example}."
-        )
-    return float(match[1]) * units[match[2]]
 
 
 def _total(entries: Sequence["Cached"]) -> str:

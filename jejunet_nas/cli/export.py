@@ -1,7 +1,6 @@
 """The command `export`: write a bundle of a trial."""
 
 import dataclasses
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -50,13 +49,12 @@ def export(
 
     require_free(out)
     chosen = _chosen(study, trial, pick, storage, data_root)
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
     from jejunet_nas.records.words import per_cent
 
     state = chosen.study.folder
-    console = console_of_its_own()
-    with closing(console.file), native_log(state / "tensorflow.log"):
+    with native_log(state / "tensorflow.log") as console:
         if steps or qat:
             chosen, graphs, fingerprints = _made(chosen, state, steps, qat, console)
         else:

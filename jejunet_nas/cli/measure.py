@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +62,7 @@ def measure(
     A phone's measurements are saved: those of a front in its study, those of a bundle in the bundle
     and in its study if that is in studies/ here. `report` then shows them.
     """
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.latency.device import Device, HowToMeasure
 
     named = Device.parse(device)
@@ -71,8 +70,7 @@ def measure(
     given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
     _check_options([option for option in given if given[option] is not None], named, study)
     how = HowToMeasure(threads=threads, runs=runs, program=benchmark_binary, core_mask=core_mask)
-    console = console_of_its_own()
-    with closing(console.file), native_log(Path(os.devnull)):  # LiteRT reports its delegate
+    with native_log(Path(os.devnull)) as console:  # LiteRT reports its delegate
         if study is None:
             _measure_graphs(Path(target), named, how, operators, add_to, console, as_json)
         else:

@@ -12,6 +12,7 @@ from jejunet_nas.cli.arguments import (
     DataRoot,
     Storage,
     StudyName,
+    TrialNumber,
     print_json,
     report_file,
     sayer,
@@ -21,9 +22,7 @@ from jejunet_nas.cli.targets import choose_trial
 
 def policies(
     study: StudyName,
-    trial: Annotated[
-        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
-    ] = None,
+    trial: TrialNumber = None,
     data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Markdown file [default: reports/NAME/policies.md].")

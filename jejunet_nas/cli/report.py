@@ -52,9 +52,9 @@ def report(
             "baseline among the studies to compare them all."
         )
 
-    from jejunet_nas.study.rows import without_search_for_cycles
+    from jejunet_nas.study.history import without_garbage_collection
 
-    with without_search_for_cycles():  # with 10,000 trials it takes as long as all the rest
+    with without_garbage_collection():  # with 10,000 trials it takes as long as the rest
         if len(studies) > 1:
             page, history = _compare(studies, out, storage, as_json), None
         else:

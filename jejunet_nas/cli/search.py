@@ -25,14 +25,19 @@ def search(
         int | None, typer.Option(help="Complete trials in total [default: the study's].")
     ] = None,
     time_budget: Annotated[
-        str | None, typer.Option(help="Start no trial after this time: 90s, 30m, 2h.")
+        str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
     ] = None,
     data_root: DataRoot = None,
     init: Annotated[
-        str | None, typer.Option(help="Backbone weights: imagenet, a file (.npz, .h5), or scratch.")
+        str | None,
+        typer.Option(
+            help="Backbone weights: imagenet, scratch, or a file (.npz, .h5) [default: study's]."
+        ),
     ] = None,
     storage: Storage = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of sampler and training.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of sampler and training [default: the study's].")
+    ] = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,15 +46,15 @@ def search(
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
     adds trials.
     """
+    given = {
+        "training.init": init,
+        "training.seed": seed,
+        "sampler.seed": seed,
+        "trials": trials,
+        "latency.benchmark_binary": benchmark_binary,
+    }
     overrides = data_root_override(data_root)
-    if init is not None:
-        overrides["training.init"] = init
-    if seed is not None:
-        overrides |= {"training.seed": seed, "sampler.seed": seed}
-    if trials is not None:
-        overrides["trials"] = trials
-    if benchmark_binary is not None:
-        overrides["latency.benchmark_binary"] = str(benchmark_binary)
+    overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
 
     from jejunet_nas.study.settings import read_study
@@ -58,17 +63,16 @@ def search(
     settings = read_study(file, overrides)
     folder = state_folder(file, settings.name)
 
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
 
-    console = console_of_its_own()
-    with native_log(folder / "tensorflow.log"):
-        from jejunet_nas.search.loop import Budget, search
+    with native_log(folder / "tensorflow.log") as console:
+        from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
-        budget = Budget(trials=settings.trials, seconds=seconds)
-        history = search(settings, folder, budget, make_view(console), storage=storage)
-    show_front(history, console)
+        view = make_view(console)
+        history = search(settings, folder, view, seconds=seconds, storage=storage)
+        show_front(history, console)
     if as_json:
         print_json(summary(history))
     require_feasible(history)

@@ -1,14 +1,13 @@
 """The command `segment`: segments a video, a folder of frames or a camera with a trial's graphs."""
 
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, Storage, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, Storage, TrialNumber, print_json, sayer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.cli.targets import find_bundle
 from jejunet_nas.errors import StoppedError
@@ -19,52 +18,56 @@ if TYPE_CHECKING:
     from jejunet_nas.drawing.segment import Outputs, Tally
 
 
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A bundle (folder or .zip), or a study.")
+]
+Video = Annotated[
+    str,
+    typer.Argument(metavar="VIDEO", help="A video, a folder of frames, or a camera's number."),
+]
+FullSize = Annotated[
+    bool,
+    typer.Option(
+        "--full-size/--graph-size", help="Masks at the video's size, or at the graphs' resolution."
+    ),
+]
+
+
 def segment(
-    target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="A bundle (folder or .zip), or a study.")
-    ],
-    video: Annotated[
-        str,
-        typer.Argument(metavar="VIDEO", help="A video, a folder of frames, or a camera's number."),
-    ],
+    target: Target,
+    video: Video,
     out: Annotated[
         Path | None, typer.Option(help="Video to write, with masks drawn over it: .mp4 or .webm.")
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder for masks as PNGs of class indices.")
+        Path | None, typer.Option(help="Folder to write masks to, as PNGs of class indices.")
     ] = None,
-    trial: Annotated[
-        int | None, typer.Option(help="Trial of the study [default: the front's best mIoU].")
-    ] = None,
+    trial: TrialNumber = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each graph.")] = 1,
-    full_size: Annotated[
-        bool,
-        typer.Option("--full-size/--graph-size", help="Masks in the video's or the graphs' size."),
-    ] = True,
+    full_size: FullSize = True,
     frames: Annotated[
         int | None, typer.Option(min=1, help="Segment only the first N frames.")
     ] = None,
-    fps: Annotated[float, typer.Option(help="Frame rate of a folder.")] = 24.0,
+    fps: Annotated[float, typer.Option(help="Frame rate of a folder of frames.")] = 24.0,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
     """Segment a video with a trial's int8 graphs, under its policy, on this computer.
 
-    Below each frame: its path, the age of its context, and its latency on this computer, which
-    says nothing about a phone. Sound is copied if the format of --out takes it. Keyframes in the
-    background arrive as in the study's score; with a camera, as soon as they are ready.
+    Each frame of --out shows its path, the age of its context, and its latency on this computer,
+    which says nothing about a phone. Sound is copied if the format of --out can hold it. Keyframes
+    in the background arrive as in the study's score; with a camera, as soon as they are ready.
 
-    A video that breaks off is segmented up to there, with a warning and exit code 0. Ctrl-C keeps
-    the frames so far and exits with 130.
+    A truncated video is segmented up to its last readable frame, with a warning and exit code 0.
+    Ctrl-C keeps the frames so far and exits with 130.
     """
-    from jejunet_nas.cli.native_log import console_of_its_own, native_log
+    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.drawing.segment import Outputs, segment_video, summary
     from jejunet_nas.media.source import open_source
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
     outputs = Outputs(video=out, masks=masks, full_size=full_size)
-    console = console_of_its_own()
-    with closing(console.file), native_log(Path(os.devnull)):  # hides LiteRT's messages
+    with native_log(Path(os.devnull)) as console:  # hides LiteRT's messages
         bundle = find_bundle(target, trial, storage)
         given = Path(video)
         path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
@@ -123,5 +126,6 @@ def _places(outputs: "Outputs") -> str:
 def _kept(tally: "Tally", outputs: "Outputs") -> str:
     if not tally.frames:
         return "interrupted before the first frame; nothing was written"
-    count = f"{tally.frames} frame{'' if tally.frames == 1 else 's'}"
-    return f"interrupted; the {count} so far are in {_places(outputs)}"
+    from jejunet_nas.records.words import counted
+
+    return f"interrupted; the {counted(tally.frames, 'frame')} so far are in {_places(outputs)}"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import DataRoot, Storage, StudyName, sayer
+from jejunet_nas.cli.arguments import DataRoot, Storage, StudyName, TrialNumber, sayer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import project_folder
@@ -14,9 +14,7 @@ from jejunet_nas.files import project_folder
 
 def show(
     study: StudyName,
-    trial: Annotated[
-        int | None, typer.Option(help="Trial [default: the front's best mIoU].")
-    ] = None,
+    trial: TrialNumber = None,
     clip: Annotated[str | None, typer.Option(help="Clip [default: the longest].")] = None,
     first: Annotated[int, typer.Option("--from", min=0, help="First frame.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Frames between those shown.")] = 1,

@@ -24,24 +24,20 @@ def choose_trial(
     study: str, number: int | None, storage: str | None, data_root: Path | None = None
 ) -> "Trial":
     """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
-    return _trial_of(open_named(study, storage, data_root), number)
-
-
-def _trial_of(study: "Study", number: int | None) -> "Trial":
-    """Return the trial of `--trial`; errors name the option."""
+    opened = open_named(study, storage, data_root)
     if number is not None:
         try:
-            return study.trial(number)
-        except SettingError as error:
+            return opened.trial(number)
+        except SettingError as error:  # it names the trial as the option does
             raise SettingError(f"--{error}") from None
     try:
-        return study.best()
+        return opened.best()
     except SettingError:
         from jejunet_nas.study.opened import trial_numbers
 
         raise SettingError(
             "--trial is missing, and no trial meets the target; allowed: "
-            f"{trial_numbers(study.history)}."
+            f"{trial_numbers(opened.history)}."
         ) from None
 
 

@@ -15,11 +15,9 @@ import numpy as np
 from jejunet_nas.drawing.live import LiveView
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.errors import SettingError
-from jejunet_nas.media.containers import is_same
+from jejunet_nas.media.containers import is_same, undisturbed
 from jejunet_nas.media.frames import Picture, Source
-from jejunet_nas.media.interrupts import undisturbed
-from jejunet_nas.media.masks import MaskSink
-from jejunet_nas.media.sink import VideoSink
+from jejunet_nas.media.sink import MaskSink, VideoSink
 from jejunet_nas.records import PATHS, FramePath
 from jejunet_nas.video.bundle import Bundle
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter

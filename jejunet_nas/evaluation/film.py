@@ -11,8 +11,8 @@ from jejunet_nas.records.rows import FilmFrame
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
 from jejunet_nas.video.graphs import NetworkGraphs, graph_files
+from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
-from jejunet_nas.video.walk import walk
 
 
 def choose_clip(split: DataSplit, name: str | None) -> Clip:

@@ -22,9 +22,8 @@ from jejunet_nas.scoring.score import clip_score, combine, frame_counts
 from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
-from jejunet_nas.video.results import ClipResults, Shown
-from jejunet_nas.video.store import read_results, write_results
-from jejunet_nas.video.walk import Gate, Walk, walk
+from jejunet_nas.video.policy import Gate, Walk, walk
+from jejunet_nas.video.results import ClipResults, Shown, read_results, write_results
 
 GateOf = Callable[[ClipResults], Gate]
 

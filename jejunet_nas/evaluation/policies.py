@@ -22,8 +22,8 @@ from jejunet_nas.records import FramePaths, PathLatencies, StreamLatency
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import counted
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
+from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
-from jejunet_nas.video.walk import Gate
 
 INTERVALS = (2, 4, 8)
 # The longest wait for a keyframe under a rule, in fixed intervals: a little longer, or twice.

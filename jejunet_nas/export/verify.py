@@ -16,8 +16,7 @@ from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.bundle import require_hash
-from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
+from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements, require_hash
 from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, read_manifest
 
 _FIX = "Copy the whole bundle again, or export it again."

@@ -15,8 +15,7 @@ from jejunet_nas.progress import Say
 from jejunet_nas.records import GRAPH_NAMES, NetworkRecord, from_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.study.kept_measurements import NETWORKS, outside_interval, save_measurement
-from jejunet_nas.video.bundle import Bundle, BundleSource, read_bundle
-from jejunet_nas.video.bundle_measurements import add_measurement
+from jejunet_nas.video.bundle import Bundle, BundleSource, add_measurement, read_bundle
 from jejunet_nas.video.manifest import MANIFEST
 
 

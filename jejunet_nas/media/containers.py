@@ -1,18 +1,20 @@
-"""The video files that can be written: `.mp4` to share, `.webm` for the web.
+"""Writing video files: `.mp4` to share, `.webm` for the web, undisturbed by Ctrl-C.
 
 Each container has one encoder, which PyAV's wheels bring.
 """
 
 import contextlib
 import dataclasses
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import av
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.media.decode import reason
-from jejunet_nas.media.interrupts import undisturbed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,32 @@ def part_of(path: Path) -> Path:
 def is_same(one: Path, other: Path) -> bool:
     """Whether both paths lead to one existing file or folder."""
     return one.exists() and other.exists() and one.samefile(other)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Run the block to its end, then deliver a Ctrl-C that was pressed meanwhile.
+
+    Otherwise `KeyboardInterrupt` is raised as soon as an encoder returns, and its packets are lost.
+    Later packets depend on them, so a second of the video would be garbage.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager

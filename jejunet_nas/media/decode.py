@@ -5,30 +5,37 @@ interlaced frames are not deinterlaced. Pixels that are not square (of a DVD, or
 camera) are made square by stretching the picture along their short side, because networks see
 square pixels in training.
 
+A phone films in its sensor's orientation and stores the rotation in a display matrix, which maps a
+stored pixel (x, y) to (a x + c y, b x + d y). In practice it is one of the eight made of quarter
+turns and mirrors; any other matrix is replaced by the nearest of them.
+
 Units: times in seconds; sizes are (height, width) in pixels.
 """
 
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from typing import cast
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideData, Type
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from jejunet_nas.media.frames import Frame, Picture, ReadingEndedError, Size
-from jejunet_nas.media.orientation import display_matrix, square_size, turned
+from jejunet_nas.records.words import counted
 from jejunet_nas.resize import resize_frame
 
 _USUAL_FPS = 25.0  # where a file states no rate, or one that no camera has
 _FASTEST_FPS = 300.0
 _SLACK_FRAMES = 1.5  # of error in a header: an AVI counts empty frames at its end
 _CAMERA_PAUSE_S = 0.005
+_WIDEST_PIXEL = 4.0  # a wider pixel aspect is an error in the file
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -139,11 +146,11 @@ class Decoder:
 
     def _picture(self, decoded: VideoFrame) -> Picture:
         aspect = self.stream.sample_aspect_ratio
-        height, width = square_size(
+        height, width = _square_size(
             decoded.height, decoded.width, float(aspect) if aspect else None
         )
         stored = decoded.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        picture = turned(np.asarray(stored, np.uint8), display_matrix(decoded))
+        picture = _turned(np.asarray(stored, np.uint8), _display_matrix(decoded))
         self.size = self.size or (picture.shape[0], picture.shape[1])
         return np.ascontiguousarray(resize_frame(picture, *self.size))
 
@@ -157,8 +164,36 @@ class Decoder:
                 f"breaks off after {self.end_s:.1f}{whole} s{cause}; {self.fix}"
             )
         if self.damaged:
-            packets = f"{self.damaged} packet{'s' * (self.damaged != 1)}"
+            packets = counted(self.damaged, "packet")
             raise ReadingEndedError(f"is damaged: {packets} could not be decoded; {self.fix}")
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """Return a, b, c, d of the frame's display matrix, in 1/65536; the identity if it has none."""
+    notes = cast("Mapping[Type, SideData]", frame.side_data)  # PyAV types it as a sequence
+    note = notes.get(Type.DISPLAYMATRIX)
+    if note is None:
+        return 1, 0, 0, 1
+    matrix = np.frombuffer(bytes(note), np.int32)
+    return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
+
+
+def _turned(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
+    """Return a picture [height, width, 3] rotated and mirrored by `matrix`."""
+    a, b, c, d = matrix
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        picture, across, down = picture.swapaxes(0, 1), c, b
+    else:
+        across, down = a, d
+    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+def _square_size(height: int, width: int, pixel_aspect: float | None) -> tuple[int, int]:
+    """Return the (height, width) with square pixels; the shorter side grows."""
+    aspect = pixel_aspect or 1.0
+    if not 1 / _WIDEST_PIXEL <= aspect <= _WIDEST_PIXEL:
+        aspect = 1.0
+    return (height, round(width * aspect)) if aspect >= 1 else (round(height / aspect), width)
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A video file as the output of segmented frames, with the sound of their source.
+"""Outputs of segmented frames: a video file with the sound of their source, a folder of masks.
 
     with VideoSink(Path("out.mp4"), source.size, source.fps, Path("in.mp4")) as sink:
         for frame in source:
@@ -15,17 +15,25 @@ from typing import Self, cast
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.media.containers import ContainerKind, check_target, part_of, writing
+from jejunet_nas.media.containers import (
+    ContainerKind,
+    check_target,
+    part_of,
+    undisturbed,
+    writing,
+)
 from jejunet_nas.media.decode import reason
 from jejunet_nas.media.frames import Picture, Size
-from jejunet_nas.media.interrupts import undisturbed
 from jejunet_nas.media.sound import SoundTrack, open_sound
+from jejunet_nas.records.words import counted
 
 _TICK_S = Fraction(1, 90_000)  # MPEG's clock: 24, 25, 30 and 30000/1001 fps are whole ticks of it
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers for HD colours, and for luma from 16 to 235
@@ -140,6 +148,37 @@ class VideoSink:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(keep=kind is None or issubclass(kind, KeyboardInterrupt))
+
+
+class MaskSink:
+    """A folder of masks as PNGs of palette indices: `00000.png`, `00001.png`, ...
+
+    palette: uint8 [n, 3], the colour of each index. The folder is created if it is missing. Raises
+    `SettingError` where that fails, and where it contains PNGs: those of a longer video would stay.
+    """
+
+    def __init__(self, folder: Path, palette: npt.NDArray[np.uint8]) -> None:
+        assert palette.shape == (len(palette), 3), palette.shape
+        self._folder, self._palette = folder, palette
+        self.frames = 0
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            count = sum(1 for _ in folder.glob("*.png"))
+        if count:
+            raise SettingError(
+                f"{folder} contains {counted(count, 'PNG file')}, which would be mixed with the "
+                "new masks. Remove them, or use another folder."
+            )
+
+    def write(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Add a mask, uint8 [height, width], of indices into the palette."""
+        assert int(mask.max()) < len(self._palette), mask.max()
+        image = Image.fromarray(mask)
+        image.putpalette(self._palette.tobytes())
+        file = self._folder / f"{self.frames:05d}.png"
+        with writing(self._folder, file):
+            image.save(file)
+            self.frames += 1
 
 
 def whole_rate(fps: float) -> Fraction:

@@ -45,7 +45,7 @@ class SoundTrack:
         Raises `ValueError` or an error of FFmpeg's where the sound does not fit.
         """
         copied = target.add_stream_from_template(self.stream)
-        self._target, self._packets = target, _moved_packets(self.source, self.stream, copied)
+        self._target, self._packets = target, moved_packets(self.source, self.stream, copied)
 
     def feed(self, until_s: float) -> None:
         """Write the packets that start before `until_s`."""
@@ -81,19 +81,17 @@ def open_sound(path: Path) -> SoundTrack | None:
     return None
 
 
-def read_packets(source: InputContainer, stream: AudioStream) -> "Iterator[Packet[AudioStream]]":
-    """Yield the packets of `stream`; raises an error of FFmpeg's where the file breaks off."""
-    return source.demux(stream)
-
-
-def _moved_packets(
+def moved_packets(
     source: InputContainer, stream: AudioStream, copied: AudioStream
 ) -> "Iterator[Packet[Stream]]":
-    """Yield the packets with times that count from the video's first frame."""
+    """Yield the packets of `stream` for `copied`; times count from the video's first frame.
+
+    Raises an error of FFmpeg's if the file is truncated.
+    """
     video = video_stream(source)
     begins_s = origin_s(video) if video else 0.0
     last: int | None = None
-    for packet in read_packets(source, stream):
+    for packet in source.demux(stream):
         if packet.pts is None or packet.dts is None:
             continue
         shift = round(begins_s / packet.time_base)

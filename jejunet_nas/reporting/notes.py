@@ -44,7 +44,8 @@ def study_note(history: StudyHistory) -> str:
         escaped(nearest_to_target(history) or ""),
         f"Classes: {', '.join(map(escaped, history.class_names))}.",
         "A trial is feasible if its mean latency is within the time of a frame. The front is the "
-        "Pareto front of the feasible trials. Refused trials are shown as pruned.",
+        "Pareto front of the feasible trials. Trials that are over the target, or were refused "
+        "before training, are shown as pruned.",
     ]
     return "\n\n".join(line for line in lines if line)
 

@@ -1,44 +1,41 @@
-"""Candidates: architectures that the sampler draws, without known ones and too slow ones."""
+"""Candidates: architectures that the sampler draws and that are neither known nor too slow."""
 
 import random
 from collections.abc import Sequence
 
 import optuna
 
-from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
 from jejunet_nas.latency.stream import floor_ms
-from jejunet_nas.records import RefusedTrial
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.networks.operators import network_operators
+from jejunet_nas.records import PathLatencies, RefusedTrial
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
-from jejunet_nas.study.settings import StudySettings
 
-DRAWS_IN_VAIN = 300  # refused or known ones, after which the space counts as exhausted
+MOST_REJECTED = 300  # draws in a row, known or too slow; then the space counts as exhausted
 
 
 class Candidates:
     """Draws trials from the study's sampler and closes those that are not worth training."""
 
-    def __init__(
-        self, settings: StudySettings, ledger: Ledger, view: View, *, classes: int, refused: int
-    ) -> None:
+    def __init__(self, ledger: Ledger, view: View, *, classes: int, refused: int) -> None:
         """Start after the trials in `ledger`, of which `refused` were refused."""
         self.refused = refused
-        self._settings, self._ledger, self._view = settings, ledger, view
-        self._classes, self._profile = classes, load_profile(settings.latency.device)
+        self._settings, self._ledger, self._view = ledger.settings, ledger, view
+        self._classes, self._profile = classes, load_profile(self._settings.latency.device)
         self._known = ledger.known()
-        self._random = random.Random(settings.sampler.seed + len(self._known))
-        self._in_vain = 0
+        self._random = random.Random(self._settings.sampler.seed + len(self._known))
+        self._rejected = 0
         self._no_more = False
 
     @property
     def exhausted(self) -> bool:
         """Whether the space has no more architectures to try."""
-        return self._no_more or self._in_vain >= DRAWS_IN_VAIN
+        return self._no_more or self._rejected >= MOST_REJECTED
 
     def draw(self, *, any_complete: bool) -> tuple[optuna.Trial, Architecture] | None:
         """Draw a trial; return it if it is worth training, otherwise close it and return None.
@@ -48,9 +45,9 @@ class Candidates:
         trial = self._ledger.ask()
         architecture = draw(self._settings.search_space, chooser(trial))
         if self._is_known(trial, architecture, any_complete) or self._is_slow(trial, architecture):
-            self._in_vain += 1
+            self._rejected += 1
             return None
-        self._in_vain = 0
+        self._rejected = 0
         return trial, architecture
 
     def _is_known(
@@ -100,9 +97,9 @@ class Candidates:
     def _unseen(self, near: Architecture, any_complete: bool) -> Architecture | None:
         """Return a new architecture that can meet the target.
 
-        Preferably it has the network of `near` and another policy, which needs no training. Before
-        the first complete trial, a too slow one is returned if there is no other, so that the
-        nearest to the target gets known.
+        Preferably it has the network of `near` and another policy, which needs no training. If
+        none can meet the target and no trial is complete, a too slow one is returned, so that the
+        search can report the nearest to the target.
         """
         fixed = network_choices(near.network)
 
@@ -115,7 +112,7 @@ class Candidates:
         too_slow = None
         choosers: tuple[Chooser, ...] = (another_policy, anything)
         for choose in choosers:
-            for _ in range(DRAWS_IN_VAIN):
+            for _ in range(MOST_REJECTED):
                 drawn = draw(self._settings.search_space, choose)
                 if canonical_json(drawn) in self._known:
                     continue
@@ -123,3 +120,17 @@ class Candidates:
                     return drawn
                 too_slow = drawn
         return None if any_complete else too_slow
+
+
+def predict_paths(
+    architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
+) -> PathLatencies:
+    """Return the predicted latency of each path; a search predicts thousands a second.
+
+    It counts the operators that the converted graphs would have, without building the network, so
+    it agrees with a prediction of the `.tflite` files.
+    """
+    operators = network_operators(architecture.network, classes)
+    return PathLatencies(
+        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
+    )

@@ -1,8 +1,8 @@
-"""Closes trials: immediately with predicted latencies, later where a phone measures.
+"""Closes trials: immediately with predicted latencies, or later with those that a phone measures.
 
 A trial is held open in the ledger while its network is measured in the background; then the sampler
-learns the measured latency. While the phone is away, trials are closed as predicted; a later
-measurement replaces the prediction when the study is read.
+learns the measured latency. While the phone is away, trials are closed with predicted latencies; a
+later measurement replaces the prediction when the study is read.
 """
 
 import contextlib
@@ -33,14 +33,9 @@ class Closing:
     """The complete trials of a study, including those that wait for their measurement."""
 
     def __init__(
-        self,
-        settings: StudySettings,
-        ledger: Ledger,
-        phone: PhoneQueue | None,
-        networks: Path,
-        view: View,
+        self, ledger: Ledger, phone: PhoneQueue | None, networks: Path, view: View
     ) -> None:
-        self._settings, self._ledger, self._phone = settings, ledger, phone
+        self._settings, self._ledger, self._phone = ledger.settings, ledger, phone
         self._networks, self._view = networks, view
         self._waiting: dict[int, optuna.Trial] = {}  # by the trial's number
         on = phone.phone if phone else None
@@ -66,7 +61,7 @@ class Closing:
         """Close the trials measured since the last call; if the phone is away, all of them."""
         if self._phone is None:
             return
-        away = self._phone.away  # first: what was measured before it went is among the done
+        away = self._phone.away  # read first: what was measured before it went is in `done`
         for finished in self._phone.done():
             for index, result in enumerate(self.results):
                 if result.network_id == finished.network_id and result.measured is None:

@@ -4,7 +4,6 @@ A search may end at any moment, also during a trial. Complete trials are in the 
 networks in their folders, so the same command resumes it.
 """
 
-import dataclasses
 import math
 import shutil
 import time
@@ -17,14 +16,15 @@ from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import per_cent
+from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
 from jejunet_nas.search.prepare import made_from, prepare
-from jejunet_nas.search.view import Standing, View
+from jejunet_nas.search.view import SearchProgress, View
 from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings
@@ -34,18 +34,18 @@ from jejunet_nas.trial.setup import TrialSetup
 FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """When a search ends: after so many complete trials in all, or after so many seconds."""
-
-    trials: int
-    seconds: float | None = None
-
-
 def search(
-    settings: StudySettings, folder: Path, budget: Budget, view: View, *, storage: str | None = None
+    settings: StudySettings,
+    folder: Path,
+    view: View,
+    *,
+    seconds: float | None = None,
+    storage: str | None = None,
 ) -> StudyHistory:
-    """Search until the budget is spent and return the results of the whole study.
+    """Search until `settings.trials` trials are complete; return the results of the whole study.
+
+    seconds: after these no trial starts. storage: the URL of the study's Optuna storage, if that is
+    not in `folder`.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
@@ -53,7 +53,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock").acquire(timeout=0), view:
-            return _search(settings, folder, budget, view, storage or storage_url(folder))
+            return _search(settings, folder, view, seconds, storage or storage_url(folder))
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process. Wait for it, or stop it."
@@ -61,31 +61,32 @@ def search(
 
 
 def _search(
-    settings: StudySettings, folder: Path, budget: Budget, view: View, url: str
+    settings: StudySettings, folder: Path, view: View, seconds: float | None, url: str
 ) -> StudyHistory:
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url)
     history = _resume(ledger, networks, view) if ledger else None
-    done = history is not None and len(history.complete) >= budget.trials
+    done = history is not None and len(history.complete) >= settings.trials
     if history and done and not still_to_measure(settings, history):
         return history
     with open_phone(settings, networks, view) as phone:
         if ledger and done:
-            Closing(settings, ledger, phone, networks, view).settle()
+            Closing(ledger, phone, networks, view).settle()
         else:
             setup, ledger = _set_up(settings, folder, view, ledger, url)
-            closing = Closing(settings, ledger, phone, networks, view)
-            _Search(settings, ledger, setup, closing, view, budget).run()
+            closing = Closing(ledger, phone, networks, view)
+            _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
 def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
-    """Propose the interrupted trials of a process that died; return the history."""
+    """Propose again the trials of a process that died; return the history."""
     interrupted = ledger.take_up_interrupted(
         lambda result: newest_measured(result, networks, ledger.settings)
     )
     if interrupted:
-        view.say(f"{interrupted} interrupted trial(s) of {ledger.settings.name} tried again")
+        trials = counted(interrupted, "interrupted trial")
+        view.say(f"{trials} of {ledger.settings.name} will be tried again")
     return with_measured(ledger.history(), networks)
 
 
@@ -111,30 +112,23 @@ class _Search:
 
     def __init__(
         self,
-        settings: StudySettings,
         ledger: Ledger,
         setup: TrialSetup,
         closing: Closing,
         view: View,
-        budget: Budget,
+        seconds: float | None,
     ) -> None:
-        self._settings, self._ledger, self._setup, self._view = settings, ledger, setup, view
-        self._closing, self._budget = closing, budget
-        history = ledger.history()
+        self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
+        self._closing, self._view, self._seconds = closing, view, seconds
+        history, classes = ledger.history(), len(setup.val.class_names)
         self._failed = len(history.failed)
-        self._candidates = Candidates(
-            settings,
-            ledger,
-            view,
-            classes=len(setup.val.class_names),
-            refused=len(history.refused),
-        )
+        self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.results)
 
     def run(self) -> None:
         """Try architectures until the budget is spent or the space is exhausted."""
         failures = 0
-        self._view.stand(self._standing())
+        self._view.progress(self._progress())
         while not self._is_over():
             self._closing.collect()
             drawn = self._candidates.draw(any_complete=bool(self._closing.results))
@@ -146,16 +140,15 @@ class _Search:
                     f"the last {failures} trials failed; the last error: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            self._view.stand(self._standing())
+            self._view.progress(self._progress())
         self._closing.settle()
 
     def _is_over(self) -> bool:
         """Return whether the search ends, and say why if it is early."""
-        if len(self._closing.results) >= self._budget.trials:
+        if len(self._closing.results) >= self._settings.trials:
             return True
-        seconds = self._budget.seconds
-        if seconds is not None and self._spent_s() >= seconds:
-            self._view.say(f"the time budget of {seconds:.0f} s is spent")
+        if self._seconds is not None and self._spent_s() >= self._seconds:
+            self._view.say(f"the time budget of {self._seconds:.0f} s is spent")
             return True
         if self._candidates.exhausted:
             self._view.say("the search ends: no untried architecture can meet the target")
@@ -177,20 +170,20 @@ class _Search:
         self._closing.close(trial, result)
         tried = sum(each.network_id == result.network_id for each in self._closing.results)
         if tried < self._settings.sampler.policies_per_network:
-            self._ledger.propose_policy(architecture.network)
+            self._ledger.propose(network_choices(architecture.network))
         return True
 
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    def _standing(self) -> Standing:
+    def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
         points = [point_of(result) for result in results]
         deadline_ms = self._settings.deadline_ms
-        return Standing(
+        return SearchProgress(
             study=self._settings.name,
             complete=len(results),
-            wanted=self._budget.trials,
+            wanted=self._settings.trials,
             refused=self._candidates.refused,
             failed=self._failed,
             target_fps=target_fps,
@@ -203,10 +196,10 @@ class _Search:
         """Return the time left, from the mean time of this run's trials so far."""
         complete, spent_s = len(self._closing.results), self._spent_s()
         done = complete - self._before
-        if done == 0 or complete >= self._budget.trials:
+        if done == 0 or complete >= self._settings.trials:
             return None
-        left_s = spent_s / done * (self._budget.trials - complete)
-        return min(left_s, max((self._budget.seconds or math.inf) - spent_s, 0.0))
+        left_s = spent_s / done * (self._settings.trials - complete)
+        return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
 
 
 def trial_words(result: TrialResult, deadline_ms: float) -> str:

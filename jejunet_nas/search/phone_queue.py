@@ -7,7 +7,6 @@ search.
 
 import contextlib
 import dataclasses
-import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,13 +44,13 @@ class PhoneQueue:
         self._open, self._networks, self._say = open_meter, networks, say
         self._meter: PhoneMeter | None = open_meter()
         self.phone = self._meter.phone.info
-        self._waiting: list[NetworkRecord] = []  # guarded by _changed, as are the next four
+        self._waiting: list[NetworkRecord] = []  # guarded by _changed, as are the next five
         self._working: str | None = None
         self._finished: dict[str, FinishedNetwork] = {}
+        self._done: list[FinishedNetwork] = []
         self._away = self._ending = False
         self._changed = threading.Condition()
         self._failures: dict[str, int] = {}
-        self._done: queue.SimpleQueue[FinishedNetwork] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="measuring", daemon=True)
         self._thread.start()
 
@@ -59,7 +58,7 @@ class PhoneQueue:
         """Add `network` to the queue. One that has finished already is `done` again."""
         with self._changed:
             if finished := self._finished.get(network.network_id):
-                self._done.put(finished)
+                self._done.append(finished)
                 return
             known = {self._working, *(each.network_id for each in self._waiting)}
             if network.network_id not in known:
@@ -74,10 +73,8 @@ class PhoneQueue:
 
     def done(self) -> list[FinishedNetwork]:
         """Return the networks that have finished since the last call."""
-        found = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                found.append(self._done.get_nowait())
+        with self._changed:
+            found, self._done = self._done, []
         return found
 
     def left(self) -> int:
@@ -98,7 +95,7 @@ class PhoneQueue:
 
     def close(self) -> None:
         """Stop after the current graph, and remove our files from the phone."""
-        self.abandon()
+        self._end()
         self._thread.join()
         if self._meter is not None:
             with contextlib.suppress(Exception):  # no reason to lose the results
@@ -106,6 +103,10 @@ class PhoneQueue:
 
     def abandon(self) -> None:
         """Stop without waiting: the search was interrupted. Measurements are kept."""
+        self._say = lambda line: None  # the console is about to close
+        self._end()
+
+    def _end(self) -> None:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -193,6 +194,6 @@ class PhoneQueue:
         finished = FinishedNetwork(network_id=network.network_id, measurement=measurement)
         with self._changed:
             self._finished[network.network_id] = finished
-            self._done.put(finished)
+            self._done.append(finished)
             self._working = None
             self._changed.notify_all()

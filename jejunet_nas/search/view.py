@@ -1,9 +1,8 @@
 """The progress of a running search: a live panel on a terminal, plain lines elsewhere."""
 
-import contextlib
 import dataclasses
 import time
-from typing import Protocol
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,7 +16,7 @@ LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SearchProgress:
     """The progress of a search. best_miou: of feasible trials, None without one."""
 
     study: str
@@ -41,48 +40,24 @@ class Standing:
         )
 
 
-class View(contextlib.AbstractContextManager["View"], Protocol):
-    """Shows the progress of a search while it is open."""
-
-    def stage(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` steps of the stage `what` are done."""
-
-    def say(self, line: str) -> None:
-        """Show one line about something that ended, such as a trial."""
-
-    def stand(self, standing: Standing) -> None:
-        """Show the progress of the search."""
-
-
-def make_view(console: Console) -> View:
-    """Return a live panel if `console` is a terminal, plain lines otherwise."""
-    return _LiveView(console) if console.is_terminal else _LineView(console)
-
-
-def duration(seconds: float) -> str:
-    """Return, for example, `45 s`, `12 min` or `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-class _LineView:
-    """Prints a line when something ends, and now and then during a long stage."""
+class View:
+    """Shows the progress of a search while it is open, as plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._what = ""
         self._began_s = self._next_s = 0.0
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
     def stage(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of the stage `what` are done; short stages are not."""
         now, name = time.monotonic(), what.split(",")[0]
-        if name != self._what:  # a short stage gets no line
+        if name != self._what:
             self._what, self._began_s, self._next_s = name, now, now + LINE_EVERY_S
         elif now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
@@ -90,30 +65,32 @@ class _LineView:
             self.say(f"  {what}: {done} of {total}, about {duration(left_s)} left")
 
     def say(self, line: str) -> None:
+        """Show one line about something that ended, such as a trial."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def stand(self, standing: Standing) -> None:
-        self.say(f"{standing.study}: {standing.words()}")
+    def progress(self, progress: SearchProgress) -> None:
+        """Show the progress of the search."""
+        self.say(f"{progress.study}: {progress.words()}")
 
 
-class _LiveView:
+class _LiveView(View):
     """Keeps the progress and the stage at the bottom, while lines of events scroll above."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._live = Live(console=console, refresh_per_second=4, transient=True)
-        self._standing: Standing | None = None
+        self._progress: SearchProgress | None = None
         self._stage = ("prepare", 0, 1)
         self._began_s = time.monotonic()
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
-        if self._standing:
-            self.say(f"{self._standing.study}: {self._standing.words()}")
+        if self._progress:
+            super().progress(self._progress)
 
     def stage(self, what: str, done: int, total: int) -> None:
         if what.split(",")[0] != self._stage[0].split(",")[0]:
@@ -121,11 +98,8 @@ class _LiveView:
         self._stage = (what, done, total)
         self._live.update(self._picture())
 
-    def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def stand(self, standing: Standing) -> None:
-        self._standing = standing
+    def progress(self, progress: SearchProgress) -> None:
+        self._progress = progress
         self._live.update(self._picture())
 
     def _stage_words(self) -> str:
@@ -138,11 +112,11 @@ class _LiveView:
     def _picture(self) -> Group:
         _, done, total = self._stage
         rows = Table.grid(padding=(0, 2))
-        if self._standing:
+        if self._progress:
             rows.add_row(
-                Text(self._standing.study, style="bold"),
-                ProgressBar(self._standing.wanted, self._standing.complete, width=30),
-                Text(self._standing.words()),
+                Text(self._progress.study, style="bold"),
+                ProgressBar(self._progress.wanted, self._progress.complete, width=30),
+                Text(self._progress.words()),
             )
         rows.add_row(
             Text("this trial", style="dim"),
@@ -150,3 +124,15 @@ class _LiveView:
             Text(self._stage_words(), style="dim"),
         )
         return Group(rows)
+
+
+def make_view(console: Console) -> View:
+    """Return a live panel if `console` is a terminal, plain lines otherwise."""
+    return _LiveView(console) if console.is_terminal else View(console)
+
+
+def duration(seconds: float) -> str:
+    """Return, for example, `45 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

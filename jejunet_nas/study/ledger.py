@@ -26,19 +26,25 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.space.architecture import (
     Architecture,
-    Network,
     architecture_from_dict,
     canonical_json,
 )
-from jejunet_nas.space.draw import choices_of, network_choices
+from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
-from jejunet_nas.study.history import read_history, read_records
-from jejunet_nas.study.identity import require_same
-from jejunet_nas.study.rows import ARCHITECTURE, ENDED, OUTCOME, REASON, RECORD, count_rows
+from jejunet_nas.study.history import (
+    ARCHITECTURE,
+    ENDED,
+    OUTCOME,
+    REASON,
+    RECORD,
+    count_rows,
+    read_history,
+    read_records,
+)
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
+from jejunet_nas.study.settings_errors import require_same
 
-Outcome = Literal["complete", "refused", "failed", "duplicate", "held", "interrupted"]
 _IDENTITY = "identity"
 _CONSTRAINT = "mean_ms_over_deadline"
 _SQLITE = "sqlite:///"
@@ -106,7 +112,7 @@ class Ledger:
         return ledger
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
-        """Store what all trials share. Raises `SettingError` if it differs from what is stored."""
+        """Store the settings that all trials share. Raises `SettingError` if stored ones differ."""
         kept = self._study.user_attrs.get(_IDENTITY)
         if kept is not None:
             require_same(self.settings.name, kept, identity)
@@ -121,10 +127,6 @@ class Ledger:
     def propose(self, choices: dict[str, Choice]) -> None:
         """Try `choices` next; the sampler chooses the dimensions that they leave out."""
         self._study.enqueue_trial(dict(choices), skip_if_exists=False)
-
-    def propose_policy(self, network: Network) -> None:
-        """Try `network` with one more policy."""
-        self.propose(network_choices(network))
 
     def known(self) -> dict[str, int]:
         """Return the trial number of every architecture that needs no further trial."""
@@ -168,7 +170,7 @@ class Ledger:
     def take_up_interrupted(
         self, measured: Callable[[TrialResult], TrialResult] = lambda result: result
     ) -> int:
-        """Propose the trials of a process that died again; return how many.
+        """Propose again the trials of a process that died; return their number.
 
         Trials that only waited for their measurement are closed with their results; `measured` adds
         measurements that were made since.
@@ -205,16 +207,6 @@ class Ledger:
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""
         return self._study.get_trials(deepcopy=False)
-
-
-def require_ledger(settings: StudySettings, folder: Path, url: str | None) -> Ledger:
-    """Return the ledger of a study that has trials. Raises `SettingError` if it has none."""
-    ledger = Ledger.find(settings, url or storage_url(folder))
-    if ledger is None:
-        raise SettingError(
-            f"{settings.name} has no trials yet. Run `jejunet-nas search {settings.name}` first."
-        )
-    return ledger
 
 
 def _is_held(trial: FrozenTrial) -> bool:

@@ -24,7 +24,7 @@ from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, require_ledger
+from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.study.tables import front_table, summary, trials_table
 from jejunet_nas.video.bundle import Bundle, BundleSource
@@ -58,7 +58,11 @@ def open_study(
     file = study_file(str(study))
     settings = read_study(file, overrides or {})
     folder = state_folder(file, settings.name)
-    ledger = require_ledger(settings, folder, storage)
+    ledger = Ledger.find(settings, storage or storage_url(folder))
+    if ledger is None:
+        raise SettingError(
+            f"{settings.name} has no trials yet. Run `jejunet-nas search {settings.name}` first."
+        )
     return Study(settings=settings, file=file, folder=folder, ledger=ledger)
 
 
@@ -178,19 +182,19 @@ class Trial:
         If keyframes ran in the background when it was scored, the bundle has the lag of the score.
         Raises `SettingError` if a graph is missing.
         """
-        result, target_fps = self.result, self.history.target_fps
+        result, history = self.result, self.history
         network = result.network.network
-        name, network_id = self.history.study, result.network_id
-        source = BundleSource(study=name, trial=self.number, network_id=network_id)
         return Bundle(
             graphs=self.graphs,
             class_names=result.network.class_names,
             policy=result.architecture.policy,
             input_height=network.input_height,
             input_width=network.input_width,
-            keyframe_lag=keyframe_lag(result, target_fps=target_fps),
-            target_fps=target_fps,
-            source=source,
+            keyframe_lag=keyframe_lag(result, target_fps=history.target_fps),
+            target_fps=history.target_fps,
+            source=BundleSource(
+                study=history.study, trial=self.number, network_id=result.network_id
+            ),
         )
 
     def segmenter(self, *, threads: int = 1, pace: "Pace" = "scored") -> "VideoSegmenter":
@@ -215,7 +219,7 @@ def trial_numbers(history: StudyHistory) -> str:
     """Return the numbers of the first complete trials, for a message."""
     numbers = [str(trial.number) for trial in history.complete]
     more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    return ", ".join(numbers[:_NAMED]) + more or "none: search the study first"
+    return ", ".join(numbers[:_NAMED]) + more or "none, since no trial is complete"
 
 
 def _reason(number: int, history: StudyHistory) -> str:

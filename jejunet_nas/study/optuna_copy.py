@@ -1,8 +1,9 @@
 """A copy of a study in memory, for optuna-dashboard.
 
-Optuna does not let anyone change a trial that has ended, and a search may be writing to the study's
-storage. So the dashboard gets a copy, with the latencies that were measured since, the figures of
-each trial as attributes, and notes.
+Optuna does not allow changes of a trial that has ended, and a search may be writing to the study's
+storage. The copy has the latencies that were measured since, notes, and the figures of each trial
+as attributes. optuna-dashboard 0.21 ignores constraints when it ranks, so a complete trial over the
+target is copied as pruned: the best trials are then the front.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import optuna
 import pandas as pd
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory
@@ -23,7 +24,6 @@ _FIGURES = (
     *("state", "miou", "mean_ms", "worst_ms", "dropped_frames_pct"),
     *("latency_source", "network_id", "reason"),
 )
-_CONSTRAINTS = "constraints"  # as optuna-dashboard 0.21 reads them: a list of numbers
 
 
 def copy_study(
@@ -45,17 +45,17 @@ def copy_study(
     copy = optuna_study(history.study, storage)
     save_note(copy, note)
     values = {trial.number: point_of(trial) for trial in history.complete}
-    over_ms, figures = _over_ms(history), _figures(history)
+    figures = _figures(history)
     study_id = storage.get_study_id_from_name(history.study)
     for trial in trials:
         number = trial.number
+        over = figures.get(number, {}).get("state") == "over target"
         copied = create_trial(
-            state=trial.state,
+            state=TrialState.PRUNED if over else trial.state,
             values=values.get(number, trial.values),
             params=trial.params,
             distributions=trial.distributions,
             user_attrs=figures.get(number),
-            system_attrs={_CONSTRAINTS: [over_ms[number]]} if number in over_ms else None,
         )
         copied.datetime_start = trial.datetime_start
         copied.datetime_complete = trial.datetime_complete
@@ -66,16 +66,15 @@ def copy_study(
     return storage
 
 
-def _over_ms(history: StudyHistory) -> dict[int, float]:
-    """Return by how much each trial exceeds the time of a frame; at most 0 is feasible."""
-    mean_ms = {trial.number: trial.latency.mean_ms for trial in history.complete}
-    mean_ms |= {trial.number: trial.mean_ms for trial in history.refused}
-    return {number: ms - deadline_ms(history) for number, ms in mean_ms.items()}
-
-
 def _figures(history: StudyHistory) -> dict[int, dict[str, Any]]:
+    """Return the attributes of each trial that has ended, by its number."""
     rows = trials_table(history)[["trial", *_FIGURES]].to_dict("records")
-    return {
+    figures = {
         row["trial"]: {str(name): row[name] for name in _FIGURES if pd.notna(row[name])}
         for row in rows
     }
+    for row in figures.values():
+        if row["state"] == "over target":
+            over_ms = row["mean_ms"] - deadline_ms(history)
+            row["reason"] = f"{over_ms:.1f} ms over the {deadline_ms(history):.1f} ms of a frame"
+    return figures

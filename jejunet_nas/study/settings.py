@@ -24,11 +24,10 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
-from jejunet_nas.study.identity import FORMAT
-from jejunet_nas.study.settings_errors import first_problem
-from jejunet_nas.study.start_points import check_starts, with_off
+from jejunet_nas.study.settings_errors import check_starts, first_problem
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
+FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 SPACES_FOLDER = "search_spaces"
 
@@ -140,7 +139,7 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
     if isinstance(latency, dict) and (file.parent / str(latency.get("device"))).is_file():
         latency["device"] = str(file.parent / latency["device"])
     if isinstance(starts := content.get("start_with"), list):
-        content["start_with"] = [with_off(start) for start in starts]
+        content["start_with"] = [_with_off(start) for start in starts]
     try:
         # As JSON, because pydantic's strict mode accepts no list for a tuple in Python values.
         study = StudySettings.model_validate_json(json.dumps(content, default=str))
@@ -207,9 +206,19 @@ def _set(content: dict[str, Any], key: str, value: Any, file: Path) -> None:
     for section in sections:
         inner = content.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise SettingError(f"{file}: {section} is {inner}; allowed: keys with values.")
+            raise SettingError(f"{file}: {section} is {inner} instead of keys with values. Fix it.")
         content = inner
     content[last] = value
+
+
+def _with_off(start: Any) -> Any:
+    """Replace a threshold's `off`, which YAML 1.1 reads as false, by None."""
+    if not isinstance(start, dict):
+        return start
+    return {
+        k: None if k != "asynchronous" and (v is False or v == "off") else v
+        for k, v in start.items()
+    }
 
 
 def _section(message: str) -> str:

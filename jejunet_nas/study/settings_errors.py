@@ -1,10 +1,13 @@
-"""Pydantic's errors about a study's file in this project's words."""
+"""Errors about a study: a wrong file or starting point, or settings unlike the earlier trials'."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from jejunet_nas.errors import closest
+from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
@@ -19,7 +22,8 @@ def first_problem(error: ValidationError, settings: type) -> str:
     key = _dotted(place)
     if problem["type"] in _UNKNOWN_KEY:
         allowed = _keys_beside(place, settings)
-        return f"{key} is no key; allowed: {', '.join(allowed)}.{closest(str(place[-1]), allowed)}"
+        nearest = closest(str(place[-1]), allowed)
+        return f"{key} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing. Add a line `{place[-1]}: ...`."
     return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Fix that value."
@@ -47,3 +51,48 @@ def _keys_beside(place: tuple[int | str, ...], settings: type) -> list[str]:
         kind = get_type_hints(kind)[str(step)]
     fields = kind.model_fields if hasattr(kind, "model_fields") else kind.__dataclass_fields__
     return list(fields)
+
+
+def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, file: Path) -> None:
+    """Raise `SettingError` if a point in `file` has a dimension or choice not in `space`."""
+    for number, start in enumerate(starts):
+        where = f"{file}: start_with[{number}]"
+        for name, choice in start.items():
+            if name not in DIMENSIONS:
+                raise SettingError(
+                    f"{where}: {name} is an unknown dimension; allowed: {', '.join(DIMENSIONS)}."
+                    f"{closest(name, DIMENSIONS)}"
+                )
+            choices = getattr(space, name)
+            switch = isinstance(choices[0], bool)
+            if choice not in choices or isinstance(choice, bool) is not switch:
+                allowed = ", ".join(map(in_words, choices))
+                raise SettingError(
+                    f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
+                    "Use one of these, or add it to the space."
+                )
+
+
+def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `SettingError` naming the first key of `now` whose value differs from `before`."""
+    for key in now:
+        for dotted, old, new in _differences(before.get(key), now[key], key):
+            raise SettingError(
+                f"{dotted} of {study} is {_short(new)}, but its earlier trials were made with "
+                f"{_short(old)}. Restore that value, give the study another name, or remove its "
+                "state folder."
+            )
+
+
+def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted key and both values of each difference."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}")
+    elif old != new:
+        yield key, old, new
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -6,6 +6,9 @@ A folder, or a `.zip` of the same files. The manifest says how to run the graphs
 hash of each file, so that an incomplete copy or a replaced graph is detected. `export` writes
 bundles.
 
+`measurements.json` is added when a phone measures the graphs. The manifest has no hash of it, since
+it changes with every measurement; each measurement has the hash of its graph.
+
 Units: input in pixels; `keyframe_lag` in frames; `target_fps` in frames a second of the camera.
 """
 
@@ -16,12 +19,17 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import sha256_of
-from jejunet_nas.records import GRAPH_NAMES, GraphName
+from jejunet_nas.files import sha256_of, write_text_whole
+from jejunet_nas.records import GRAPH_NAMES, GraphName, from_json, to_json
+from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.manifest import MANIFEST, read_manifest
+
+MEASUREMENTS = "measurements.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +99,46 @@ def require_hash(file: Path, files: Mapping[str, str]) -> None:
             f"{file} was changed: its SHA-256 is not the one in {MANIFEST}. Copy the whole bundle "
             "again."
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BundleMeasurements:
+    """The newest measurement of a bundle for each phone and number of threads, newest last."""
+
+    measured: tuple[NetworkMeasurement, ...] = ()
+
+
+def read_measurements(folder: Path) -> BundleMeasurements:
+    """Return the measurements of the bundle in `folder`.
+
+    Raises `SettingError` if the file cannot be read.
+    """
+    file = folder / MEASUREMENTS
+    try:
+        return from_json(BundleMeasurements, file.read_bytes())
+    except FileNotFoundError:
+        return BundleMeasurements()
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError(
+            f"{file} cannot be read ({reason}). Remove it, and measure again."
+        ) from None
+
+
+def add_measurement(taken: NetworkMeasurement, folder: Path) -> Path:
+    """Add `taken` to the measurements of the bundle in `folder`; return the file.
+
+    It replaces one of the same phone and threads. Raises `SettingError` if the file cannot be read
+    or written.
+    """
+    file = folder / MEASUREMENTS
+    phone = (taken.phone.serial_hash, taken.threads)
+    kept = read_measurements(folder).measured
+    others = (each for each in kept if (each.phone.serial_hash, each.threads) != phone)
+    everything = BundleMeasurements(measured=(*others, taken))
+    try:
+        return write_text_whole(file, f"{to_json(everything, indent=2)}\n")
+    except OSError as error:
+        raise SettingError(
+            f"{file} cannot be written ({error.strerror}). Copy the bundle, and measure the copy."
+        ) from None

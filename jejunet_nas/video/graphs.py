@@ -17,7 +17,6 @@ from jejunet_nas.records import GraphName, NetworkRecord
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
 Thumbnail = npt.NDArray[np.uint8]  # [height / 8, width / 8, 3]
 Mask = npt.NDArray[np.uint8]  # [height / 2, width / 2] with a decoder, class indices
-Int8Table = npt.NDArray[np.int8]
 Context = npt.NDArray[np.int8]  # with its batch axis
 
 
@@ -71,7 +70,7 @@ class NetworkGraphs:
         return float(self._score_scale * (stored - self._score_zero))
 
 
-def context_table(source: TensorInfo, target: TensorInfo) -> Int8Table | None:
+def context_table(source: TensorInfo, target: TensorInfo) -> npt.NDArray[np.int8] | None:
     """Return the table that requantises the key graph's context for the propagate graph.
 
     256 int8 values, indexed by the value's byte; None where both graphs use the same scale and zero

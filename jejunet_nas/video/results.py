@@ -4,15 +4,20 @@ A frame's mask depends on two frames alone: the one whose details are seen, and 
 context is decoded with them. So all policies take their masks from one table, and a second policy
 runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each;
 contexts and frames are kept only until `forget_frames`.
+
+Their cache file is an .npz beside the network's graphs, with the compressed masks concatenated. A
+file that is missing or cut short is ignored.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.files import write_whole
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
@@ -28,12 +33,15 @@ class Shown(NamedTuple):
 
 
 class ClipResults:
-    """The masks and gate scores of one clip, computed at most once."""
+    """The masks and gate scores of one clip, computed at most once.
+
+    compressed: the known masks. scores: the known scores of the gate.
+    """
 
     def __init__(self, clip: Clip, graphs: NetworkGraphs) -> None:
         self._clip, self._graphs = clip, graphs
-        self._masks: dict[Shown, bytes] = {}
-        self._scores: dict[Shown, float] = {}
+        self.compressed: dict[Shown, bytes] = {}
+        self.scores: dict[Shown, float] = {}
         self._frames: dict[int, Frame] = {}
         self._thumbnails: dict[int, Thumbnail] = {}
         self._contexts: dict[int, Context] = {}
@@ -43,21 +51,21 @@ class ClipResults:
 
     def mask(self, shown: Shown) -> Mask:
         """Return a mask, uint8 [height, width], class indices at the graphs' own resolution."""
-        if shown not in self._masks:
+        if shown not in self.compressed:
             if shown.frame == shown.keyframe:
                 self._context(shown.frame)  # comes with the mask
             else:
                 context = self._context(shown.keyframe)
                 self._keep(shown, self._graphs.propagate(self._frame(shown.frame), context))
-        values = np.frombuffer(zlib.decompress(self._masks[shown]), np.uint8)
+        values = np.frombuffer(zlib.decompress(self.compressed[shown]), np.uint8)
         return values.reshape(self._graphs.mask_size)
 
     def gate(self, frame: int, keyframe: int) -> float:
         """Return the gate's score of `frame` against `keyframe`, in [0, 1]."""
         pair = Shown(frame, keyframe)
-        if pair not in self._scores:
-            self._scores[pair] = self._graphs.gate(self.thumbnail(frame), self.thumbnail(keyframe))
-        return self._scores[pair]
+        if pair not in self.scores:
+            self.scores[pair] = self._graphs.gate(self.thumbnail(frame), self.thumbnail(keyframe))
+        return self.scores[pair]
 
     def thumbnail(self, frame: int) -> Thumbnail:
         """Return a frame at the size of the gate's inputs."""
@@ -73,18 +81,7 @@ class ClipResults:
     @property
     def size(self) -> int:
         """The number of masks and scores that are known."""
-        return len(self._masks) + len(self._scores)
-
-    def stored(self) -> tuple[dict[Shown, bytes], dict[Shown, float]]:
-        """Return the compressed masks and the scores, for `take_up`."""
-        return self._masks, self._scores
-
-    def take_up(
-        self, masks: Iterable[tuple[Shown, bytes]], scores: Iterable[tuple[Shown, float]]
-    ) -> None:
-        """Add masks and scores that the same graphs made of the same clip."""
-        self._masks.update(masks)
-        self._scores.update(scores)
+        return len(self.compressed) + len(self.scores)
 
     def _frame(self, t: int) -> Frame:
         if t not in self._frames:
@@ -100,4 +97,42 @@ class ClipResults:
         return self._contexts[t]
 
     def _keep(self, shown: Shown, mask: npt.NDArray[np.uint8]) -> None:
-        self._masks[shown] = zlib.compress(mask.tobytes(), _FAST)
+        self.compressed[shown] = zlib.compress(mask.tobytes(), _FAST)
+
+
+def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
+    """Add the masks and scores in `file` to `clips`; return the number of those known."""
+    try:
+        with file.open("rb") as opened, np.load(opened) as stored:
+            masks, lengths, scored = stored["masks"], stored["lengths"], stored["scored"]
+            scores, blob = stored["scores"].tolist(), stored["blob"].tobytes()
+    except Exception:  # zipfile and NumPy raise a dozen types for broken files
+        return 0
+    ends = np.cumsum(lengths).tolist()
+    for number, clip in enumerate(clips):
+        mine = np.flatnonzero(masks[:, 0] == number).tolist()
+        theirs = np.flatnonzero(scored[:, 0] == number).tolist()
+        for i in mine:
+            clip.compressed[Shown(*masks[i, 1:].tolist())] = blob[ends[i] - lengths[i] : ends[i]]
+        clip.scores.update((Shown(*scored[i, 1:].tolist()), scores[i]) for i in theirs)
+    return sum(clip.size for clip in clips)
+
+
+def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
+    """Write the masks and scores of `clips` to `file`."""
+    masks = [(n, *shown) for n, clip in enumerate(clips) for shown in clip.compressed]
+    scored = [(n, *pair) for n, clip in enumerate(clips) for pair in clip.scores]
+    blobs = [blob for clip in clips for blob in clip.compressed.values()]
+    scores = [score for clip in clips for score in clip.scores.values()]
+
+    def write(beside: Path) -> None:
+        np.savez(
+            beside,
+            masks=np.array(masks, np.int32).reshape(-1, 3),
+            lengths=np.array([len(blob) for blob in blobs], np.int64),
+            blob=np.frombuffer(b"".join(blobs), np.uint8),
+            scored=np.array(scored, np.int32).reshape(-1, 3),
+            scores=np.array(scores, np.float64),
+        )
+
+    write_whole(file, write)

@@ -4,8 +4,8 @@
         for frame in frames:  # uint8 [height, width, 3], RGB, any size and aspect
             shown = segmenter.segment(frame)
 
-It follows the same rules as `video.walk`, for frames that arrive one at a time. A thread runs the
-key graph of keyframes in the background; LiteRT releases Python's lock meanwhile.
+It follows the same rules as `video.policy.walk`, for frames that arrive one at a time. A thread
+runs the key graph of keyframes in the background; LiteRT releases Python's lock meanwhile.
 
 Units: milliseconds of this computer, not of a phone; ages in frames.
 """
@@ -194,18 +194,14 @@ class VideoSegmenter:
 
     def _show(self, path: FramePath, frame: Frame, small: Thumbnail | None) -> Mask:
         if path == "key":
-            mask, context = self._key(frame)
+            background = self._background is not None
+            mask, context = self._submit(frame).result() if background else self._graphs.key(frame)
             self._keyframe = _Keyframe(self._number, mask, context, small)
             return mask
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
             return self._graphs.propagate(frame, self._keyframe.context)
         return self._keyframe.mask
-
-    def _key(self, frame: Frame) -> tuple[Mask, Context]:
-        if self._background is None:
-            return self._graphs.key(frame)
-        return self._submit(frame).result()
 
     def _submit(self, frame: Frame) -> Future[tuple[Mask, Context]]:
         assert self._background is not None, "the policy is synchronous"

@@ -53,12 +53,12 @@ from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.site.charts import progress
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, require_ledger, storage_url
+from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings, read_study
 from jejunet_nas.study.tables import summary, trials_table
@@ -92,7 +92,7 @@ def main() -> None:
 
 def time_parts(settings: StudySettings, state: Path, out: Path) -> None:
     """Print the seconds of each part."""
-    ledger = timed("open the ledger", lambda: require_ledger(settings, state, None))
+    ledger = timed("open the ledger", lambda: Ledger(settings, storage_url(state)))
     history = timed("ledger.history", ledger.history)
     history = timed("with_measured", lambda: with_measured(history, state / NETWORKS))
     out.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.records import DataSplit, GraphName, TrialResult
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS
-from jejunet_nas.study.ledger import require_ledger
+from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import read_study
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail, graph_files
 
@@ -110,7 +110,7 @@ def _open(
     file = study_file(study)
     settings = read_study(file, {"data.root": str(root)} if root else {})
     folder = state_folder(file, settings.name)
-    history = require_ledger(settings, folder, None).history()
+    history = Ledger(settings, storage_url(folder)).history()
     known = {trial.number: trial for trial in history.complete}
     if number not in known:
         raise SystemExit(f"--trial is {number}; allowed: {', '.join(map(str, known))}.")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.draw import draw
 from jejunet_nas.space.space_file import read_search_space
 

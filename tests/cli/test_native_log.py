@@ -5,19 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.cli.native_log import console_of_its_own, native_log
+from jejunet_nas.cli.native_log import native_log
 
 
 def test_what_native_code_writes_goes_to_the_file_and_our_console_is_still_seen(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    console = console_of_its_own()
-
-    with native_log(tmp_path / "log"):
+    with native_log(tmp_path / "log") as console:
         os.write(2, b"from C++\n")
         console.print("from us")
     os.write(2, b"afterwards\n")
-    console.file.close()
 
     assert (tmp_path / "log").read_text() == "from C++\n"
     assert capfd.readouterr().err == "from us\nafterwards\n"

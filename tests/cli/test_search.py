@@ -20,8 +20,8 @@ compression: {post_training: {calibration_frames: 4}}
 
 # What is wrong with the study or the command, and how the one line of the answer goes on.
 BAD_STUDIES = [
-    ("trails: 3", SPACE, r".*tiny\.yaml: trails is no key; allowed: .* mean trials\?"),
-    ("training: {stepz: 3}", SPACE, r".*: training\.stepz is no key; .* mean steps\?"),
+    ("trails: 3", SPACE, r".*tiny\.yaml: trails is an unknown key; allowed: .* mean trials\?"),
+    ("training: {stepz: 3}", SPACE, r".*: training\.stepz is an unknown key; .* mean steps\?"),
     ("trials: many", SPACE, r".*tiny\.yaml: trials is 'many'; allowed: integer\."),
     ("", SPACE.replace("[64, 96]", "[]"), r".*: search_space: resolution has no choices\."),
     ("", SPACE.replace("[64, 96]", "[100]"), r".*: resolution: .* is 100; .* nearest is 96\."),

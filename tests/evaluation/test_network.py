@@ -20,8 +20,8 @@ from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
+from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
-from jejunet_nas.video.walk import Gate
 from tests.builders import tiny_run
 from tests.scoring.whole_clips import score_clip
 from tests.video.build import CountedGraphs

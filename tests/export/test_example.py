@@ -16,8 +16,8 @@ from jejunet_nas.resize import resize_mask
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import Bundle, read_bundle
 from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
-from jejunet_nas.video.walk import walk
 from tests.builders import tiny_run, tiny_splits
 from tests.export.bundles import write_tiny
 

@@ -16,7 +16,7 @@ from jejunet_nas.latency.stream import (
 )
 from jejunet_nas.records import FramePath, FramePaths, Latency, PathLatencies
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.walk import walk
+from jejunet_nas.video.policy import walk
 from tests.video.build import policies_in_the_background
 
 durations = st.floats(0.0, 500.0)

@@ -19,7 +19,7 @@ from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.records import GRAPH_NAMES, to_json
 from jejunet_nas.study.kept_measurements import read_measurements as read_saved
 from jejunet_nas.study.opened import open_study
-from jejunet_nas.video.bundle_measurements import MEASUREMENTS, read_measurements
+from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements
 from tests.builders import tiny_run
 from tests.cli.commands import BY_THE_GRAPH, answer, exit_code
 from tests.latency.build import TODAY, write_program

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from jejunet_nas.media.interrupts import undisturbed
+from jejunet_nas.media.containers import undisturbed
 
 
 def test_ctrl_c_waits_for_the_end_of_the_block() -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.media.masks import MaskSink
+from jejunet_nas.media.sink import MaskSink
 
 PALETTE = np.array([[0, 0, 0], [200, 10, 20], [30, 40, 250]], np.uint8)
 

@@ -126,13 +126,13 @@ def test_sound_that_cannot_be_copied_leaves_the_video_and_a_note(
 def test_sound_that_breaks_off_leaves_the_video_whole_and_a_note(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = sound.read_packets
+    read = sound.moved_packets
 
     def tear(*streams: object) -> Iterator[object]:
         yield from itertools.islice(read(*streams), 30)
         raise av.error.InvalidDataError(1, "torn")
 
-    monkeypatch.setattr(sound, "read_packets", tear)
+    monkeypatch.setattr(sound, "moved_packets", tear)
 
     sink = copy(films / "film.mp4", tmp_path / "out.mp4")
 

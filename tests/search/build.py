@@ -3,10 +3,11 @@
 import dataclasses
 import zlib
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from jejunet_nas.records import (
     GRAPH_NAMES,
@@ -15,7 +16,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.scores import Score
-from jejunet_nas.search.view import Standing
+from jejunet_nas.search.view import SearchProgress, View
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.study.settings import StudySettings, read_study
 from tests.made_up import TEMPORAL, graph_record, network_record
@@ -80,22 +81,12 @@ def result(
     )
 
 
-class QuietView:
-    """Keeps what it is told."""
+class QuietView(View):
+    """Keeps the lines that it is given, and shows nothing."""
 
     def __init__(self) -> None:
+        super().__init__(Console(quiet=True))
         self.lines: list[str] = []
-
-    def __enter__(self) -> "QuietView":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
 
     def stage(self, what: str, done: int, total: int) -> None:
         pass
@@ -103,7 +94,7 @@ class QuietView:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def stand(self, standing: Standing) -> None:
+    def progress(self, progress: SearchProgress) -> None:
         pass
 
 

@@ -75,7 +75,6 @@ class Study:
         self.ledger = Ledger(settings, storage_url(folder))
         self.queue = Queue(self.networks, phone or PHONE)
         self.closing = Closing(
-            settings,
             self.ledger,
             self.queue if phone else None,  # type: ignore[arg-type]
             self.networks,

@@ -60,7 +60,7 @@ def test_a_search_killed_in_a_trial_ends_as_an_undisturbed_one(tmp_path: Path) -
     shown = again.communicate(timeout=PATIENCE_S)[1].decode()
 
     assert again.returncode == 0, shown
-    assert "1 interrupted trial(s) of tiny tried again" in shown
+    assert "1 interrupted trial of tiny will be tried again" in shown
     complete = [canonical_json(trial.architecture) for trial in history(study).complete]
     assert len(set(complete)) == len(complete) == TRIALS
     assert [*networks.glob("*.part")] == []

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.search.loop import Budget, search, trial_words
+from jejunet_nas.search.loop import search, trial_words
 from jejunet_nas.space.architecture import canonical_json
 from tests.search.build import (
     ARCHITECTURES,
@@ -34,8 +34,8 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> FakeTrials:
 def run(
     folder: Path, budget: int, *, more: str = "", space: str = SPACE, view: QuietView | None = None
 ) -> StudyHistory:
-    study = tiny_study(folder, more, space)
-    return search(study, folder / "tiny", Budget(trials=budget), view or QuietView())
+    study = tiny_study(folder, more, space).model_copy(update={"trials": budget})
+    return search(study, folder / "tiny", view or QuietView())
 
 
 def numbers(history: StudyHistory) -> list[int]:
@@ -137,7 +137,7 @@ def test_a_greater_budget_adds_what_is_missing(trials: FakeTrials, tmp_path: Pat
 def test_no_trial_is_begun_after_the_time_budget(trials: FakeTrials, tmp_path: Path) -> None:
     view = QuietView()
 
-    search(tiny_study(tmp_path), tmp_path / "tiny", Budget(trials=3, seconds=0.0), view)
+    search(tiny_study(tmp_path), tmp_path / "tiny", view, seconds=0.0)
 
     assert trials.tried == []
     assert view.lines[-1] == "the time budget of 0 s is spent"
@@ -168,7 +168,7 @@ def test_an_interrupted_trial_is_the_next_to_be_tried(trials: FakeTrials, tmp_pa
     run(tmp_path, 3, view=view)
 
     assert trials.tried[2] == trials.tried[1]
-    assert view.lines[0] == "1 interrupted trial(s) of tiny tried again"
+    assert view.lines[0] == "1 interrupted trial of tiny will be tried again"
 
 
 def test_starting_points_are_tried_first(trials: FakeTrials, tmp_path: Path) -> None:

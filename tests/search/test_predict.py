@@ -4,7 +4,7 @@ import pytest
 
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import GRAPH_NAMES
-from jejunet_nas.search.predict import predict_paths
+from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
 

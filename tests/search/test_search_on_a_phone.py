@@ -19,7 +19,7 @@ from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.search import closing
 from jejunet_nas.search import loop as search_module
 from jejunet_nas.search import phone_queue as measuring
-from jejunet_nas.search.loop import Budget, search
+from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.study.kept_measurements import read_measurements, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
@@ -109,8 +109,8 @@ class Setting:
         self.hanging = phone.conditions / "hanging"
 
     def run(self, budget: int, view: QuietView, *, space: str = MANY) -> StudyHistory:
-        settings = self.settings(space)
-        return search(settings, self.folder / "tiny", Budget(trials=budget), view)
+        settings = self.settings(space).model_copy(update={"trials": budget})
+        return search(settings, self.folder / "tiny", view)
 
     def settings(self, space: str = MANY) -> StudySettings:
         (self.folder / "benchmark").write_text(BENCHMARK)
@@ -356,7 +356,7 @@ def test_an_interrupted_search_ends_at_once_though_a_measurement_hangs(setting: 
     history = setting.run(3, view := LoudView())
 
     assert sources(history) == ["measured"] * 3
-    assert view.lines[0] == "1 interrupted trial(s) of tiny tried again"
+    assert view.lines[0] == "1 interrupted trial of tiny will be tried again"
     tried = [canonical_json(each) for each in setting.trials.tried]
     assert tried[1] == tried[2]  # the one that was interrupted
     assert tried.count(tried[0]) == 1  # the held one was closed as it was
@@ -366,7 +366,7 @@ def test_an_interrupted_search_ends_at_once_though_a_measurement_hangs(setting: 
 KILLED = """\
 import os, pathlib, signal, sys
 import pytest
-from jejunet_nas.search.loop import Budget, search
+from jejunet_nas.search.loop import search
 from jejunet_nas.study.settings import read_study
 from tests.search.build import QuietView, install
 from tests.search.test_search_on_a_phone import TrialsWithGraphs, wait_for
@@ -380,7 +380,7 @@ folder = study.parent / "tiny"
 trials = TrialsWithGraphs(folder / "networks", pathlib.Path(sys.argv[2]))
 trials.meanwhile = {2: die}
 install(pytest.MonkeyPatch(), trials)
-search(read_study(study), folder, Budget(trials=2), QuietView())
+search(read_study(study, {"trials": 2}), folder, QuietView())
 """
 
 

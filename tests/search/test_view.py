@@ -6,9 +6,9 @@ import io
 import pytest
 from rich.console import Console
 
-from jejunet_nas.search.view import Standing, duration, make_view
+from jejunet_nas.search.view import SearchProgress, duration, make_view
 
-STANDING = Standing(
+PROGRESS = SearchProgress(
     study="tiny",
     complete=3,
     wanted=12,
@@ -26,15 +26,15 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=written, force_terminal=terminal, width=200), written
 
 
-def test_a_standing_says_how_far_the_search_is_and_what_it_has_found() -> None:
-    assert STANDING.words() == (
+def test_a_progress_says_how_far_the_search_is_and_what_it_has_found() -> None:
+    assert PROGRESS.words() == (
         "3 of 12 trials, 1 refused, 0 failed; best at 24 fps: 71.8 mIoU; hypervolume 14.250, "
         "about 5 min left"
     )
 
 
-def test_a_standing_without_a_feasible_trial_says_none_yet() -> None:
-    early = dataclasses.replace(STANDING, best_miou=None, left_s=None)
+def test_a_progress_without_a_feasible_trial_says_none_yet() -> None:
+    early = dataclasses.replace(PROGRESS, best_miou=None, left_s=None)
 
     assert "best at 24 fps: none yet; hypervolume 14.250" in early.words()
 
@@ -50,11 +50,11 @@ def test_where_there_is_no_terminal_plain_lines_are_written() -> None:
     target, written = console(terminal=False)
 
     with make_view(target) as view:
-        view.stand(STANDING)
+        view.progress(PROGRESS)
         view.say("trial 4: [odd] words stay as they are")
 
     assert written.getvalue() == (
-        f"tiny: {STANDING.words()}\ntrial 4: [odd] words stay as they are\n"
+        f"tiny: {PROGRESS.words()}\ntrial 4: [odd] words stay as they are\n"
     )
 
 
@@ -72,11 +72,11 @@ def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(
     assert written.getvalue() == "  train, loss 0.4: 300 of 400, about 10 s left\n"
 
 
-def test_on_a_terminal_the_standing_and_the_stage_are_kept_in_place() -> None:
+def test_on_a_terminal_the_progress_and_the_stage_are_kept_in_place() -> None:
     target, written = console(terminal=True)
 
     with make_view(target) as view:
-        view.stand(STANDING)
+        view.progress(PROGRESS)
         view.stage("train, loss 0.5", 100, 400)
         view.say("trial 4 refused")
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of, draw
+from jejunet_nas.space.draw import choices_of, draw, network_choices
 from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.samplers import chooser
@@ -247,7 +247,7 @@ def test_starting_points_are_proposed_to_a_new_study_only(tmp_path: Path) -> Non
 
 def test_a_network_is_proposed_under_one_more_policy(ledger: Ledger) -> None:
     _, architecture = begin(ledger)
-    ledger.propose_policy(architecture.network)
+    ledger.propose(network_choices(architecture.network))
 
     assert begin(ledger)[1].network == architecture.network
 

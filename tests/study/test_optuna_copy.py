@@ -10,6 +10,20 @@ from jejunet_nas.study.optuna_copy import copy_study
 from tests.searched_study import measure_network, searched_study
 
 
+def test_the_best_trials_are_the_front_and_slower_ones_are_pruned(tmp_path: Path) -> None:
+    file = searched_study(tmp_path)
+    measure_network(file, key_ms=50.0)
+    study = open_study(file)
+
+    storage = copy_study(study.ledger.trials(), study.history, note="", notes={})
+    copied = optuna.load_study(study_name="tiny", storage=storage)
+
+    assert copied.best_trials == []
+    assert copied.trials[0].state == TrialState.PRUNED
+    assert copied.trials[0].values == [0.9, 50.0]
+    assert copied.trials[0].user_attrs["reason"] == "10.0 ms over the 40.0 ms of a frame"
+
+
 def test_trials_keep_their_numbers_and_have_the_latencies_that_count_now(tmp_path: Path) -> None:
     file = searched_study(tmp_path)
     study = open_study(file)
@@ -28,5 +42,4 @@ def test_trials_keep_their_numbers_and_have_the_latencies_that_count_now(tmp_pat
         TrialState.RUNNING,
     ]
     assert [trial.values for trial in copied[:2]] == [[0.9, 25.0], [0.4, 25.0]]
-    assert copied[0].constraints == {"0": -15.0}
     assert copied[2].user_attrs["reason"] == "too slow"

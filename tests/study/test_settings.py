@@ -12,21 +12,30 @@ STUDIES = Path(__file__).parents[2] / "studies"
 
 # What is added to a good study, and how the one line goes on after the file's name.
 BAD_STUDIES = [
-    ("trails: 3", "trails is no key; allowed: name, search_space, data, .* Did you mean trials\\?"),
-    ("training: {stepz: 9}", "training.stepz is no key; allowed: .*Did you mean steps\\?"),
-    ("data: {rot: x}", "data.rot is no key; allowed: dataset, root, options. Did you mean root\\?"),
-    ("latency: {thread: 2}", "latency.thread is no key; .*Did you mean threads\\?"),
-    ("compression: {prune: 2}", "compression.prune is no key; allowed: .*mean pruning\\?"),
+    (
+        "trails: 3",
+        "trails is an unknown key; allowed: name, search_space, .* Did you mean trials\\?",
+    ),
+    ("training: {stepz: 9}", "training.stepz is an unknown key; allowed: .*Did you mean steps\\?"),
+    (
+        "data: {rot: x}",
+        "data.rot is an unknown key; allowed: dataset, root, options. Did you mean root\\?",
+    ),
+    ("latency: {thread: 2}", "latency.thread is an unknown key; .*Did you mean threads\\?"),
+    ("compression: {prune: 2}", "compression.prune is an unknown key; allowed: .*mean pruning\\?"),
     (
         "compression: {post_training: {frames: 2}}",
-        "compression.post_training.frames is no key; .*mean calibration_frames\\?",
+        "compression.post_training.frames is an unknown key; .*mean calibration_frames\\?",
     ),
     ("training: {steps: many}", "training.steps is 'many'; allowed: integer"),
     ("training: {steps: 9.5}", "training.steps is 9.5; allowed: integer"),
     ("training: {learning_rate: true}", "training.learning_rate is True; allowed: number"),
     ("training: 9", "training is 9; allowed: an object"),
     ("training: {sampling: class}", "training.sampling is 'class'; allowed: 'frames' or 'classes'"),
-    ("training: {augment: {blur: 2}}", "training.augment.blur is no key; allowed: smallest_area, "),
+    (
+        "training: {augment: {blur: 2}}",
+        "training.augment.blur is an unknown key; allowed: smallest_area, ",
+    ),
     ("training: {augment: {zoom_out: 9}}", "training.augment.zoom_out is 9.0; allowed: 1.0 to 4.0"),
     ("training: {teacher_on: all}", "training.teacher_on is all, but there is no teacher. Add"),
     ("training: {teacher: t, teacher_classes: all}", "training.teacher_classes is all; allowed: s"),
@@ -42,10 +51,13 @@ BAD_STUDIES = [
     ("latency: {threads: 3}", "latency.threads is 3; allowed: 1, 2 or 4"),
     ("latency: {backend: phone}", "latency.backend is 'phone'; allowed: 'predicted' or 'adb'"),
     ("latency: {serial: 12345}", "latency.serial is 12345; allowed: string"),
-    ("latency: {serail: x}", "latency.serail is no key; .*Did you mean serial\\?"),
+    ("latency: {serail: x}", "latency.serail is an unknown key; .*Did you mean serial\\?"),
     ("sampler: {name: tpee}", "sampler.name is 'tpee'; allowed: 'tpe', 'nsga2' or 'random'"),
     ("sampler: {policies_per_network: 0}", "sampler.policies_per_network is 0; allowed: greater"),
-    ("start_with: [{detial: thin}]", "start_with\\[0\\]: detial is no dimension; .*mean detail\\?"),
+    (
+        "start_with: [{detial: thin}]",
+        "start_with\\[0\\]: detial is an unknown dimension; .*mean detail\\?",
+    ),
     ("start_with: [{}, {detail: narrow}]", "start_with\\[1\\]: detail is narrow; allowed: thin."),
     ("start_with: [{resolution: 128}]", "start_with\\[0\\]: resolution is 128; allowed: 64, 96."),
 ]
@@ -86,7 +98,7 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
 def test_an_override_of_a_section_that_holds_no_keys_is_refused(tmp_path: Path) -> None:
     file = write_study(tmp_path, "training: brief\n")
 
-    with pytest.raises(SettingError, match=r"training is brief; allowed: keys with values\."):
+    with pytest.raises(SettingError, match=r"training is brief instead of keys with values\."):
         read_study(file, {"training.seed": 7})
 
 

@@ -40,15 +40,15 @@ def test_plain_files_are_unpacked(tmp_path: Path) -> None:
 
 
 HOSTILE: dict[str, tuple[str | zipfile.ZipInfo, str]] = {
-    "upwards": ("../out", "a path out of the folder"),
-    "upwards later": ("a/../../out", "a path out of the folder"),
-    "upwards on Windows": ("..\\out", "a path out of the folder"),
-    "absolute": ("/tmp/out", "an absolute path"),
-    "absolute on Windows": ("C:\\out", "an absolute path"),
-    "another drive": ("C:out", "an absolute path"),
+    "upwards": ("../out", "not a plain file name"),
+    "upwards later": ("a/../../out", "not a plain file name"),
+    "upwards on Windows": ("..\\out", "not a plain file name"),
+    "absolute": ("/tmp/out", "not a plain file name"),
+    "absolute on Windows": ("C:\\out", "not a plain file name"),
+    "another drive": ("C:out", "not a plain file name"),
     "a link": (link("key.tflite"), "a link or special"),
-    "a folder's file": ("sub/out", "a file in a folder"),
-    "a folder": ("sub/", "a folder"),
+    "a folder's file": ("sub/out", "not a plain file name"),
+    "a folder": ("sub/", "not a plain file name"),
     "there twice": ("MANIFEST.json", "a duplicate name"),
 }
 

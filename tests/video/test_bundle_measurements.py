@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.video.bundle_measurements import (
+from jejunet_nas.video.bundle import (
     MEASUREMENTS,
     BundleMeasurements,
     add_measurement,

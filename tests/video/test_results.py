@@ -91,7 +91,7 @@ def test_forgetting_frames_changes_no_answer(asking: list[tuple[str, Shown]]) ->
     kept = [each for each in asking if each[0] != "forget"]
 
     assert ask(forgetful, asking) == ask(mindful, kept)
-    assert forgetful.stored() == mindful.stored()
+    assert (forgetful.compressed, forgetful.scores) == (mindful.compressed, mindful.scores)
 
 
 def test_what_is_known_needs_neither_frames_nor_graphs(
@@ -119,20 +119,6 @@ def test_a_frame_is_read_once_until_it_is_forgotten() -> None:
     results.forget_frames()
     results.mask(Shown(2, 1)), results.gate(2, 1)
     assert frames.read == {0: 1, 1: 2, 2: 2}
-
-
-def test_what_is_taken_up_is_believed(graphs: CountedGraphs, results: ClipResults) -> None:
-    results.mask(Shown(4, 1)), results.gate(4, 1)
-    masks, scores = results.stored()
-    graphs.runs.clear()
-
-    other = ClipResults(numbered_clip(0, 0, 0, 0, 0, 0), graphs)
-    other.take_up(masks.items(), scores.items())
-
-    assert other.size == results.size == 3
-    np.testing.assert_array_equal(other.mask(Shown(4, 1)), results.mask(Shown(4, 1)))
-    assert other.gate(4, 1) == results.gate(4, 1)
-    assert not graphs.runs
 
 
 def test_a_mask_is_read_only(results: ClipResults) -> None:

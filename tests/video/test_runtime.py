@@ -15,9 +15,9 @@ from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_mask, thumbnails
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults, Shown
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
-from jejunet_nas.video.walk import walk
 from tests.builders import tiny_run
 from tests.export.bundles import write_tiny
 from tests.video.bundles import LAG, tiny_bundle

@@ -13,8 +13,8 @@ from jejunet_nas.records import Clip, Masks
 from jejunet_nas.resize import thumbnails
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.policy import Walk, walk
 from jejunet_nas.video.results import ClipResults, Shown
-from jejunet_nas.video.walk import Walk, walk
 from tests.builders import tiny_run
 from tests.video.build import MadeUpGraphs, numbered_clip, policies, policies_in_the_background
 from tests.video.plain import run_plainly

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.video.results import ClipResults, Shown
-from jejunet_nas.video.store import read_results, write_results
+from jejunet_nas.video.results import ClipResults, Shown, read_results, write_results
 from tests.video.build import CountedGraphs, MadeUpGraphs, numbered_clip
 
 LENGTHS = (5, 1, 3)
@@ -37,7 +36,7 @@ def known(seed: int = 0, asked: int = 12) -> list[ClipResults]:
 
 
 def stored(found: list[ClipResults]) -> list[object]:
-    return [results.stored() for results in found]
+    return [(results.compressed, results.scores) for results in found]
 
 
 @pytest.fixture

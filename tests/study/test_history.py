@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from jejunet_nas.study.history import count_rows, read_rows, without_garbage_collection
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.rows import count_rows, read_rows, without_search_for_cycles
 from tests.search.build import result, tiny_study
 from tests.study.test_ledger import begin, refused
 
@@ -50,7 +50,7 @@ def test_a_study_that_is_not_there_has_no_rows(storage: optuna.storages.RDBStora
 def test_the_search_for_cycles_is_as_it_was_afterwards(searches: bool) -> None:
     (gc.enable if searches else gc.disable)()
     try:
-        with without_search_for_cycles():
+        with without_garbage_collection():
             assert not gc.isenabled()
         assert gc.isenabled() == searches
     finally:
