@@ -75,14 +75,7 @@ def compress(
     if keep_clusters:
         # Equalisation would divide the weights of one cluster by different factors.
         calibrating = dataclasses.replace(calibrating, equalize="never")
-    frames = calibration_frames(
-        material.split,
-        height=network.network.input_height,
-        width=network.network.input_width,
-        count=calibrating.calibration_frames,
-        seed=material.training.seed,
-        choice=calibrating.calibration_choice,
-    )
+    frames = _calibration_frames(network, material, calibrating)
     for method in methods:
         with clock.stage("train"):
             network = _apply(method, network, frames, material, tell, keep_zeros=keep_zeros)
@@ -106,20 +99,30 @@ def compress(
         else:
             files = write_float_graphs(reference, folder, _WEIGHTS[type(form)])
         write_metadata(files, material.split.class_names)
+    done = {
+        "equalized": found is not None and found.equalized,
+        "bias_corrected": found is not None and found.bias_corrected,
+    }
     return CompressedNetwork(
         trained=network,
         int8=int8,
         files=files,
-        agreement=functools.partial(
-            check_agreement,
-            files,
-            reference,
-            frames,
-            equalized=found is not None and found.equalized,
-            bias_corrected=found is not None and found.bias_corrected,
-        ),
+        agreement=functools.partial(check_agreement, files, reference, frames, **done),
         train_s=clock.stage_s.get("train", 0.0),
         convert_s=clock.stage_s["convert"],
+    )
+
+
+def _calibration_frames(
+    network: KerasNetwork, material: Material, settings: PostTrainingInt8
+) -> Frames:
+    return calibration_frames(
+        material.split,
+        height=network.network.input_height,
+        width=network.network.input_width,
+        count=settings.calibration_frames,
+        seed=material.training.seed,
+        choice=settings.calibration_choice,
     )
 
 
