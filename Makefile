@@ -1,4 +1,4 @@
-# Every target builds what it needs: a fresh clone and Python 3.11 to 3.13 are enough.
+# Every target builds what it needs from a fresh clone with Python 3.11 to 3.13.
 # `make help` lists the targets.
 
 PYTHON ?= python3
@@ -27,30 +27,30 @@ search: $(READY) ## search the quickstart study and write its report
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 
-davis: $(READY) ## search DAVIS for a Pixel 2, and the seed's design beside it (hours; DATA_ROOT=the data set's folder)
+davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design (3 hours; DATA_ROOT=DAVIS folder)
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 
-test: lint types tests ## lint, check types, run the tests but the slowest (MARKERS= for all)
+test: lint types tests ## lint, check types, run all tests except the slowest (MARKERS= for all)
 
-lint: $(READY) ## ruff: rules and format
+lint: $(READY) ## check rules and format with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## mypy --strict on the package
+types: $(READY) ## check the package with mypy --strict
 	$(BIN)/mypy
 
-tests: $(READY) ## pytest
+tests: $(READY) ## run the tests with pytest
 	$(BIN)/pytest -n auto --dist loadfile -m "$(MARKERS)"
 
-format: $(READY) ## let ruff mend what it can
+format: $(READY) ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## resolve requirements.lock anew (needs uv)
+lock: ## resolve requirements.lock again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
 
-clean: ## remove .venv and caches; studies and reports stay
+clean: ## remove .venv and caches; keep studies and reports
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
