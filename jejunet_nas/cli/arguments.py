@@ -53,7 +53,7 @@ def report_file(study_file: Path, name: str, page: str, out: Path | None) -> Pat
 def existing_folder(folder: Path) -> Path:
     """Return `folder`. Raises `SettingError` if it is not a folder."""
     if not folder.is_dir():
-        raise SettingError(f"--data-root is {folder}, which is no folder. Check the path.")
+        raise SettingError(f"--data-root is {folder}, which is not a folder. Check the path.")
     return folder
 
 

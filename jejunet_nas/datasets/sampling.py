@@ -31,7 +31,7 @@ class Taught(Protocol):
     """A teacher's labels of the frames of a split's clips."""
 
     def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        """Return whether each frame of a clip has labels, bool [time]."""
+        """Return a mask of the frames of a clip that have labels, bool [time]."""
 
     def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
         """Return the mask of a frame, uint8 [h, w], `IGNORE` where the teacher is unsure.

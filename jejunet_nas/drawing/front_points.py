@@ -76,7 +76,7 @@ def points_of(trials: Sequence[TrialResult]) -> Points:
 
 
 def front_points(history: StudyHistory) -> FrontPoints:
-    """Return what a chart of the front of `history` shows."""
+    """Return the content of a chart of the front of `history`."""
     deadline, state, front = deadline_ms(history), states(history), front_of(history)[::-1]
     trials: dict[State, list[TrialResult]] = {"front": front, "dominated": [], "over target": []}
     for trial in history.complete:

@@ -54,7 +54,7 @@ def stream_latency(
 
 
 def background_lag(latencies: PathLatencies, *, target_fps: float) -> int:
-    """Return how many camera frames a keyframe takes in the background.
+    """Return the number of camera frames that a keyframe takes in the background.
 
     It starts when its frame arrives, and serves the first frame that arrives after it is done. It
     is assumed to have a core for itself, as the frames have.
@@ -84,7 +84,7 @@ def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float
 
 
 def count_frames(durations_ms: Sequence[float], period_ms: float) -> tuple[int, int]:
-    """Return how many camera frames arrive while the sequence is processed, and how many drop.
+    """Return the numbers of camera frames that arrive, and that are dropped, during processing.
 
     The camera delivers frame i at i * period_ms into a one-frame buffer. An idle processor takes
     the waiting frame, or the next to arrive; a frame that arrives while another one waits replaces

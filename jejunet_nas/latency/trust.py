@@ -77,7 +77,7 @@ class Trust:
 
 
 def trust(profile_file: Path) -> Trust:
-    """Return how far the profile in `profile_file` can be trusted.
+    """Return the prediction errors of the profile in `profile_file`.
 
     Raises `SettingError` if it is no profile, or has too few points.
     """

@@ -32,7 +32,7 @@ _OPENINGS: dict[State, str] = {
 
 
 def study_note(history: StudyHistory) -> str:
-    """Return what the study searches, its counts of trials, and what its terms mean."""
+    """Return the study's subject, its counts of trials, and the meaning of its terms."""
     front = front_of(history)
     best = f"; trial {front[0].number} has the best mIoU" if front else ""
     lines = [

@@ -144,7 +144,7 @@ class _Search:
         self._closing.settle()
 
     def _is_over(self) -> bool:
-        """Return whether the search ends, and say why if it is early."""
+        """Return True if the search ends here; say why if it ends early."""
         if len(self._closing.results) >= self._settings.trials:
             return True
         if self._seconds is not None and self._spent_s() >= self._seconds:

@@ -78,7 +78,7 @@ class PhoneQueue:
         return found
 
     def left(self) -> int:
-        """Return how many networks wait or are being measured."""
+        """Return the number of networks that wait or are being measured."""
         with self._changed:
             return len(self._waiting) + (self._working is not None)
 

@@ -210,5 +210,5 @@ class Ledger:
 
 
 def _is_held(trial: FrozenTrial) -> bool:
-    """Return whether `trial` has its result but was not closed before the process died."""
+    """Return True if `trial` has its result but was not closed before the process died."""
     return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")

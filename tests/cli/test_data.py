@@ -102,7 +102,7 @@ def test_of_many_bad_files_twenty_are_shown_and_the_others_counted(
         (("--option", "clips"), r"--option is clips; allowed: NAME=VALUE, such as clips=10\."),
         (("--option", "clip=1"), r"clip is not an option .* Did you mean clips\?"),
         (("--option", "clips=0"), r"clips is 0; allowed: whole numbers from 1"),
-        (("--data-root", "/no/where"), r"--data-root is /no/where, which is no folder"),
+        (("--data-root", "/no/where"), r"--data-root is /no/where, which is not a folder"),
     ],
 )
 def test_a_bad_option_is_answered_in_one_line(

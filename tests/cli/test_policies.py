@@ -95,7 +95,7 @@ def test_a_data_root_that_is_none_is_refused(
 ) -> None:
     line = refusal(capfd, "policies", study, "--data-root", tmp_path / "nowhere")
 
-    assert line.startswith(f"--data-root is {tmp_path / 'nowhere'}, which is no folder. Check")
+    assert line.startswith(f"--data-root is {tmp_path / 'nowhere'}, which is not a folder. Check")
 
 
 def test_graphs_that_are_gone_are_named(

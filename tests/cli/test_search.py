@@ -30,7 +30,7 @@ BAD_STUDIES = [
 BAD_OPTIONS = [
     (["--time-budget", "soon"], r"--time-budget is soon; allowed: .* such as 30m\."),
     (["--time-budget", "30"], r"--time-budget is 30; allowed: a number with s, m or h"),
-    (["--data-root", "/no/where"], r"--data-root is /no/where, which is no folder\. Check"),
+    (["--data-root", "/no/where"], r"--data-root is /no/where, which is not a folder\. Check"),
     (["--trials", "0"], r".*tiny\.yaml: trials is 0; allowed: greater than or equal to 1\."),
     (["--trials", "many"], r"Invalid value for '--trials': .* valid integer"),
     (["--trails", "3"], r".*[Nn]o such option: --trails"),
