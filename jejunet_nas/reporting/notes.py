@@ -68,10 +68,11 @@ def reasons(history: StudyHistory) -> list[str]:
             said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
     if video and whole:
         share = 1 - video.latency.mean_ms / whole.latency.mean_ms
+        other = "" if video.network_id == whole.network_id else " Their networks differ too."
         said.append(
-            f"The video policy changes mIoU by {points(video.score.miou - whole.score.miou)} "
-            f"points and takes {per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time "
-            "a frame."
+            f"Trial {video.number} differs from trial {whole.number} by "
+            f"{points(video.score.miou - whole.score.miou)} points of mIoU and takes "
+            f"{per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time a frame.{other}"
         )
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from jejunet_nas.records import FailedTrial, StudyHistory
@@ -14,13 +16,21 @@ def test_the_page_says_what_video_policies_gain() -> None:
 
     assert "with every frame a keyframe is trial 0: 65.0 % mIoU in 30.0 ms a frame." in text
     assert "with a video policy is trial 1: 70.0 % mIoU in 20.0 ms a frame." in text
-    assert "changes mIoU by +5.0 points and takes 33 % less time a frame." in text
+    assert "1 differs from trial 0 by +5.0 points of mIoU and takes 33 % less time a frame." in text
+    assert "Their networks differ too." in text
+
+
+def test_one_network_with_two_policies_is_not_said_to_differ() -> None:
+    whole = trial(0, 0.65, 30)
+    video = dataclasses.replace(trial(1, 0.70, 20, interval=4), network=whole.network)
+
+    assert "Their networks differ" not in page(history(whole, video), "front.png")
 
 
 def test_the_page_admits_that_video_policies_lose() -> None:
     study = history(trial(0, 0.70, 30), trial(1, 0.65, 20, interval=4))
 
-    assert "changes mIoU by -5.0 points" in page(study, "front.png")
+    assert "differs from trial 0 by -5.0 points of mIoU" in page(study, "front.png")
 
 
 def test_the_page_says_where_one_side_is_missing() -> None:
