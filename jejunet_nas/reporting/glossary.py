@@ -14,8 +14,8 @@ NOTATION = (
     ("propagate", "path of the frames between keyframes"),
     (
         "gate reuse < 0.05, refresh > 0.2",
-        "the gate's score of change: below the first threshold the last mask is reused, above the "
-        "second the frame becomes a keyframe",
+        "the gate's score of change: below the first threshold the keyframe's mask is reused, "
+        "above the second the frame becomes a keyframe",
     ),
     ("in the background", "keyframes run on another core while other frames are answered"),
 )
@@ -28,7 +28,7 @@ TERMS = (
         "propagate",
         "the mask comes from the detail of this frame and the context of the last keyframe",
     ),
-    ("reuse", "the last mask is shown again"),
+    ("reuse", "the mask of the last keyframe is shown again"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
     ("front", "Pareto front: no other trial has a higher mIoU at the same or a lower latency"),
