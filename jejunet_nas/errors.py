@@ -71,8 +71,9 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
     """Raise `SettingError` unless `value` is one of `allowed`."""
-    if value not in allowed:
-        words = [str(each) for each in allowed]
+    # 0 equals False in Python, but a file that says 0 does not mean off.
+    if not any(value == each and (value is each or not isinstance(each, bool)) for each in allowed):
+        words = [str(each).lower() if isinstance(each, bool) else str(each) for each in allowed]
         raise SettingError(
             f"{name} is {value}; allowed: {', '.join(words)}.{closest(str(value), words)}"
         )

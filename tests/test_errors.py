@@ -11,6 +11,7 @@ from jejunet_nas.errors import (
     SettingError,
     StoppedError,
     TrialError,
+    check_choice,
     closest,
 )
 
@@ -46,3 +47,10 @@ def test_a_misspelt_word_gets_the_nearest_allowed_as_suggestion() -> None:
 def test_a_word_unlike_all_allowed_gets_no_suggestion() -> None:
     assert closest("zzz", ["seed", "steps"]) == ""
     assert closest("steps", []) == ""
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes"])
+def test_a_number_is_not_accepted_as_on_or_off(value: object) -> None:
+    check_choice("augmented", True, (False, True))
+    with pytest.raises(SettingError, match=rf"^augmented is {value}; allowed: false, true\."):
+        check_choice("augmented", value, (False, True))

@@ -56,7 +56,7 @@ class PostTrainingInt8:
 class QuantizationAware:
     """int8, after fine-tuning with rounding for `steps` from the trained weights.
 
-    At five times the default rate the widest networks get worse (CONTRIBUTING, "Decisions").
+    At five times the default rate the widest networks get worse (reports/decisions.md).
     """
 
     steps: int = 100

@@ -46,10 +46,11 @@ class CamvidSettings(PhotoSettings):
 
 def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitFiles:
     """Return the files of a CamVid split. Raises `DataError`, naming the missing file."""
-    parts = (f"{split}.txt", f"{split}annot")
-    fix = f"Give --data-root the folder that holds {split}.txt and {split}."
-    layout.check_parts(root, parts, fix)
-    pairs = layout.listed_pairs(root / f"{split}.txt", root)
+    list_file = root / f"{split}.txt"
+    if not list_file.exists():  # the list names the other folders, which may have other names
+        fix = f"Give --data-root the folder that holds {split}.txt and {split}."
+        layout.check_parts(root, (list_file.name, f"{split}annot"), fix)
+    pairs = layout.listed_pairs(list_file, root)
     still = split == "train" and settings.train_as == "photos"
     names = layout.mixed(pairs)[: settings.photos] if still else ()
     return SplitFiles(

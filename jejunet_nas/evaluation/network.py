@@ -131,10 +131,12 @@ class _ClipEvaluation:
         self._clip, self._classes = clip, len(class_names)
         self._objects = object_classes(class_names)
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
-        # Policies show many masks in common: each is scored once.
-        self._counts = functools.cache(self._new_counts)
-        self._accuracy = functools.cache(self._new_accuracy)
-        self._flicker = functools.cache(self._new_flicker)
+        # Policies show many masks in common: each is scored once. The caches refer to another
+        # object than this one, so that it is freed immediately, and the graphs and masks with it.
+        masks = _MaskScores(clip, results, self._classes, self._objects)
+        self._counts = functools.cache(masks.counts)
+        self._accuracy = functools.cache(masks.accuracy)
+        self._flicker = functools.cache(masks.flicker)
 
     def __len__(self) -> int:
         return len(self._clip)
@@ -159,16 +161,26 @@ class _ClipEvaluation:
             len(self._objects),
         )
 
-    def _new_counts(self, t: int, shown: Shown) -> Counts:
-        return frame_counts(self._clip, t, self.results.mask(shown), self._classes)
 
-    def _new_accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
-        return region_and_boundary(*self._both(t, shown), self._objects)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _MaskScores:
+    """Scores of single masks of a clip, or of two consecutive ones."""
 
-    def _new_flicker(self, before: tuple[int, Shown], now: tuple[int, Shown]) -> tuple[int, int]:
+    clip: Clip
+    results: ClipResults
+    classes: int
+    objects: Sequence[int]
+
+    def counts(self, t: int, shown: Shown) -> Counts:
+        return frame_counts(self.clip, t, self.results.mask(shown), self.classes)
+
+    def accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
+        return region_and_boundary(*self._both(t, shown), self.objects)
+
+    def flicker(self, before: tuple[int, Shown], now: tuple[int, Shown]) -> tuple[int, int]:
         (first, first_mask), (second, mask) = self._both(*before), self._both(*now)
         return flicker(first, second, first_mask, mask)
 
     def _both(self, t: int, shown: Shown) -> tuple[ClassMap, ClassMap]:
-        annotation = self._clip.masks[t]
+        annotation = self.clip.masks[t]
         return annotation, resize_mask(self.results.mask(shown), *annotation.shape)

@@ -5,7 +5,7 @@
     operators.py        the operators of the converted graph, to predict its latency
     wiring.py           the layers that write and read each channel, to equalise and to prune
 
-`compression.quantization_aware` and `profiling.random_layers` have one each.
+`compression.quantization_aware` and `profiling.build` have one each.
 
 A layer is identified by its name: the same name means the same layer with the same weights, so the
 paths of a network share weights. All layers here can be quantised, and LiteRT's default delegate

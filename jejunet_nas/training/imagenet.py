@@ -65,6 +65,8 @@ def imagenet_file(width: float, tell: Tell) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
+            for part in folder.glob(f".*.{file.name}"):  # of processes that were killed
+                part.unlink()
             if not file.is_file():  # another process may have downloaded it
                 write_whole(file, download)
     except (OSError, http.client.HTTPException, ValueError) as reason:

@@ -72,6 +72,18 @@ def test_a_line_is_matched_by_its_last_folder_and_the_name(
     assert [photo.frames[0] for photo in files.photos] == [root / "train" / f"{name}.png"]
 
 
+def test_the_list_names_the_folders(root: Path) -> None:
+    (root / "trainannot").rename(root / "train_labels")
+    lines = (root / "train.txt").read_text()
+    (root / "train.txt").write_text(lines.replace("trainannot", "train_labels"))
+
+    files = describe_split("train", root, CamvidSettings())
+
+    assert {photo.masks[0].parent for photo in files.photos if photo.masks[0]} == {
+        root / "train_labels"
+    }
+
+
 @pytest.mark.parametrize("folder", ["train", "trainannot"])
 def test_a_file_of_the_list_that_is_not_there_is_named_with_the_line(
     folder: str, root: Path

@@ -1,8 +1,10 @@
 """Scores of many policies at once are those of each, run plainly and scored alone."""
 
 import dataclasses
+import gc
 import itertools
 import shutil
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -228,3 +230,18 @@ def test_what_is_shown_on_single_frames_is_that_of_a_plain_run(
     assert [path for _, path in shown] == [run.paths[t] for t in (6, 1, 4)]
     for (mask, _), t in zip(shown, (6, 1, 4), strict=True):
         assert np.array_equal(mask, run.masks[t])
+
+
+def test_an_evaluation_is_freed_without_a_garbage_collection(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    evaluation = Evaluation(val, files)
+    evaluation.score([POLICIES[1]], lag=LAG)
+    results = [weakref.ref(clip.results) for clip in evaluation._clips]
+
+    gc.disable()
+    try:
+        del evaluation
+        assert [each() for each in results] == [None, None]
+    finally:
+        gc.enable()

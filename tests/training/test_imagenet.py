@@ -109,7 +109,7 @@ def test_a_file_is_downloaded_once_with_progress(server: Server, keras_file: Pat
     assert read_imagenet(first, 0.35).depth_multiplier == 0.35
 
 
-def test_the_part_of_a_killed_process_is_ignored(server: Server, keras_file: Path) -> None:
+def test_the_part_of_a_killed_process_is_removed(server: Server, keras_file: Path) -> None:
     server.content = keras_file.read_bytes()
     part = imagenet.default_folder() / f".123.{file_name(0.35)}"
     part.parent.mkdir()
@@ -118,6 +118,7 @@ def test_the_part_of_a_killed_process_is_ignored(server: Server, keras_file: Pat
     file = imagenet_file(0.35, silence)
 
     assert file.read_bytes() == server.content
+    assert not part.exists()
 
 
 @pytest.mark.parametrize(
