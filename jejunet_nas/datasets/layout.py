@@ -101,11 +101,17 @@ def listed_pairs(list_file: Path, root: Path) -> dict[str, tuple[Path, Path]]:
 def by_stem(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
     """Return the files of `folder` with one of `suffixes` by stem, sorted; {} for no folder.
 
-    Raises `DataError` for two files of one stem.
+    Raises `DataError` for two files of one stem, or a folder that cannot be read.
     """
     allowed = tuple(suffixes)
     files: dict[str, Path] = {}
-    for name in sorted(os.listdir(folder) if folder.is_dir() else ()):
+    try:
+        names = sorted(os.listdir(folder) if folder.is_dir() else ())
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be read ({error.strerror}). Check its permissions."
+        ) from error
+    for name in names:
         if name.startswith(".") or not name.lower().endswith(allowed):
             continue
         stem = name.rpartition(".")[0]
