@@ -17,7 +17,8 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> Path:
     """Call `write` with a temporary path beside `file`, rename the result to `file`, return it.
 
     A reader sees the old file or the new one, never a part. The temporary name keeps the suffix,
-    because some libraries choose a format by it.
+    because some libraries choose a format by it. It begins with a dot; `Path.glob` finds it all the
+    same.
     """
     # The process number separates two processes that write the same file.
     beside = file.with_name(f".{os.getpid()}.{file.name}")

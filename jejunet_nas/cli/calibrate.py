@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from jejunet_nas.cli.arguments import AsJson, Program, print_json, sayer, seconds_of
-from jejunet_nas.cli.measure import CoreMask, PhoneName
+from jejunet_nas.cli.arguments import AsJson, PhoneName, Program, print_json, sayer, seconds_of
+from jejunet_nas.cli.measure import CoreMask
 from jejunet_nas.errors import SettingError
 
 

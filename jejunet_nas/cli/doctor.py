@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, Program, print_json, sayer
-from jejunet_nas.cli.measure import PhoneName
+from jejunet_nas.cli.arguments import AsJson, PhoneName, Program, print_json, sayer
 
 
 def doctor(

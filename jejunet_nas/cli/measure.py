@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CoreMask = Annotated[
     str | None, typer.Option(help="Cores to pin to, hexadecimal [default: the fastest].")
 ]
-PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
 
 
 def measure(

@@ -31,7 +31,8 @@ def graphs_at(target: Path) -> list[Path]:
     cure = "Give a .tflite graph, a folder of them, or a study's name or YAML file."
     if target.is_dir():
         order = {f"{name}.tflite": place for place, name in enumerate(GRAPH_NAMES)}
-        files = sorted(target.glob("*.tflite"), key=lambda f: (order.get(f.name, 9), f.name))
+        found = target.glob("[!.]*.tflite")  # not those that are being written
+        files = sorted(found, key=lambda f: (order.get(f.name, 9), f.name))
         if not files:
             raise SettingError(f"{target} has no .tflite file. {cure}")
         return files

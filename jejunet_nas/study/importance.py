@@ -8,12 +8,14 @@ Units: shares in [0, 1] that add up to 1 for each objective.
 """
 
 import warnings
+from collections.abc import Container
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.trial import create_trial
+from optuna.trial import FrozenTrial, TrialState
 
-from jejunet_nas.records import StudyHistory
+from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings
@@ -47,20 +49,46 @@ def importances(settings: StudySettings, history: StudyHistory) -> dict[str, dic
     return found
 
 
+class _Study(optuna.Study):
+    """A study of given trials: a storage would copy each choice of each trial, which is slow."""
+
+    def __init__(self, trials: list[FrozenTrial]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = optuna.storages.InMemoryStorage()
+        storage.create_new_study(
+            [optuna.study.StudyDirection.MINIMIZE] * len(_OBJECTIVES), "trials"
+        )
+        super().__init__("trials", storage)
+        self._given = trials
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        return self._given
+
+
 def _study_of(settings: StudySettings, history: StudyHistory) -> optuna.Study:
-    """Return a study in memory with the complete trials; both objectives are minimised."""
+    """Return a study of the complete trials; both objectives are minimised."""
     spaces = settings.search_space.choices()
     kinds = {name: distribution(choices) for name, choices in spaces.items() if len(choices) > 1}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["minimize", "minimize"])
-    for trial in history.complete:
-        choices = choices_of(trial.architecture)
-        params = {name: choice for name, choice in choices.items() if name in kinds}
-        study.add_trial(
-            create_trial(
-                values=(-trial.score.miou, trial.latency.mean_ms),
-                params=params,
-                distributions={name: kinds[name] for name in params},
-            )
-        )
-    return study
+    return _Study([_frozen(trial, kinds) for trial in history.complete])
+
+
+def _frozen(trial: TrialResult, kinds: dict[str, BaseDistribution]) -> FrozenTrial:
+    # Not by `create_trial`, which checks every choice: with 10,000 trials that takes a second.
+    choices = choices_of(trial.architecture)
+    params = {name: choice for name, choice in choices.items() if name in kinds}
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=trial.number,
+        state=TrialState.COMPLETE,
+        value=None,
+        values=[-trial.score.miou, trial.latency.mean_ms],
+        datetime_start=None,
+        datetime_complete=None,
+        params=params,
+        distributions={name: kinds[name] for name in params},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )

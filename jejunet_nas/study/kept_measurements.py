@@ -47,7 +47,7 @@ def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeas
     if not folder.is_dir():  # as for most networks; looking for files takes ten times as long
         return []
     found = []
-    for file in folder.glob(f"*-{threads}.json"):
+    for file in folder.glob(f"[!.]*-{threads}.json"):  # not those that are being written
         try:
             measurement = from_json(NetworkMeasurement, file.read_bytes())
         except (OSError, ValidationError):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.records import FramePaths, Latency, StudyHistory, TrialResult
+from jejunet_nas.files import write_whole
+from jejunet_nas.records import FramePaths, Latency, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.scoring.front import pareto_front
 from jejunet_nas.space.architecture import Architecture
@@ -69,6 +70,19 @@ def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     assert file == folder / "measured" / f"{PHONE.serial_hash}-1.json"
     assert read_measurements(folder, threads=1) == [network_measurement(30.0)]
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_file_that_is_being_written_is_not_read(tmp_path: Path) -> None:
+    file = save_measurement(network_measurement(30.0), network_folder(tmp_path))
+    found = []
+
+    def write(beside: Path) -> None:
+        beside.write_text(to_json(network_measurement(33.0, second=5)))
+        found.extend(read_measurements(tmp_path / TRIAL.network_id, threads=1))
+
+    write_whole(file, write)
+
+    assert found == [network_measurement(30.0)]
 
 
 def test_a_later_measurement_on_the_same_phone_takes_the_earliers_place(tmp_path: Path) -> None:
