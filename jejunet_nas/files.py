@@ -31,8 +31,8 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> Path:
 
 
 def write_text_whole(file: Path, text: str) -> Path:
-    """Write `text` to `file` as UTF-8, whole or not at all; return it."""
-    return write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
+    """Write `text` to `file` as UTF-8 with its line ends, whole or not at all; return it."""
+    return write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8", newline=""))
 
 
 def sha256_of(file: Path) -> str:

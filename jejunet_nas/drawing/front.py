@@ -190,11 +190,14 @@ def _label_front(axes: Axes, axis: LatencyAxis, history: StudyHistory) -> None:
         name = f"{trial.number}, predicted" if predicted else f"{trial.number}"
         at = trial.latency.mean_ms, 100 * trial.score.miou
         right, bottom = axis.place(at[0]), (at[1] - low) / (high - low)
-        left = right - _LETTER * len(name)
+        outside = right < _LETTER * len(name)  # it would cover the ticks of the axis
+        left = 0.0 if outside else right - _LETTER * len(name)
+        right = left + _LETTER * len(name)
         if all(left > end or right < start or abs(bottom - b) > _LINE for start, end, b in taken):
             taken.append((left, right, bottom))
-            style: dict[str, Any] = {"fontsize": 9, "color": INK, "zorder": 6, "ha": "right"}
-            axes.annotate(name, at, (-5, 4), textcoords="offset points", **style)
+            style: dict[str, Any] = {"fontsize": 9, "color": INK, "zorder": 6}
+            x, shift, side = (axis.low, (3, 6), "left") if outside else (at[0], (-5, 4), "right")
+            axes.annotate(name, (x, at[1]), shift, textcoords="offset points", ha=side, **style)
 
 
 def _cut(text: str, letters: int) -> str:

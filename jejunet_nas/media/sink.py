@@ -35,7 +35,7 @@ from jejunet_nas.media.frames import Picture, Size
 from jejunet_nas.media.sound import SoundTrack, open_sound
 from jejunet_nas.records.words import counted
 
-_TICK_S = Fraction(1, 90_000)  # MPEG's clock: 24, 25, 30 and 30000/1001 fps are whole ticks of it
+_TICK_S = Fraction(1, 120_000)  # whole ticks at 24, 25, 30, 50 and 60 fps, and at 1000/1001 of it
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers for HD colours, and for luma from 16 to 235
 _STORED = "yuv420p"
 
@@ -96,19 +96,21 @@ class VideoSink:
         """Finish and rename the video; or remove it, unless `keep`, or if it has no frames."""
         was_open, self._open = self._open, False
         part = part_of(self._path)
-        if was_open and keep and self.frames:
-            with writing(self._path, part):
-                with contextlib.closing(self._container):
-                    self._finish()
-                part.replace(self._path)
-        elif was_open:
-            with undisturbed(), contextlib.suppress(FFmpegError, OSError):
-                self._container.close()
-            part.unlink(missing_ok=True)
-        if self._sound:
-            self._sound.close()
-            self.notes += self._sound.notes
-            self._sound = None
+        try:
+            if was_open and keep and self.frames:
+                with writing(self._path, part):
+                    with contextlib.closing(self._container):
+                        self._finish()
+                    part.replace(self._path)
+            elif was_open:
+                with undisturbed(), contextlib.suppress(FFmpegError, OSError):
+                    self._container.close()
+                part.unlink(missing_ok=True)
+        finally:
+            if self._sound:
+                self._sound.close()
+                self.notes += self._sound.notes
+                self._sound = None
 
     def _start(self) -> tuple[OutputContainer, VideoStream]:
         """Write the header, with the sound if the container takes it."""

@@ -50,18 +50,28 @@ class SoundTrack:
     def feed(self, until_s: float) -> None:
         """Write the packets that start before `until_s`."""
         assert self._target is not None, "copy_into comes first"
-        try:
-            while packet := self._waiting or next(self._packets, None):
-                self._waiting = packet
-                if _start_s(packet) >= until_s:
-                    return
+        while packet := self._waiting or self._next():
+            self._waiting = packet
+            if _start_s(packet) >= until_s:
+                return
+            self._waiting = None
+            try:
                 self._target.mux(packet)
-                self._waiting = None
-        except FFmpegError as error:
-            if isinstance(error, OSError):  # a full disk, say, which stops the video too
-                raise
-            self.notes.append(f"The sound stops early: {reason(error)}.")
-            self._packets, self._waiting = iter(()), None
+            except FFmpegError as error:
+                if isinstance(error, OSError):  # a full disk, say, which stops the video too
+                    raise
+                self._stop(error)
+
+    def _next(self) -> "Packet[Stream] | None":
+        try:
+            return next(self._packets, None)
+        except FFmpegError as error:  # also of the disk that the source is on
+            self._stop(error)
+            return None
+
+    def _stop(self, error: FFmpegError) -> None:
+        self.notes.append(f"The sound stops early: {reason(error)}.")
+        self._packets = iter(())
 
     def close(self) -> None:
         """Close the file that the sound is read from."""

@@ -106,6 +106,18 @@ def test_of_a_crowded_front_no_two_numbers_overlap(drawn: list[Figure], tmp_path
     assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[at + 1 :])
 
 
+def test_the_label_of_the_fastest_trial_does_not_cover_the_axis(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
+    slow = measured(trial(1, 0.7, 30, interval=4), 31)
+
+    figure = chart(drawn, history(trial(1234567, 0.6, 10), slow, phone="Pixel 2"), tmp_path)
+
+    axes = figure.axes[0]
+    (label,) = [text for text in axes.texts if text.get_text() == "1234567, predicted"]
+    assert label.get_window_extent().x0 >= axes.get_window_extent().x0
+
+
 def test_drawing_leaves_no_figure_open_behind(tmp_path: Path) -> None:
     from matplotlib import pyplot
 

@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -139,6 +140,16 @@ def test_the_rates_of_television_are_whole(fps: float, words: str) -> None:
     assert float(whole_rate(fps)) == pytest.approx(fps, abs=1e-4)
 
 
+@pytest.mark.parametrize("rate", ["24", "24000/1001", "25", "30000/1001", "50", "60000/1001"])
+def test_usual_rates_are_stored_exactly(rate: str, tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "out.mp4", SIZE, float(Fraction(rate))) as sink:
+        for number in range(50):
+            sink.write(ramp(number % FRAMES))
+
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert str(film.streams.video[0].average_rate) == rate
+
+
 @pytest.fixture
 def old_file(tmp_path: Path) -> Path:
     path = tmp_path / "out.mp4"
@@ -157,6 +168,28 @@ def test_an_exception_leaves_what_was_there_and_nothing_else(old_file: Path) -> 
 
     assert old_file.read_bytes() == b"what was there before"
     assert list(old_file.parent.iterdir()) == [old_file]
+
+
+def test_a_video_that_cannot_be_finished_closes_the_film_that_its_sound_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = write_film(tmp_path / "walk.mp4", sound="aac")
+    sink = VideoSink(tmp_path / "out.mp4", SIZE, FPS, film)
+    sink.write(ramp(0))
+    track = sink._sound
+    assert track is not None
+    track.notes.append("torn")
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(SettingError, match="No space left on device"):
+        sink.close()
+
+    assert sink.notes == ["torn"]
+    with pytest.raises(AssertionError, match="Container is not open"):
+        track.source.decode(track.stream).__next__()
 
 
 def test_a_video_without_frames_is_not_kept(old_file: Path) -> None:

@@ -123,14 +123,17 @@ def test_sound_that_cannot_be_copied_leaves_the_video_and_a_note(
     assert len(read_back(tmp_path / "out.mp4")[0]) == FRAMES
 
 
+@pytest.mark.parametrize(
+    "torn", [av.error.InvalidDataError(1, "torn"), av.error.OSError(5, "torn")]
+)
 def test_sound_that_breaks_off_leaves_the_video_whole_and_a_note(
-    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    torn: av.error.FFmpegError, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = sound.moved_packets
 
     def tear(*streams: object) -> Iterator[object]:
         yield from itertools.islice(read(*streams), 30)
-        raise av.error.InvalidDataError(1, "torn")
+        raise torn
 
     monkeypatch.setattr(sound, "moved_packets", tear)
 
