@@ -99,15 +99,19 @@ def compress(
         else:
             files = write_float_graphs(reference, folder, _WEIGHTS[type(form)])
         write_metadata(files, material.split.class_names)
-    done = {
-        "equalized": found is not None and found.equalized,
-        "bias_corrected": found is not None and found.bias_corrected,
-    }
+    agreement = functools.partial(
+        check_agreement,
+        files,
+        reference,
+        frames,
+        equalized=bool(found and found.equalized),
+        bias_corrected=bool(found and found.bias_corrected),
+    )
     return CompressedNetwork(
         trained=network,
         int8=int8,
         files=files,
-        agreement=functools.partial(check_agreement, files, reference, frames, **done),
+        agreement=agreement,
         train_s=clock.stage_s.get("train", 0.0),
         convert_s=clock.stage_s["convert"],
     )

@@ -15,6 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
@@ -101,8 +102,7 @@ def _set_up(
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     ledger.keep_identity(identity)
     ledger.note_class_names(setup.val.class_names)
-    text = yaml.safe_dump(identity, sort_keys=False)
-    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    write_text_whole(folder / "study.yaml", yaml.safe_dump(identity, sort_keys=False))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
 

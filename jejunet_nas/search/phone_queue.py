@@ -160,7 +160,10 @@ class PhoneQueue:
         except Exception as error:  # not the network's fault, whatever it is
             raise DeviceAwayError(str(error)) from None
         if meter.phone.info.serial_hash != self.phone.serial_hash:
-            raise DeviceAwayError(f"another phone is attached, {meter.phone.info.name}")
+            raise DeviceAwayError(
+                f"another phone is attached, {meter.phone.info.name}. Attach "
+                f"{self.phone.name} again."
+            )
         return meter
 
     def _save(self, network: NetworkRecord, measurement: NetworkMeasurement) -> None:

@@ -13,6 +13,7 @@ from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.search.build import result, tiny_study
+from tests.searched_study import searched_study
 
 KEYS = {
     *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
@@ -88,6 +89,16 @@ def test_a_trial_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     assert refusal(capfd, "policies", study, "--trial", 7) == "--trial is 7; allowed: 0, 1."
     assert not (tmp_path / "reports").exists()
+
+
+def test_without_a_feasible_trial_one_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.searched_study.PREDICTED_MS", (99.0, 98.0))
+
+    line = refusal(capfd, "policies", searched_study(tmp_path))
+
+    assert line == "--trial is missing, and no trial meets the target; allowed: 0, 1."
 
 
 def test_a_data_root_that_is_none_is_refused(

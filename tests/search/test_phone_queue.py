@@ -290,6 +290,8 @@ def test_another_phone_in_the_place_of_the_first_is_not_measured_on(
 
     assert finish(measuring) == 1
     assert (measuring.away, through(measuring), phone.taken) == (True, [], graphs_of("a")[:2])
+    with pytest.raises(DeviceAwayError, match=r"another phone is attached, .*\. Attach .* again"):
+        measuring._reopen()
 
 
 def test_an_adb_that_fails_is_no_fault_of_a_network(

@@ -96,6 +96,10 @@ BAD_POLICIES = [
         "keyframe always starts as soon as possible; allowed: off. Use off, or a longer",
     ),
     (
+        {"asynchronous": True, "between_keyframes": "reuse"},
+        "between_keyframes is reuse with asynchronous on; allowed: propagate. Use propagate, or",
+    ),
+    (
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
         "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
     ),

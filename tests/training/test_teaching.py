@@ -1,6 +1,7 @@
 """A teacher is asked about each frame once."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,14 @@ def test_a_teacher_without_scores_has_no_soft_targets_and_no_threshold(
 def test_a_fully_annotated_data_set_needs_teacher_on_all(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"teacher_on is unannotated, .* allowed: all\."):
         taught(tmp_path, split_of(3, annotated=3))
+
+
+def test_a_full_disk_names_the_room_that_labels_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    words = r"has 0\.0 GB free, but the teacher's labels need 0\.0 GB\. Free some space"
+    with pytest.raises(SettingError, match=words):
+        taught(tmp_path, split_of(3))
