@@ -94,11 +94,7 @@ def compress(
             weights = int8.weights
         reference = FoldedNetwork(network.network, network.classes, FoldedLayers(weights))
     with clock.stage("convert"):
-        if int8:
-            files = int8.write(folder)
-        else:
-            files = write_float_graphs(reference, folder, _WEIGHTS[type(form)])
-        write_metadata(files, material.split.class_names)
+        files = _write_graphs(int8 or reference, form, folder, material.split.class_names)
     agreement = functools.partial(
         check_agreement,
         files,
@@ -115,6 +111,17 @@ def compress(
         train_s=clock.stage_s.get("train", 0.0),
         convert_s=clock.stage_s["convert"],
     )
+
+
+def _write_graphs(
+    made: Int8Network | FoldedNetwork, form: Method, folder: Path, class_names: tuple[str, ...]
+) -> dict[GraphName, Path]:
+    if isinstance(made, Int8Network):
+        files = made.write(folder)
+    else:
+        files = write_float_graphs(made, folder, _WEIGHTS[type(form)])
+    write_metadata(files, class_names)
+    return files
 
 
 def _calibration_frames(
