@@ -1,4 +1,4 @@
-"""Checks every import of the package against the layers: a part imports only what is below it."""
+"""The floor plan: a part imports only what is below it; modules and functions stay small."""
 
 import ast
 import subprocess
@@ -155,3 +155,16 @@ def test_help_loads_no_heavy_library() -> None:
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:
     assert loaded_after(f"import jejunet_nas.{module}", fresh=("tensorflow", "tf_keras")) == set()
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_has_at_most_250_lines_and_a_function_60(file: Path) -> None:
+    source = file.read_text(encoding="utf-8")
+    functions = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+    assert len(source.splitlines()) <= 250
+    assert not [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 60]
