@@ -49,7 +49,8 @@ def policies(
             target_fps=settings.target_fps,
             say=lambda what: say(f"comparing policies: {what}"),
         )
-    text = policies_page(rows, chosen.result, study=settings.name, val=val)
+    fps = settings.target_fps
+    text = policies_page(rows, chosen.result, study=settings.name, val=val, target_fps=fps)
     target.write_text(text, encoding="utf-8")
     printer.result(text)
     printer.json([dataclasses.asdict(row) for row in rows])

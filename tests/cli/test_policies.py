@@ -17,7 +17,7 @@ from tests.searched_study import searched_study
 
 KEYS = {
     *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
-    *("mean_interval", "miou", "consistency"),
+    *("dropped_frames", "mean_interval", "miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
 KEY_MS, PROPAGATE_MS, GATE_MS = 60.0, 10.0, 1.0
@@ -79,6 +79,8 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
 
     shown = capfd.readouterr()
     assert shown.out == out.read_text(encoding="utf-8") + "\n"
+    assert shown.err == f"comparison: {out}\n"
+    assert "\n**At 24 fps take keyframes " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
     assert "`jejunet-nas policies tiny --trial 1`" in shown.out
     assert not (tmp_path / "reports").exists()
