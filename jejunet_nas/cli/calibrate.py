@@ -8,6 +8,7 @@ import typer
 
 from jejunet_nas.cli.arguments import AsJson, PhoneName, Program, seconds_of
 from jejunet_nas.cli.measure import CoreMask
+from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import SettingError
 
@@ -37,7 +38,8 @@ def calibrate(
     from jejunet_nas.profiling.profile import profile_phone
 
     printer = Printer(as_json=as_json)
-    profile_phone(phone, how, out, budget_s=seconds, say=printer.say)
+    with naming_options({"core mask": "--core-mask"}):
+        profile_phone(phone, how, out, budget_s=seconds, say=printer.say)
     trusted = trust(out)
     printer.result("\n".join(trust_lines(trusted)))
     printer.result(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jejunet_nas.cli.arguments import AsJson, Program
+from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import DeviceError, SettingError
 
@@ -31,7 +32,8 @@ def doctor(
         from jejunet_nas.latency.predicted_meter import profile_file
         from jejunet_nas.latency.trust import trust, trust_lines
 
-        trusted = trust(profile_file(profile))
+        with naming_options({"device profile": "--profile"}):
+            trusted = trust(profile_file(profile))
         printer.result("\n".join(trust_lines(trusted)))
         printer.json(dataclasses.asdict(trusted))
         return

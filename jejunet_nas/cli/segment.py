@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jejunet_nas.cli.arguments import AsJson, Storage, TrialNumber, complete_study
+from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.cli.targets import find_bundle
@@ -76,6 +77,7 @@ def segment(
     path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
     pace: Pace = "scored" if path is not None else "live"
     with (
+        naming_options({"fps": "--fps"}),
         VideoSegmenter(bundle, threads=threads, pace=pace) as segmenter,
         open_source(video, fps=fps) as source,
         progress_bar(printer.messages) as show,

@@ -122,7 +122,7 @@ def test_the_pixel_2s_table_keeps_to_the_errors_that_were_published(capfd: Capfd
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--profile", "pixl2"], "device profile is pixl2; allowed: pixel2, .* mean pixel2"),
+        (["--profile", "pixl2"], "--profile is pixl2; allowed: pixel2, .* mean pixel2"),
         (["--device", "host"], "--device is host; allowed: adb or adb:SERIAL"),
     ],
 )

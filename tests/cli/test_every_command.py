@@ -14,6 +14,7 @@ from jejunet_nas import errors
 from jejunet_nas.cli import INTERRUPTED, app
 from jejunet_nas.cli.arguments import amount_of, complete_device, complete_study, seconds_of
 from jejunet_nas.cli.data import app as data_app
+from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.streams import BROKEN_PIPE, RESULT_LOST
 from jejunet_nas.errors import SettingError
 from tests.cli.commands import exit_code, failure, refusal
@@ -127,6 +128,23 @@ def test_a_file_whose_name_begins_with_a_dash_is_told_how_to_be_named(
     line = refusal(capfd, "segment", "bundle", "-film.mp4")
 
     assert line.endswith("If it is the file, write ./-film.mp4.")
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("runs is 3; allowed: 50", "--runs is 3; allowed: 50"),
+        ("/a.yaml: runs is 3", "--runs is 3"),
+        ("the word runs is not first", None),
+        ("threads is 3", None),
+    ],
+)
+def test_a_setting_is_named_as_the_option_that_gave_it(message: str, named: str | None) -> None:
+    with (
+        pytest.raises(SettingError, match=rf"^{re.escape(named or message)}$"),
+        naming_options({"runs": "--runs"}),
+    ):
+        raise SettingError(message)
 
 
 def test_verify_says_in_json_that_a_bundle_is_not_whole(tmp_path: Path, capfd: Capfd) -> None:
