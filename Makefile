@@ -18,10 +18,15 @@ setup: $(READY) ## build .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 	  f"$(PYTHON) is Python {v.major}.{v.minor}; allowed: 3.11 to 3.13. Use make PYTHON=python3.12.")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "setup 1/3: creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@echo "setup 2/3: installing $$(grep -c '==' requirements.lock) locked packages: some minutes, 3 GB on disk," \
+	  "TensorFlow the largest"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "setup 3/3: installing jejunet-nas from this folder"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
+	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv. Next: source .venv/bin/activate; jejunet-nas --help"
 
 search: $(READY) ## search the quickstart study and write its report
 	$(BIN)/jejunet-nas search quickstart

@@ -1,7 +1,8 @@
-"""Progress of long work: callbacks that report it, and the seconds that each stage took."""
+"""Progress of long work: callbacks that report it, its words, and the seconds of each stage."""
 
 import dataclasses
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -32,3 +33,21 @@ class Clock:
         """Move `seconds` from the stage `source` to the stage `target`."""
         self.stage_s[source] -= seconds
         self.stage_s[target] = self.stage_s.get(target, 0.0) + seconds
+
+
+def printable(text: str) -> str:
+    r"""Return `text` for a terminal: control characters are spelt out, say `\x1b`; lines stay."""
+    return text if text.isprintable() else "".join(map(_spelt, text))
+
+
+def printable_line(text: str) -> str:
+    """Return `text` as `printable` does, on one line."""
+    return printable(" ".join(text.split("\n")))
+
+
+def _spelt(letter: str) -> str:
+    # Scripts such as Persian join letters by invisible ones; wide spaces are harmless.
+    harmless = letter in "\n\u200c\u200d" or unicodedata.category(letter) == "Zs"
+    if harmless or letter.isprintable():
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")

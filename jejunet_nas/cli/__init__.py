@@ -1,10 +1,12 @@
 """The command line: parses, calls, prints.
 
-With `--json` standard output has only the result; messages go to standard error. Commands import
-what they need when they are called, so `--help` is fast. Exit codes: 0 done, 1 internal error,
-2 bad input, 3 nothing feasible, 4 the device failed, 130 interrupted.
+Results go to standard output, messages to standard error; with `--json` standard output has only
+JSON, also if the command fails. Commands import what they need when they are called, so `--help` is
+fast. Exit codes: 0 done, 1 internal error, 2 bad input, 3 nothing feasible, 4 the device failed or
+a result could not be written, 130 interrupted, 141 the reader of a pipe is gone.
 """
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -26,7 +28,11 @@ from jejunet_nas.cli import (
     show,
     verify,
 )
+from jejunet_nas.cli.parser_errors import parser_words
+from jejunet_nas.cli.printer import print_error, print_json
+from jejunet_nas.cli.streams import standard_streams, streams
 from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.progress import printable
 from jejunet_nas.version import __version__
 
 INTERRUPTED = 130
@@ -34,7 +40,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="jejunet-nas",
     help="Search for int8 video segmentation networks that keep up with a phone's camera.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -74,6 +80,15 @@ def common(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error becomes one line and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    # Charts are files: a notebook's backend, or one that matplotlib does not know, is not for us.
+    os.environ["MPLBACKEND"] = "Agg"
+    with standard_streams() as ours:
+        code = ours.exit_code(_run(given))
+    sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
+    """Run the command `given`, print its error, and return its exit code."""
     try:  # --debug may be anywhere in the line
         code = app(
             args=[word for word in given if word != "--debug"],
@@ -81,20 +96,23 @@ def main(arguments: list[str] | None = None) -> None:
             standalone_mode=False,
         )
     except JejunetError as error:
-        sys.exit(_fail(str(error), error.exit_code, given))
+        return _fail(str(error), error.exit_code, given)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # an error of the parser
-            sys.exit(_fail(error.format_message(), SettingError.exit_code, given))
-        sys.exit(_fail(f"internal error: {error!r}. Add --debug for the traceback.", 1, given))
+            return _fail(parser_words(error, given), SettingError.exit_code, given)
+        return _fail(f"internal error: {error!r}. Add --debug for the traceback.", 1, given)
     if code == INTERRUPTED:  # typer mostly turns the interrupt into this code
-        _fail("Interrupted. Finished work is kept; run the same command to resume.", code, [])
-    sys.exit(code if isinstance(code, int) else 0)
+        words = "Interrupted. Finished work is kept; run the same command to resume."
+        return _fail(words, code, [word for word in given if word != "--debug"])
+    return code if isinstance(code, int) else 0
 
 
-def _fail(line: str, code: int, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        traceback.print_exc()
-    print(f"jejunet-nas: {line}", file=sys.stderr)
+def _fail(line: str, code: int, given: list[str]) -> int:
+    if "--debug" in given:
+        streams().err.write(printable(traceback.format_exc()))
+    if "--json" in given and not streams().out.used:
+        print_json({"error": line, "exit_code": code})
+    print_error(line)
     return code

@@ -1,23 +1,43 @@
 """Arguments that several commands share, and the values of their words."""
 
-import json
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import NothingFeasibleError, SettingError
-from jejunet_nas.files import project_folder, study_file
-from jejunet_nas.progress import Say
+from jejunet_nas.files import STUDIES, project_folder, study_file
+
+
+def complete_study(incomplete: str) -> Iterator[str]:
+    """Yield the names of studies that a shell may complete `incomplete` to."""
+    yield from sorted(
+        file.stem for file in Path(STUDIES).glob("*.yaml") if file.stem.startswith(incomplete)
+    )
+
+
+def complete_device(incomplete: str) -> Iterator[str]:
+    """Yield the kinds of devices that a shell may complete `incomplete` to."""
+    yield from (kind for kind in ("adb", "host", "predicted") if kind.startswith(incomplete))
+
 
 StudyName = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study's YAML file, or its name.")
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study's YAML file, or its name.", autocompletion=complete_study
+    ),
 ]
 DeviceName = Annotated[
     str,
-    typer.Option("--device", help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE."),
+    typer.Option(
+        "--device",
+        help="adb, adb:SERIAL, host, predicted, or predicted:PROFILE.",
+        autocompletion=complete_device,
+    ),
 ]
 PhoneName = Annotated[str, typer.Option("--device", help="adb or adb:SERIAL.")]
 TrialNumber = Annotated[
@@ -63,22 +83,25 @@ def data_root_override(data_root: Path | None) -> dict[str, Any]:
 
 
 def seconds_of(text: str | None, option: str) -> float | None:
-    """Return the seconds of a duration such as `30m`, None of None. Raises `SettingError`."""
+    """Return the seconds of a duration such as `1h30m`, None of None. Raises `SettingError`."""
     return amount_of(text, {"s": 1.0, "m": 60.0, "h": 3600.0}, option, "30m")
 
 
 def amount_of(text: str | None, units: dict[str, float], option: str, example: str) -> float | None:
-    """Return the value of a number with one of `units`, None of None. Raises `SettingError`."""
+    """Return the sum of numbers with one of `units` each, None of None. Raises `SettingError`."""
     if text is None:
         return None
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)([{''.join(units)}])", text.strip())
-    if not match:
-        *most, last = units
-        raise SettingError(
-            f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, such as "
-            f"{example}."
-        )
-    return float(match[1]) * units[match[2]]
+    part = rf"([0-9]{{1,12}}(?:\.[0-9]+)?)\s*([{''.join(units)}])\s*"
+    if re.fullmatch(f"(?:{part})+", text.strip()):
+        return math.fsum(float(number) * units[unit] for number, unit in re.findall(part, text))
+    *most, last = units
+    fix = f"such as {example}"
+    if re.fullmatch(r"[0-9]{1,6}", text.strip()):  # the commonest mistake: no unit
+        fix = " or ".join(f"{text.strip()}{unit}" for unit in units)
+        fix = f"say {fix}"
+    raise SettingError(
+        f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, {fix}."
+    )
 
 
 def find_study(target: str) -> Path | None:
@@ -93,14 +116,13 @@ def find_study(target: str) -> Path | None:
         raise SettingError(f"{error} For a graph, give its .tflite file or its folder.") from None
 
 
-def show_front(history: Any, console: Console) -> None:
+def show_front(history: Any, printer: Printer) -> None:
     """Print one line per trial of the Pareto front, best mIoU first."""
     from jejunet_nas.records.words import architecture_words, per_cent
     from jejunet_nas.scoring.ranking import front_of
 
-    say = sayer(console)
     for trial in front_of(history):
-        say(
+        printer.result(
             f"  trial {trial.number}: {per_cent(trial.score.miou)} mIoU, "
             f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}): "
             f"{architecture_words(trial.architecture)}"
@@ -117,17 +139,3 @@ def require_feasible(history: Any) -> None:
         raise NothingFeasibleError(
             nearest_to_target(history) or f"{history.study} has no complete trial{failed}"
         )
-
-
-def sayer(console: Console) -> Say:
-    """Return a function that prints a line on `console` without markup."""
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    return say
-
-
-def print_json(plain: Any) -> None:
-    """Print the result as JSON on standard output."""
-    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))

@@ -1,14 +1,15 @@
 """The command `calibrate`: makes a profile of a phone."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jejunet_nas.cli.arguments import AsJson, PhoneName, Program, print_json, sayer, seconds_of
+from jejunet_nas.cli.arguments import AsJson, PhoneName, Program, seconds_of
 from jejunet_nas.cli.measure import CoreMask
+from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import SettingError
 
 
@@ -33,16 +34,15 @@ def calibrate(
     assert seconds is not None, "it has a default"
     how = HowToMeasure(program=benchmark_binary, core_mask=core_mask)
 
-    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.latency.trust import trust, trust_lines
     from jejunet_nas.profiling.profile import profile_phone
 
-    with native_log(Path(os.devnull)) as console:  # hides the converter's messages on each graph
-        say = sayer(console)
-        profile_phone(phone, how, out, budget_s=seconds, say=say)
-        trusted = trust(out)
-        for line in trust_lines(trusted):
-            say(line)
-        say(f"profile: {out}; use it as --device predicted:{out}, or as latency.device of a study")
-    if as_json:
-        print_json(dataclasses.asdict(trusted))
+    printer = Printer(as_json=as_json)
+    with naming_options({"core mask": "--core-mask"}):
+        profile_phone(phone, how, out, budget_s=seconds, say=printer.say)
+    trusted = trust(out)
+    printer.result("\n".join(trust_lines(trusted)))
+    printer.result(
+        f"profile: {out}; use it as --device predicted:{out}, or as latency.device of a study"
+    )
+    printer.json(dataclasses.asdict(trusted))

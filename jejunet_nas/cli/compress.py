@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
@@ -13,10 +12,10 @@ from jejunet_nas.cli.arguments import (
     Storage,
     StudyName,
     TrialNumber,
-    print_json,
     report_file,
-    sayer,
 )
+from jejunet_nas.cli.printer import Printer
+from jejunet_nas.cli.streams import native_log
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import TrialError
 
@@ -56,33 +55,30 @@ def compress(
     chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
     chosen = choose_trial(study, trial, storage, data_root)
     target = report_file(chosen.study.file, chosen.study.name, "compression.md", out)
-    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.reporting.compression import compression_page
 
     folder = chosen.study.folder
-    with native_log(folder / "tensorflow.log") as console:
+    printer = Printer(as_json=as_json)
+    with native_log(folder / "tensorflow.log"):
         from jejunet_nas.search.prepare import prepare
         from jejunet_nas.search.view import make_view
         from jejunet_nas.trial.compress import compress_network
 
-        with make_view(console) as view:
+        with make_view(printer.messages) as view:
             setup = prepare(chosen.study.settings, folder, view.stage)
             rows, failures = compress_network(
                 chosen.result.network, chains, setup, folder / COMPRESSED, view.stage, frames=frames
             )
-    say = sayer(Console(stderr=True))
     for failure in failures:
-        say(failure)
+        printer.say(failure)
     if not rows:
         raise TrialError(f"All {len(chains)} compression settings failed; the first: {failures[0]}")
     text = compression_page(rows, chosen.result, history=chosen.history, frames=frames)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    if as_json:
-        print_json([asdict(row) | {sum_: getattr(row, sum_) for sum_ in SUMS} for row in rows])
-    else:
-        typer.echo(text)
-    say(f"compression: {target}")
+    printer.result(text)
+    printer.json([asdict(row) | {sum_: getattr(row, sum_) for sum_ in SUMS} for row in rows])
+    printer.say(f"compression: {target}")
     if failures:
         failed = f"{len(failures)} of {len(chains)} compression settings failed"
         raise TrialError(f"{failed}; see the messages above.")

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import Storage, StudyName, sayer
+from jejunet_nas.cli.arguments import Storage, StudyName
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.targets import open_named
 
 
@@ -22,4 +22,4 @@ def dashboard(
     """
     from jejunet_nas.dashboard import serve
 
-    serve(open_named(study, storage), port=port, say=sayer(Console(stderr=True)))
+    serve(open_named(study, storage), port=port, say=Printer().say)

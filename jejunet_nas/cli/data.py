@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, amount_of, existing_folder, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, amount_of, existing_folder
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.errors import DataError, SettingError
 
@@ -59,8 +59,8 @@ def check(
     from jejunet_nas.datasets.check import check_data
     from jejunet_nas.drawing.contact_sheet import draw_contact_sheet
 
-    console = Console(stderr=True)
-    with progress_bar(console) as progress:
+    printer = Printer(as_json=as_json)
+    with progress_bar(printer.messages) as progress:
         found = check_data(dataset, root, options, progress)
     folder = out or Path("reports") / f"data_{dataset}"
     sheet: Path | None = folder / SHEET
@@ -71,9 +71,8 @@ def check(
         raise SettingError(
             f"{folder} cannot be written: {error.strerror or error}. Use --out with another folder."
         ) from error
-    show_check(found, sheet, console)
-    if as_json:
-        print_json(check_json(found, sheet))
+    show_check(found, sheet, printer)
+    printer.json(check_json(found, sheet))
     if found.faults:
         count = len(found.faults)
         files = "1 file" if count == 1 else f"{count} files"
@@ -125,25 +124,24 @@ def clean(
         keep_below_bytes=keep_below_bytes,
         dry_run=dry_run,
     )
-    say = sayer(Console(stderr=True))
+    printer = Printer(as_json=as_json)
     for entry in done.removed:
-        say(f"  {entry.folder.name}: {_size(entry.size_bytes)}")
+        printer.result(f"  {entry.folder.name}: {_size(entry.size_bytes)}")
     for entry in done.busy:
-        say(f"  {entry.folder.name} is being written and stays")
+        printer.result(f"  {entry.folder.name} is being written and stays")
     verb = "would free" if dry_run else "freed"
     kept = (*done.kept, *done.busy)
-    say(f"{verb} {_total(done.removed)}; {_total(kept)} stay in {cache}")
-    if as_json:
-        print_json(
-            {
-                "cache": str(cache),
-                "dry_run": dry_run,
-                "freed_bytes": sum(entry.size_bytes for entry in done.removed),
-                "kept_bytes": sum(entry.size_bytes for entry in kept),
-                "removed": [entry.folder.name for entry in done.removed],
-                "busy": [entry.folder.name for entry in done.busy],
-            }
-        )
+    printer.result(f"{verb} {_total(done.removed)}; {_total(kept)} stay in {cache}")
+    printer.json(
+        {
+            "cache": str(cache),
+            "dry_run": dry_run,
+            "freed_bytes": sum(entry.size_bytes for entry in done.removed),
+            "kept_bytes": sum(entry.size_bytes for entry in kept),
+            "removed": [entry.folder.name for entry in done.removed],
+            "busy": [entry.folder.name for entry in done.busy],
+        }
+    )
 
 
 def _options(given: Sequence[str]) -> dict[str, Any]:

@@ -4,10 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from jejunet_nas.cli.arguments import sayer
+from jejunet_nas.cli.printer import Printer
 
 if TYPE_CHECKING:
     from jejunet_nas.datasets.check import DataCheck, SplitCheck
@@ -15,16 +14,16 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 20  # broken files; --json lists all
 
 
-def show_check(check: "DataCheck", sheet: Path | None, console: Console) -> None:
+def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None:
     """Print the tables, the broken files and where the contact sheet is."""
-    say = sayer(console)
-    console.print(_facts_table(check))
-    console.print()
-    console.print(_class_table(check))
+    say = printer.result
+    say(_facts_table(check))
+    say()
+    say(_class_table(check))
     for split in check.splits:
         if split.never:
             say(f"not in {split.split}: {', '.join(split.never)}")
-    say("")
+    say()
     for fault in list(check.faults.values())[:_MOST_SHOWN]:
         say(f"bad: {fault}")
     if len(check.faults) > _MOST_SHOWN:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName
+from jejunet_nas.cli.printer import Printer
+from jejunet_nas.cli.streams import native_log
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 
@@ -49,14 +50,13 @@ def export(
 
     require_free(out)
     chosen = _chosen(study, trial, pick, storage, data_root)
-    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
     from jejunet_nas.records.words import per_cent
 
-    state = chosen.study.folder
-    with native_log(state / "tensorflow.log") as console:
+    state, printer = chosen.study.folder, Printer(as_json=as_json)
+    with native_log(state / "tensorflow.log"):
         if steps or qat:
-            chosen, graphs, fingerprints = _made(chosen, state, steps, qat, console)
+            chosen, graphs, fingerprints = _made(chosen, state, steps, qat, printer)
         else:
             graphs, fingerprints = chosen.graphs, known_fingerprints(state)
         facts = facts_of(
@@ -67,13 +67,12 @@ def export(
             export_steps=steps,
         )
         write_bundle(graphs, facts, out)
-        result = chosen.result
-        sayer(console)(
-            f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
-            f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
-        )
-    if as_json:
-        print_json({"out": str(out), **facts})
+    result = chosen.result
+    printer.result(
+        f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
+        f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
+    )
+    printer.json({"out": str(out), **facts})
 
 
 def _chosen(
@@ -90,14 +89,14 @@ def _chosen(
 
 
 def _made(
-    chosen: "Trial", state: Path, steps: int, qat: bool, console: Console
+    chosen: "Trial", state: Path, steps: int, qat: bool, printer: Printer
 ) -> "tuple[Trial, dict[GraphName, Path], dict[str, str]]":
     """Fine-tune, compress and score again; return the trial, its graphs, and data fingerprints."""
     from jejunet_nas.export.retrain import EXPORTS, retrain
     from jejunet_nas.search.prepare import prepare
     from jejunet_nas.search.view import make_view
 
-    with make_view(console) as view:
+    with make_view(printer.messages) as view:
         setup = prepare(chosen.study.settings, state, view.stage)
         trial, folder = retrain(
             chosen.result, setup, state / EXPORTS, steps=steps, qat=qat, tell=view.stage

@@ -1,6 +1,5 @@
 """The command `measure`: times graphs, a bundle, or the front of a study."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +12,12 @@ from jejunet_nas.cli.arguments import (
     Program,
     Storage,
     find_study,
-    print_json,
-    sayer,
 )
+from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from jejunet_nas.latency.device import Device, HowToMeasure
 
 CoreMask = Annotated[
@@ -36,9 +33,11 @@ def measure(
         ),
     ],
     device: DeviceName = "adb",
-    runs: Annotated[int, typer.Option(help="Runs of each graph, at least 50 on a phone.")] = 50,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Runs of each graph; on a phone 50 or more.")
+    ] = 50,
     threads: Annotated[
-        int | None, typer.Option(help="Threads [default: the study's, or 1].")
+        int | None, typer.Option(min=1, help="Threads [default: the study's, or 1].")
     ] = None,
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
@@ -61,7 +60,6 @@ def measure(
     A phone's measurements are saved: those of a front in its study, those of a bundle in the bundle
     and in its study if that is in studies/ here. `report` then shows them.
     """
-    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.latency.device import Device, HowToMeasure
 
     named = Device.parse(device)
@@ -69,11 +67,13 @@ def measure(
     given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
     _check_options([option for option in given if given[option] is not None], named, study)
     how = HowToMeasure(threads=threads, runs=runs, program=benchmark_binary, core_mask=core_mask)
-    with native_log(Path(os.devnull)) as console:  # LiteRT reports its delegate
+    printer = Printer(as_json=as_json)
+    names = {"runs": "--runs", "core mask": "--core-mask"}
+    with naming_options(names | ({} if threads is None else {"threads": "--threads"})):
         if study is None:
-            _measure_graphs(Path(target), named, how, operators, add_to, console, as_json)
+            _measure_graphs(Path(target), named, how, operators, add_to, printer)
         else:
-            _measure_study(study, named, how, again, storage, console, as_json)
+            _measure_study(study, named, how, again, storage, printer)
 
 
 def _check_options(given: list[str], device: "Device", study: Path | None) -> None:
@@ -94,15 +94,14 @@ def _measure_graphs(
     how: "HowToMeasure",
     operators: Path | None,
     add_to: Path | None,
-    console: "Console",
-    as_json: bool,
+    printer: Printer,
 ) -> None:
     from jejunet_nas.latency.device import open_meter
     from jejunet_nas.measure import bundle as bundles
     from jejunet_nas.measure import graphs
     from jejunet_nas.reporting.timings import files_json, files_table, operators_table
 
-    bundle, say = bundles.bundle_at(target), sayer(console)
+    bundle, say = bundles.bundle_at(target), printer.say
     files = [*bundle.graphs.values()] if bundle else graphs.graphs_at(target)
     with open_meter(device, how, say) as meter:
         if add_to is not None:
@@ -113,15 +112,14 @@ def _measure_graphs(
         if operators is not None:
             for file in files:
                 rows = meter.profile_operators(file, operators / f"{file.stem}_operators.csv")
-                console.print(operators_table(file, rows))
+                printer.result(operators_table(file, rows))
     latencies = [(each.file, each.latency) for each in timed]
-    console.print(files_table(latencies))
+    printer.result(files_table(latencies))
     if timed[0].latency.source == "host":
-        say("Timed on this computer; a phone's latencies differ.")
+        printer.result("Timed on this computer; a phone's latencies differ.")
     if bundle is not None:
         bundles.save_timings(bundle, target, timed, say)
-    if as_json:
-        print_json(files_json(latencies))
+    printer.json(files_json(latencies))
     if add_to is not None:  # last: a graph that fits into no profile was measured all the same
         say(graphs.add_to_profile(add_to, timed))
 
@@ -132,24 +130,24 @@ def _measure_study(
     how: "HowToMeasure",
     again: bool,
     storage: str | None,
-    console: "Console",
-    as_json: bool,
+    printer: Printer,
 ) -> None:
     from jejunet_nas.measure.front import measure_front
     from jejunet_nas.reporting.timings import front_json, front_table, graphs_table
     from jejunet_nas.study.opened import open_study
 
-    say, study = sayer(console), open_study(file, storage=storage)
+    say, study = printer.say, open_study(file, storage=storage)
     timed = measure_front(study, device, how, again=again, say=say)
-    console.print(graphs_table(timed.graphs))
-    console.print()
-    console.print(front_table(timed.history, timed.trials))
+    printer.result(graphs_table(timed.graphs))
+    printer.result()
+    printer.result(front_table(timed.history, timed.trials))
     source = timed.graphs[0].latency.source
     if source == "host":
-        say("Timed on this computer: the target is a phone's, so the ranking does not change.")
+        printer.result(
+            "Timed on this computer: the target is a phone's, so the ranking does not change."
+        )
     elif source == "measured":
         by_name = file == Path("studies") / f"{file.stem}.yaml"
         name = shlex.quote(file.stem if by_name else str(file))
         say(f"saved in {study.networks}; update the report: jejunet-nas report {name}")
-    if as_json:
-        print_json(front_json(timed.history, timed.graphs, timed.trials))
+    printer.json(front_json(timed.history, timed.graphs, timed.trials))

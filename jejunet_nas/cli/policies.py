@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
@@ -13,10 +12,9 @@ from jejunet_nas.cli.arguments import (
     Storage,
     StudyName,
     TrialNumber,
-    print_json,
     report_file,
-    sayer,
 )
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.targets import choose_trial
 
 
@@ -43,18 +41,17 @@ def policies(
     target = report_file(chosen.study.file, settings.name, "policies.md", out)
     target.parent.mkdir(parents=True, exist_ok=True)
     val = settings.data.open_split("val")
-    console = Console(stderr=True)
-    with console.status("comparing policies") as status:
+    printer = Printer(as_json=as_json)
+    with printer.status("comparing policies") as say:
         rows = compare_policies(
             Evaluation(val, graphs),
             network.latencies,
             target_fps=settings.target_fps,
-            say=lambda what: status.update(f"comparing policies: {what}"),
+            say=lambda what: say(f"comparing policies: {what}"),
         )
-    text = policies_page(rows, chosen.result, study=settings.name, val=val)
+    fps = settings.target_fps
+    text = policies_page(rows, chosen.result, study=settings.name, val=val, target_fps=fps)
     target.write_text(text, encoding="utf-8")
-    if as_json:
-        print_json([dataclasses.asdict(row) for row in rows])
-    else:
-        typer.echo(text)
-    sayer(console)(f"comparison: {target}")
+    printer.result(text)
+    printer.json([dataclasses.asdict(row) for row in rows])
+    printer.say(f"comparison: {target}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from jejunet_nas.progress import Tell
+from jejunet_nas.progress import Tell, printable_line
 
 
 @contextlib.contextmanager
@@ -17,8 +17,9 @@ def progress_bar(console: Console) -> Iterator[Tell]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
-    speed_text = TextColumn("{task.fields[speed_text]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), speed_text)
+    speed_text = TextColumn("{task.fields[speed_text]}", markup=False)
+    what_text = TextColumn("{task.description}", markup=False)
+    columns = (what_text, BarColumn(), MofNCompleteColumn(), speed_text)
     shown = Progress(
         *columns, TimeLeft(), console=console, transient=True, disable=not console.is_terminal
     )
@@ -29,7 +30,7 @@ def progress_bar(console: Console) -> Iterator[Tell]:
             speed = shown.tasks[0].speed
             shown.update(
                 task,
-                description=what,
+                description=printable_line(what),
                 completed=done,
                 total=total or None,
                 speed_text=f"{speed:.1f} fps" if speed else "",

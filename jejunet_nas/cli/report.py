@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from jejunet_nas.cli.arguments import (
     AsJson,
     DataRoot,
     Storage,
-    print_json,
+    complete_study,
     require_feasible,
-    sayer,
     show_front,
 )
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.targets import open_named
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import project_folder
@@ -27,13 +26,20 @@ if TYPE_CHECKING:
 
 Studies = Annotated[
     list[str],
-    typer.Argument(metavar="STUDY...", help="Name or YAML file of a study; several are compared."),
+    typer.Argument(
+        metavar="STUDY...",
+        help="Name or YAML file of a study; several are compared.",
+        autocompletion=complete_study,
+    ),
 ]
 
 
 def report(
     studies: Studies,
-    baseline: Annotated[str | None, typer.Option(help="A study to compare the front with.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="A study to compare the front with.", autocompletion=complete_study),
+    ] = None,
     data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/NAME].")
@@ -77,26 +83,25 @@ def _report(
     from jejunet_nas.reporting.site.gather import gather
 
     study = open_named(name, storage, data_root)
-    history, console = study.history, Console(stderr=True)
+    history, printer = study.history, Printer(as_json=as_json)
     against = open_named(baseline, storage).history if baseline else None
-    with console.status("reading the study") as status:
+    with printer.status("reading the study") as say:
         extras = gather(
             study.settings,
             history,
             study.folder,
-            lambda what, done, total: status.update(f"{what}: {done} of {total}"),
+            lambda what, done, total: say(f"{what}: {done} of {total}"),
             name=name,
             baseline=against,
         )
-        status.update("writing the report")
+        say("writing the report")
         page = write_report(history, out or _reports(study) / study.name, extras)
-    show_front(history, console)
-    say = sayer(console)
+    show_front(history, printer)
     if extras.no_pictures:
-        say(f"some pictures of masks are missing: {extras.no_pictures}")
-    say(f"report: {page}")
+        printer.say(f"some pictures of masks are missing: {extras.no_pictures}")
+    printer.result(f"report: {page}")
     if as_json:
-        print_json(plain_report(history, against))
+        printer.json(plain_report(history, against))
     return page, history
 
 
@@ -108,9 +113,10 @@ def _compare(names: list[str], out: Path | None, storage: str | None, as_json: b
     folder = out or _reports(opened[0]) / "-vs-".join(study.name for study in opened)
     histories = [study.history for study in opened]
     page = write_comparison(histories, folder)
-    sayer(Console(stderr=True))(f"comparison: {page}")
+    printer = Printer(as_json=as_json)
+    printer.result(f"comparison: {page}")
     if as_json:
-        print_json(dataclasses.asdict(compare(histories)))
+        printer.json(dataclasses.asdict(compare(histories)))
     return page
 
 

@@ -11,18 +11,25 @@ from jejunet_nas.cli.arguments import (
     Storage,
     StudyName,
     data_root_override,
-    print_json,
     require_feasible,
     seconds_of,
     show_front,
 )
+from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
+from jejunet_nas.cli.streams import native_log
 from jejunet_nas.files import state_folder, study_file
+
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**31 - 1, help="Seed of sampler and training [default: the study's]."),
+]
 
 
 def search(
     study: StudyName,
     trials: Annotated[
-        int | None, typer.Option(help="Complete trials in total [default: the study's].")
+        int | None, typer.Option(min=1, help="Complete trials in total [default: the study's].")
     ] = None,
     time_budget: Annotated[
         str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
@@ -35,9 +42,7 @@ def search(
         ),
     ] = None,
     storage: Storage = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of sampler and training [default: the study's].")
-    ] = None,
+    seed: Seed = None,
     benchmark_binary: Program = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,18 +66,15 @@ def search(
 
     file = study_file(study)
     settings = read_study(file, overrides)
-    folder = state_folder(file, settings.name)
-
-    from jejunet_nas.cli.native_log import native_log
-
-    with native_log(folder / "tensorflow.log") as console:
+    folder, printer = state_folder(file, settings.name), Printer(as_json=as_json)
+    options = {"training.init": "--init"} if init else {}
+    with native_log(folder / "tensorflow.log"), naming_options(options):
         from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
-        view = make_view(console)
+        view = make_view(printer.messages)
         history = search(settings, folder, view, seconds=seconds, storage=storage)
-        show_front(history, console)
-    if as_json:
-        print_json(summary(history))
+    show_front(history, printer)
+    printer.json(summary(history))
     require_feasible(history)

@@ -1,13 +1,13 @@
 """The command `segment`: segments a video, a folder of frames or a camera with a trial's graphs."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import AsJson, Storage, TrialNumber, print_json, sayer
+from jejunet_nas.cli.arguments import AsJson, Storage, TrialNumber, complete_study
+from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.cli.targets import find_bundle
 from jejunet_nas.errors import StoppedError
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A bundle (folder or .zip), or a study.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A bundle (folder or .zip), or a study.",
+        autocompletion=complete_study,
+    ),
 ]
 Video = Annotated[
     str,
@@ -61,43 +66,42 @@ def segment(
     A truncated video is segmented up to its last readable frame, with a warning and exit code 0.
     Ctrl-C keeps the frames so far and exits with 130.
     """
-    from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.drawing.segment import Outputs, segment_video, summary
     from jejunet_nas.media.source import open_source
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
     outputs = Outputs(video=out, masks=masks, full_size=full_size)
-    with native_log(Path(os.devnull)) as console:  # hides LiteRT's messages
-        bundle = find_bundle(target, trial, storage)
-        given = Path(video)
-        path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
-        pace: Pace = "scored" if path is not None else "live"
-        with (
-            VideoSegmenter(bundle, threads=threads, pace=pace) as segmenter,
-            open_source(video, fps=fps) as source,
-            progress_bar(console) as show,
-        ):
-            total = min(filter(None, (source.frame_count, frames)), default=0)
+    printer = Printer(as_json=as_json)
+    bundle = find_bundle(target, trial, storage)
+    given = Path(video)
+    path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
+    pace: Pace = "scored" if path is not None else "live"
+    with (
+        naming_options({"fps": "--fps"}),
+        VideoSegmenter(bundle, threads=threads, pace=pace) as segmenter,
+        open_source(video, fps=fps) as source,
+        progress_bar(printer.messages) as show,
+    ):
+        total = min(filter(None, (source.frame_count, frames)), default=0)
 
-            def tell(done: int) -> None:
-                show("segmenting", done, total)
+        def tell(done: int) -> None:
+            show("segmenting", done, total)
 
-            tally = segment_video(source, segmenter, outputs, path=path, most=frames, tell=tell)
-        _show(tally, outputs, console)
-        if as_json:
-            print_json(summary(tally, bundle=bundle, pace=pace, video=source.name, outputs=outputs))
+        tally = segment_video(source, segmenter, outputs, path=path, most=frames, tell=tell)
+    _show(tally, outputs, printer)
+    printer.json(summary(tally, bundle=bundle, pace=pace, video=source.name, outputs=outputs))
     if tally.interrupted:
         raise StoppedError(_kept(tally, outputs))
 
 
-def _show(tally: "Tally", outputs: "Outputs", console: Console) -> None:
-    say = sayer(console)
+def _show(tally: "Tally", outputs: "Outputs", printer: Printer) -> None:
+    say = printer.result
     say(f"{tally.frames} frames in {tally.seconds:.1f} s: {tally.fps:.1f} fps on this computer")
-    console.print(_table(tally))
+    say(_table(tally))
     if tally.began:
         say(f"{tally.began} keyframes started in the background")
     for line in (*tally.notes, *([tally.trouble] if tally.trouble else [])):
-        say(line)
+        printer.say(line)
     if not tally.interrupted:
         say(f"segmented: {_places(outputs)}")
 

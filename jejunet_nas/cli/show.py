@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from jejunet_nas.cli.arguments import DataRoot, Storage, StudyName, TrialNumber, sayer
+from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName, TrialNumber
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.targets import choose_trial
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import project_folder
@@ -22,6 +22,7 @@ def show(
     data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option(help="PNG [default: reports/NAME/film.png].")] = None,
     storage: Storage = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a validation clip frame by frame, with the masks of a trial's int8 graphs."""
     from jejunet_nas.drawing.film import draw_film
@@ -41,4 +42,16 @@ def show(
     target = out or project_folder(chosen.study.file) / "reports" / name / "film.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     draw_film(film, target, clip=shown.name, class_names=split.class_names, trial=chosen.result)
-    sayer(Console(stderr=True))(f"film: {target}")
+    printer = Printer(as_json=as_json)
+    printer.result(f"film: {target}")
+    printer.json(
+        {
+            "file": str(target),
+            "trial": chosen.result.number,
+            "clip": shown.name,
+            "frames": [
+                {"frame": each.time, "path": each.path, "gated": each.gated, "miou": each.miou}
+                for each in film
+            ],
+        }
+    )

@@ -29,6 +29,7 @@ INTERVALS = (2, 4, 8)
 # The longest wait for a keyframe under a rule, in fixed intervals: a little longer, or twice.
 LONGEST_OVER_FIXED = (1.25, 2.0)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+LUMA = "luma difference"  # a rule for comparison: graphs and policies of a bundle have none
 _HALVINGS = 14  # of the threshold's range: finer than scores are stored
 
 
@@ -53,7 +54,7 @@ _BETWEEN: tuple[BetweenKeyframes, ...] = ("propagate", "reuse")
 _RULES = (
     _Rule("gate", own_gate),
     _Rule("gate, reuse below 0.1", own_gate, reuse_below=0.1),
-    _Rule("luma difference", luma_gate, free=True),
+    _Rule(LUMA, luma_gate, free=True),
 )
 
 
@@ -141,6 +142,7 @@ class _Comparison:
             lag=self.lag if policy.asynchronous else None,
             mean_ms=stream.mean_ms,
             worst_ms=stream.worst_ms,
+            dropped_frames=stream.dropped_frames,
             mean_interval=self.lag if policy.asynchronous else frames / keyframes,
             miou=scored.score.miou,
             consistency=scored.temporal.consistency,

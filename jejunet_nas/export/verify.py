@@ -23,13 +23,18 @@ _FIX = "Copy the whole bundle again, or export it again."
 
 
 def verify(place: Path) -> dict[str, str]:
-    """Check the bundle at `place`, a folder or a `.zip`; return what each check found.
+    """Return what each check of the bundle at `place` found. Raises as `each_check` does."""
+    return dict(each_check(place))
+
+
+def each_check(place: Path) -> Iterator[tuple[str, str]]:
+    """Check the bundle at `place`, a folder or a `.zip`; yield each check and what it found.
 
     Raises `SettingError` naming the first fault.
     """
     with tempfile.TemporaryDirectory(prefix="jejunet-verify-") as unpacked:
         try:
-            return dict(_checks(place, Path(unpacked)))
+            yield from _checks(place, Path(unpacked))
         except SettingError as error:  # name the .zip, not the folder that it was unpacked into
             raise SettingError(str(error).replace(unpacked, str(place))) from None
 

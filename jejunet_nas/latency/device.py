@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError, closest
+from jejunet_nas.latency.adb import find_adb
 from jejunet_nas.latency.host_meter import HostMeter
 from jejunet_nas.latency.measuring_plan import FEWEST_RUNS, MeasuringPlan
 from jejunet_nas.latency.meter import LatencyMeter
@@ -72,10 +73,24 @@ def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
     match device.kind:
         case "adb":
             plan = MeasuringPlan(threads=threads, runs=how.runs, core_mask=how.core_mask)
-            program = find_program(how.program)
-            return PhoneMeter(Phone.attached(device.name), program, plan, say)
+            program = find_program(how.program) if how.program else None
+            phone = _phone(device.name)  # before a program that is not given is looked for
+            return PhoneMeter(phone, program or find_program(None), plan, say)
         case "host":
             return HostMeter(threads=threads, runs=how.runs, say=say)
         case "predicted":
             profile = load_profile(device.name or DEFAULT_PROFILE)
             return PredictedMeter(profile=profile, threads=threads)
+
+
+def _phone(serial: str | None) -> Phone:
+    """Return the phone `serial`, or the only one. Raises `DeviceError`."""
+    without = "Without a phone: --device predicted, or --device host to compare graphs."
+    try:
+        find_adb()
+    except DeviceError as error:
+        raise DeviceError(f"{error} {without}") from None
+    try:
+        return Phone.attached(serial)
+    except DeviceAwayError as error:
+        raise DeviceAwayError(f"{error} {without}") from None

@@ -25,33 +25,42 @@ from jejunet_nas.version import __version__
 
 Found = TypeVar("Found")
 
+LIBRARIES_CHECK = "libraries"
 LIBRARIES = ("tensorflow", "tf-keras", "ai-edge-litert", "optuna")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was checked: whether it works, and its details or what is wrong."""
+    """One thing that was checked: whether it works, and its details or what is wrong.
+
+    required: by what was asked for. A search requires the libraries only, measuring all.
+    """
 
     name: str
     works: bool
+    required: bool
     words: str
 
 
-def examine(device: str, program: Path | None) -> list[Check]:
-    """Return the checks in order; one that depends on a failed one is left out."""
+def examine(device: str, program: Path | None, *, measuring: bool = False) -> list[Check]:
+    """Return the checks in order; one that depends on a failed one is left out.
+
+    measuring: whether measuring was asked for, so that all checks are required.
+    """
     named = Device.parse(device).require_phone()
     checks: list[Check] = []
 
     def check(name: str, find: Callable[[], Found], words: Callable[[Found], str]) -> Found | None:
+        required = measuring or name == LIBRARIES_CHECK
         try:
             found = find()
-            checks.append(Check(name=name, works=True, words=words(found)))
+            checks.append(Check(name=name, works=True, required=required, words=words(found)))
         except (DeviceError, SettingError) as error:
-            checks.append(Check(name=name, works=False, words=str(error)))
+            checks.append(Check(name=name, works=False, required=required, words=str(error)))
             return None
         return found
 
-    check("libraries", _libraries, ", ".join)
+    check(LIBRARIES_CHECK, _libraries, ", ".join)
     phone = None
     if check("adb", find_adb, str):
         phone = check("phone", lambda: Phone.attached(named.name), _phone_words)

@@ -58,7 +58,8 @@ class PolicyRow:
     compared with; 1 for every frame and in the background. latest: frames after which a keyframe
     comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
     with a fixed interval. lag: frames that a keyframe takes in the background; None in the
-    foreground. mean_interval: frames a keyframe. consistency: as in `TemporalScore`.
+    foreground. dropped_frames: share of the camera's frames, at the target's rate. mean_interval:
+    frames a keyframe. consistency: as in `TemporalScore`.
     """
 
     rule: str
@@ -69,6 +70,7 @@ class PolicyRow:
     lag: int | None
     mean_ms: float
     worst_ms: float
+    dropped_frames: float
     mean_interval: float
     miou: float
     consistency: float | None

@@ -6,6 +6,7 @@ Units: mIoU and consistency in per cent, latency in ms a frame.
 import shlex
 from collections.abc import Iterator, Sequence
 
+from jejunet_nas.evaluation.policies import LUMA
 from jejunet_nas.records import DataSplit, GateRecord, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import (
@@ -19,20 +20,27 @@ from jejunet_nas.records.words import (
 
 _TEXT = ("frames between", "rule")
 _FIGURES = (
-    *("ms a frame", "worst ms", "frames a keyframe", "mIoU %", "against fixed"),
-    *("consistent %", "threshold"),
+    *("ms a frame", "worst ms", "dropped %", "frames a keyframe", "mIoU %"),
+    *("against fixed", "consistent %", "threshold"),
 )
 
 
 def policies_page(
-    rows: Sequence[PolicyRow], trial: TrialResult, *, study: str, val: DataSplit
+    rows: Sequence[PolicyRow],
+    trial: TrialResult,
+    *,
+    study: str,
+    val: DataSplit,
+    target_fps: float,
 ) -> str:
-    """Return the page: a table of policies, and the accuracy of the gate."""
+    """Return the page: which policy to take, a table of all, and the accuracy of the gate."""
     latencies = trial.network.latencies
     name = shlex.quote(one_line(study))
     return "\n".join(
         [
             f"# Keyframes of {escaped(study)}, trial {trial.number}",
+            "",
+            verdict(rows, target_fps),
             "",
             f"{escaped(network_words(trial.network.network))}, on {escaped(val.dataset)} "
             f"{val.split}: {len(val.clips)} clips, {val.frame_count} frames. "
@@ -54,6 +62,43 @@ def policies_page(
     )
 
 
+def verdict(rows: Sequence[PolicyRow], target_fps: float) -> str:
+    """Return which policy to take at the target, and what it costs or gains.
+
+    It is compared with the first row, the same network with every frame a keyframe. A bundle can
+    run each rule but the luma difference.
+    """
+    every = rows[0]
+    runnable = [row for row in rows if row.rule != LUMA]
+    taken = min(runnable, key=lambda row: (row.dropped_frames, -row.miou, row.mean_ms))
+    figures = f"{per_cent(taken.miou)} mIoU, {taken.mean_ms:.1f} ms a frame"
+    if taken.dropped_frames:
+        return (
+            f"**No policy keeps up with {target_fps:g} fps.** Nearest is {_rule(taken)}: "
+            f"{figures}, {per_cent(taken.dropped_frames)} % of the frames dropped. Take a faster "
+            "network."
+        )
+    taking = f"**At {target_fps:g} fps take {_rule(taken)}**: {figures}, no frame dropped."
+    if taken is every:
+        return f"{taking} No policy with fewer keyframes has a higher mIoU."
+    dropped = "no frame" if not every.dropped_frames else f"{per_cent(every.dropped_frames)} %"
+    return (
+        f"{taking} Against every frame a keyframe ({per_cent(every.miou)} mIoU, "
+        f"{every.mean_ms:.1f} ms, {dropped} dropped): {points(taken.miou - every.miou)} points of "
+        f"mIoU, {taken.mean_ms - every.mean_ms:+.1f} ms a frame."
+    )
+
+
+def _rule(row: PolicyRow) -> str:
+    """Return a row's policy in words, say `keyframes every 4, propagate between`."""
+    if row.interval == 1 and row.lag is None:
+        return "every frame a keyframe"
+    threshold = "" if row.threshold is None else f" (threshold {row.threshold:.4f})"
+    latest = "" if row.latest is None else f", at least every {row.latest}"
+    where = "keyframes " if row.threshold is None else "keyframes by the "
+    return f"{where}{row.rule}{threshold}{latest}, {row.between} between"
+
+
 def _cells(rows: Sequence[PolicyRow]) -> Iterator[tuple[str, ...]]:
     fixed = 0.0
     for row in rows:
@@ -65,6 +110,7 @@ def _cells(rows: Sequence[PolicyRow]) -> Iterator[tuple[str, ...]]:
             f"{row.rule}{latest}",
             f"{row.mean_ms:.1f}",
             f"{row.worst_ms:.1f}",
+            per_cent(row.dropped_frames),
             f"{row.mean_interval:.1f}",
             per_cent(row.miou, 2),
             "" if row.threshold is None else points(row.miou - fixed, 2),

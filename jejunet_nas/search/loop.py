@@ -23,7 +23,7 @@ from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
 from jejunet_nas.search.prepare import made_from, prepare
-from jejunet_nas.search.view import SearchProgress, View
+from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
@@ -148,7 +148,7 @@ class _Search:
         if len(self._closing.results) >= self._settings.trials:
             return True
         if self._seconds is not None and self._spent_s() >= self._seconds:
-            self._view.say(f"the time budget of {self._seconds:.0f} s is spent")
+            self._view.say(f"the time budget of {duration(self._seconds)} is spent")
             return True
         if self._candidates.exhausted:
             self._view.say("the search ends: no untried architecture can meet the target")

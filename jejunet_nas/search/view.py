@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jejunet_nas.progress import printable_line
 from jejunet_nas.records.words import per_cent
 
 LINE_EVERY_S = 20.0  # between two plain lines about one stage
@@ -32,11 +33,11 @@ class SearchProgress:
     def words(self) -> str:
         """Return the progress in one line."""
         best = "none yet" if self.best_miou is None else f"{per_cent(self.best_miou)} mIoU"
-        left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
+        left = "" if self.left_s is None else left_words(self.left_s)
         return (
             f"{self.complete} of {self.wanted} trials, {self.refused} refused, {self.failed} "
             f"failed; best at {self.target_fps:g} fps: {best}; hypervolume "
-            f"{self.hypervolume:.3f}{left}"
+            f"{self.hypervolume:.2f} mIoU x ms{left}"
         )
 
 
@@ -62,11 +63,11 @@ class View:
         elif now >= self._next_s:
             self._next_s = now + LINE_EVERY_S
             left_s = (now - self._began_s) / max(done, 1) * (total - done)
-            self.say(f"  {what}: {done} of {total}, about {duration(left_s)} left")
+            self.say(f"  {what}: {done} of {total}{left_words(left_s)}")
 
     def say(self, line: str) -> None:
         """Show one line about something that ended, such as a trial."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(Text(printable_line(line)), soft_wrap=True)
 
     def progress(self, progress: SearchProgress) -> None:
         """Show the progress of the search."""
@@ -107,7 +108,7 @@ class _LiveView(View):
         if total <= 1 or done == 0:
             return what
         left_s = (time.monotonic() - self._began_s) / done * (total - done)
-        return f"{what}, {done} of {total}, about {duration(left_s)} left"
+        return f"{what}, {done} of {total}{left_words(left_s)}"
 
     def _picture(self) -> Group:
         _, done, total = self._stage
@@ -121,7 +122,7 @@ class _LiveView(View):
         rows.add_row(
             Text("this trial", style="dim"),
             ProgressBar(total, done, width=30),
-            Text(self._stage_words(), style="dim"),
+            Text(printable_line(self._stage_words()), style="dim"),
         )
         return Group(rows)
 
@@ -129,6 +130,11 @@ class _LiveView(View):
 def make_view(console: Console) -> View:
     """Return a live panel if `console` is a terminal, plain lines otherwise."""
     return _LiveView(console) if console.is_terminal else View(console)
+
+
+def left_words(seconds: float) -> str:
+    """Return, for example, `, about 12 min left`; nothing for less than a second."""
+    return f", about {duration(seconds)} left" if seconds >= 1 else ""
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -71,7 +72,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     rows: list[dict[str, Any]] = [
         _row(trial)
         | {"network_reused": trial.network_reused}
-        | {f"{stage}_s": seconds for stage, seconds in trial.stage_s.items()}
+        | {_stage_column(stage): seconds for stage, seconds in trial.stage_s.items()}
         for trial in history.complete
     ]
     rows += [
@@ -86,7 +87,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     ]
     state = states(history)
     rows = [row | {"state": state[row["trial"]]} for row in rows]
-    stages = [f"{stage}_s" for stage in stage_names(history)]
+    stages = [_stage_column(stage) for stage in stage_names(history)]
     names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused"]
     return _frame(sorted(rows, key=lambda row: row["trial"]), [*names, *stages, "reason"])
 
@@ -94,6 +95,11 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
 def stage_names(history: StudyHistory) -> list[str]:
     """Return the names of all timed stages, in the order of a trial."""
     return list(dict.fromkeys(stage for trial in history.complete for stage in trial.stage_s))
+
+
+def _stage_column(stage: str) -> str:
+    """Return the column of a stage, such as `judge_the_gate_s`, in letters of identifiers."""
+    return f"{re.sub('[^a-z0-9]+', '_', stage.lower())}_s"
 
 
 def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:

@@ -49,6 +49,14 @@ def answer(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[Any, 
     return json.loads(shown.out), shown.err
 
 
+def failure(capfd: pytest.CaptureFixture[str], *arguments: object, code: int) -> tuple[Any, str]:
+    """Return what a command that fails with `code` prints as JSON, and what it says to people."""
+    capfd.readouterr()
+    assert exit_code(*arguments, "--json") == code
+    shown = capfd.readouterr()
+    return json.loads(shown.out), shown.err
+
+
 def refusal(capfd: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
     """Return the only line of a command that fails with `code`."""
     capfd.readouterr()

@@ -10,7 +10,7 @@ from jejunet_nas.latency.fit import write_profile
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.profiling import profile as profiling
 from jejunet_nas.profiling.profile import make_profile
-from tests.cli.commands import answer, exit_code, program, refusal, takes
+from tests.cli.commands import answer, exit_code, failure, program, refusal, takes
 from tests.contracts.test_meters import write_float
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn
@@ -58,10 +58,8 @@ def test_a_phone_is_calibrated_though_it_leaves_in_the_middle(
     install_few_probes(monkeypatch, graph)
     seen, out = Takes(monkeypatch, phone), tmp_path / "p.json"
     seen.last = 4
-    assert exit_code("calibrate", *on_phone, "--out", out, "--json") == 4
-    shown = capfd.readouterr()
-    assert shown.out == ""
-    assert re.match(r"jejunet-nas: the phone .* is ", shown.err.splitlines()[-1])
+    shown, _ = failure(capfd, "calibrate", *on_phone, "--out", out, code=4)
+    assert re.match(r"the phone .* is ", shown["error"])
     assert not out.exists()
 
     phone.replug()
@@ -139,7 +137,7 @@ def test_a_float_graph_is_measured_but_no_part_of_a_profile(
         (["--out", "p.txt"], r"--out is p\.txt, which is not a \.json file"),
         (["--out", "p.json", "--device", "host"], r"--device is host; allowed: adb or adb:SERIAL"),
         (["--out", "p.json", "--budget", "soon"], r"--budget is soon; allowed: a number with s, m"),
-        ([], r".*[Mm]issing option '--out'"),
+        ([], r"--out is missing\. See jejunet-nas calibrate --help"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused_in_one_line(

@@ -90,7 +90,7 @@ def test_of_many_bad_files_twenty_are_shown_and_the_others_counted(
 
     assert exit_code("data", "check", "youtube_vos", *options) == 2
 
-    told = capfd.readouterr().err
+    told = capfd.readouterr().out
     assert told.count("bad: ") == 20
     assert "and 2 other files; --json lists all" in told
     assert "contact sheet" not in told

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import answer, exit_code, program, refusal
+from tests.cli.commands import answer, exit_code, failure, program, refusal
 from tests.latency.build import write_program
 from tests.phone.stand_in import StandIn
 
@@ -30,21 +30,44 @@ def test_with_nothing_attached_it_says_what_is_missing_and_how_to_get_it(
     assert exit_code("doctor") == 0
 
     shown = capfd.readouterr()
-    *told, last = shown.err.splitlines()
+    *told, last = shown.out.splitlines()
     lines = dict(line[4:].split(": ", 1) for line in told)
-    assert shown.out == ""
+    assert shown.err == ""
     assert [line[:2] for line in told] == ["ok", "no", "no"]
     assert [*lines] == ["libraries", "adb", "benchmark program"]
     assert "Install it: `apt install adb`" in lines["adb"]
     assert "benchmark_model: curl -L " in lines["benchmark program"]
-    assert last == "Until every check is ok, latencies can be predicted but not measured."
+    assert last == "Latencies can be predicted. To measure them, get what has no ok."
+
+
+@pytest.mark.parametrize("asked", [["--device", "adb"], ["--benchmark-binary", "no"]])
+def test_what_was_asked_for_and_is_missing_makes_it_fail(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capfd: Capfd
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    shown, said = failure(capfd, "doctor", *asked, code=4)
+
+    assert not shown["works"]
+    assert [c["name"] for c in shown["checks"] if c["required"] and not c["works"]] == [
+        *("adb", "benchmark program")
+    ]
+    assert said.splitlines()[-1].startswith("jejunet-nas: missing: adb, benchmark program. ")
+
+
+def test_a_missing_library_is_bad_input(monkeypatch: pytest.MonkeyPatch, capfd: Capfd) -> None:
+    monkeypatch.setattr("jejunet_nas.latency.doctor.LIBRARIES", ("no-such-library",))
+
+    _, said = failure(capfd, "doctor", code=2)
+
+    assert "no  libraries: no-such-library is not installed. Install it: pip" in said
 
 
 @pytest.mark.adb
 def test_a_phone_that_is_away_is_missing(phone: StandIn, tmp_path: Path, capfd: Capfd) -> None:
-    shown, said = answer(
-        capfd, "doctor", "--device", "adb:HT7", "--benchmark-binary", program(tmp_path)
-    )
+    asked = ("--device", "adb:HT7", "--benchmark-binary", program(tmp_path))
+
+    shown, said = failure(capfd, "doctor", *asked, code=4)
 
     assert [check["name"] for check in shown["checks"] if not check["works"]] == ["phone"]
     assert "no  phone: device is adb:HT7, which is not attached. Attached: " in said
@@ -56,8 +79,9 @@ def test_with_a_phone_and_a_program_all_is_well(
 ) -> None:
     shown, said = answer(capfd, "doctor", "--benchmark-binary", program(tmp_path))
 
-    assert [*shown] == ["checks"]
-    assert [[*check] for check in shown["checks"]] == [["name", "works", "words"]] * 5
+    assert shown["works"]
+    keys = ["name", "works", "required", "words"]
+    assert [[*check] for check in shown["checks"]] == [keys] * 5
     assert all(check["works"] for check in shown["checks"])
     assert all(line.startswith("ok ") for line in said.splitlines())
     assert "phone: Google Pixel 2, Android 11, arm64-v8a; pinned to cores f0, battery 30.1" in said
@@ -71,7 +95,7 @@ def test_a_program_that_does_not_run_on_the_phone_is_said_so(
 ) -> None:
     broken = write_program(tmp_path, 'echo "not executable: 64-bit ELF file" >&2; exit 126')
 
-    shown, said = answer(capfd, "doctor", "--benchmark-binary", broken)
+    shown, said = failure(capfd, "doctor", "--benchmark-binary", broken, code=4)
 
     assert not {c["name"]: c["works"] for c in shown["checks"]}["benchmark program on the phone"]
     assert (
@@ -98,7 +122,7 @@ def test_the_pixel_2s_table_keeps_to_the_errors_that_were_published(capfd: Capfd
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--profile", "pixl2"], "device profile is pixl2; allowed: pixel2, .* mean pixel2"),
+        (["--profile", "pixl2"], "--profile is pixl2; allowed: pixel2, .* mean pixel2"),
         (["--device", "host"], "--device is host; allowed: adb or adb:SERIAL"),
     ],
 )

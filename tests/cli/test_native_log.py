@@ -1,19 +1,22 @@
-"""Where the words of TensorFlow's C++ parts go."""
+"""Where the words of TensorFlow's C++ parts go, and ours."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from jejunet_nas.cli.native_log import native_log
+from jejunet_nas.cli.printer import Printer
+from jejunet_nas.cli.streams import native_log, standard_streams
 
 
-def test_what_native_code_writes_goes_to_the_file_and_our_console_is_still_seen(
+def test_what_native_code_writes_goes_to_the_file_and_our_words_are_still_seen(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with native_log(tmp_path / "log") as console:
-        os.write(2, b"from C++\n")
-        console.print("from us")
+    with standard_streams():
+        os.write(2, b"from C++ before\n")
+        with native_log(tmp_path / "log"):
+            os.write(2, b"from C++\n")
+            Printer().say("from us")
     os.write(2, b"afterwards\n")
 
     assert (tmp_path / "log").read_text() == "from C++\n"
@@ -23,7 +26,7 @@ def test_what_native_code_writes_goes_to_the_file_and_our_console_is_still_seen(
 def test_standard_error_comes_back_after_an_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), native_log(tmp_path / "log"):
+    with pytest.raises(KeyboardInterrupt), standard_streams(), native_log(tmp_path / "log"):
         raise KeyboardInterrupt
     os.write(2, b"afterwards\n")
 

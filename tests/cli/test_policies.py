@@ -1,4 +1,4 @@
-"""The command `policies`, on a study whose graphs are the tiny network's."""
+"""The commands `policies` and `show`, on a study whose graphs are the tiny network's."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from tests.searched_study import searched_study
 
 KEYS = {
     *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
-    *("mean_interval", "miou", "consistency"),
+    *("dropped_frames", "mean_interval", "miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
 KEY_MS, PROPAGATE_MS, GATE_MS = 60.0, 10.0, 1.0
@@ -79,6 +79,8 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
 
     shown = capfd.readouterr()
     assert shown.out == out.read_text(encoding="utf-8") + "\n"
+    assert shown.err == f"comparison: {out}\n"
+    assert "\n**At 24 fps take keyframes " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
     assert "`jejunet-nas policies tiny --trial 1`" in shown.out
     assert not (tmp_path / "reports").exists()
@@ -115,3 +117,26 @@ def test_graphs_that_are_gone_are_named(
     shutil.rmtree(tmp_path / "studies" / "tiny" / "networks")
 
     assert "key.tflite" in refusal(capfd, "policies", study)
+
+
+def test_show_draws_the_frames_and_says_their_paths(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown, said = answer(capfd, "show", study, "--frames", 3, "--from", 1)
+
+    film = tmp_path / "reports" / "tiny" / "film.png"
+    assert (shown["file"], shown["trial"]) == (str(film), 0)
+    assert [(each["frame"], each["path"]) for each in shown["frames"]] == [
+        *((1, "propagate"), (2, "key"), (3, "propagate"))
+    ]
+    assert all(0 <= each["miou"] <= 1 for each in shown["frames"])
+    assert said == f"film: {film}\n"
+    assert film.is_file()
+
+
+def test_show_says_where_the_picture_is_on_standard_output(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("show", study, "--frames", 1, "--out", tmp_path / "film.png") == 0
+
+    assert capfd.readouterr() == (f"film: {tmp_path / 'film.png'}\n", "")

@@ -30,8 +30,7 @@ def test_a_report_lies_among_the_projects_reports_and_says_where(
 
     page = study.parent / "reports" / "tiny" / "index.html"
     said = capfd.readouterr()
-    assert said.err.endswith(f"report: {page}\n")
-    assert said.out == ""
+    assert said.out.endswith(f"report: {page}\n")
     assert "Trial 0 is the best of" in page.read_text(encoding="utf-8")
 
 

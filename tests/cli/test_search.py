@@ -29,11 +29,16 @@ BAD_STUDIES = [
 ]
 BAD_OPTIONS = [
     (["--time-budget", "soon"], r"--time-budget is soon; allowed: .* such as 30m\."),
-    (["--time-budget", "30"], r"--time-budget is 30; allowed: a number with s, m or h"),
+    (
+        ["--time-budget", "30"],
+        r"--time-budget is 30; allowed: a number with s, m or h, say 30s or 30m",
+    ),
     (["--data-root", "/no/where"], r"--data-root is /no/where, which is not a folder\. Check"),
-    (["--trials", "0"], r".*tiny\.yaml: trials is 0; allowed: greater than or equal to 1\."),
-    (["--trials", "many"], r"Invalid value for '--trials': .* valid integer"),
-    (["--trails", "3"], r".*[Nn]o such option: --trails"),
+    (["--trials", "0"], r"--trials is 0; allowed: a whole number, 1 or more\. The nearest is 1\."),
+    (["--trials", "many"], r"--trials is many; allowed: a whole number, 1 or more\."),
+    (["--trails", "3"], r".*[Nn]o such option: --trails\. Did you mean --trials\?"),
+    (["--seed", "-1"], r"--seed is -1; allowed: a whole number from 0 to \d+\. The nearest is 0\."),
+    (["--init", "imagnet"], r"--init is imagnet, which does not exist; allowed: scratch, imagenet"),
 ]
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,18 @@ def test_a_bundle_segments_a_film_and_says_what_it_took(
     assert "on this computer" in said
     assert said.endswith(f"segmented: {out}\n")
     assert "XNNPACK" not in said
+
+
+def test_no_line_of_litert_or_tensorflow_is_seen(bundle: Path, film: Path, tmp_path: Path) -> None:
+    for words, lines in (
+        (("measure", bundle / "gate.tflite", "--device", "host", "--runs", 1), 0),
+        (("verify", bundle), 0),
+        (("segment", bundle, film, "--frames", 1, "--masks", tmp_path / "masks"), 0),
+    ):
+        command = [sys.executable, "-m", "jejunet_nas", *map(str, words)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert len(ended.stderr.splitlines()) == lines, ended.stderr
+        assert "INFO" not in ended.stdout
 
 
 @pytest.mark.parametrize(("options", "trial", "keys"), [([], 0, 0.35), (["--trial", 1], 1, 0.5)])

@@ -91,10 +91,12 @@ def test_a_phone_without_adb_is_an_error_of_the_device(
         open_meter(Device(kind="adb"), how, print)
 
 
-def test_without_a_program_no_phone_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_phone_the_devices_that_need_none_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
 
-    with pytest.raises(DeviceError, match=r"no benchmark program at .* curl -L"):
+    with pytest.raises(DeviceError, match=r"adb is not .* Without a phone: --device predicted"):
         open_meter(Device(kind="adb"), HowToMeasure(), print)
 
 

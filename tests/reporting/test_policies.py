@@ -6,7 +6,7 @@ import pytest
 
 from jejunet_nas.records import DataSplit, GateRecord
 from jejunet_nas.records.rows import PolicyRow
-from jejunet_nas.reporting.policies import policies_page
+from jejunet_nas.reporting.policies import policies_page, verdict
 from tests.made_up import GATE
 from tests.reporting.build import trial
 from tests.video.build import numbered_clip
@@ -21,12 +21,19 @@ EVERY_FRAME = PolicyRow(
     lag=None,
     mean_ms=60.0,
     worst_ms=60.0,
+    dropped_frames=0.4,
     mean_interval=1.0,
     miou=0.8,
     consistency=0.99,
 )
 EVERY_4 = dataclasses.replace(
-    EVERY_FRAME, rule="every 4", interval=4, mean_ms=22.5, mean_interval=4.0, miou=0.7
+    EVERY_FRAME,
+    rule="every 4",
+    interval=4,
+    mean_ms=22.5,
+    mean_interval=4.0,
+    miou=0.7,
+    dropped_frames=0.0,
 )
 GATED = dataclasses.replace(
     EVERY_4,
@@ -45,6 +52,7 @@ BACKGROUND = dataclasses.replace(
     EVERY_FRAME,
     rule="in the background, 2 frames each",
     lag=2,
+    dropped_frames=0.0,
     mean_ms=10.0,
     worst_ms=10.0,
     mean_interval=2,
@@ -57,7 +65,8 @@ def _page(*, study: str = "davis", dataset: str = "DAVIS 2016", gate: GateRecord
     clips = numbered_clip(0, 1, 2), numbered_clip(3, 4)
     val = DataSplit(dataset=dataset, split="val", class_names=("a",), clips=clips, fingerprint="0")
     network = dataclasses.replace(TRIAL.network, gate=gate)
-    return policies_page(ROWS, dataclasses.replace(TRIAL, network=network), study=study, val=val)
+    trial = dataclasses.replace(TRIAL, network=network)
+    return policies_page(ROWS, trial, study=study, val=val, target_fps=24.0)
 
 
 def _table(page: str) -> list[list[str]]:
@@ -68,11 +77,42 @@ def _table(page: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
+def test_the_page_begins_with_the_policy_to_take_and_what_it_costs_the_same_network() -> None:
+    _, _, line, *_ = _page().split("\n")
+
+    assert line == (
+        "**At 24 fps take keyframes by the gate (threshold 0.2500), propagate between**: 72.0 "
+        "mIoU, 22.0 ms a frame, no frame dropped. Against every frame a keyframe (80.0 mIoU, 60.0 "
+        "ms, 40.0 % dropped): -8.0 points of mIoU, -38.0 ms a frame."
+    )
+
+
+def test_every_frame_a_keyframe_is_taken_where_it_is_the_best_that_drops_none() -> None:
+    rows = (dataclasses.replace(EVERY_FRAME, dropped_frames=0.0), EVERY_4)
+
+    assert verdict(rows, 24.0).startswith("**At 24 fps take every frame a keyframe**: 80.0 mIoU")
+
+
+def test_a_rule_that_no_bundle_can_run_is_not_advised() -> None:
+    best = dataclasses.replace(LUMA, miou=0.9)
+
+    assert verdict((*ROWS, best), 24.0) == verdict(ROWS, 24.0)
+
+
+def test_where_every_policy_drops_frames_the_nearest_is_named() -> None:
+    less = dataclasses.replace(EVERY_4, dropped_frames=0.1)
+
+    assert verdict((EVERY_FRAME, less), 60.0) == (
+        "**No policy keeps up with 60 fps.** Nearest is keyframes every 4, propagate between: 70.0 "
+        "mIoU, 22.5 ms a frame, 10.0 % of the frames dropped. Take a faster network."
+    )
+
+
 def test_the_table_has_one_line_a_row_and_each_a_cell_for_every_column() -> None:
     header, rule, *lines = _table(_page())
 
     assert [line[1] for line in lines] == [row.rule for row in ROWS]
-    assert {len(header), len(rule), *map(len, lines)} == {9}
+    assert {len(header), len(rule), *map(len, lines)} == {10}
     assert "" not in header
 
 
@@ -87,9 +127,20 @@ def test_a_rule_is_held_against_the_fixed_interval_above_it_and_no_other() -> No
 def test_the_cells_of_a_row_are_written_in_the_units_of_the_page() -> None:
     lines = _table(_page())
 
-    gate = ["propagate", "gate", "22.0", "61.0", "4.6", "72.00", "+2.00", "99.00", "0.2500"]
+    gate = ["propagate", "gate", "22.0", "61.0", "0.0", "4.6", "72.00", "+2.00", "99.00", "0.2500"]
     assert lines[4] == gate
-    luma = ["reuse", "luma difference", "15.0", "60.0", "4.0", "49.75", "-0.25", "-", "0.0312"]
+    luma = [
+        "reuse",
+        "luma difference",
+        "15.0",
+        "60.0",
+        "0.0",
+        "4.0",
+        "49.75",
+        "-0.25",
+        "-",
+        "0.0312",
+    ]
     assert lines[6] == luma
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,15 @@ def test_the_trials_table_holds_every_trial_and_leaves_the_unknown_empty() -> No
     assert table["miou"].isna().tolist() == [False] * 4 + [True] * 2
     assert table.loc[0, "training_s"] == 60.0
     assert table.loc[5, "reason"] == "the loss is not a number"
+
+
+def test_every_column_has_a_name_that_programs_take() -> None:
+    one = dataclasses.replace(STUDY.complete[0], stage_s={"judge the gate": 1.0, "train on": 2.0})
+
+    columns = [*trials_table(dataclasses.replace(STUDY, complete=(one,))).columns]
+
+    assert {"judge_the_gate_s", "train_on_s"} < {*columns}
+    assert [name for name in columns if not re.fullmatch("[a-z][a-z0-9_]*", name)] == []
 
 
 def test_whole_numbers_stay_whole_beside_an_empty_cell() -> None:
