@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.media.folder import natural_key
+from jejunet_nas.images.listing import natural_key
 from jejunet_nas.media.source import open_source
 from tests.media.films import HEIGHT, WIDTH, ramp
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_picture_is_named_before_any_is_read(tmp_path: Path) -
     save(tmp_path, "0.png", "1.png")
     (tmp_path / "2.jpg").write_text("not a picture")
 
-    with pytest.raises(DataError, match=r"2\.jpg cannot be read \(.*\)\. Copy it again"):
+    with pytest.raises(DataError, match=r"2\.jpg cannot be read \(it is no picture\); .* Copy or"):
         open_source(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_every_kind_of_png_becomes_rgb(mode: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_frames_says_what_frames_are(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"contains no pictures \(\.jpg, .*\.bmp\)"):
+    with pytest.raises(DataError, match=r"contains no pictures \(\.jpg, .*\.tiff\)"):
         open_source(tmp_path)
 
 
