@@ -17,7 +17,9 @@ from jejunet_nas.images.listing import SUFFIXES, plain
 
 _MOST_BYTES = 32 * 1024 * 1024
 _AGAIN = "Copy or download this file again."
-_MOST_NAMED = 5
+_MOST_NAMED = 5  # names, in an error
+_MOST_SHOWN = 100  # characters of a line, in an error
+_LONGEST_NAME = 240  # bytes between slashes: disks take 255, with a suffix
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,9 +44,8 @@ class Line:
         self, expected: str, fix: str = "Fix that line, or copy the file again."
     ) -> DataError:
         """Return the error for this line."""
-        return DataError(
-            f"{self.file} line {self.number} is {self.text!r}; expected: {expected}. {fix}"
-        )
+        text = self.text if len(self.text) <= _MOST_SHOWN else f"{self.text[:_MOST_SHOWN]}..."
+        return DataError(f"{self.file} line {self.number} is {text!r}; expected: {expected}. {fix}")
 
 
 def read_list(path: Path, what: str, fix: str) -> list[Line]:
@@ -64,7 +65,8 @@ def read_list(path: Path, what: str, fix: str) -> list[Line]:
     if not lines:
         raise DataError(f"{path} is empty; expected: {what} on each line. {_AGAIN}")
     for line in lines:
-        if not line.text.isprintable() and re.search(r"[\x00-\x1f\x7f]", line.text):
+        too_long = any(len(part.encode()) > _LONGEST_NAME for part in line.text.split("/"))
+        if too_long or re.search(r"[\x00-\x1f\x7f]", line.text):
             raise line.error(f"{what}, in plain text")
     return lines
 

@@ -86,7 +86,9 @@ def test_lists_that_share_a_name_are_told(dataset: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("dataset", LISTS)
-@pytest.mark.parametrize("line", ["no such name", "a\0b", "x" * 3000, "..", "/", "'bear'"])
+@pytest.mark.parametrize(
+    "line", ["no such name", "a\0b", "x" * 3000, "x " * 400, "..", "/", "'bear'"]
+)
 def test_a_line_that_names_nothing_is_told(line: str, dataset: str, root: Path) -> None:
     file = root / LISTS[dataset][0]
     file.write_text(f"{LISTS[dataset][1]}{line}\n")
