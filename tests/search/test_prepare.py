@@ -1,7 +1,6 @@
 """From a study's settings to what its trials need; what is quick to check comes first."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +173,10 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "default_cache_dir", lambda: tmp_path / "cache")
-    root = write_davis(tmp_path / "davis", height=120, width=160)
-    shutil.copy(root / "ImageSets" / "2016" / "train.txt", root / "ImageSets" / "2016" / "val.txt")
+    sequences = ("bear", "boat", "goat")
+    root = write_davis(tmp_path / "davis", height=120, width=160, sequences=sequences)
+    (root / "ImageSets" / "2016" / "train.txt").write_text("bear\nboat\n")
+    (root / "ImageSets" / "2016" / "val.txt").write_text("goat\n")
     data = f"data: {{dataset: davis, root: {root}}}\n{CALIBRATION}"
     study, told = tiny_study(tmp_path, data), []
     architecture = draw(study.search_space, lambda _, choices: choices[0])  # 64 px
