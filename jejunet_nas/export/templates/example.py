@@ -23,7 +23,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageOps, ImageSequence
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 TINT = 0.5  # share of a class's colour in an overlay
 
 
@@ -174,8 +174,7 @@ def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
 def frames_of(place: Path) -> Iterator[Any]:
     """Yield the frames of a folder or an animated image, uint8 [height, width, 3], RGB."""
     if place.is_dir():
-        visible = (f for f in place.iterdir() if not f.name.startswith("."))
-        files = [f for f in visible if f.suffix.lower() in SUFFIXES and f.is_file()]
+        files = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
         for file in sorted(files, key=lambda each: natural_key(each.name)):
             with Image.open(file) as image:
                 yield np.array(ImageOps.exif_transpose(image).convert("RGB"))
