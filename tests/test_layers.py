@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"compression"}),
     frozenset({"training"}),
     frozenset({"datasets", "networks", "latency", "video", "scoring", "media"}),
-    frozenset({"litert", "resize"}),
+    frozenset({"litert", "resize", "images"}),
     frozenset({"records"}),
     frozenset({"space"}),
     frozenset({"files"}),

@@ -23,6 +23,10 @@ def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None
     for split in check.splits:
         if split.never:
             say(f"not in {split.split}: {', '.join(split.never)}")
+        if len(split.classes) - len(split.never) < 2:
+            say(f"{split.split} cannot be used: fewer than two classes occur in its masks")
+    for note in dict.fromkeys(files.note for files in check.files if files.note):
+        say(f"note: {note}")
     say()
     for fault in list(check.faults.values())[:_MOST_SHOWN]:
         say(f"bad: {fault}")
@@ -53,7 +57,7 @@ def _facts_table(check: "DataCheck") -> Table:
         ("annotated", lambda split: str(split.annotated_frames)),
         ("size, width x height", size_words),
         ("frame rate", rate),
-        ("void", lambda split: f"{per_cent(split.void_share)} % of the masks"),
+        ("ignored", lambda split: f"{per_cent(split.void_share)} % of the masks"),
         ("broken files", lambda split: str(len(split.faults) or "none")),
     )
     for name, words in rows:
@@ -83,6 +87,7 @@ def check_json(check: "DataCheck", sheet: Path | None) -> dict[str, Any]:
         "root": str(check.root),
         "seconds": round(check.seconds, 3),
         "contact_sheet": str(sheet) if sheet else None,
+        "notes": [*dict.fromkeys(files.note for files in check.files if files.note)],
         "splits": [_split_json(split) for split in check.splits],
     }
 

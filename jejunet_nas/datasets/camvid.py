@@ -15,11 +15,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jejunet_nas.datasets import layout
+from jejunet_nas.datasets import layout, lists
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, mask_code, photo_files
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import check_choice
+from jejunet_nas.images.listing import natural_key
 from jejunet_nas.records import IGNORE
 
 CLASS_NAMES = (
@@ -50,7 +51,9 @@ def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitF
     if not list_file.exists():  # the list names the other folders, which may have other names
         fix = f"Give --data-root the folder that holds {split}.txt and {split}."
         layout.check_parts(root, (list_file.name, f"{split}annot"), fix)
-    pairs = layout.listed_pairs(list_file, root)
+    pairs = lists.listed_pairs(list_file, root)
+    if split == "train" and (other := root / "val.txt").is_file():
+        lists.check_apart(pairs, list_file, lists.listed_pairs(other, root), other.name)
     still = split == "train" and settings.train_as == "photos"
     names = layout.mixed(pairs)[: settings.photos] if still else ()
     return SplitFiles(
@@ -58,7 +61,9 @@ def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitF
         split=split,
         class_names=CLASS_NAMES,
         root=root,
-        clips=() if still else tuple(_clips([pairs[stem] for stem in sorted(pairs)])),
+        clips=()
+        if still
+        else tuple(_clips([pairs[stem] for stem in sorted(pairs, key=natural_key)])),
         photos=tuple(photo_files(*pairs[name], _CODE) for name in names),
         motion=settings.motion,
     )

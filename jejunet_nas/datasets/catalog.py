@@ -11,6 +11,7 @@ from typing import Any, get_args
 from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
+from jejunet_nas.datasets.learnable import check_learnable
 from jejunet_nas.datasets.options import Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
 from jejunet_nas.errors import SettingError, check_choice, closest
@@ -41,7 +42,7 @@ def open_split(
 
     root: the folder of a data set on disk; the procedural set ignores it. options: the fields of
     the data set's settings. Raises `SettingError` for an unknown name, split or option, `DataError`
-    for files that do not match the layout.
+    for files that do not match the layout, or whose masks hold fewer than two classes.
     """
     check_choice("dataset", dataset, DATA_SET_NAMES)
     check_choice("split", split, get_args(Split))
@@ -54,7 +55,9 @@ def open_split(
             "the dataset procedural, which needs no files."
         )
     files = describe_split(dataset, split, root, options)
-    return open_clips(files, cache_dir=cache_dir, progress=progress)
+    opened = open_clips(files, cache_dir=cache_dir, progress=progress)
+    check_learnable(opened, files)
+    return opened
 
 
 def describe_split(

@@ -4,28 +4,27 @@ A reader such as `davis` makes a `SplitFiles` without opening a picture; `cache`
 pictures' headers, decodes them once, and returns clips. Sizes are (height, width) in pixels.
 """
 
-import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from jejunet_nas.datasets.camera import FPS, Motion
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.datasets.pictures import Picture
 from jejunet_nas.errors import DataError
+from jejunet_nas.images.listing import plain
+from jejunet_nas.images.read import Size as Size
+from jejunet_nas.images.read import picture_size as picture_size
+from jejunet_nas.images.read import read_rgb, read_values
 from jejunet_nas.resize import resize_frame
 
-Size = tuple[int, int]  # height, width
 NO_CLASS = 254  # in `MaskCode.classes`: a value that must not occur
 SHORTER_SIDE_PX = 480  # of stored frames, at most: no network here has a larger input
 
 _AGAIN = "Copy or download this file again."
-# What Pillow raises on a broken file depends on the format and on the place of the damage.
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_MOST_NAMED = 6  # values of a mask in an error
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,9 @@ class ClipFiles:
 
 def photo_files(photo: Path, mask: Path, code: MaskCode) -> ClipFiles:
     """Return the files of an annotated photo, which `camera` turns into a clip."""
-    return ClipFiles(name=photo.stem, frames=(photo,), masks=(mask,), mask_code=code, fps=FPS)
+    return ClipFiles(
+        name=plain(photo.stem), frames=(photo,), masks=(mask,), mask_code=code, fps=FPS
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,8 @@ class Storage:
 class SplitFiles:
     """The clips and photos of one split on disk; a file's path below `root` identifies it.
 
-    motion: of the camera over photos, whose masks share one code.
+    motion: of the camera over photos, whose masks share one code. note: what was assumed, for
+    people; "" where nothing was.
     """
 
     dataset: str
@@ -102,6 +104,7 @@ class SplitFiles:
     photos: tuple[ClipFiles, ...] = ()
     motion: Motion = dataclasses.field(default_factory=Motion)
     storage: Storage = dataclasses.field(default_factory=Storage)
+    note: str = ""
 
     def __post_init__(self) -> None:
         assert self.clips or self.photos, self.dataset
@@ -123,15 +126,8 @@ def check_sizes(clip: ClipFiles) -> Size:
 
 
 def read_frame(path: Path, size: Size) -> Picture:
-    """Return the picture in `path`, shrunk to `size`, as uint8 [height, width, 3], RGB.
-
-    A JPEG of at least twice that size is halved during decoding: four times as fast at 720p, with
-    a mean error of 0.7 grey levels.
-    """
-    with _opened(path) as image:
-        image.draft("RGB", size[::-1])
-        picture = np.asarray(image.convert("RGB"))
-    return resize_frame(picture, *size)
+    """Return the picture in `path`, shrunk to `size`, as uint8 [height, width, 3], RGB."""
+    return resize_frame(read_rgb(path, at_least=size), *size)
 
 
 def read_mask(path: Path, code: MaskCode) -> Picture:
@@ -140,21 +136,21 @@ def read_mask(path: Path, code: MaskCode) -> Picture:
     The value of a pixel is its palette index or its grey. Raises `DataError` for a mask in colours,
     unless the code takes their grey, and for a value without a class.
     """
-    with _opened(path) as image:
-        mode = image.mode
-        values = np.asarray(image.convert("L") if code.colours_as_grey and mode != "P" else image)
-    if values.ndim != 2 or values.dtype not in (np.uint8, np.bool_):
-        raise DataError(
-            f"{path} is stored in colours or 16 bits (mode {mode}); expected: class indices, in a "
-            "palette or 8-bit grey PNG. Copy the original file again: this one was converted."
-        )
-    classes = np.take(np.frombuffer(code.classes, np.uint8), values.astype(np.uint8, copy=False))
+    values = read_values(path, colours_as_grey=code.colours_as_grey)
+    classes = np.take(np.frombuffer(code.classes, np.uint8), values)
     if (classes == NO_CLASS).any():
-        wrong = int(values[classes == NO_CLASS].max())
+        wrong = np.unique(values[classes == NO_CLASS]).tolist()
         raise DataError(
-            f"{path} holds the value {wrong}; expected: {_allowed(code.classes)}. {code.fix}"
+            f"{path} holds the value{'s' * (len(wrong) > 1)} {_few(wrong)}; expected: "
+            f"{_allowed(code.classes)}. {code.fix}"
         )
     return classes
+
+
+def _few(values: list[int]) -> str:
+    shown = ", ".join(map(str, values[:_MOST_NAMED]))
+    more = len(values) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _allowed(classes: bytes) -> str:
@@ -163,25 +159,6 @@ def _allowed(classes: bytes) -> str:
     runs = itertools.groupby(known, key=lambda value: value - known.index(value))
     ends = [(run[0], run[-1]) for run in (list(values) for _, values in runs)]
     return ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, high in ends)
-
-
-def picture_size(path: Path) -> Size:
-    """Return the size of a picture, from its header. Raises `DataError`."""
-    with _opened(path) as image:
-        return image.height, image.width
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path) as image:
-            yield image
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{path} cannot be read ({reason}); expected: a complete {path.suffix[1:].upper()} "
-            "picture. Copy or download this file again."
-        ) from error
 
 
 def wrong_size(path: Path, size: Size, expected: Size, why: str) -> DataError:

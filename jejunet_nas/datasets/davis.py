@@ -5,14 +5,18 @@
     ROOT/Annotations/480p/SEQUENCE/00000.png     a mask a frame: 0 background, else an object
 
 The lists of the first release are in ImageSets/480p and name files; later ones are in
-ImageSets/2016 and name sequences. Both are read. The instances of 2017 have no categories and no
-common order, so there is one class of objects.
+ImageSets/2016 and name sequences. Both are read; a list that names some frames of a sequence means
+those. The instances of 2017 have no categories and no common order, so there is one class of
+objects.
 """
 
 import dataclasses
-from pathlib import Path
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
-from jejunet_nas.datasets import layout
+from jejunet_nas.datasets import layout, lists
 from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles
 from jejunet_nas.datasets.options import Split, check_at_most, check_whole
 from jejunet_nas.errors import DataError, check_choice
@@ -59,24 +63,38 @@ def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFi
     layout.check_parts(root, _PARTS, _ROOT_FIX)
     resolution = _resolution(root, settings.resolution)
     sequence_list = _sequence_list(root, split, resolution, settings.year)
-    lines = layout.read_list(sequence_list, "a sequence", "Copy or download it again.")
-    entries = [words[0] for words in lines]
-    names = dict.fromkeys(Path(e).parent.name if "/" in e else e for e in entries)
+    listed = _listed(sequence_list)
+    if split == "train" and (other := sequence_list.with_name("val.txt")).is_file():
+        lists.check_apart(listed, sequence_list, _listed(other), other.name)
     return SplitFiles(
         dataset="davis",
         split=split,
         class_names=CLASS_NAMES,
         root=root,
         clips=tuple(
-            _describe(root, resolution, name, sequence_list, settings)
-            for name in [*names][: settings.clips]
+            _describe(root, resolution, name, listed[name], settings)
+            for name in [*listed][: settings.clips]
         ),
     )
 
 
+_Named = Mapping[str, lists.Line]  # the lines that name a sequence: by frame, or by "" for all
+
+
+def _listed(sequence_list: Path) -> Mapping[str, _Named]:
+    """Return the lines of a list by sequence, then by frame."""
+    listed: dict[str, dict[str, lists.Line]] = {}
+    for line in lists.read_list(sequence_list, "a sequence", "Copy or download it again."):
+        path = PurePosixPath(line.words[0])
+        is_file = len(path.parts) > 1 and lists.stem_of(path.name) != path.name
+        name, frame = (path.parent.name, lists.stem_of(path.name)) if is_file else (path.name, "")
+        listed.setdefault(name, {}).setdefault(frame, line)
+    return listed
+
+
 def _resolution(root: Path, wanted: str | None) -> str:
     folder, preferred = root / "JPEGImages", wanted or _PREFERRED_RESOLUTION
-    found = [entry.name for entry in layout.subfolders(folder)]
+    found = [*layout.folders_by_name(folder)]
     if preferred in found:
         return preferred
     if len(found) == 1 and not wanted:
@@ -92,21 +110,28 @@ def _sequence_list(root: Path, split: Split, resolution: str, year: int) -> Path
     for path in lists:
         if path.is_file():
             return path
-    fix = f"Copy the lists of {year} again, or set year."
+    others = (each for each in (2016, 2017) if (root / f"ImageSets/{each}/{split}.txt").is_file())
+    found = next(others, None)
+    fix = f"Copy the lists of {year} again" + (f", or set year={found}." if found else ".")
     raise layout.missing(lists[0], f"the list of DAVIS's {split} sequences", fix)
 
 
 def _describe(
-    root: Path, resolution: str, name: str, sequence_list: Path, settings: DavisSettings
+    root: Path, resolution: str, name: str, named: _Named, settings: DavisSettings
 ) -> ClipFiles:
     frame_folder, mask_folder = (
         root / part / resolution / name for part in ("JPEGImages", "Annotations")
     )
-    frames, masks = layout.by_stem(frame_folder, [".jpg"]), layout.by_stem(mask_folder, [".png"])
+    frames, masks = layout.by_stem(frame_folder), layout.masks_in(mask_folder)
+    line = next(iter(named.values()))
     for folder, found in ((frame_folder, frames), (mask_folder, masks)):
         if not found:
             fix = "Copy or download it again, or remove the sequence from the list."
-            raise layout.missing(folder, f"pictures of a sequence that {sequence_list} names", fix)
+            raise layout.missing(folder, f"pictures of a sequence that {line.place} names", fix)
+    pace = settings.every
+    if "" not in named:
+        every_frame, frames = [*frames], _chosen(frames, named, frame_folder)
+        pace *= _pace([every_frame.index(stem) for stem in frames])
     fix = "Copy or download this file again, or remove the frame."
     layout.check_partners(frames, masks, mask_folder, ".png", fix)
     used = [*frames][:: settings.every]
@@ -115,5 +140,20 @@ def _describe(
         frames=tuple(frames[stem] for stem in used),
         masks=tuple(masks[stem] for stem in used),
         mask_code=_FIRST if settings.instances == "first" else _ALL,
-        fps=FPS / settings.every,
+        fps=FPS / pace,
     )
+
+
+def _chosen(frames: Mapping[str, Path], named: _Named, folder: Path) -> dict[str, Path]:
+    """Return the frames that a list names, in the order of time."""
+    for frame, line in named.items():
+        if frame not in frames:
+            fix = "Copy or download it again, or remove the line."
+            raise layout.missing(folder / f"{frame}.jpg", f"a frame that {line.place} names", fix)
+    return {stem: file for stem, file in frames.items() if stem in named}
+
+
+def _pace(places: Sequence[int]) -> int:
+    """Return the usual step between the frames at `places` of a sequence."""
+    steps = [after - before for before, after in itertools.pairwise(places)]
+    return statistics.median_low(steps) if steps else 1

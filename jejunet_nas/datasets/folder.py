@@ -1,56 +1,58 @@
 """A folder of your own pictures and masks; no other data set is needed.
 
-    ROOT/images/CLIP/00000.jpg    a folder is a clip, its frames in the order of their names
+    ROOT/images/CLIP/00000.jpg    a folder is a clip, its frames in the order of their numbers
     ROOT/images/PHOTO.jpg         a picture outside of a folder becomes a short clip (see `camera`)
     ROOT/masks/CLIP/00000.png     the same names; palette or grey PNG of values
     ROOT/masks/PHOTO.png
-    ROOT/classes.yaml             a list of names: value 0 is the first, and so on; 255 is ignored.
-                                  Or each name with its value or values: {road: 0, car: [1, 7]};
-                                  the values of the name `ignore` are ignored
-    ROOT/{train,val}.txt          the names of each split's clips and photos; or the folders
-                                  images/{train,val} and masks/{train,val}; else a hash of each
-                                  name decides
+    ROOT/classes.yaml             see `classes_file`
+    ROOT/{train,val}.txt          the names of each split's clips and photos; or the option `val`;
+                                  or the folders images/{train,val} and masks/{train,val}; else a
+                                  hash of each name decides, for clips and photos apart
 
 A frame of a clip without a mask is not annotated. A clip without any mask, or a photo without one,
-raises `DataError`.
+raises `DataError`. docs/folder.md is the page for users.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from jejunet_nas.datasets import layout
+from jejunet_nas.datasets import layout, lists
 from jejunet_nas.datasets.camera import PhotoSettings
-from jejunet_nas.datasets.clip_files import (
-    NO_CLASS,
-    ClipFiles,
-    MaskCode,
-    SplitFiles,
-    mask_code,
-    photo_files,
-)
-from jejunet_nas.datasets.options import Split, check_share, check_whole
-from jejunet_nas.errors import DataError
-from jejunet_nas.records import IGNORE
+from jejunet_nas.datasets.classes_file import read_classes
+from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles, photo_files
+from jejunet_nas.datasets.options import Split, check_share
+from jejunet_nas.errors import DataError, SettingError, check_range, closest
+from jejunet_nas.images.listing import SUFFIXES, plain
 
 _PARTS = ("images", "masks", "classes.yaml")
 _ROOT_FIX = "Give --data-root the folder that holds images, masks and classes.yaml."
-_VALUE_FIX = "Give the value a name in classes.yaml, or ignore it there, or fix the mask."
-_PICTURES = ", ".join(layout.PHOTO_SUFFIXES)
+_PICTURES = ", ".join(SUFFIXES)
+ASSUMED_FPS = 24.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSettings(PhotoSettings):
-    """fps: of clips. val_share: of the names, in val, where a hash decides."""
+    """fps: of clips; None: 24 is assumed, and said.
 
-    fps: int = 24
+    val: the names of val's clips and photos, the others are train. val_share: of the names, in val,
+    where a hash decides.
+    """
+
+    fps: float | None = None
+    val: str | Sequence[str] = ()
     val_share: float = 0.2
 
     def __post_init__(self) -> None:
         PhotoSettings.__post_init__(self)
-        check_whole("fps", self.fps, 1, 1000)
+        if self.fps is not None:
+            if not isinstance(self.fps, int | float) or isinstance(self.fps, bool):
+                raise SettingError(f"fps is {self.fps!r}; allowed: numbers. Use 24, or 29.97.")
+            check_range("fps", self.fps, 1, 1000)
+        names = [self.val] if isinstance(self.val, str) else self.val
+        if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+            raise SettingError(f"val is {self.val!r}; allowed: names, as in val: [drive_01, ride].")
+        object.__setattr__(self, "val", tuple(plain(name) for name in names))
         check_share("val_share", self.val_share)
 
 
@@ -66,8 +68,7 @@ class _Pictures:
     @classmethod
     def find(cls, root: Path, subfolder: str = "") -> "_Pictures":
         images = root / "images" / subfolder
-        clips = {folder.name: folder for folder in layout.subfolders(images)}
-        photos = layout.by_stem(images, layout.PHOTO_SUFFIXES)
+        clips, photos = layout.folders_by_name(images), layout.by_stem(images)
         for name in sorted(clips.keys() & photos.keys()):
             raise DataError(
                 f"{photos[name]} has the same name as the folder {clips[name]}; expected: one clip "
@@ -75,9 +76,14 @@ class _Pictures:
             )
         return cls(images=images, masks=root / "masks" / subfolder, clips=clips, photos=photos)
 
-    def clip(self, name: str, code: MaskCode, fps: int) -> ClipFiles:
-        frames = layout.by_stem(self.clips[name], layout.PHOTO_SUFFIXES)
-        masks = layout.by_stem(self.masks / name, [".png"])
+    @property
+    def names(self) -> set[str]:
+        """All clips and photos."""
+        return {*self.clips, *self.photos}
+
+    def clip(self, name: str, code: MaskCode, fps: float) -> ClipFiles:
+        frames = layout.by_stem(self.clips[name])
+        masks = layout.masks_in(layout.folders_by_name(self.masks).get(name, self.masks / name))
         if not frames:
             fix = "Copy the clip's frames there, or remove the folder."
             raise layout.missing(self.clips[name], f"frames ({_PICTURES})", fix)
@@ -91,98 +97,101 @@ class _Pictures:
             frames=tuple(frames.values()),
             masks=tuple(masks.get(stem) for stem in frames),
             mask_code=code,
-            fps=float(fps),
+            fps=fps,
         )
 
-    def photo(self, name: str, code: MaskCode) -> ClipFiles:
-        mask = self.masks / f"{name}.png"
-        if not mask.is_file():
-            fix = "Add it, or remove the photo."
-            raise layout.missing(mask, f"the mask of {self.photos[name]}", fix)
-        return photo_files(self.photos[name], mask, code)
+    def photo(self, name: str, mask: Path | None, code: MaskCode) -> ClipFiles:
+        if mask is None:
+            path, fix = self.masks / f"{name}.png", "Add it, or remove the photo."
+            raise layout.missing_partner(self.photos[name], path, True, fix)
+        return dataclasses.replace(photo_files(self.photos[name], mask, code), name=name)
 
 
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
     layout.check_parts(root, _PARTS, _ROOT_FIX)
-    class_names, code = _read_classes(root / "classes.yaml")
-    pictures, names = _split(root, split, settings.val_share)
+    class_names, code = read_classes(root / "classes.yaml")
+    pictures, names = _split(root, split, settings)
     photos = layout.mixed(name for name in names if name in pictures.photos)[: settings.photos]
     clips = [name for name in names if name in pictures.clips]
+    masks = layout.masks_in(pictures.masks) if photos else {}
+    fps = float(settings.fps or ASSUMED_FPS)
+    assumed = f"{fps:g} fps is assumed for clips. Set the option fps to your camera's rate."
     return SplitFiles(
         dataset="folder",
         split=split,
         class_names=class_names,
         root=root,
-        clips=tuple(pictures.clip(name, code, settings.fps) for name in clips),
-        photos=tuple(pictures.photo(name, code) for name in photos),
+        clips=tuple(pictures.clip(name, code, fps) for name in clips),
+        photos=tuple(pictures.photo(name, masks.get(name), code) for name in photos),
         motion=settings.motion,
+        note=assumed if clips and settings.fps is None else "",
     )
 
 
-def _split(root: Path, split: Split, val_share: float) -> tuple[_Pictures, list[str]]:
+def _split(root: Path, split: Split, settings: FolderSettings) -> tuple[_Pictures, list[str]]:
     """Return the pictures that `split` draws from, and the names of its clips and photos."""
-    if any((root / f"{name}.txt").is_file() for name in ("train", "val")):
-        pictures = _Pictures.find(root)
-        return pictures, _listed(pictures, root / f"{split}.txt")
+    found = [root / f"{name}.txt" for name in ("train", "val") if (root / f"{name}.txt").is_file()]
+    if found and settings.val:
+        raise SettingError(
+            f"val is set, but {found[0]} decides already. Remove the option, or the lists."
+        )
+    if found:
+        return _listed(root, split)
     divided = any((root / "images" / name).is_dir() for name in ("train", "val"))
     pictures = _Pictures.find(root, split if divided else "")
-    names = sorted({*pictures.clips, *pictures.photos})
-    if not names:
+    if not pictures.names:
         expected = f"folders of frames, or photos ({_PICTURES})"
         fix = "Copy pictures there, and their masks into masks."
         raise layout.missing(pictures.images, expected, fix)
     if divided:
-        return pictures, names
-    if len(names) == 1:
+        return pictures, sorted(pictures.names)
+    if len(pictures.names) == 1:
         raise DataError(
-            f"{pictures.images} holds only {names[0]}; expected: at least two clips or photos, one "
-            "for each split. Add another, or cut the clip in two."
+            f"{pictures.images} holds only {next(iter(pictures.names))}; expected: at least two "
+            "clips or photos, one for each split. Add another, or cut the clip in two."
         )
-    return pictures, layout.names_of_split(names, split, val_share)
+    if settings.val:
+        return pictures, _chosen(pictures, split, settings.val)
+    both = pictures.clips, pictures.photos
+    return pictures, layout.stratified_split(*both, split, settings.val_share)
 
 
-def _listed(pictures: _Pictures, list_file: Path) -> list[str]:
-    """Return the names in a list; it may give a photo's file name instead of its name."""
+def _chosen(pictures: _Pictures, split: Split, val: Sequence[str]) -> list[str]:
+    """Return the names of a split where the option `val` names those of val."""
+    for name in val:
+        if name not in pictures.names:
+            raise SettingError(
+                f"val names {name}, which is no clip or photo in {pictures.images}."
+                f"{closest(name, pictures.names)}"
+            )
+    train = sorted(pictures.names - {*val})
+    if not train:
+        raise SettingError("val names all clips and photos. Leave some for train.")
+    return sorted({*val}) if split == "val" else train
+
+
+def _listed(root: Path, split: Split) -> tuple[_Pictures, list[str]]:
+    """Return the names in the split's list."""
+    pictures, other = _Pictures.find(root), root / "val.txt"
+    names = _names_in(root / f"{split}.txt", pictures)
+    if split == "train" and other.is_file():
+        lists.check_apart(names, root / "train.txt", _names_in(other, pictures), other.name)
+    return pictures, names
+
+
+def _names_in(list_file: Path, pictures: _Pictures) -> list[str]:
+    """Return the names in a list; a line may give a photo's file name, or a path below images."""
     fix = "Write it, with one name on each line; or remove the other list, to split by a hash."
     names = []
-    for words in layout.read_list(list_file, "a clip's or photo's name", fix):
-        name = " ".join(words)
-        stem = name.rpartition(".")[0]
-        if name not in pictures.clips and stem in pictures.photos:
-            name = stem
-        if name not in pictures.clips and name not in pictures.photos:
-            fix = f"Add it, or remove it from {list_file.name}."
-            raise layout.missing(pictures.images / name, f"a clip or photo of {list_file}", fix)
+    for line in lists.read_list(list_file, "a clip's or photo's name", fix):
+        below = line.text.removeprefix("/").removeprefix("images/")
+        spaced = " ".join(below.split())
+        ways = (below, spaced, lists.stem_of(below), lists.stem_of(spaced))
+        name = next((way for way in ways if way in pictures.names), None)
+        if name is None:
+            fix = f"Add it, or remove it from {list_file.name}.{closest(spaced, pictures.names)}"
+            expected = f"a clip or photo that {line.place} names"
+            raise layout.missing(pictures.images / spaced, expected, fix)
         names.append(name)
     return list(dict.fromkeys(names))
-
-
-def _read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _bad_classes(file, f"cannot be read ({' '.join(str(error).split())})") from error
-    if isinstance(content, list):
-        content = {name: index for index, name in enumerate(content)}
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise _bad_classes(file, "holds no names of classes")
-    ignored = content.pop("ignore", [])
-    if not 1 <= len(content) < NO_CLASS:
-        raise _bad_classes(file, f"names {len(content)} classes")
-    class_of: dict[int, int] = {}
-    for index, values in [*enumerate(content.values()), (IGNORE, ignored)]:
-        for value in values if isinstance(values, list) else [values]:
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 255:
-                raise _bad_classes(file, f"gives a class the value {value!r}")
-            if value in class_of:
-                raise _bad_classes(file, f"uses the value {value} twice")
-            class_of[value] = index
-    return tuple(content), mask_code({IGNORE: IGNORE, **class_of}, fix=_VALUE_FIX)
-
-
-def _bad_classes(file: Path, problem: str) -> DataError:
-    return DataError(
-        f"{file} {problem}; expected: a list of names, or names with values from 0 to 255, each "
-        "value once. Fix the file, as in {background: 0, road: [1, 2], ignore: 255}."
-    )

@@ -10,8 +10,10 @@ Sizes are (height, width) in pixels.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from jejunet_nas.datasets.camera import SIDE, MovingPictures
 from jejunet_nas.datasets.clip_files import Size
+from jejunet_nas.datasets.index import check_pictures, read_index, write_index
 from jejunet_nas.datasets.pictures import Picture, StoredPictures
 from jejunet_nas.datasets.view import PLAIN, Augment
 from jejunet_nas.datasets.write_once import open_entries
@@ -80,9 +83,16 @@ class _Resized:
 
     def open(self) -> list[StoredPictures]:
         """Return the pictures of each source."""
+        sums, untouched = read_index(self.folder)
         stored = self._lay_out(self.folder)
-        if stored[-1].file.stat().st_size != stored[-1].end:
-            raise ValueError(f"{stored[-1].file} is not complete")
+        if len(sums) != self.pictures:
+            raise ValueError(f"{stored[-1].file} has other pictures")
+        left = iter(sums)
+        stored = [
+            dataclasses.replace(each, sums=tuple(itertools.islice(left, len(each))))
+            for each in stored
+        ]
+        check_pictures(stored, untouched)
         return stored
 
     def check(self) -> int:
@@ -92,10 +102,14 @@ class _Resized:
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Resize all pictures, yielding after each."""
         places = [(source, t, size) for source, size in self.copies for t in range(len(source))]
+        sums = []
         with self._lay_out(folder)[0].file.open("wb") as file:
             for picture in pool.map(_resize, *zip(*places, strict=True)):
-                file.write(picture.tobytes())
+                data = picture.tobytes()
+                file.write(data)
+                sums.append(zlib.crc32(data))
                 yield
+        write_index(folder, sums)
 
     def _lay_out(self, folder: Path) -> list[StoredPictures]:
         stored, end = [], 0

@@ -1,22 +1,20 @@
 """Layouts on disk: listing folders, reading lists, splitting names, and naming what is missing.
 
-A reader stops at the first fault with a `DataError`. It skips nothing silently, except files whose
-names begin with a dot, which operating systems create (`.DS_Store`, `._00000.jpg`).
+A reader stops at the first fault with a `DataError`. Which files are pictures, and their order,
+says `images.listing`. Names are in its Unicode form (NFC) everywhere.
 
 A data set without its own train/val split is divided by a hash of each name. A name keeps its split
 when other names are added or removed, on any machine.
 """
 
 import hashlib
-import itertools
-import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
+from jejunet_nas.images.listing import EXACT_SUFFIXES, SUFFIXES, folders_in, pictures_in, plain
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 _MOST_FOLDERS = 50  # searched for a data set that is deeper than its root
 _AGAIN = "Copy or download this file again."
 
@@ -33,8 +31,8 @@ def check_parts(root: Path, parts: Sequence[str], otherwise: str) -> None:
 
 
 def _root_hint(root: Path, parts: Sequence[str]) -> str | None:
-    near = [root.parent, *subfolders(root, _MOST_FOLDERS)]
-    near += [folder for child in near[1:] for folder in subfolders(child, _MOST_FOLDERS)]
+    near = [root.parent, *folders_in(root)[:_MOST_FOLDERS]]
+    near += [folder for child in near[1:] for folder in folders_in(child)[:_MOST_FOLDERS]]
     for folder in near:
         if all((folder / part).exists() for part in parts):
             return f"Use --data-root {folder}."
@@ -53,85 +51,47 @@ def check_partners(
     """Raise `DataError` unless each of `files` has a mask (.png) or frame of its stem."""
     for stem, file in files.items():
         if stem not in partners:
-            kind = "mask" if suffix == ".png" else "frame"
-            raise missing(folder / f"{stem}{suffix}", f"the {kind} of {file}", fix)
+            raise missing_partner(file, folder / f"{stem}{suffix}", suffix == ".png", fix)
 
 
-def read_list(path: Path, what: str, fix: str) -> list[list[str]]:
-    """Return the words of each line of a list, at least one line; `what` is what a line names."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise missing(path, f"a list with {what} on each line", fix) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); expected: a list with {what} on each line. {_AGAIN}"
-        ) from error
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise DataError(f"{path} is empty; expected: {what} on each line. {_AGAIN}")
-    return lines
+def missing_partner(file: Path, path: Path, is_mask: bool, fix: str) -> DataError:
+    """Return the error for the mask, or the frame, of `file` that is missing at `path`."""
+    if is_mask:
+        for suffix in SUFFIXES:
+            inexact = path.with_suffix(suffix)
+            if suffix not in EXACT_SUFFIXES and inexact.is_file():
+                return DataError(
+                    f"{inexact} is no exact picture, its values may have changed; expected: the "
+                    f"mask of {file} as PNG. Make {path.name} from the annotation again."
+                )
+    return missing(path, f"the {'mask' if is_mask else 'frame'} of {file}", fix)
 
 
-def listed_pairs(list_file: Path, root: Path) -> dict[str, tuple[Path, Path]]:
-    """Return frame and mask of each line of a list, by the frame's stem.
-
-    Only the last folder and the stem of a listed path count: releases differ in the rest.
-    """
-    pairs: dict[str, tuple[Path, Path]] = {}
-    files: dict[Path, dict[str, Path]] = {}
-    what = "the paths of a frame and its mask"
-    for number, words in enumerate(read_list(list_file, what, _AGAIN), 1):
-        if len(words) != 2:
-            raise DataError(
-                f"{list_file} line {number} is {' '.join(words)!r}; expected: {what}. "
-                "Fix that line, or copy the file again."
-            )
-        frame, mask = (root.joinpath(*Path(word).parts[-2:]) for word in words)
-        for path in (frame, mask):
-            if path.parent not in files:
-                files[path.parent] = by_stem(path.parent, PHOTO_SUFFIXES)
-            if path.stem not in files[path.parent]:
-                expected = f"a file that line {number} of {list_file} names"
-                raise missing(path, expected, f"{_AGAIN[:-1]}, or remove it from the list.")
-        pairs[frame.stem] = files[frame.parent][frame.stem], files[mask.parent][mask.stem]
-    return pairs
-
-
-def by_stem(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
-    """Return the files of `folder` with one of `suffixes` by stem, sorted; {} for no folder.
+def by_stem(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> dict[str, Path]:
+    """Return the pictures of `folder` with one of `suffixes` by stem, in order; {} for no folder.
 
     Raises `DataError` for two files of one stem, or a folder that cannot be read.
     """
-    allowed = tuple(suffixes)
     files: dict[str, Path] = {}
-    try:
-        names = sorted(os.listdir(folder) if folder.is_dir() else ())
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot be read ({error.strerror}). Check its permissions."
-        ) from error
-    for name in names:
-        if name.startswith(".") or not name.lower().endswith(allowed):
-            continue
-        stem = name.rpartition(".")[0]
+    for file in pictures_in(folder, suffixes):
+        stem = plain(file.stem)
         if stem in files:
             raise DataError(
-                f"{folder / name} has the same name as {files[stem].name}; expected: one picture "
+                f"{file} has the same name as {files[stem].name}; expected: one picture "
                 "of that name. Remove or rename one of them."
             )
-        files[stem] = folder / name
+        files[stem] = file
     return files
 
 
-def subfolders(folder: Path, at_most: int | None = None) -> list[Path]:
-    """Return the folders in `folder`, sorted, any `at_most` of them; none where it is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            found = (e.name for e in entries if e.name[0] != "." and e.is_dir())
-            return [folder / name for name in sorted(itertools.islice(found, at_most))]
-    except OSError:
-        return []
+def masks_in(folder: Path) -> dict[str, Path]:
+    """Return the masks of `folder` by stem; raises as `by_stem` does."""
+    return by_stem(folder, EXACT_SUFFIXES)
+
+
+def folders_by_name(folder: Path) -> dict[str, Path]:
+    """Return the folders in `folder` by name, sorted."""
+    return {plain(found.name): found for found in folders_in(folder)}
 
 
 def _share_of(name: str) -> float:
@@ -150,3 +110,21 @@ def names_of_split(names: Iterable[str], split: Split, val_share: float) -> list
     count = sum(_share_of(name) < val_share for name in ranked)
     count = min(max(count, 1), max(1, len(ranked) - 1))
     return sorted(ranked[:count] if split == "val" else ranked[count:])
+
+
+def stratified_split(
+    clips: Iterable[str], photos: Iterable[str], split: Split, val_share: float
+) -> list[str]:
+    """Return the names of `split`, clips and photos divided apart, so val has some of each kind.
+
+    Of two clips or more, at least one is in val; the only clip is in val beside photos, because
+    real video says most about video. With two names or more, no split is empty.
+    """
+    kinds = [sorted(clips), sorted(photos)]
+    names = []
+    for kind, other, single in zip(kinds, kinds[::-1], ("val", "train"), strict=True):
+        if len(kind) == 1 and other:
+            names += kind if split == single else []
+        elif kind:
+            names += names_of_split(kind, split, val_share)
+    return sorted(names)

@@ -4,9 +4,11 @@ No file stays open, because a process cannot have ten thousand open files.
 """
 
 import abc
+import contextlib
 import dataclasses
 import math
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import SupportsIndex
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
+from jejunet_nas.records import IGNORE
 
 Picture = npt.NDArray[np.uint8]
 
@@ -47,23 +50,40 @@ class LazyPictures(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class StoredPictures(LazyPictures):
-    """Pictures of one size in a file, without gaps from byte `offset` on."""
+    """Pictures of one size in a file, without gaps from byte `offset` on.
+
+    sums: CRC-32 of each picture, compared at every access; none: nothing is compared.
+    """
 
     file: Path
     offset: int
     shape: tuple[int, ...]
+    sums: tuple[int, ...] = ()
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
+        times = range(len(self))[index]
         try:
-            if isinstance(index, int | np.integer):
-                return self._read(range(len(self))[index])
-            pictures = np.memmap(self.file, np.uint8, "r", self.offset, self.shape)
-        except (OSError, ValueError) as error:
+            if isinstance(times, int):
+                return self._read(times)
+            pictures = [self._read(t) for t in times]
+        except ValueError as error:
+            with contextlib.suppress(OSError):  # an entry without its index is written again
+                (self.file.parent / "index.json").unlink()
+            raise DataError(
+                f"{self.file} was damaged or changed after it was written ({error}). Run the same "
+                "command again: it is made again from the data set."
+            ) from error
+        except OSError as error:
             raise DataError(
                 f"{self.file} cannot be read any more ({error}); it was removed or changed after "
                 "the data set was opened. Run the same command again."
             ) from error
-        return np.asarray(pictures[index])
+        return np.stack(pictures) if pictures else np.empty((0, *self.shape[1:]), np.uint8)
+
+    def check(self) -> None:
+        """Read all pictures. Raises OSError or ValueError for one that is missing or damaged."""
+        for t in range(len(self)):
+            self._read(t)
 
     def _read(self, t: int) -> Picture:
         """Return one picture, without a memory map: mapping takes longer than reading."""
@@ -75,9 +95,17 @@ class StoredPictures(LazyPictures):
             os.close(opened)
         if len(data) < size:
             raise ValueError(f"{size - len(data)} bytes are missing at its end")
+        if self.sums and zlib.crc32(data) != self.sums[t]:
+            raise ValueError(f"the checksum of picture {t} differs")
         return np.frombuffer(data, np.uint8).reshape(self.shape[1:])
 
     @property
     def end(self) -> int:
         """The first byte of the file after the pictures."""
         return self.offset + math.prod(self.shape)
+
+
+def classes_of(masks: Picture) -> frozenset[int]:
+    """Return the classes that occur in a mask or in masks, without `IGNORE`."""
+    counts = np.bincount(masks.ravel(), minlength=256)
+    return frozenset(np.flatnonzero(counts).tolist()) - {IGNORE}

@@ -3,16 +3,17 @@
 CACHE_DIR/DATASET-CLIP-KEY/frames.npy       uint8 [time, height, width, 3]
 CACHE_DIR/DATASET-CLIP-KEY/masks.npy        uint8 [time, height, width]
 CACHE_DIR/DATASET-photos-KEY/pictures.bin   photo, mask, photo, mask, ...: uint8, without gaps
-CACHE_DIR/DATASET-photos-KEY/index.json     a photo each: byte offset, then the height and
-                                            width of the photo and of its mask
+CACHE_DIR/DATASET-*-KEY/index.json          see `index`; places, checksums and classes of the
+                                            pictures
 """
 
 import dataclasses
-import json
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +26,12 @@ from jejunet_nas.datasets.clip_files import (
     read_frame,
     read_mask,
 )
-from jejunet_nas.datasets.pictures import Picture, StoredPictures
+from jejunet_nas.datasets.index import check_pictures, read_index, write_index
+from jejunet_nas.datasets.pictures import Picture, StoredPictures, classes_of
 from jejunet_nas.records import IGNORE, Clip, Pictures
 from jejunet_nas.resize import resize_mask
 
+_ARRAYS = ("frames.npy", "masks.npy")
 SHARD_PHOTOS = 256  # of VOC's size: 190 MB, decoded in a second or two
 
 
@@ -71,19 +74,25 @@ class StoredClip(_Stored):
 
     def open(self) -> list[Clip]:
         """Return the clip. Raises as `Entry.open` does."""
-        frames, masks = (_array(self.folder / name) for name in ("frames.npy", "masks.npy"))
+        content, untouched = read_index(self.folder)
+        frames, masks = (_stored(self.folder / name, content[name]) for name in _ARRAYS)
+        check_pictures((frames, masks), untouched)
         annotated = [path is not None for path in self.files[0].masks]
-        return [_clip(self.files[0], frames, masks, annotated)]
+        return [_clip(self.files[0], frames, masks, annotated, content["classes"])]
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Decode masks, then frames, yielding after each frame."""
         clip, size, count = self.files[0], self.sizes[0], self.pictures
         masks = pool.map(lambda path: self._mask(clip, path, size), clip.masks)
         frames = pool.map(lambda path: self._frame(path, size), clip.frames)
-        for _ in _save(folder / "masks.npy", (count, *self.storage.mask_size(size)), masks):
+        mask_shape = (count, *self.storage.mask_size(size))
+        frame_shape = (count, *self.storage.frame_size(size), 3)
+        kept = {name: _Written() for name in _ARRAYS}
+        for _ in kept["masks.npy"].save(folder / "masks.npy", mask_shape, masks):
             pass
-        shape = (count, *self.storage.frame_size(size), 3)
-        yield from _save(folder / "frames.npy", shape, frames)
+        yield from kept["frames.npy"].save(folder / "frames.npy", frame_shape, frames)
+        places = {name: written.place for name, written in kept.items()}
+        write_index(folder, {**places, "classes": sorted(kept["masks.npy"].classes)})
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -94,59 +103,93 @@ class StoredPhotos(_Stored):
 
     def open(self) -> list[Clip]:
         """Return a clip of each photo. Raises as `Entry.open` does."""
-        file = self.folder / "pictures.bin"
-        rows, clips, end = json.loads((self.folder / "index.json").read_bytes()), [], 0
-        for files, (offset, height, width, *mask_size) in zip(self.files, rows, strict=True):
-            photo = StoredPictures(file, offset, (1, height, width, 3))
-            mask = StoredPictures(file, photo.end, (1, *mask_size))
-            clips.append(self._moving(files, photo, mask))
-            end = mask.end
-        if file.stat().st_size != end:
-            raise ValueError(f"{file} is not complete")
+        rows, untouched = read_index(self.folder)
+        clips, stored = [], []
+        for files, (*place, sums, classes) in zip(self.files, rows, strict=True):
+            offset, height, width, *mask_size = place
+            file = self.folder / "pictures.bin"
+            photo = StoredPictures(file, offset, (1, height, width, 3), (sums[0],))
+            mask = StoredPictures(file, photo.end, (1, *mask_size), (sums[1],))
+            clips.append(self._moving(files, photo, mask, classes))
+            stored += [photo, mask]
+        check_pictures(stored, untouched)
         return clips
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Decode all photos with their masks, yielding after each pair."""
-        offset, index = 0, []
+        offset, rows = 0, []
         with (folder / "pictures.bin").open("wb") as file:
-            for photo, mask in pool.map(self._decode, self.files, self.sizes):
-                file.write(photo.tobytes())
-                file.write(mask.tobytes())
-                index.append([offset, *photo.shape[:2], *mask.shape])
+            for pair in pool.map(self._decode, self.files, self.sizes):
+                data = [picture.tobytes() for picture in pair]
+                file.writelines(data)
+                photo, mask = pair
+                sums, classes = [zlib.crc32(each) for each in data], sorted(classes_of(mask))
+                rows.append([offset, *photo.shape[:2], *mask.shape, sums, classes])
                 offset += photo.size + mask.size
                 yield
-        (folder / "index.json").write_text(json.dumps(index))
+        write_index(folder, rows)
 
     def _decode(self, files: ClipFiles, size: Size) -> tuple[Picture, Picture]:
         return self._frame(files.frames[0], size), self._mask(files, files.masks[0], size)
 
-    def _moving(self, files: ClipFiles, photo: StoredPictures, mask: StoredPictures) -> Clip:
+    def _moving(
+        self, files: ClipFiles, photo: StoredPictures, mask: StoredPictures, classes: Sequence[int]
+    ) -> Clip:
         if self.motion.frames == 1:
-            return _clip(files, photo, mask, [True])
+            clip = _clip(files, photo, mask, [True], classes)
+            return dataclasses.replace(clip, origin="photo")
         aspect = mask.shape[2] / mask.shape[1]
         frames, masks = (MovingPictures(p, files.name, aspect, self.motion) for p in (photo, mask))
-        return _clip(files, frames, masks, [True] * self.motion.frames)
+        clip = _clip(files, frames, masks, [True] * self.motion.frames, classes)
+        return dataclasses.replace(clip, origin="photo")
 
 
-def _clip(files: ClipFiles, frames: Pictures, masks: Pictures, annotated: Sequence[bool]) -> Clip:
-    known = np.array(annotated)
-    return Clip(name=files.name, frames=frames, masks=masks, annotated=known, fps=files.fps)
+def _clip(
+    files: ClipFiles,
+    frames: Pictures,
+    masks: Pictures,
+    annotated: Sequence[bool],
+    classes: Sequence[int],
+) -> Clip:
+    return Clip(
+        name=files.name,
+        frames=frames,
+        masks=masks,
+        annotated=np.array(annotated),
+        fps=files.fps,
+        classes=frozenset(classes),
+    )
 
 
-def _array(file: Path) -> StoredPictures:
-    array = np.load(file, mmap_mode="r")  # raises ValueError for a truncated file
-    return StoredPictures(file, array.offset, array.shape)
+def _stored(file: Path, place: Sequence[Any]) -> StoredPictures:
+    offset, shape, sums = place
+    return StoredPictures(file, offset, tuple(shape), tuple(sums))
 
 
-def _save(path: Path, shape: tuple[int, ...], pictures: Iterator[Picture]) -> Iterator[None]:
-    """Write `pictures` as one .npy file of `shape`, yielding after each.
+class _Written:
+    """The pictures of one .npy file: where they are, their checksums and their values."""
 
-    Not through a memory map: on a full disk, that ends the process with a bus error.
-    """
-    with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for picture in pictures:
-            assert picture.shape == shape[1:], (path, picture.shape)
-            file.write(picture.tobytes())
-            yield
+    def __init__(self) -> None:
+        self.place: list[Any] = []  # byte offset, shape, CRC-32 of each picture
+        self.classes: frozenset[int] = frozenset()  # of masks
+
+    def save(
+        self, path: Path, shape: tuple[int, ...], pictures: Iterator[Picture]
+    ) -> Iterator[None]:
+        """Write `pictures` as one file of `shape`, yielding after each.
+
+        Not through a memory map: on a full disk, that ends the process with a bus error.
+        """
+        sums = list[int]()
+        with path.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            self.place = [file.tell(), shape, sums]
+            for picture in pictures:
+                assert picture.shape == shape[1:], (path, picture.shape)
+                data = picture.tobytes()
+                file.write(data)
+                sums.append(zlib.crc32(data))
+                if picture.ndim == 2:
+                    self.classes |= classes_of(picture)
+                yield

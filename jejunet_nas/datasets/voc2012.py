@@ -15,7 +15,7 @@ With `augmented`, train is the 10582 photos that SBD annotates, in any of their 
 import dataclasses
 from pathlib import Path
 
-from jejunet_nas.datasets import layout
+from jejunet_nas.datasets import layout, lists
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import SplitFiles, mask_code, photo_files
 from jejunet_nas.datasets.options import Split
@@ -57,7 +57,10 @@ def describe_split(split: Split, root: Path, settings: Voc2012Settings) -> Split
         masks = _augmented(folder)
     else:
         masks = _masks(folder, f"Segmentation/{split}.txt", "SegmentationClass")
-    frames = layout.by_stem(folder / "JPEGImages", [".jpg"])
+    if split == "train" and (val := folder / "ImageSets" / "Segmentation" / "val.txt").is_file():
+        train = val.with_name("trainaug.txt" if settings.augmented else "train.txt")
+        lists.check_apart(masks, train, [name for name, _ in _listed(val)], val.name)
+    frames = layout.by_stem(folder / "JPEGImages")
     names = layout.mixed(masks)[: settings.photos]
     for name in names:
         if name not in frames:
@@ -85,32 +88,37 @@ def _devkit(root: Path) -> Path:
 def _masks(folder: Path, list_name: str, *mask_folders: str) -> dict[str, Path]:
     """Return the mask of each name of a list, from the first of `mask_folders` that has it."""
     list_file = folder / "ImageSets" / list_name
-    found = [layout.by_stem(folder / name, [".png"]) for name in mask_folders]
+    found = [layout.masks_in(folder / name) for name in mask_folders]
     masks = {}
-    for word, *_ in layout.read_list(list_file, "a photo's name", _AGAIN):
-        name = Path(word).stem if "/" in word else word
+    for name, line in _listed(list_file):
         mask = next((files[name] for files in found if name in files), None)
         if mask is None:
             path = folder / mask_folders[0] / f"{name}.png"
-            raise layout.missing(path, f"the mask of a photo that {list_file} names", _AGAIN)
+            raise layout.missing(path, f"the mask of a photo that {line.place} names", _AGAIN)
         masks[name] = mask
     return masks
 
 
+def _listed(list_file: Path) -> list[tuple[str, lists.Line]]:
+    """Return the name of a photo on each line, which may be a path, with or without a suffix."""
+    lines = lists.read_list(list_file, "a photo's name", _AGAIN)
+    return [(lists.stem_of(line.words[0]), line) for line in lines]
+
+
 def _augmented(folder: Path) -> dict[str, Path]:
-    lists, both = folder / "ImageSets", ("SegmentationClassAug", "SegmentationClass")
+    sets, both = folder / "ImageSets", ("SegmentationClassAug", "SegmentationClass")
     for name in _WHOLE_LISTS:
-        if (lists / name).is_file():
-            words = layout.read_list(lists / name, "a photo's name, or photo and mask", _AGAIN)[0]
-            if len(words) == 1:
+        if (sets / name).is_file():
+            first = lists.read_list(sets / name, "a photo's name, or photo and mask", _AGAIN)[0]
+            if len(first.words) == 1:
                 return _masks(folder, name, *both)
-            pairs = layout.listed_pairs(lists / name, folder)
+            pairs = lists.listed_pairs(sets / name, folder)
             return {stem: mask for stem, (_, mask) in pairs.items()}
-    if (lists / _ADDED_LIST).is_file():
+    if (sets / _ADDED_LIST).is_file():
         added = _masks(folder, _ADDED_LIST, both[0])
         return {**added, **_masks(folder, "Segmentation/train.txt", both[1])}
     raise layout.missing(
-        lists / _WHOLE_LISTS[0],
+        sets / _WHOLE_LISTS[0],
         f"the list of the augmented split, or {', '.join((*_WHOLE_LISTS[1:], _ADDED_LIST))} in "
         "ImageSets",
         "Add the list that came with SegmentationClassAug, or set augmented to false.",

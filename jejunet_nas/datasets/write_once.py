@@ -70,8 +70,8 @@ def _open(entry: Entry[Opened]) -> Sequence[Opened] | None:
         with contextlib.suppress(PermissionError):  # a read-only cache needs no cleaning
             os.utime(entry.folder)
         return entry.open()
-    except (OSError, ValueError, EOFError, TypeError):
-        return None
+    except (OSError, ValueError, EOFError, TypeError, LookupError, RecursionError, AssertionError):
+        return None  # of a folder that was damaged, or written by another version
 
 
 def _write(entries: Sequence[Entry[Any]], what: str, progress: Tell | None, verb: str) -> None:

@@ -103,21 +103,25 @@ def _read_meta(file: Path) -> Categories:
             video: {int(number): str(each["category"]) for number, each in entry["objects"].items()}
             for video, entry in content["videos"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"{file} cannot be read ({reason}); expected: videos, each with objects, each with a "
             "category. Unpack train.zip again."
         ) from error
-    if not categories:
-        raise DataError(f"{file} names no video. Unpack train.zip again.")
+    if len(categories) < 2:
+        named = f"only the video {next(iter(categories))}" if categories else "no video"
+        raise DataError(
+            f"{file} names {named}; expected: at least two videos, one for each split. "
+            "Unpack train.zip again."
+        )
     return categories
 
 
 def _check_same_videos(train: Path, categories: Categories) -> None:
     meta = train / "meta.json"
     for part in ("JPEGImages", "Annotations"):
-        found = {folder.name for folder in layout.subfolders(train / part)}
+        found = layout.folders_by_name(train / part).keys()
         for video in sorted(categories.keys() - found):
             fix = "Unpack train.zip again, or remove the video from meta.json."
             raise layout.missing(train / part / video, f"a video that {meta} names", fix)
@@ -167,10 +171,7 @@ def _describe(
     class_of: Mapping[str, int],
 ) -> ClipFiles:
     mask_folder = root / "train" / "Annotations" / name
-    frames, masks = (
-        layout.by_stem(frames_folder / name, [".jpg"]),
-        layout.by_stem(mask_folder, [".png"]),
-    )
+    frames, masks = layout.by_stem(frames_folder / name), layout.masks_in(mask_folder)
     again = f"Unpack {frames_folder.parent.name}.zip again."
     layout.check_partners(masks, frames, frames_folder / name, ".jpg", again)
     annotated = frames_folder.parent.name == "train"

@@ -89,8 +89,8 @@ def tile_row(
 def legend(
     shown: Collection[int], names: Sequence[str], colours: Sequence[Colour | None]
 ) -> Image.Image:
-    """Return a strip that names the classes whose indices are in `shown`, `IGNORE` as void."""
-    all_names = {index: one_line(name) for index, name in enumerate(names)} | {IGNORE: "void"}
+    """Return a strip that names the classes whose indices are in `shown`, `IGNORE` as ignored."""
+    all_names = {index: one_line(name) for index, name in enumerate(names)} | {IGNORE: "ignored"}
     all_colours = {index: colour or _PALE for index, colour in enumerate(colours)}
     layout = Legend(
         all_names, all_colours | {IGNORE: _VOID}, letters=18, width=WIDTH_PX, margin=_MARGIN

@@ -13,7 +13,6 @@ Units: times in seconds; sizes are (height, width) in pixels.
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import cast
@@ -27,12 +26,14 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from jejunet_nas.media.clock import LONGEST_GAP_S, Clock
 from jejunet_nas.media.frames import Frame, Picture, ReadingEndedError, Size
 from jejunet_nas.records.words import counted
 from jejunet_nas.resize import resize_frame
 
 _USUAL_FPS = 25.0  # where a file states no rate, or one that no camera has
 _FASTEST_FPS = 300.0
+_SLOWEST_FPS = 1.0  # a mean below it may be due to a gap in the file
 _SLACK_FRAMES = 1.5  # of error in a header: an AVI counts empty frames at its end
 _CAMERA_PAUSE_S = 0.005
 _WIDEST_PIXEL = 4.0  # a wider pixel aspect is an error in the file
@@ -52,11 +53,16 @@ def origin_s(stream: VideoStream) -> float:
 
 
 def stated_fps(stream: VideoStream) -> float:
-    """Return the mean frame rate in the stream's header, 25 if it has none."""
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and rate <= _FASTEST_FPS:
-            return float(rate)
-    return _USUAL_FPS
+    """Return the mean frame rate in the stream's header, 25 if it has none.
+
+    A mean of less than a frame a second is that of a file whose clock jumps, or of a time lapse;
+    the largest rate that is stated tells the two apart.
+    """
+    stated = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    rates = [float(rate) for rate in stated if rate and rate <= _FASTEST_FPS]
+    if not rates:
+        return _USUAL_FPS
+    return rates[0] if rates[0] >= _SLOWEST_FPS else max(rates)
 
 
 def promised_s(container: InputContainer, stream: VideoStream) -> float | None:
@@ -71,9 +77,12 @@ def promised_s(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if noted := _clock_s(stream.metadata.get("DURATION", "")):
-        return noted
+        return max(0.0, noted - origin_s(stream))  # Matroska counts from 0, not from the start
     alone = len(container.streams) == 1
-    return container.duration / av.time_base if container.duration and alone else None
+    if not (container.duration and alone):
+        return None
+    late = origin_s(stream) if "matroska" in container.format.name else 0.0
+    return max(0.0, container.duration / av.time_base - late)
 
 
 def _clock_s(words: str) -> float | None:
@@ -106,22 +115,22 @@ class Decoder:
         A time that is missing or does not increase is computed from the frame rate.
         """
         step_s, origin = 1 / stated_fps(self.stream), origin_s(self.stream)
-        time_s = -math.inf  # of the frame before
+        clock = Clock(step_s)
         for decoded in self._decoded():
             try:
                 picture = self._picture(decoded)
             except FFmpegError:  # a pixel format that FFmpeg's scaler does not support
                 self.damaged += 1
                 continue
-            if self.stream.start_time is None and time_s < 0:
+            if self.stream.start_time is None and clock.time_s < 0:
                 origin = decoded.time or 0.0
-            stated = -math.inf if decoded.pts is None else max(0.0, decoded.time - origin)
-            time_s = stated if stated > time_s else max(0.0, time_s + step_s)
+            stated = None if decoded.pts is None else max(0.0, decoded.time - origin)
+            time_s = clock.at(stated)
             base = decoded.time_base
             lasts = float(decoded.duration * base) if decoded.duration and base else step_s
-            self.end_s = time_s + lasts
+            self.end_s = time_s + min(lasts, LONGEST_GAP_S)
             yield Frame(time_s=time_s, picture=picture)
-        self._check_end(step_s)
+        self._check_end(step_s, clock)
 
     def _decoded(self) -> Iterator[VideoFrame]:
         self.stream.thread_type = "AUTO"
@@ -154,8 +163,10 @@ class Decoder:
         self.size = self.size or (picture.shape[0], picture.shape[1])
         return np.ascontiguousarray(resize_frame(picture, *self.size))
 
-    def _check_end(self, step_s: float) -> None:
+    def _check_end(self, step_s: float, clock: Clock) -> None:
         promised = promised_s(self.container, self.stream)
+        if promised is not None and clock.gaps:  # the header counts the jumps, or is wrong too
+            promised = max(self.end_s, promised - clock.cut_s) if clock.cut_s > 0 else None
         missing_s = 0.0 if promised is None else promised - self.end_s
         if self.problem or missing_s > _SLACK_FRAMES * step_s:
             cause = f" ({self.problem})" if self.problem else ""
@@ -166,6 +177,8 @@ class Decoder:
         if self.damaged:
             packets = counted(self.damaged, "packet")
             raise ReadingEndedError(f"is damaged: {packets} could not be decoded; {self.fix}")
+        if clock.gaps:
+            raise ReadingEndedError(f"{clock.words}; its frames were joined without a gap.")
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:

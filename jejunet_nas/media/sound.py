@@ -1,7 +1,8 @@
 """The sound of one file, copied into another packet by packet.
 
 It is read beside the frames up to a given time, so that both are close together in the file. Times
-count from the video's first frame. Sound before it and after the last frame is left out.
+count from the video's first frame. Sound before it and after the last frame is left out. Jumps of
+its clock are taken out as those of the frames are (see `clock`).
 
 Units: times in seconds.
 """
@@ -18,6 +19,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
+from jejunet_nas.media.clock import Clock
 from jejunet_nas.media.decode import origin_s, reason, video_stream
 
 _PRIMING_S = 0.1  # sound before time 0 that a decoder may need to start; players skip it
@@ -101,10 +103,14 @@ def moved_packets(
     video = video_stream(source)
     begins_s = origin_s(video) if video else 0.0
     last: int | None = None
+    clock: Clock | None = None
     for packet in source.demux(stream):
         if packet.pts is None or packet.dts is None:
             continue
-        shift = round(begins_s / packet.time_base)
+        stated_s = float(packet.pts * packet.time_base) - begins_s
+        clock = clock or Clock(0.0, time_s=stated_s)
+        clock.at(stated_s)
+        shift = round((begins_s - clock.shift_s) / packet.time_base)
         packet.pts -= shift
         packet.dts -= shift
         moved = cast("Packet[Stream]", packet)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 Frames = npt.NDArray[np.uint8]  # [time, height, width, 3], RGB
 Masks = npt.NDArray[np.uint8]  # [time, height, width], class indices
 
+Origin = Literal["video", "photo"]
 IGNORE = 255  # value of unknown pixels in a mask; they count in no score and no loss
 
 
@@ -42,7 +43,9 @@ class Clip:
     frames: uint8 [time, height, width, 3], RGB. masks: uint8 [time, height, width] at the
     annotation's resolution, class indices, `IGNORE` where unknown. annotated: bool [time], true for
     annotated frames. fps: frames a second of the camera. Frames and masks may be arrays, or read on
-    access: only `Pictures` is promised, and each access may read a picture again.
+    access: only `Pictures` is promised, and each access may read a picture again. origin: of a
+    `photo` that a simulated camera moves over, or a `video`; scores of the two say different
+    things. classes: that occur in the masks; None: not counted.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Clip:
     masks: Pictures
     annotated: npt.NDArray[np.bool_]
     fps: float
+    origin: Origin = "video"
+    classes: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         assert self.frames.shape[1:] == (*self.frames.shape[1:3], 3), self.frames.shape
@@ -75,3 +80,12 @@ class DataSplit:
     def frame_count(self) -> int:
         """Number of frames in all clips."""
         return sum(len(clip) for clip in self.clips)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The classes that occur in no mask; none where a clip's classes are not counted."""
+        counted = [clip.classes for clip in self.clips]
+        if None in counted:
+            return ()
+        seen = frozenset[int]().union(*(each for each in counted if each))
+        return tuple(name for i, name in enumerate(self.class_names) if i not in seen)

@@ -22,7 +22,7 @@ from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
-from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.search.prepare import made_from, prepare, warnings_of
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
@@ -98,6 +98,8 @@ def _set_up(
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
         shutil.rmtree(part, ignore_errors=True)
     setup = prepare(settings, folder, view.stage)
+    for words in warnings_of(setup):
+        view.say(words)
     ledger = ledger or Ledger(settings, url)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     ledger.keep_identity(identity)

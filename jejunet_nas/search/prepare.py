@@ -11,6 +11,7 @@ from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
+from jejunet_nas.records.words import counted
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
 from jejunet_nas.training.imagenet import imagenet_file, imagenet_width, read_imagenet
@@ -62,6 +63,23 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
         taught=taught,
         folder=folder / NETWORKS,
     )
+
+
+def warnings_of(setup: TrialSetup) -> list[str]:
+    """Return what is worth knowing about the data before the first trial, a sentence each."""
+    said = [
+        f"no mask of {split.split} has {', '.join(split.absent)}: {why}"
+        for split, why in (
+            (setup.train, "a network cannot learn it"),
+            (setup.val, "the mIoU is that of the other classes"),
+        )
+        if split.absent
+    ]
+    origins = [clip.origin for clip in setup.val.clips]
+    if origins.count("photo"):
+        video, photos = counted(origins.count("video"), "video"), origins.count("photo")
+        said.append(f"val is {video} and {counted(photos, 'pan')} over photos")
+    return said
 
 
 def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:

@@ -195,3 +195,22 @@ def test_data_alone_shows_its_commands(capfd: pytest.CaptureFixture[str]) -> Non
     assert exit_code("data") == 0
 
     assert re.search(r"check .*\n +clean ", capfd.readouterr().out)
+
+
+def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = TREES["folder"][0](tmp_path / "data")
+    (root / "classes.yaml").write_text("{background: [0, 1, 2], person: 7}")
+    asked = ("data", "check", "folder", "--data-root", root, "--out", tmp_path)
+
+    found, told = answer(capfd, *asked)
+
+    assert len(found["notes"]) == 1
+    for line in (
+        r"note: 24 fps is assumed for clips\. Set the option fps",
+        r"val cannot be used: fewer than two classes occur",
+        r"ignored +0\.0 % of the masks",
+    ):
+        assert re.search(line, told), told
+    assert "is assumed" not in answer(capfd, *asked, "--option", "fps=30")[1]

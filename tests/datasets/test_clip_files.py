@@ -23,13 +23,11 @@ def test_a_mask_counts_by_its_values_never_by_its_colours(mode: str, tmp_path: P
     assert read_mask(tmp_path / "mask.png", CODE).tolist() == CLASSES
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_a_mask_that_holds_no_indices_is_named(mode: str, tmp_path: Path) -> None:
-    wide = Image.fromarray(VALUES.astype(np.uint16))
-    image = wide if mode == "I;16" else Image.fromarray(VALUES).convert(mode)
-    image.save(tmp_path / "mask.png")
+    Image.fromarray(VALUES).convert(mode).save(tmp_path / "mask.png")
 
-    with pytest.raises(DataError, match=r"mask\.png is stored in colours or 16 bits .*; expected:"):
+    with pytest.raises(DataError, match=r"mask\.png is stored in colours \(mode .*; expected:"):
         read_mask(tmp_path / "mask.png", CODE)
 
 
@@ -37,7 +35,8 @@ def test_a_value_without_a_class_is_named_with_those_that_have_one(tmp_path: Pat
     Image.fromarray(VALUES + np.uint8(2)).save(tmp_path / "mask.png")
 
     with pytest.raises(
-        DataError, match=r"mask\.png holds the value 9; expected: 0 to 2, 7, 255\. Mend it\.$"
+        DataError,
+        match=r"mask\.png holds the values 3, 4, 9; expected: 0 to 2, 7, 255\. Mend",
     ):
         read_mask(tmp_path / "mask.png", CODE)
 

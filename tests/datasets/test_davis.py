@@ -67,7 +67,7 @@ def test_every_and_clips_take_part_of_the_split(tmp_path: Path) -> None:
     split = opened(write_davis(tmp_path, frames=5), every=2, clips=1)
 
     assert [(clip.name, len(clip), clip.fps) for clip in split.clips] == [("bear", 3, 12.0)]
-    levels = split.clips[0].frames[:, 0, 0, 0].astype(int)
+    levels = split.clips[0].frames[:][:, 0, 0, 0].astype(int)
     assert np.abs(levels - [10, 50, 90]).max() <= 2  # JPEG rounds
 
 

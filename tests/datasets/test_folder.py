@@ -3,11 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.folder import FolderSettings, describe_split
 from jejunet_nas.datasets.options import Split
-from jejunet_nas.errors import DataError
+from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records import IGNORE, DataSplit
 from tests.datasets.trees import picture_and_mask, save, write_folder
 
@@ -99,31 +100,15 @@ def test_255_is_ignored_unless_a_class_has_it(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("a: [", r"cannot be read"),
-        ("", r"holds no names"),
-        ("[1, 2]", r"holds no names"),
-        ("ignore: 3", r"names 0 classes"),
-        ("a: 256", r"gives a class the value 256"),
-        ("a: x", r"gives a class the value 'x'"),
-        ("{a: 0, b: [1, 0]}", r"uses the value 0 twice"),
-    ],
-)
-def test_classes_that_make_no_sense_are_told(text: str, problem: str, root: Path) -> None:
-    (root / "classes.yaml").write_text(text)
-
-    with pytest.raises(DataError, match=rf"classes\.yaml {problem}[^\n]*; expected: [^\n]*Fix th"):
-        opened(root)
-
-
-@pytest.mark.parametrize(
     ("gone", "message"),
     [
         ("masks/photo1.png", r"is missing; expected: the mask of .*photo1\.png\. Add it, or remo"),
         ("masks/walk", r"is missing; expected: masks \(\.png\) of .*walk\. Add a mask for at"),
         ("images/walk/000.jpg", r"is missing; expected: the frame of .*walk/000\.png\. Add it"),
-        ("images/swim", r"is missing; expected: a clip or photo of .*train\.txt\. Add it"),
+        (
+            "images/swim",
+            r"is missing; expected: a clip or photo that line 7 of .*names\. Add",
+        ),
         ("classes.yaml", r"is missing; expected: images, masks, classes\.yaml in one folder"),
     ],
 )
@@ -178,3 +163,118 @@ def test_a_value_without_a_class_is_named(root: Path) -> None:
 
     with pytest.raises(DataError, match=r"photo0\.png holds the value 3; .* name in classes\.yaml"):
         opened(root)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_masks_of_0_and_255_are_explained(split: Split, root: Path) -> None:
+    (root / "classes.yaml").write_text("- background\n- person\n")
+    for file in root.rglob("masks/**/*.png"):
+        save(np.where(np.arange(64) < 20, 255, np.zeros((48, 1))).astype(np.uint8), file)
+
+    with pytest.raises(
+        DataError,
+        match=rf"folder {split} in .* only the class background: their values are 0, 255 \(0 is "
+        r"background, 255 is ignored\); .*classes\.yaml as \{background: 0, person: 255\}, each",
+    ):
+        opened(root, split)
+
+
+def test_masks_without_any_class_are_named(root: Path) -> None:
+    for file in root.rglob("masks/**/*.png"):
+        save(np.full((48, 64), 255, np.uint8), file)
+
+    with pytest.raises(DataError, match=r"hold no class: their values are 255 \(255 is ignored\)"):
+        opened(root)
+
+
+def test_clips_and_photos_are_both_in_val(root: Path) -> None:
+    val = names(root, "val")
+
+    assert val & CLIPS
+    assert val & PHOTOS
+
+
+def test_the_option_val_names_the_clips_of_val(root: Path) -> None:
+    assert names(root, "val", val=["walk", "photo1"]) == {"walk", "photo1"}
+    assert names(root, "train", val=["walk", "photo1"]) == (CLIPS | PHOTOS) - {"walk", "photo1"}
+    assert names(root, "val", val="walk") == {"walk"}
+
+
+@pytest.mark.parametrize(
+    ("val", "message"),
+    [
+        (["wolk"], r"val names wolk, which is no clip or photo in .*Did you mean walk\?"),
+        ([*CLIPS, *PHOTOS], r"val names all clips and photos\. Leave some for train"),
+        ([3], r"val is \[3\]; allowed: names, as in val: \["),
+        ({"walk": 1}, r"val is \{'walk': 1\}; allowed: names"),
+    ],
+)
+def test_an_option_val_that_makes_no_split_is_told(val: Any, message: str, root: Path) -> None:
+    with pytest.raises(SettingError, match=message):
+        names(root, "train", val=val)
+
+
+def test_the_option_val_and_lists_exclude_each_other(root: Path) -> None:
+    take_all(root)
+
+    with pytest.raises(SettingError, match=r"val is set, but .*train\.txt decides already\. Rem"):
+        names(root, "train", val=["walk"])
+
+
+def test_a_frame_rate_that_is_assumed_is_said(root: Path) -> None:
+    assumed, stated = (
+        describe_split("train", root, settings)
+        for settings in (FolderSettings(), FolderSettings(fps=29.97))
+    )
+
+    assert "24 fps is assumed for clips. Set the option fps" in assumed.note
+    assert (stated.note, stated.clips[0].fps) == ("", 29.97)
+
+
+@pytest.mark.parametrize("fps", [0, 1001, "24", True, float("nan")])
+def test_an_impossible_frame_rate_is_told(fps: Any) -> None:
+    with pytest.raises(SettingError, match=r"^fps is .*; allowed: "):
+        FolderSettings(fps=fps)
+
+
+def test_a_photo_whose_mask_is_a_jpeg_is_told_why(root: Path) -> None:
+    take_all(root)
+    (root / "masks" / "photo0.png").unlink()
+    save(np.zeros((48, 64), np.uint8), root / "masks" / "photo0.jpg")
+
+    with pytest.raises(DataError, match=r"photo0\.jpg is no exact picture, its values may have ch"):
+        opened(root)
+
+
+def test_masks_with_capital_suffixes_are_found(root: Path) -> None:
+    take_all(root)
+    for file in (root / "masks").rglob("*.png"):
+        file.rename(file.with_suffix(".PNG"))
+
+    assert {clip.name for clip in opened(root).clips} == CLIPS | PHOTOS
+
+
+def test_frames_follow_each_other_by_their_numbers(root: Path) -> None:
+    for part, suffix in (("images", ".jpg"), ("masks", ".png")):
+        for t, number in ((0, "1"), (1, "2"), (2, "10")):
+            file = root / part / "walk" / f"{t:03d}{suffix}"
+            if file.exists():
+                file.rename(file.with_name(f"frame{number}{suffix}"))
+    take_all(root)
+
+    clips = {clip.name: clip for clip in describe_split("train", root, FolderSettings()).clips}
+
+    assert [file.stem for file in clips["walk"].frames] == ["frame1", "frame2", "frame10"]
+
+
+def test_a_phones_photo_is_turned_with_its_mask_and_lies_under_it(root: Path) -> None:
+    take_all(root)
+    picture, mask = picture_and_mask([1, 2])
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(picture[::-1, ::-1]).save(root / "images" / "photo0.png", exif=exif)
+
+    (clip,) = [clip for clip in opened(root, frames=1).clips if clip.name == "photo0"]
+
+    np.testing.assert_array_equal(clip.frames[0], picture)
+    np.testing.assert_array_equal(clip.masks[0], mask)

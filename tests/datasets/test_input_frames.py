@@ -271,7 +271,10 @@ def test_the_frames_that_hold_a_class_are_looked_for_once_whatever_the_size(
     assert sampling._frames_of_classes.cache_info().misses == counted + 1
 
 
-@pytest.mark.parametrize(("how", "why"), [("gone", "No such file"), ("cut", "missing at its end")])
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("gone", "read any more .*No such file"), ("cut", "damaged .*missing at its end")],
+)
 def test_smaller_frames_that_are_gone_or_cut_are_named_by_the_batch(
     how: str, why: str, tmp_path: Path
 ) -> None:
@@ -281,5 +284,5 @@ def test_smaller_frames_that_are_gone_or_cut_are_named_by_the_batch(
         file.unlink() if how == "gone" else os.truncate(file, 24)
     sampler = PairSampler(split.clips, **SMALL, pairs=2, longest_age=0, seed=0, frames=frames)
 
-    with pytest.raises(DataError, match=rf"-24x24-.*cannot be read any more \(.*{why}.*\)"):
+    with pytest.raises(DataError, match=rf"-24x24-.* {why}.*\)"):
         sampler.batch(0)

@@ -152,7 +152,10 @@ def test_fewer_clips_are_part_of_more(root: Path) -> None:
         ("{", r"cannot be read \(Expecting"),
         ('{"video": {}}', r"cannot be read \(no 'videos'\)"),
         ('{"videos": []}', r"cannot be read"),
-        ('{"videos": {}}', r"names no video"),
+        ('{"videos": {}}', r"names no video; expected: at least two"),
+        ('{"videos": {"a": {"objects": {}}}}', r"names only the video a; expected: at least two"),
+        ("[" * 100_000, r"cannot be read"),
+        (f'{{"videos": {{"a": {{"objects": {{"{"9" * 5000}": 1}}}}}}}}', r"cannot be read"),
         ('{"videos": {"a": {"objects": {"1": {}}}}}', r"cannot be read \(no 'category'\)"),
     ],
 )

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from jejunet_nas.datasets.clip_files import read_frame
+from jejunet_nas.datasets.layout import by_stem
 from jejunet_nas.errors import DataError, SettingError
-from jejunet_nas.media.folder import natural_key
+from jejunet_nas.images.listing import natural_key
 from jejunet_nas.media.source import open_source
 from tests.media.films import HEIGHT, WIDTH, ramp
 
@@ -53,7 +55,7 @@ def test_a_file_that_is_no_picture_is_named_before_any_is_read(tmp_path: Path) -
     save(tmp_path, "0.png", "1.png")
     (tmp_path / "2.jpg").write_text("not a picture")
 
-    with pytest.raises(DataError, match=r"2\.jpg cannot be read \(.*\)\. Copy it again"):
+    with pytest.raises(DataError, match=r"2\.jpg cannot be read \(it is no picture\); .* Copy or"):
         open_source(tmp_path)
 
 
@@ -103,7 +105,7 @@ def test_every_kind_of_png_becomes_rgb(mode: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_frames_says_what_frames_are(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"contains no pictures \(\.jpg, .*\.bmp\)"):
+    with pytest.raises(DataError, match=r"contains no pictures \(\.jpg, .*\.tiff\)"):
         open_source(tmp_path)
 
 
@@ -111,3 +113,24 @@ def test_a_folder_without_frames_says_what_frames_are(tmp_path: Path) -> None:
 def test_an_impossible_rate_is_refused(fps: float, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"fps is .*; allowed: above 0, to 1000\. Use 24"):
         open_source(tmp_path, fps=fps)
+
+
+def test_a_first_frame_that_is_broken_is_an_error_not_a_film_of_0_frames(tmp_path: Path) -> None:
+    save(tmp_path, "0.png")
+    data = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "0.png").write_bytes(data[: len(data) // 2])
+
+    with pytest.raises(DataError, match=r"0\.png cannot be read \(.*\); expected: a complete PNG"):
+        open_source(tmp_path)
+
+
+def test_a_folder_is_read_for_segment_as_for_training(tmp_path: Path) -> None:
+    save(tmp_path, "f1.webp", "f2.tif", "f10.BMP")
+    for name in ("._f1.jpg", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"left behind")
+
+    with open_source(tmp_path) as source:
+        seen = [frame.picture for frame in source]
+
+    for frame, file in zip(seen, by_stem(tmp_path).values(), strict=True):
+        np.testing.assert_array_equal(frame, read_frame(file, (HEIGHT, WIDTH)))

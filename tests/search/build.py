@@ -123,7 +123,9 @@ def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
     from jejunet_nas.search import loop as search
 
     def prepare(*_: Any) -> SimpleNamespace:
-        return SimpleNamespace(val=SimpleNamespace(class_names=("background", "object")))
+        names = ("background", "object")
+        split = SimpleNamespace(class_names=names, absent=(), clips=())
+        return SimpleNamespace(train=split, val=split)
 
     monkeypatch.setattr(search, "prepare", prepare)
     monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})

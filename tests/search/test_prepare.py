@@ -1,7 +1,6 @@
 """From a study's settings to what its trials need; what is quick to check comes first."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from jejunet_nas.datasets import cache
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.networks.paths import NARROW_PREFIX
-from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.search.prepare import made_from, prepare, warnings_of
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
 from jejunet_nas.study import settings
 from jejunet_nas.training import imagenet, material
 from jejunet_nas.trial import run as trial
 from tests.datasets.davis_tree import write_davis
+from tests.datasets.trees import write_folder
 from tests.search.build import SPACE, tiny_study
 from tests.training.teachers import write_classes
 from tests.training.weights import folded_weights, write_folded, write_keras
@@ -174,8 +174,10 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "default_cache_dir", lambda: tmp_path / "cache")
-    root = write_davis(tmp_path / "davis", height=120, width=160)
-    shutil.copy(root / "ImageSets" / "2016" / "train.txt", root / "ImageSets" / "2016" / "val.txt")
+    sequences = ("bear", "boat", "goat")
+    root = write_davis(tmp_path / "davis", height=120, width=160, sequences=sequences)
+    (root / "ImageSets" / "2016" / "train.txt").write_text("bear\nboat\n")
+    (root / "ImageSets" / "2016" / "val.txt").write_text("goat\n")
     data = f"data: {{dataset: davis, root: {root}}}\n{CALIBRATION}"
     study, told = tiny_study(tmp_path, data), []
     architecture = draw(study.search_space, lambda _, choices: choices[0])  # 64 px
@@ -229,3 +231,20 @@ def test_what_a_study_is_made_from_tells_the_splits_apart(tmp_path: Path) -> Non
 
     assert made["train_fingerprint"] != made["val_fingerprint"]
     assert made["init_sha256"] is None
+
+
+def test_what_the_data_lack_is_said_before_the_first_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "default_cache_dir", lambda: tmp_path / "cache")
+    root = write_folder(tmp_path / "data")
+    (root / "classes.yaml").write_text("{background: 0, person: [1, 2], dog: 7, cat: 8}")
+    data = f"data: {{dataset: folder, root: {root}}}\n{CALIBRATION}"
+
+    said = warnings_of(prepare(tiny_study(tmp_path, data), tmp_path, silence))
+
+    assert said == [
+        "no mask of train has dog, cat: a network cannot learn it",
+        "no mask of val has dog, cat: the mIoU is that of the other classes",
+        "val is 1 video and 1 pan over photos",
+    ]

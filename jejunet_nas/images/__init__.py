@@ -1,0 +1,1 @@
+"""Image files: which files of a folder are pictures, their order, and their pixels."""
