@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"litert", "resize"}),
     frozenset({"records"}),
     frozenset({"space"}),
-    frozenset({"files"}),
+    frozenset({"files", "faults"}),
     frozenset({"errors", "progress", "version"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}

@@ -49,13 +49,19 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails."""
+    """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails.
+
+    If it fails, the new folder is removed: on a full disk its space is needed at once.
+    """
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    yield part
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_record(record: NetworkRecord, job: NetworkJob) -> None:
