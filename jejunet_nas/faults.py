@@ -8,10 +8,16 @@ word it.
 import errno
 import os
 import re
+import signal
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
+
+# The signals by which a user or the system ends a process.
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 _AGAIN = "then run the same command again; finished work is kept"
 _ACCESS = "Change its permissions, or choose another folder"

@@ -2,9 +2,11 @@
 
 With `--json` standard output has only the result; messages go to standard error. Commands import
 what they need when they are called, so `--help` is fast. Exit codes: 0 done, 1 internal error,
-2 bad input, 3 nothing feasible, 4 the device failed, 130 interrupted.
+2 bad input, 3 nothing feasible, 4 the phone or this computer failed, 128 + n ended by signal n.
 """
 
+import contextlib
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -26,7 +28,9 @@ from jejunet_nas.cli import (
     show,
     verify,
 )
-from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.cli.signals import Ending, end_children, ending_signals
+from jejunet_nas.errors import SettingError, StoppedError
+from jejunet_nas.faults import fault_of, without_passwords
 from jejunet_nas.version import __version__
 
 INTERRUPTED = 130
@@ -74,27 +78,61 @@ def common(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error becomes one line and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    _open_standard_streams()
+    with ending_signals() as ending:
+        code = _run(given, ending)
+        if ending.signal is not None:
+            end_children()
+    sys.exit(code)
+
+
+def _run(given: list[str], ending: Ending) -> int:
+    """Run the command of the words `given`; return its exit code."""
     try:  # --debug may be anywhere in the line
         code = app(
             args=[word for word in given if word != "--debug"],
             prog_name="jejunet-nas",
             standalone_mode=False,
         )
-    except JejunetError as error:
-        sys.exit(_fail(str(error), error.exit_code, given))
-    except (typer.Abort, KeyboardInterrupt):
+    except StoppedError as error:
+        return _fail(str(error), ending.exit_code, given)
+    except (typer.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # typer takes it for the end of the keyboard
+            return _fail(_internal(error.__cause__), 1, given)
         code = INTERRUPTED
     except Exception as error:
+        fault = fault_of(error)
+        if fault is not None:
+            return _fail(str(fault), fault.exit_code, given)
         if hasattr(error, "format_message"):  # an error of the parser
-            sys.exit(_fail(error.format_message(), SettingError.exit_code, given))
-        sys.exit(_fail(f"internal error: {error!r}. Add --debug for the traceback.", 1, given))
+            return _fail(error.format_message(), SettingError.exit_code, given)
+        return _fail(_internal(error), 1, given)
     if code == INTERRUPTED:  # typer mostly turns the interrupt into this code
-        _fail("Interrupted. Finished work is kept; run the same command to resume.", code, [])
-    sys.exit(code if isinstance(code, int) else 0)
+        line = f"{ending.words}. Finished work is kept; run the same command to resume."
+        return _fail(line, ending.exit_code, [])
+    return code if isinstance(code, int) else 0
 
 
-def _fail(line: str, code: int, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        traceback.print_exc()
-    print(f"jejunet-nas: {line}", file=sys.stderr)
+def _internal(error: BaseException) -> str:
+    return f"internal error: {error!r}. Add --debug for the traceback."
+
+
+def _fail(line: str, code: int, given: list[str]) -> int:
+    words = f"jejunet-nas: {line}\n"
+    if "--debug" in given:
+        words = traceback.format_exc() + words
+    with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
+        sys.stderr.write(without_passwords(words, given))
+        sys.stderr.flush()
     return code
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null in the place of a closed standard stream: files must not take its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            if getattr(sys, name) is None:
+                setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115

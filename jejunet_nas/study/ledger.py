@@ -107,7 +107,8 @@ class Ledger:
         if not _is_begun(storage, settings.name):
             return None
         ledger = cls(settings, url, say, storage=storage)
-        require_same(settings.name, ledger._identity() or {}, settings.identity())
+        if kept := ledger._identity():
+            require_same(settings.name, kept, settings.identity())
         return ledger
 
     def _identity(self) -> dict[str, Any] | None:
