@@ -5,11 +5,13 @@ at their edge: what is wrong with which file, and the remedy. Nothing else catch
 word it.
 """
 
+import contextlib
 import errno
 import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import unquote
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
@@ -87,6 +89,21 @@ def fault_of(error: BaseException) -> JejunetError | None:
         if isinstance(each, MemoryError):
             return MachineError(f"not enough memory. Close other programs, {_AGAIN}.")
     return None
+
+
+@contextlib.contextmanager
+def naming(file: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Have an `OSError` of the block name `file`: that of a full disk names none.
+
+    temporary: the name under which the block writes it.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = _errno_of(error)
+        if number is None or error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OSError(number, os.strerror(number), str(file)) from error
 
 
 def masked(url: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.faults import naming
 
 STUDIES = "studies"  # the folder of study files, and of the studies' states
 LEFT_OVER_S = 3600.0  # a temporary file of a dead process is removed when it is as old
@@ -27,12 +28,9 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> Path:
     """
     beside = beside_of(file)
     try:
-        write(beside)
-        beside.replace(file)
-    except OSError as error:  # that of a full disk has no file's name
-        if error.filename in (None, str(beside), beside):
-            error.filename, error.filename2 = str(file), None
-        raise
+        with naming(file, beside):
+            write(beside)
+            beside.replace(file)
     finally:
         with contextlib.suppress(OSError):  # the first error is the one to report
             beside.unlink(missing_ok=True)

@@ -32,7 +32,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"litert", "resize"}),
     frozenset({"records"}),
     frozenset({"space"}),
-    frozenset({"files", "faults"}),
+    frozenset({"files"}),
+    frozenset({"faults"}),
     frozenset({"errors", "progress", "version"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}

@@ -1,5 +1,6 @@
 """Redirects what TensorFlow's C++ code writes to standard error to a file."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -19,10 +20,9 @@ def native_log(file: Path) -> Iterator[Console]:
     Python's logging does not reach the output of C++, so the file descriptor is redirected. The
     console writes to standard error until the block ends.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
+    log = _open(file)
     kept = os.dup(STANDARD_ERROR)
-    log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     with os.fdopen(kept, "w", encoding="utf-8") as ours:
         console = Console(file=ours)
         if not console.is_terminal:
@@ -34,3 +34,18 @@ def native_log(file: Path) -> Iterator[Console]:
             sys.stderr.flush()
             os.dup2(kept, STANDARD_ERROR)
             os.close(log)
+
+
+def _open(file: Path) -> int:
+    """Open `file` to append to it; where nothing may be written, the output is discarded.
+
+    A study on a read-only file system can be exported to another.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(file, flags, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return os.open(os.devnull, flags)

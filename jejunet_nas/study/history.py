@@ -29,6 +29,7 @@ from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
 
+IDENTITY = "identity"  # the user attribute of a study with what all its trials share
 # The user attributes of a trial.
 OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
 ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
@@ -89,14 +90,16 @@ def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
         return int(connection.execute(count).scalar_one())
 
 
-def has_attribute(storage: RDBStorage, study: str, key: str) -> bool:
-    """Whether the study named `study` has the user attribute `key`."""
+def is_begun(storage: RDBStorage, study: str) -> bool:
+    """Whether the creation of `study` ended: its identity is stored last, before any trial."""
     notes, studies = models.StudyUserAttributeModel, models.StudyModel
-    found = sqlalchemy.select(notes.key).where(
-        notes.study_id == studies.study_id, studies.study_name == study, notes.key == key
+    identity = sqlalchemy.select(notes.key).where(
+        notes.study_id == studies.study_id, studies.study_name == study, notes.key == IDENTITY
     )
     with storage.engine.connect() as connection:
-        return connection.execute(found).first() is not None
+        if connection.execute(identity).first() is not None:
+            return True
+    return count_rows(storage, study, begun=True) > 0
 
 
 def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, float]:

@@ -34,11 +34,12 @@ from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
     ARCHITECTURE,
     ENDED,
+    IDENTITY,
     OUTCOME,
     REASON,
     RECORD,
     count_rows,
-    has_attribute,
+    is_begun,
     read_history,
     read_records,
 )
@@ -53,7 +54,6 @@ from jejunet_nas.study.storage import (
     to_standard_error,
 )
 
-_IDENTITY = "identity"
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
 MOST_ENDS = 2  # of the process during trials of one architecture; then it counts as failed
 _CONSTRAINT = "mean_ms_over_deadline"
@@ -83,10 +83,11 @@ class Ledger:
         self.settings = settings
         self._url, self._say = url, say
         self._storage = storage or open_storage(url, say)
-        begun = _is_begun(self._storage, settings.name)
-        if not begun and settings.name in optuna.get_all_study_names(self._storage):
-            optuna.delete_study(study_name=settings.name, storage=self._storage)
-        self._study = optuna_study(settings.name, self._storage)
+        begun = is_begun(self._storage, settings.name)
+        with readable(url):
+            if not begun and settings.name in optuna.get_all_study_names(self._storage):
+                optuna.delete_study(study_name=settings.name, storage=self._storage)
+            self._study = optuna_study(settings.name, self._storage)
         before = count_rows(self._storage, settings.name)
         self._study.sampler = make_sampler(settings, trials_before=before)
         if not begun:
@@ -104,7 +105,7 @@ class Ledger:
         if not has_study(url, settings.name, say):
             return None
         storage = open_storage(url, say)
-        if not _is_begun(storage, settings.name):
+        if not is_begun(storage, settings.name):
             return None
         ledger = cls(settings, url, say, storage=storage)
         if kept := ledger._identity():
@@ -113,7 +114,7 @@ class Ledger:
 
     def _identity(self) -> dict[str, Any] | None:
         with readable(self._url):
-            return self._study.user_attrs.get(_IDENTITY)
+            return self._study.user_attrs.get(IDENTITY)
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
         """Store what all trials share, once all else of a new study is stored.
@@ -128,7 +129,7 @@ class Ledger:
             shared = identity if any_trial else {k: v for k, v in identity.items() if k in kept}
             require_same(self.settings.name, kept, shared)
         if both != kept:
-            self._study.set_user_attr(_IDENTITY, both)
+            self._study.set_user_attr(IDENTITY, both)
 
     def ask(self) -> optuna.Trial:
         """Return the next trial: a proposed one first, then the sampler's."""
@@ -191,7 +192,8 @@ class Ledger:
         for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
         left = [trial for trial in running if trial not in held]
-        return sum(self._try_again(trial) for trial in left)
+        with readable(self._url):
+            return sum(self._try_again(trial) for trial in left)
 
     def _try_again(self, trial: FrozenTrial) -> bool:
         """Close an interrupted trial; propose it again unless it keeps ending the process."""
@@ -238,11 +240,6 @@ class Ledger:
         """Return all trials in Optuna's storage, in any state; do not change them."""
         with readable(self._url):
             return self._study.get_trials(deepcopy=False)
-
-
-def _is_begun(storage: RDBStorage, study: str) -> bool:
-    """Whether the creation of `study` ended: its identity is stored last, before any trial."""
-    return has_attribute(storage, study, _IDENTITY) or count_rows(storage, study, begun=True) > 0
 
 
 def _is_held(trial: FrozenTrial) -> bool:

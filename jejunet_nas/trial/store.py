@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
+from jejunet_nas.faults import naming
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
 from jejunet_nas.space.architecture import Network, canonical_json, network_id
@@ -57,7 +58,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        yield part
+        with naming(folder):
+            yield part
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     finally:
