@@ -1,6 +1,7 @@
 """The database of a study: locked, damaged, of another version, in memory, with a password."""
 
 import contextlib
+import shutil
 import sqlite3
 import threading
 import time
@@ -20,15 +21,22 @@ from tests.search.build import tiny_study
 from tests.study.test_ledger import begin, result
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """The database of a study with a complete trial."""
-    ledger = Ledger(tiny_study(tmp_path), storage_url(tmp_path))
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a study with a complete trial and one that was interrupted."""
+    folder = tmp_path_factory.mktemp("searched")
+    ledger = Ledger(tiny_study(folder), storage_url(folder))
     ledger.keep_identity(ledger.settings.identity())
     trial, architecture = begin(ledger)
     ledger.complete(trial, result(0, architecture))
     begin(ledger)
-    return tmp_path / "study.db"
+    return folder / "study.db"
+
+
+@pytest.fixture
+def database(searched: Path, tmp_path: Path) -> Path:
+    """A copy of that database."""
+    return Path(shutil.copy(searched, tmp_path))
 
 
 def found(database: Path, say: Callable[[str], None] = print) -> Ledger | None:
