@@ -79,15 +79,18 @@ def fault_of(error: BaseException) -> JejunetError | None:
 
     An error of this package is returned as it is.
     """
-    for each in _causes(error):
+    seen: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in seen:
         if isinstance(each, JejunetError):
             return each
-        number = _errno_of(each)
-        if number in _FAULTS:
+        if (number := _errno_of(each)) in _FAULTS:
             kind, problem, remedy = _FAULTS[number]
             return kind(f"{_file_of(each)} {problem}. {remedy}.")
         if isinstance(each, MemoryError):
             return MachineError(f"not enough memory. Close other programs, {_AGAIN}.")
+        seen.append(each)
+        each = each.__cause__  # its context may be an error that was handled
     return None
 
 
@@ -127,15 +130,6 @@ def _passwords(url: str) -> set[str]:
     found = {match[2] for match in _USER_AND_PASSWORD.finditer(url)}
     found |= {match[2] for match in _SECRET_OPTION.finditer(url)}
     return found | {unquote(each) for each in found}
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield `error` and what it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _errno_of(error: BaseException) -> int | None:

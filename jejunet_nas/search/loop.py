@@ -167,7 +167,9 @@ class _Search:
         except BaseException as error:
             with contextlib.suppress(Exception):  # on a full disk
                 self._ledger.note_stopped(trial)
-            raise fault_of(error) or error from None
+            if isinstance(error, Exception) and (fault := fault_of(error)):
+                raise fault from error
+            raise
 
     def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         try:

@@ -9,14 +9,14 @@ nothing else. Each trial has an `outcome`:
     failed       it raised an error, stored as the reason
     duplicate    its architecture was tried before; samplers do not see it
     held         complete, but its latency is still to be measured
-    interrupted  the process ended during the trial; its choices are tried again, but an
-                 architecture that ended the process twice by itself counts as failed
+    interrupted  the process ended during the trial; its choices are tried again, once
 """
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import optuna
 from optuna.storages import RDBStorage
@@ -61,7 +61,10 @@ _CONSTRAINT = "mean_ms_over_deadline"
 
 def storage_url(folder: Path) -> str:
     """Return the URL of the SQLite storage in a study's folder."""
-    return f"sqlite:///{folder / 'study.db'}"
+    file = str(folder / "study.db")
+    if set("?{}") & set(file):  # signs of URLs, and of Optuna's templates
+        return f"sqlite:///file:{quote(file)}?uri=true"
+    return f"sqlite:///{file}"
 
 
 class Ledger:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import optuna
 import sqlalchemy
@@ -125,7 +126,8 @@ def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite database, or None for any other."""
     if url.get_backend_name() != "sqlite":
         return None
-    return Path((url.database or "").removeprefix("file:"))
+    name = url.database or ""
+    return Path(unquote(name.removeprefix("file:")) if name.startswith("file:") else name)
 
 
 @contextlib.contextmanager

@@ -182,6 +182,20 @@ def test_a_database_in_memory_is_refused(url: str, tmp_path: Path) -> None:
             act(url)
 
 
+@pytest.mark.parametrize("name", ["a?b=c", "{x}", "a%20b", "a#b", "ü @x:y", "file:a"])
+def test_a_folder_of_any_name_may_hold_a_study(name: str, searched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(searched, folder)
+
+    ledger = Ledger.find(tiny_study(tmp_path), storage_url(folder))
+
+    assert ledger is not None
+    assert len(ledger.history().complete) == 1
+    assert [*folder.iterdir()] == [folder / "study.db"]
+    assert {*tmp_path.iterdir()} == {folder, tmp_path / "tiny.yaml"}
+
+
 def test_an_unreachable_server_is_named_without_its_password() -> None:
     url = "postgresql+psycopg://me:s3cret@127.0.0.1:1/nas"
 
