@@ -62,9 +62,8 @@ _CONSTRAINT = "mean_ms_over_deadline"
 def storage_url(folder: Path) -> str:
     """Return the URL of the SQLite storage in a study's folder."""
     file = str(folder / "study.db")
-    if set("?{}") & set(file):  # signs of URLs, and of Optuna's templates
-        return f"sqlite:///file:{quote(file)}?uri=true"
-    return f"sqlite:///{file}"
+    # Signs of URLs, and of Optuna's templates.
+    return f"sqlite:///{quote(file) if set('?{}%') & set(file) else file}"
 
 
 class Ledger:

@@ -127,7 +127,7 @@ def sqlite_file(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite":
         return None
     name = url.database or ""
-    return Path(unquote(name.removeprefix("file:")) if name.startswith("file:") else name)
+    return Path(unquote(name.removeprefix("file:")) if "uri" in url.query else name)
 
 
 @contextlib.contextmanager
