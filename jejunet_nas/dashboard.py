@@ -3,10 +3,11 @@
 The copy is made again when the study has changed, so that a running search can be followed.
 """
 
+import json
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -18,6 +19,7 @@ from jejunet_nas.study.opened import Study
 from jejunet_nas.study.optuna_copy import copy_study
 
 HOST = "127.0.0.1"
+_NAMES = (HOST, "localhost", "[::1]")  # of this computer, as browsers send them
 REFRESH_S = 2.0  # the page asks as often
 
 
@@ -66,9 +68,9 @@ class _CopyApp:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        if reason := _refusal(environ):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
-            return [b'{"reason": "this dashboard is read-only"}']
+            return [json.dumps({"reason": reason}).encode()]
         self._refresh()
         found: Iterable[bytes] = self._app(environ, start_response)
         return found
@@ -90,6 +92,23 @@ class _CopyApp:
                 self._copied = found
             ended_s = time.monotonic()
             self._fresh_until_s = ended_s + max(REFRESH_S, 4 * (ended_s - began_s))
+
+
+def _refusal(environ: Mapping[str, Any]) -> str | None:
+    """Return why a request is refused, or None.
+
+    A page of another site can give its own name this computer's address (DNS rebinding); the
+    browser then lets it read the answers, but sends that name as the host.
+    """
+    hosts = {f"{name}:{environ['SERVER_PORT']}" for name in _NAMES}
+    if environ.get("HTTP_HOST", "").lower() not in hosts:
+        return f"unknown host; allowed: {', '.join(sorted(hosts))}"
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and origin.lower() not in {f"http://{host}" for host in hosts}:
+        return "this dashboard answers no page of another site"
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        return "this dashboard is read-only"
+    return None
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -44,6 +44,12 @@ class DeviceAwayError(DeviceError):
     """The phone is not reachable now; it may come back."""
 
 
+class MachineError(JejunetError):
+    """The disk, the memory or a database of this computer failed."""
+
+    exit_code = 4
+
+
 class StoppedError(JejunetError):
     """The user interrupted the work; the message says what was saved."""
 

@@ -1,7 +1,10 @@
 """Files: the paths of a study; writing a file whole, hashing it, and reading YAML."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,25 +12,70 @@ from typing import Any
 import yaml
 
 from jejunet_nas.errors import SettingError, closest
+from jejunet_nas.faults import naming
 
 STUDIES = "studies"  # the folder of study files, and of the studies' states
+LEFT_OVER_S = 3600.0  # a temporary file of a dead process is removed when it is as old
+
+_BESIDE = ".jejunet-part."  # what temporary names begin with
+_swept: set[Path] = set()  # folders that this process has rid of leftovers
 
 
 def write_whole(file: Path, write: Callable[[Path], object]) -> Path:
     """Call `write` with a temporary path beside `file`, rename the result to `file`, return it.
 
-    A reader sees the old file or the new one, never a part. The temporary name keeps the suffix,
-    because some libraries choose a format by it. It begins with a dot; `Path.glob` finds it all the
-    same.
+    A reader sees the old file or the new one, never a part. An `OSError` names `file`.
     """
-    # The process number separates two processes that write the same file.
-    beside = file.with_name(f".{os.getpid()}.{file.name}")
+    beside = beside_of(file)
     try:
-        write(beside)
-        beside.replace(file)
+        with naming(file, beside):
+            write(beside)
+            beside.replace(file)
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to report
+            beside.unlink(missing_ok=True)
     return file
+
+
+def beside_of(file: Path) -> Path:
+    """Return the temporary name under which this process writes `file`, a file or a folder.
+
+    The name keeps the suffix, because some libraries choose a format by it. It begins with a dot;
+    `Path.glob` finds it all the same. What killed processes left in that folder is removed first,
+    once a process.
+    """
+    if file.parent not in _swept:
+        _swept.add(file.parent)
+        remove_leftovers(file.parent)
+    # The process number separates two processes that write the same file.
+    return file.with_name(f"{_BESIDE}{os.getpid()}.{file.name}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from `folder` the temporary files and folders of processes that were killed.
+
+    Only names of `beside_of` count, whose process has ended and which are an hour old: on a network
+    drive the process may be another computer's.
+    """
+    with contextlib.suppress(OSError):
+        for entry in [each for each in os.scandir(folder) if each.name.startswith(_BESIDE)]:
+            number = entry.name.removeprefix(_BESIDE).partition(".")[0]
+            age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+            if number.isdigit() and age_s > LEFT_OVER_S and not _is_alive(int(number)):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
 
 
 def write_text_whole(file: Path, text: str) -> Path:

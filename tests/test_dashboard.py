@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from jejunet_nas.dashboard import address, open_dashboard
+from jejunet_nas.dashboard import _refusal, address, open_dashboard
 from jejunet_nas.study.opened import open_study
 from tests.cli.commands import refusal
 from tests.search.build import SPACE
@@ -184,6 +184,42 @@ def test_it_only_reads(file: Path) -> None:
 
     assert refused == [403] * 6
     assert after == study
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:{port}", None, 200),
+        ("LOCALHOST:{port}", "http://localhost:{port}", 200),
+        ("[::1]:{port}", None, 200),
+        ("evil.example:{port}", None, 403),  # a name that was given this computer's address
+        ("evil.example:{port}", "http://evil.example:{port}", 403),
+        ("127.0.0.1.evil.example:{port}", None, 403),
+        ("127.0.0.1:1", None, 403),
+        ("127.0.0.1", None, 403),
+        ("", None, 403),
+        ("127.0.0.1:{port}", "http://evil.example", 403),
+        ("127.0.0.1:{port}", "https://127.0.0.1:{port}", 403),
+        ("127.0.0.1:{port}", "null", 403),
+    ],
+)
+def test_it_answers_to_this_computers_names_and_to_no_page_of_another_site(
+    method: str, host: str, origin: str | None, status: int
+) -> None:
+    environ = {"SERVER_PORT": "8080", "HTTP_HOST": host.format(port=8080), "REQUEST_METHOD": method}
+    if origin is not None:
+        environ["HTTP_ORIGIN"] = origin.format(port=8080)
+
+    assert (_refusal(environ) is None) == (status == 200)
+
+
+def test_a_page_under_a_foreign_name_reads_nothing(file: Path) -> None:
+    with served(file) as browser:
+        request = urllib.request.Request(browser.url + "api/studies")
+        request.add_header("Host", "rebound.example:" + browser.url.rpartition(":")[2].strip("/"))
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=60)
 
 
 def test_a_search_goes_on_while_the_dashboard_looks(file: Path) -> None:

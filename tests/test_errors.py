@@ -7,6 +7,7 @@ from jejunet_nas.errors import (
     DeviceAwayError,
     DeviceError,
     JejunetError,
+    MachineError,
     NothingFeasibleError,
     SettingError,
     StoppedError,
@@ -23,6 +24,7 @@ EXIT_CODES: dict[type[JejunetError], int] = {
     NothingFeasibleError: 3,
     DeviceError: 4,
     DeviceAwayError: 4,
+    MachineError: 4,
     StoppedError: 130,
 }
 

@@ -1,5 +1,7 @@
 """Files: the paths of a study, writing a file whole, and reading YAML."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jejunet_nas import files
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import (
     project_folder,
@@ -120,3 +123,47 @@ def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
 def test_a_file_without_a_mapping_is_refused(text: str, found: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=rf"a\.yaml contains {found} instead of keys with"):
         read_mapping(write(tmp_path / "a.yaml", text))
+
+
+OURS = ".jejunet-part."
+DEAD = 2**22 + 1  # above the largest number of a process on Linux
+
+
+def left_over(folder: Path, name: str, *, age_s: float = 2 * files.LEFT_OVER_S) -> Path:
+    part = write(folder / name, "half")
+    os.utime(part, (time.time() - age_s,) * 2)
+    return part
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_write_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    left_over(tmp_path, f"{OURS}{DEAD}.a.txt")
+    folder = tmp_path / f"{OURS}{DEAD}.bundle"
+    folder.mkdir()
+    left_over(tmp_path, f"{OURS}{DEAD}.bundle/key.tflite")
+    os.utime(folder, (0, 0))
+    kept = [
+        left_over(tmp_path, f"{OURS}{DEAD}.young.txt", age_s=60),
+        left_over(tmp_path, f"{OURS}{os.getpid()}.alive.txt"),
+        left_over(tmp_path, f"{OURS}1.of_another_user.txt"),
+        left_over(tmp_path, f"{OURS}x.no_number"),
+        left_over(tmp_path, f".{DEAD}.not_ours.txt"),
+        left_over(tmp_path, f"video.{DEAD}.part"),
+    ]
+
+    file = write_text_whole(tmp_path / "a.txt", "whole")
+
+    assert {*tmp_path.iterdir()} == {file, *kept}
+
+
+def test_a_folder_is_searched_for_leftovers_once_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[object] = []
+    monkeypatch.setattr(files, "remove_leftovers", searched.append)
+
+    for number in range(5):
+        write_text_whole(tmp_path / f"{number}.txt", "a")
+
+    assert searched == [tmp_path]

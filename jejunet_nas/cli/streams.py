@@ -8,6 +8,7 @@ A stream that is closed, full, or a pipe without a reader loses text. The work g
 
 import contextlib
 import dataclasses
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -113,10 +114,9 @@ def standard_streams() -> Iterator[Streams]:
 @contextlib.contextmanager
 def native_log(file: Path) -> Iterator[None]:
     """Append to `file` what is written to file descriptor 2 inside the block."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    log = _open_log(file)
     _flush_python()
     kept = os.dup(_ERROR)
-    log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.dup2(log, _ERROR)
         yield
@@ -125,6 +125,21 @@ def native_log(file: Path) -> Iterator[None]:
         os.dup2(kept, _ERROR)
         os.close(kept)
         os.close(log)
+
+
+def _open_log(file: Path) -> int:
+    """Open `file` to append to it; where nothing may be written, the output is discarded.
+
+    A study on a read-only file system can be exported to another.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(file, flags, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return os.open(os.devnull, flags)
 
 
 def _occupy() -> None:

@@ -10,7 +10,6 @@ Units: pixels; mIoU of a clip in [0, 1]; frames are counted from 0.
 
 import dataclasses
 import io
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 from jejunet_nas.drawing.overlay import Colour, Picture, class_colours, overlay
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.files import beside_of
 from jejunet_nas.records import Clip, DataSplit, FramePath, TrialResult, from_json, to_json
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.space.architecture import canonical_json
@@ -165,14 +165,17 @@ def _jpeg(picture: Picture) -> bytes:
 def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:
     """Write the pictures to a new folder, then rename it to replace the old one."""
     folder = cache / str(trial.number)
-    part = cache / f"{trial.number}.{os.getpid()}.part"
-    part.mkdir(parents=True, exist_ok=True)
-    for frame, jpeg in zip(pictures.frames, pictures.jpegs, strict=True):
-        (part / f"{frame.role}.jpg").write_bytes(jpeg)
-    record = _Kept(made_of=_made_of(trial), frames=pictures.frames)
-    (part / _RECORD).write_text(to_json(record, indent=2), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    part = beside_of(folder)
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        for frame, jpeg in zip(pictures.frames, pictures.jpegs, strict=True):
+            (part / f"{frame.role}.jpg").write_bytes(jpeg)
+        record = _Kept(made_of=_made_of(trial), frames=pictures.frames)
+        (part / _RECORD).write_text(to_json(record, indent=2), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _made_of(trial: TrialResult) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from jejunet_nas.compression.metadata import metadata_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.card import TEMPLATES, card_of
-from jejunet_nas.files import sha256_of
+from jejunet_nas.files import beside_of, sha256_of
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GRAPH_NAMES, GraphName
 from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, manifest_text
@@ -38,7 +38,7 @@ def write_bundle(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], out
     """
     require_free(out)
     out = Path(os.path.abspath(out))
-    folder = out.with_name(f"{out.name}.{os.getpid()}.part")
+    folder = beside_of(out)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -14,6 +14,7 @@ from types import FrameType
 import av
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.faults import ENDING
 from jejunet_nas.media.decode import reason
 
 
@@ -95,28 +96,30 @@ def is_same(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Run the block to its end, then deliver a Ctrl-C that was pressed meanwhile.
+    """Run the block to its end, then deliver a Ctrl-C or a request to end that came meanwhile.
 
     Otherwise `KeyboardInterrupt` is raised as soon as an encoder returns, and its packets are lost.
     Later packets depend on them, so a second of the video would be garbage.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is None or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed = False
+    before = {number: signal.getsignal(number) for number in ENDING}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
+        came.append(number)
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed:
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ A search may end at any moment, also during a trial. Complete trials are in the 
 networks in their folders, so the same command resumes it.
 """
 
+import contextlib
 import math
 import shutil
 import time
@@ -14,7 +15,8 @@ import optuna
 import yaml
 from filelock import FileLock, Timeout
 
-from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.errors import JejunetError, SettingError, TrialError
+from jejunet_nas.faults import fault_of
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import counted, per_cent
@@ -65,7 +67,7 @@ def _search(
     settings: StudySettings, folder: Path, view: View, seconds: float | None, url: str
 ) -> StudyHistory:
     networks = folder / NETWORKS
-    ledger = Ledger.find(settings, url)
+    ledger = Ledger.find(settings, url, view.say)
     history = _resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.complete) >= settings.trials
     if history and done and not still_to_measure(settings, history):
@@ -100,10 +102,10 @@ def _set_up(
     setup = prepare(settings, folder, view.stage)
     for words in warnings_of(setup):
         view.say(words)
-    ledger = ledger or Ledger(settings, url)
+    ledger = ledger or Ledger(settings, url, view.say)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
-    ledger.keep_identity(identity)
     ledger.note_class_names(setup.val.class_names)
+    ledger.keep_identity(identity)  # last: a study without it is created again
     write_text_whole(folder / "study.yaml", yaml.safe_dump(identity, sort_keys=False))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
@@ -158,10 +160,26 @@ class _Search:
         return False
 
     def _try(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Run one trial and store its result; return whether it was completed."""
+        """Run one trial and store its result; return whether it was completed.
+
+        An error of the user or of this machine ends the search; the trial is tried again.
+        """
+        try:
+            return self._run(trial, architecture)
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # on a full disk
+                self._ledger.note_stopped(trial)
+            if isinstance(error, Exception) and (fault := fault_of(error)):
+                raise fault from error
+            raise
+
+    def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         try:
             result = run_trial(trial.number, architecture, self._setup, self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
+            fault = fault_of(error)
+            if fault is not None and not isinstance(fault, TrialError):
+                raise
             traceback.print_exc()
             reason = str(error) if isinstance(error, JejunetError) else repr(error)
             self._ledger.drop(trial, "failed", reason)

@@ -18,6 +18,7 @@ from typing import TypeVar
 import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
+from optuna.trial import TrialState
 from pydantic import ValidationError
 
 from jejunet_nas.errors import SettingError
@@ -28,6 +29,7 @@ from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
 
+IDENTITY = "identity"  # the user attribute of a study with what all its trials share
 # The user attributes of a trial.
 OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
 ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
@@ -76,14 +78,28 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
         ]
 
 
-def count_rows(storage: RDBStorage, study: str) -> int:
-    """Return the number of trials of the study named `study`, in any state."""
+def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
+    """Return the number of trials of the study named `study`; begun: without those that wait."""
     trials, studies = models.TrialModel, models.StudyModel
     count = sqlalchemy.select(sqlalchemy.func.count(trials.trial_id)).where(
         trials.study_id == studies.study_id, studies.study_name == study
     )
+    if begun:
+        count = count.where(trials.state != TrialState.WAITING)
     with storage.engine.connect() as connection:
         return int(connection.execute(count).scalar_one())
+
+
+def is_begun(storage: RDBStorage, study: str) -> bool:
+    """Whether the creation of `study` ended: its identity is stored last, before any trial."""
+    notes, studies = models.StudyUserAttributeModel, models.StudyModel
+    identity = sqlalchemy.select(notes.key).where(
+        notes.study_id == studies.study_id, studies.study_name == study, notes.key == IDENTITY
+    )
+    with storage.engine.connect() as connection:
+        if connection.execute(identity).first() is not None:
+            return True
+    return count_rows(storage, study, begun=True) > 0
 
 
 def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, float]:
@@ -142,11 +158,16 @@ def read_history(
 
 
 def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:
-    """Return the records in JSON `texts`. Raises `SettingError` for those of another version."""
+    """Return the records in JSON `texts`. Raises `SettingError` for those of another version.
+
+    A text that is no JSON raises `ValueError`.
+    """
     try:
         with without_garbage_collection():
             return [from_json(kind, text) for text in texts]
-    except ValidationError:
+    except ValidationError as error:
+        if error.errors(include_input=False)[0]["type"] == "json_invalid":
+            raise
         raise SettingError(
             "the study's trials were written by another version of jejunet_nas. Use that version, "
             "give the study another name, or remove its state folder."

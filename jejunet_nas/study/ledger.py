@@ -9,20 +9,20 @@ nothing else. Each trial has an `outcome`:
     failed       it raised an error, stored as the reason
     duplicate    its architecture was tried before; samplers do not see it
     held         complete, but its latency is still to be measured
-    interrupted  the process ended during the trial; its choices are tried again
+    interrupted  the process ended during the trial; its choices are tried again, once
 """
 
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import optuna
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from jejunet_nas.errors import SettingError
+from jejunet_nas.progress import Say
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.space.architecture import (
     Architecture,
@@ -34,91 +34,104 @@ from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
     ARCHITECTURE,
     ENDED,
+    IDENTITY,
     OUTCOME,
     REASON,
     RECORD,
     count_rows,
+    is_begun,
     read_history,
     read_records,
 )
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
+from jejunet_nas.study.storage import (
+    has_study,
+    open_storage,
+    optuna_study,
+    readable,
+    to_standard_error,
+)
 
-_IDENTITY = "identity"
+STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
+MOST_ENDS = 2  # of the process during trials of one architecture; then it counts as failed
 _CONSTRAINT = "mean_ms_over_deadline"
-_SQLITE = "sqlite:///"
-
-
-def _storage(url: str) -> optuna.storages.RDBStorage:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.storages.RDBStorage(url)
-    except (SQLAlchemyError, ImportError) as reason:
-        words = str(reason).splitlines()[0]
-        raise SettingError(
-            f"--storage is {url}, which cannot be opened ({words}). Use a database's URL, such as "
-            "sqlite:///study.db."
-        ) from None
 
 
 def storage_url(folder: Path) -> str:
     """Return the URL of the SQLite storage in a study's folder."""
-    return f"sqlite:///{folder / 'study.db'}"
-
-
-def optuna_study(name: str, storage: optuna.storages.BaseStorage) -> optuna.Study:
-    """Return the study of a name; create it if it is new."""
-    if name in optuna.get_all_study_names(storage):
-        return optuna.load_study(study_name=name, storage=storage)
-    study = optuna.create_study(
-        study_name=name,
-        storage=storage,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,  # another process may have just created it
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names(["mIoU", "mean ms a frame"])
-    return study
+    file = str(folder / "study.db")
+    # Signs of URLs, and of Optuna's templates.
+    return f"sqlite:///{quote(file) if set('?{}%') & set(file) else file}"
 
 
 class Ledger:
     """The trials of one study."""
 
-    def __init__(self, settings: StudySettings, url: str) -> None:
-        """Open the study named in `settings` in the storage at `url`; create it if it is new."""
+    def __init__(
+        self,
+        settings: StudySettings,
+        url: str,
+        say: Say = to_standard_error,
+        *,
+        storage: RDBStorage | None = None,
+    ) -> None:
+        """Open the study named in `settings` in the storage at `url`; create it if it is new.
+
+        A study whose creation was interrupted is created again. say: see `open_storage`, which
+        returns `storage`.
+        """
         self.settings = settings
-        self._storage = _storage(url)
-        self._study = optuna_study(settings.name, self._storage)
+        self._url, self._say = url, say
+        self._storage = storage or open_storage(url, say)
+        begun = is_begun(self._storage, settings.name)
+        with readable(url):
+            if not begun and settings.name in optuna.get_all_study_names(self._storage):
+                optuna.delete_study(study_name=settings.name, storage=self._storage)
+            self._study = optuna_study(settings.name, self._storage)
         before = count_rows(self._storage, settings.name)
         self._study.sampler = make_sampler(settings, trials_before=before)
-        if before == 0:
+        if not begun:
             for choices in start_choices(settings):
                 self.propose(choices)
 
     @classmethod
-    def find(cls, settings: StudySettings, url: str) -> "Ledger | None":
-        """Return the ledger of a study that has begun, or None; create nothing.
+    def find(
+        cls, settings: StudySettings, url: str, say: Say = to_standard_error
+    ) -> "Ledger | None":
+        """Return the ledger of a study that has begun, or None; write nothing.
 
         Raises `SettingError` if the trials were made with settings other than `settings`.
         """
-        if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file():
+        if not has_study(url, settings.name, say):
             return None
-        if settings.name not in optuna.get_all_study_names(_storage(url)):
+        storage = open_storage(url, say)
+        if not is_begun(storage, settings.name):
             return None
-        ledger = cls(settings, url)
-        ledger.keep_identity(settings.identity())
+        ledger = cls(settings, url, say, storage=storage)
+        if kept := ledger._identity():
+            require_same(settings.name, kept, settings.identity())
         return ledger
 
+    def _identity(self) -> dict[str, Any] | None:
+        with readable(self._url):
+            return self._study.user_attrs.get(IDENTITY)
+
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
-        """Store the settings that all trials share. Raises `SettingError` if stored ones differ."""
-        kept = self._study.user_attrs.get(_IDENTITY)
-        if kept is not None:
-            require_same(self.settings.name, kept, identity)
+        """Store what all trials share, once all else of a new study is stored.
+
+        Raises `SettingError` if the stored values differ.
+        """
+        kept = self._identity()
         both = {**(kept or {}), **identity}
-        if both != kept:  # a reader must not write
-            self._study.set_user_attr(_IDENTITY, both)
+        if kept is not None:
+            # Without a trial, nothing was made with values that are missing.
+            any_trial = count_rows(self._storage, self.settings.name, begun=True) > 0
+            shared = identity if any_trial else {k: v for k, v in identity.items() if k in kept}
+            require_same(self.settings.name, kept, shared)
+        if both != kept:
+            self._study.set_user_attr(IDENTITY, both)
 
     def ask(self) -> optuna.Trial:
         """Return the next trial: a proposed one first, then the sampler's."""
@@ -181,23 +194,44 @@ class Ledger:
         for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
         left = [trial for trial in running if trial not in held]
-        for trial in left:
-            if ARCHITECTURE in trial.user_attrs:
-                plain = json.loads(trial.user_attrs[ARCHITECTURE])
-                self.propose(choices_of(architecture_from_dict(plain)))
-            elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
-                self.propose(trial.system_attrs["fixed_params"])
-            self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
-            self._study.tell(trial.number, state=TrialState.FAIL)
-        return len(left)
+        with readable(self._url):
+            return sum(self._try_again(trial) for trial in left)
+
+    def _try_again(self, trial: FrozenTrial) -> bool:
+        """Close an interrupted trial; propose it again unless it keeps ending the process."""
+        plain = trial.user_attrs.get(ARCHITECTURE)
+        if plain is not None:
+            ends = sum(
+                each.user_attrs.get(ARCHITECTURE) == plain
+                and each.user_attrs.get(OUTCOME, "interrupted") == "interrupted"
+                and STOPPED not in each.user_attrs
+                for each in self.trials()
+            )
+            if ends >= MOST_ENDS and STOPPED not in trial.user_attrs:
+                reason = f"ended the process {ends} times: a crash, or not enough memory"
+                self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
+                self._say(f"trial {trial.number} failed: {reason}")
+                return False
+            self.propose(choices_of(architecture_from_dict(json.loads(plain))))
+        elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
+            self.propose(trial.system_attrs["fixed_params"])
+        self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
+        self._study.tell(trial.number, state=TrialState.FAIL)
+        return True
+
+    def note_stopped(self, trial: optuna.Trial) -> None:
+        """Store that the user or a fault of this machine ended `trial`, not its architecture."""
+        trial.set_user_attr(STOPPED, True)
 
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
-        return read_history(self.settings, self._storage, self.class_names())
+        with readable(self._url):
+            return read_history(self.settings, self._storage, self.class_names())
 
     def class_names(self) -> tuple[str, ...]:
         """Return the stored names of the classes."""
-        return tuple(self._study.user_attrs.get("class_names", ()))
+        with readable(self._url):
+            return tuple(self._study.user_attrs.get("class_names", ()))
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""
@@ -206,7 +240,8 @@ class Ledger:
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""
-        return self._study.get_trials(deepcopy=False)
+        with readable(self._url):
+            return self._study.get_trials(deepcopy=False)
 
 
 def _is_held(trial: FrozenTrial) -> bool:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
+from jejunet_nas.faults import naming
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
 from jejunet_nas.space.architecture import Network, canonical_json, network_id
@@ -49,13 +50,20 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails."""
+    """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails.
+
+    If it fails, the new folder is removed: on a full disk its space is needed at once.
+    """
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    yield part
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        with naming(folder):
+            yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_record(record: NetworkRecord, job: NetworkJob) -> None:

@@ -1,6 +1,7 @@
 """Where the words of TensorFlow's C++ parts go, and ours."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,21 @@ def test_standard_error_comes_back_after_an_error(
     os.write(2, b"afterwards\n")
 
     assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_where_nothing_may_be_written_the_output_is_discarded(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a read-only file system")
+    try:
+        with native_log(tmp_path / "tiny" / "tensorflow.log"):
+            os.write(2, b"from C++\n")
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_where_the_log_should_be_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="directory"), native_log(tmp_path):
+        pass

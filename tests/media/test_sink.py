@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jejunet_nas.cli.signals import ending_signals
 from jejunet_nas.errors import SettingError
+from jejunet_nas.faults import ENDING
 from jejunet_nas.media import containers
 from jejunet_nas.media.containers import check_target
 from jejunet_nas.media.sink import VideoSink, whole_rate
@@ -209,9 +211,12 @@ def test_nothing_has_the_final_name_before_the_end(tmp_path: Path) -> None:
     assert (tmp_path / "out.mp4").exists()
 
 
-def test_ctrl_c_keeps_every_frame_that_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_ends_the_command_keeps_every_frame_that_was_written(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     path = tmp_path / "out.mp4"
-    press = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    press = threading.Timer(0.3, os.kill, (os.getpid(), number))
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
 
     def film_for_ever(sink: VideoSink) -> None:
@@ -223,7 +228,7 @@ def test_ctrl_c_keeps_every_frame_that_was_written(tmp_path: Path) -> None:
                 sink.write(noise)
 
     sink = VideoSink(path, (240, 320), FPS)
-    with pytest.raises(KeyboardInterrupt):
+    with ending_signals(), pytest.raises(KeyboardInterrupt):
         film_for_ever(sink)
     press.join()
 

@@ -35,15 +35,17 @@ def history(study: Path) -> StudyHistory:
     return Ledger(settings, storage_url(study.parent / "studies" / "tiny")).history()
 
 
-def kill_in_the_second_trial(search: subprocess.Popen[bytes], networks: Path) -> None:
-    """Wait until a second network is being made beside the first, which is whole."""
+def kill_in_the_second_trial(
+    search: subprocess.Popen[bytes], networks: Path, number: int = signal.SIGKILL
+) -> str:
+    """Wait until a second network is being made beside the first; return what was shown."""
     ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends and search.poll() is None:
         if [*networks.glob("*.part")] and [*networks.glob("*/record.json")]:
-            search.send_signal(signal.SIGKILL)
+            search.send_signal(number)
             break
         time.sleep(0.02)
-    search.communicate()
+    return search.communicate()[1].decode()
 
 
 @pytest.mark.slow
@@ -65,3 +67,22 @@ def test_a_search_killed_in_a_trial_ends_as_an_undisturbed_one(tmp_path: Path) -
     assert len(set(complete)) == len(complete) == TRIALS
     assert [*networks.glob("*.part")] == []
     assert len([*networks.iterdir()]) == TRIALS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_search_that_is_asked_to_end_says_so_and_is_resumed(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    study = write_study(tmp_path, SMALL, NETWORKS)
+    search = start(study)
+    networks = tmp_path / "studies" / "tiny" / "networks"
+
+    shown = kill_in_the_second_trial(search, networks, number)
+
+    assert search.returncode == 128 + number, shown
+    assert f"jejunet-nas: Ended by {number.name}. Finished work is kept; run the same" in shown
+    assert [*networks.glob("*.part")] == []
+    again = start(study)
+    assert "1 interrupted trial of tiny will be tried again" in again.communicate()[1].decode()
+    assert len(history(study).complete) == TRIALS

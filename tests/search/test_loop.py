@@ -1,3 +1,4 @@
+import errno
 import itertools
 import re
 from pathlib import Path
@@ -5,10 +6,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from jejunet_nas.errors import JejunetError, SettingError, TrialError
+from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingError, TrialError
+from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.search.loop import search, trial_words
 from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.study.ledger import Ledger
 from tests.search.build import (
     ARCHITECTURES,
     SPACE,
@@ -272,3 +275,95 @@ def test_the_line_about_a_trial_says_whether_it_meets_the_target(
 
     assert line.startswith("trial 7: ")
     assert f"{mean_ms:.1f} ms a frame (predicted), {verdict} the target" in line
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "w.npz"), MachineError, "disk is full"),
+        (RuntimeError("w.h5: No space left on device"), MachineError, "disk is full"),
+        (DataError("a.png is missing. Copy it again."), DataError, "a.png is missing"),
+        (FileNotFoundError(errno.ENOENT, "gone", "frames.npy"), SettingError, "does not exist"),
+    ],
+)
+def test_a_fault_of_the_machine_ends_the_search_and_is_no_fault_of_the_architecture(
+    fault: Exception, kind: type[Exception], words: str, trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = {2: fault, 3: fault}
+    for _ in range(2):
+        with pytest.raises(kind, match=words):
+            run(tmp_path, 3)
+
+    history = run(tmp_path, 2)
+
+    assert (len(history.complete), history.failed) == (2, ())
+    assert {canonical_json(each) for each in trials.tried[1:4]} == {canonical_json(trials.tried[1])}
+
+
+class Died(BaseException):
+    """Stands for the end of the process: no code of the search runs after it."""
+
+
+def test_an_architecture_that_ends_the_process_twice_counts_as_failed(
+    trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials.breaks = {2: Died(), 3: Died()}
+    with monkeypatch.context() as dead:
+        dead.setattr(Ledger, "note_stopped", lambda *_: None)
+        for _ in range(2):
+            with pytest.raises(Died):
+                run(tmp_path, 3)
+
+    history = run(tmp_path, 3)
+
+    (failed,) = history.failed
+    assert failed.architecture == trials.tried[1] == trials.tried[2]
+    assert failed.reason == "ended the process 2 times: a crash, or not enough memory"
+    assert len(history.complete) == 3
+    assert trials.tried[1] not in trials.tried[3:]
+
+
+def test_a_user_may_interrupt_the_same_trial_as_often_as_he_likes(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    trials.breaks = dict.fromkeys(range(1, 5), KeyboardInterrupt())
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, 1)
+
+    history = run(tmp_path, 1)
+
+    assert history.failed == ()
+    assert len(set(map(canonical_json, trials.tried))) == 1
+
+
+def test_a_search_on_a_full_disk_ends_with_that_line_though_nothing_can_be_noted(
+    trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MachineError("study.db cannot be used: database or disk is full.")
+
+    trials.breaks = {1: OSError(errno.ENOSPC, "No space left on device", "w.npz")}
+    monkeypatch.setattr(Ledger, "note_stopped", full)
+
+    with pytest.raises(MachineError, match=r"^w\.npz cannot be written: the disk is full\."):
+        run(tmp_path, 1)
+
+
+@pytest.mark.parametrize("name", ["tiny/lock", "tiny/study.db", "tiny/study.yaml", "tiny"])
+def test_a_file_or_folder_where_the_state_should_be_is_named(
+    name: str, trials: FakeTrials, tmp_path: Path
+) -> None:
+    place = tmp_path / name
+    if name == "tiny":
+        place.write_text("a file")
+    else:
+        (place / "inner").mkdir(parents=True)
+
+    with pytest.raises((OSError, JejunetError), match=re.escape(name)) as caught:
+        run(tmp_path, 1)
+
+    fault = fault_of(caught.value)
+    assert fault is not None
+    assert fault.exit_code == 2
+    assert re.search(rf"{place} .*folder", str(fault))

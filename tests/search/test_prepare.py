@@ -187,6 +187,7 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
 
     def stop(_: object, sampler: PairSampler, *__: object, **___: object) -> None:
         trained.append(sampler)
+        assert [each.name for each in setup.folder.iterdir()] == [f"{name}.part"]
         raise TrialError("seen enough")
 
     monkeypatch.setattr(material, "train_paths", stop)
@@ -196,8 +197,8 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
     assert {pictures.shape for pictures in trained[0]._frames} == {(3, 96, 96, 3)}
     assert {clip.frames.shape for clip in setup.train.clips} == {(3, 120, 160, 3)}
     assert list(dict.fromkeys(told))[-1] == "resizing davis train for 64 px"
-    assert [each.name for each in setup.folder.iterdir()] == [f"{name}.part"]
-    again = prepare(study, tmp_path, silence)  # removes the part
+    assert list(setup.folder.iterdir()) == []
+    again = prepare(study, tmp_path, silence)
     assert (again.recipe, made_from(again, study)) == (setup.recipe, made_from(setup, study))
 
 

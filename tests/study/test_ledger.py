@@ -180,7 +180,8 @@ def test_held_trials_that_a_dead_process_left_are_closed_and_not_tried_again(
     ]
     assert set(later.known().values()) == {0, 1}
     assert begin(later)[1] == third
-    assert later.take_up_interrupted(measured) == 1  # the third, which died once more
+    assert later.take_up_interrupted(measured) == 0  # the third, which died once more
+    assert [failed.architecture for failed in later.history().failed] == [third]
 
 
 def test_a_held_trial_that_was_never_measured_is_closed_as_predicted(tmp_path: Path) -> None:
@@ -295,6 +296,7 @@ def test_optuna_counts_among_the_best_only_what_meets_the_target(
 
 def test_the_names_of_the_classes_are_kept_with_the_study(ledger: Ledger, tmp_path: Path) -> None:
     ledger.note_class_names(("background", "object"))
+    ledger.keep_identity(ledger.settings.identity())
 
     assert open_ledger(tmp_path).history().class_names == ("background", "object")
 

@@ -1,0 +1,228 @@
+"""Storage: opens Optuna's database of a study, and words its errors.
+
+Whatever a database raises later, in any statement, becomes one line that names the
+file or the URL, without its password, and the remedy.
+"""
+
+import contextlib
+import functools
+import sqlite3
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.faults import masked
+from jejunet_nas.progress import Say
+from jejunet_nas.study.sqlite_lock import AGAIN_S, PatientConnection
+
+_MEMORY = "sqlite keeps it in memory, and all trials would be lost at the end"
+_RESTORE = (
+    "Restore it from a copy; or move it away and search again, which uses the trained networks "
+    "beside it again"
+)
+_AFTERWARDS = "then run the same command again; finished work is kept"
+# By words of the database's error: the class, what is wrong, and the remedy.
+_FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
+    (("is full",), MachineError, f"Free some space on its disk, {_AFTERWARDS}"),
+    (("disk i/o error",), MachineError, f"Check its drive and the space on it, {_AFTERWARDS}"),
+    (("is locked", "busy"), MachineError, f"Close the program that locks it, {_AFTERWARDS}"),
+    (
+        ("readonly", "read-only", "unable to open", "denied", "not authorized"),
+        SettingError,
+        "Check the permissions of the file and its folder, and that it is no folder",
+    ),
+    (
+        ("malformed", "not a database", "no such table", "no such column", "no column", "corrupt"),
+        SettingError,
+        _RESTORE,
+    ),
+)
+
+
+def to_standard_error(line: str) -> None:
+    """Print a line for the user on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
+    """Return the storage at `url`; create its tables if it has none.
+
+    say: receives a line while another program locks the database. Raises `SettingError` if it
+    cannot be opened, is damaged, or was written by another version of Optuna.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    parsed = _checked(url)
+    try:
+        storage = RDBStorage(url, engine_kwargs=_engine_options(parsed, say))
+    except ImportError as reason:
+        raise _cannot_open(url, str(reason)) from None
+    except SQLAlchemyError as reason:
+        raise storage_error(reason, url, opening=True) from None
+    except (RuntimeError, AssertionError) as reason:
+        # Optuna's words about its version; the assertion: of a file without a version.
+        raise _another_version(str(reason), url) from None
+    except Exception as reason:
+        fault = _database_error(reason)
+        if fault is None:
+            raise
+        raise storage_error(reason, url, opening=True) from None
+    _word_errors(storage.engine, url)
+    return storage
+
+
+def has_study(url: str, name: str, say: Say = to_standard_error) -> bool:
+    """Whether the database at `url` has the study `name`. Nothing is created. Errors: as above."""
+    parsed = _checked(url)
+    file = sqlite_file(parsed)
+    if file is not None and not file.exists():
+        return False
+    try:
+        engine = sqlalchemy.create_engine(parsed, **_engine_options(parsed, say))
+    except (SQLAlchemyError, ImportError) as reason:
+        raise _cannot_open(url, str(reason)) from None
+    _word_errors(engine, url)
+    try:
+        with engine.connect() as connection:
+            tables = sqlalchemy.inspect(connection)
+            # The last that Optuna writes when it creates its tables.
+            if not tables.has_table("alembic_version") or not tables.has_table("studies"):
+                return False
+            finished = connection.execute(sqlalchemy.text("SELECT * FROM alembic_version")).first()
+            found = connection.execute(
+                sqlalchemy.text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name}
+            ).first()
+    finally:
+        engine.dispose()
+    return finished is not None and found is not None
+
+
+def optuna_study(name: str, storage: BaseStorage) -> optuna.Study:
+    """Return the study of a name; create it if it is new."""
+    if name in optuna.get_all_study_names(storage):
+        return optuna.load_study(study_name=name, storage=storage)
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        directions=["maximize", "minimize"],
+        load_if_exists=True,  # another process may have just created it
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(["mIoU", "mean ms a frame"])
+    return study
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of a SQLite database, or None for any other."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    name = url.database or ""
+    return Path(unquote(name.removeprefix("file:")) if "uri" in url.query else name)
+
+
+@contextlib.contextmanager
+def readable(url: str) -> Iterator[None]:
+    """Word an error that Optuna or JSON raises in the block because rows are damaged."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SettingError(
+            f"{_place(url)} has rows that cannot be read ({type(error).__name__}). {_RESTORE}."
+        ) from error
+
+
+def storage_error(error: BaseException, url: str, *, opening: bool = False) -> JejunetError:
+    """Return the one line about an error of the database at `url`."""
+    words = " ".join(str(_database_error(error) or error).splitlines()[:1]).rstrip(".")
+    words = words.replace(url, masked(url))
+    for known, kind, remedy in _FAULTS:
+        if any(each in words.lower() for each in known):
+            return kind(f"{_place(url)} cannot be used: {words}. {remedy}.")
+    if opening:
+        return _cannot_open(url, words)
+    return MachineError(f"{_place(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
+
+
+def _checked(url: str) -> URL:
+    """Return the parsed URL. Raises `SettingError` if it is none, or a database in memory."""
+    try:
+        parsed = make_url(url)
+        file = sqlite_file(parsed)
+    except (SQLAlchemyError, ValueError) as reason:
+        raise _cannot_open(url, str(reason)) from None
+    if file is not None and (
+        str(file) in (".", ":memory:")
+        or parsed.query.get("mode") == "memory"
+        or "mode=memory" in str(file)
+    ):
+        raise SettingError(
+            f"--storage is {masked(url)}: {_MEMORY}. Name a file, such as sqlite:///study.db."
+        )
+    return parsed
+
+
+def _cannot_open(url: str, words: str) -> SettingError:
+    reason = words.splitlines()[0].replace(url, masked(url)) if words else "no reason given"
+    return SettingError(
+        f"--storage is {masked(url)}, which cannot be opened ({reason}). Use a database's URL, "
+        "such as sqlite:///study.db."
+    )
+
+
+def _another_version(words: str, url: str) -> SettingError:
+    remedy = _RESTORE
+    if "storage upgrade" in words:
+        remedy = f"Copy it, then run `optuna storage upgrade --storage {masked(url)}`"
+    elif "updating optuna" in words:
+        remedy = "Update Optuna: `pip install -U optuna`; or use the version that wrote it"
+    return SettingError(
+        f"{_place(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
+    )
+
+
+def _place(url: str) -> str:
+    """Return the file of a SQLite database, or the URL without its password."""
+    try:
+        file = sqlite_file(make_url(url))
+    except SQLAlchemyError:
+        file = None
+    return masked(url) if file is None else str(file)
+
+
+def _database_error(error: BaseException | None) -> BaseException | None:
+    """Return the error of the database's own library that `error` came from."""
+    while error is not None:
+        if isinstance(error, sqlite3.Error):
+            return error
+        if isinstance(error, SQLAlchemyError):
+            return getattr(error, "orig", None) or error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _word_errors(engine: sqlalchemy.Engine, url: str) -> None:
+    """Have every later error of `engine` raised in our words."""
+
+    def word(context: Any) -> None:
+        error = context.sqlalchemy_exception
+        if error is not None and not isinstance(error, IntegrityError):
+            raise storage_error(error, url) from context.original_exception
+
+    sqlalchemy.event.listen(engine, "handle_error", word)
+
+
+def _engine_options(url: URL, say: Say) -> dict[str, Any]:
+    if url.get_backend_name() != "sqlite":
+        return {}
+    patient = functools.partial(PatientConnection, say=say)
+    return {"connect_args": {"factory": patient, "timeout": AGAIN_S}}
