@@ -129,7 +129,7 @@ def test_a_name_with_brackets_is_whole_in_the_table_of_measure(
 
 
 def test_classes_with_brackets_are_whole_in_data_check(tmp_path: Path, capfd: Capfd) -> None:
-    names = ["[brackets]", "[/red]", "\x1b[31mred"]
+    names = ["[brackets]", "[/red]", ":smile:"]
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
     for number in range(12):
