@@ -1,5 +1,10 @@
 """The command `search`: start or resume the search of a study."""
 
+import contextlib
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,10 +18,11 @@ from jejunet_nas.cli.arguments import (
     data_root_override,
     print_json,
     require_feasible,
+    sayer,
     seconds_of,
     show_front,
 )
-from jejunet_nas.files import state_folder, study_file
+from jejunet_nas.files import NOTED
 
 
 def search(
@@ -44,7 +50,8 @@ def search(
     """Search a study, or resume the search.
 
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
-    adds trials.
+    adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
+    later commands on the study need not repeat them.
     """
     given = {
         "training.init": init,
@@ -57,22 +64,41 @@ def search(
     overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
 
-    from jejunet_nas.study.settings import read_study
+    from jejunet_nas.study.named import find_named
 
-    file = study_file(study)
-    settings = read_study(file, overrides)
-    folder = state_folder(file, settings.name)
+    named = find_named(study, overrides, storage)
+    folder = named.folder
 
     from jejunet_nas.cli.native_log import native_log
 
-    with native_log(folder / "tensorflow.log") as console:
+    with _nothing_left(folder), native_log(folder / "tensorflow.log") as console:
         from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
         view = make_view(console)
-        history = search(settings, folder, view, seconds=seconds, storage=storage)
+        history = search(
+            named.settings, folder, view, seconds=seconds, storage=named.storage, notes=named.notes
+        )
         show_front(history, console)
+        if history.complete:
+            sayer(console)(f"next: jejunet-nas report {shlex.quote(named.word)}")
     if as_json:
         print_json(summary(history))
     require_feasible(history)
+
+
+@contextlib.contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Remove `folder` if a failed start has made it, and no search began in it."""
+    new = [each for each in (folder, folder.parent) if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        began = any((folder / name).exists() for name in (NOTED, "study.db"))
+        if folder in new and not began:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # it holds something else by now
+                for parent in new[1:]:
+                    parent.rmdir()
+        raise

@@ -116,7 +116,7 @@ class Ledger:
         kept = self._study.user_attrs.get(_IDENTITY)
         if kept is not None:
             require_same(self.settings.name, kept, identity)
-        both = {**(kept or {}), **identity}
+        both = {**identity, **(kept or {})}
         if both != kept:  # a reader must not write
             self._study.set_user_attr(_IDENTITY, both)
 

@@ -3,7 +3,7 @@
 name: davis_pixel2
 search_space: mobile_video          # search_spaces/mobile_video.yaml, or the space itself
 data: {dataset: davis}
-training: {steps: 200, init: "{data_root}/../weights/mobilenet_v2.npz"}
+training: {steps: 200}                # from ImageNet weights, see `training.settings`
 target_fps: 24
 """
 
@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.files import read_mapping
+from jejunet_nas.files import SPACES, read_mapping, shipped_folder
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import Choice, SearchSpace
@@ -29,7 +29,7 @@ from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
-SPACES_FOLDER = "search_spaces"
+_OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
 
 
 class _Section(BaseModel):
@@ -88,6 +88,13 @@ class StudySettings(_Section):
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_file(cls, name: str) -> str:
+        if name.lower().endswith(_OF_FILES):
+            raise ValueError(f"a name that does not end in {', '.join(_OF_FILES)}")
+        return name
 
     @property
     def deadline_ms(self) -> float:
@@ -187,10 +194,10 @@ def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
 
 
 def _space_file(name: str, study_file: Path) -> Path:
-    """Return the file of a named space, in the project or in the working directory."""
+    """Return the file of a named space: of the project, the current folder, or the package."""
     if name.endswith((".yaml", ".yml")):
         return study_file.parent / name
-    places = (study_file.parent.parent / SPACES_FOLDER, Path(SPACES_FOLDER))
+    places = (study_file.parent.parent / SPACES, Path(SPACES), shipped_folder(SPACES))
     known = sorted({f.stem for place in places for f in place.glob("*.yaml")})
     for place in places:
         if (place / f"{name}.yaml").is_file():
