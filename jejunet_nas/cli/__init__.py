@@ -18,12 +18,14 @@ from jejunet_nas.cli import (
     data,
     doctor,
     export,
+    init,
     measure,
     policies,
     report,
     search,
     segment,
     show,
+    studies,
     verify,
 )
 from jejunet_nas.errors import JejunetError, SettingError
@@ -39,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
+    init.init,
     search.search,
     report.report,
     dashboard.dashboard,
@@ -53,6 +56,7 @@ for command in (
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(studies.app, name="studies")
 app.add_typer(data.app, name="data")
 
 

@@ -81,16 +81,27 @@ def amount_of(text: str | None, units: dict[str, float], option: str, example: s
     return float(match[1]) * units[match[2]]
 
 
-def find_study(target: str) -> Path | None:
-    """Return the file of the study `target`, or None if `target` is a graph or a folder."""
-    if target.endswith((".yaml", ".yml")):
-        return study_file(target)
-    if target.endswith(".tflite") or Path(target).exists():
+def find_study(target: str, otherwise: str) -> Path | None:
+    """Return the file of the study `target`, or None if `target` is a graph, a bundle or a folder.
+
+    Raises `SettingError` if it is neither, with the advice `otherwise`, or both a study and a
+    folder with graphs.
+    """
+    path = Path(target)
+    if target.lower().endswith((".tflite", ".zip")):
         return None
     try:
-        return study_file(target)
+        file = study_file(target)
     except SettingError as error:
-        raise SettingError(f"{error} For a graph, give its .tflite file or its folder.") from None
+        if path.exists():
+            return None
+        raise SettingError(f"{error} {otherwise}") from None
+    if path.is_dir() and any(path.glob("*.tflite")):
+        raise SettingError(
+            f"{target} is a study and a folder of graphs. Write ./{target} "
+            f"for the folder, or {file} for the study."
+        )
+    return file
 
 
 def show_front(history: Any, console: Console) -> None:

@@ -75,7 +75,9 @@ def compress(
         say(failure)
     if not rows:
         raise TrialError(f"All {len(chains)} compression settings failed; the first: {failures[0]}")
-    text = compression_page(rows, chosen.result, history=chosen.history, frames=frames)
+    text = compression_page(
+        rows, chosen.result, history=chosen.history, frames=frames, name=chosen.study.word
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     if as_json:

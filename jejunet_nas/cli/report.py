@@ -85,7 +85,7 @@ def _report(
             history,
             study.folder,
             lambda what, done, total: status.update(f"{what}: {done} of {total}"),
-            name=name,
+            name=study.word,
             baseline=against,
         )
         status.update("writing the report")

@@ -53,13 +53,8 @@ def search(
     adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
     later commands on the study need not repeat them.
     """
-    given = {
-        "training.init": init,
-        "training.seed": seed,
-        "sampler.seed": seed,
-        "trials": trials,
-        "latency.benchmark_binary": benchmark_binary,
-    }
+    given = {"training.init": init, "training.seed": seed, "sampler.seed": seed, "trials": trials}
+    given["latency.benchmark_binary"] = benchmark_binary and str(benchmark_binary)
     overrides = data_root_override(data_root)
     overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")

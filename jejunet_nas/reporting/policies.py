@@ -25,11 +25,14 @@ _FIGURES = (
 
 
 def policies_page(
-    rows: Sequence[PolicyRow], trial: TrialResult, *, study: str, val: DataSplit
+    rows: Sequence[PolicyRow], trial: TrialResult, *, study: str, val: DataSplit, name: str = ""
 ) -> str:
-    """Return the page: a table of policies, and the accuracy of the gate."""
+    """Return the page: a table of policies, and the accuracy of the gate.
+
+    name: the study's on the command line, if that is not `study`.
+    """
     latencies = trial.network.latencies
-    name = shlex.quote(one_line(study))
+    name = shlex.quote(one_line(name or study))
     return "\n".join(
         [
             f"# Keyframes of {escaped(study)}, trial {trial.number}",

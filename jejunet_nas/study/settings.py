@@ -9,6 +9,7 @@ target_fps: 24
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,12 +25,14 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
-from jejunet_nas.study.settings_errors import check_starts, first_problem
+from jejunet_nas.study.settings_errors import NAME_WORDS, check_starts, first_problem
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
+_NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
 
 
 class _Section(BaseModel):
@@ -78,7 +81,7 @@ class SamplerSettings(_Section):
 class StudySettings(_Section):
     """A study: search space, data, training recipe, target, sampler and budget."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     search_space: SearchSpace
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
@@ -93,7 +96,7 @@ class StudySettings(_Section):
     @classmethod
     def _is_no_file(cls, name: str) -> str:
         if name.lower().endswith(_OF_FILES):
-            raise ValueError(f"a name that does not end in {', '.join(_OF_FILES)}")
+            raise ValueError(_NO_FILE)
         return name
 
     @property
@@ -126,6 +129,14 @@ class StudySettings(_Section):
             del shared["compression"]["quantization_aware"]
         identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise `SettingError`, beginning with `where`, unless a study may have this `name`."""
+    if not re.fullmatch(NAME, name):
+        raise SettingError(f"{where} is {name!r}; allowed: {NAME_WORDS}.")
+    if name.lower().endswith(_OF_FILES):
+        raise SettingError(f"{where} is {name}; allowed: {_NO_FILE}.")
 
 
 def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudySettings:

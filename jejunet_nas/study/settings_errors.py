@@ -10,6 +10,7 @@ from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
 from jejunet_nas.training.settings import SCRATCH
 
+NAME_WORDS = "at most 100 letters, digits, '_', '.' and '-', the first a letter or digit"
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -32,7 +33,7 @@ def first_problem(error: ValidationError, settings: type) -> str:
 
 def _allowed(problem: Any) -> str:
     if problem["type"] == "string_pattern_mismatch":
-        return "at most 100 letters, digits, '_', '.' and '-', the first a letter or digit"
+        return NAME_WORDS
     reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     words = str(reason).replace("a valid ", "")
     return words[0].lower() + words[1:]
