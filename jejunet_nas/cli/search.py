@@ -54,7 +54,7 @@ def search(
     later commands on the study need not repeat them.
     """
     given = {"training.init": init, "training.seed": seed, "sampler.seed": seed, "trials": trials}
-    given["latency.benchmark_binary"] = benchmark_binary and str(benchmark_binary)
+    given["latency.benchmark_binary"] = str(benchmark_binary or "") or None
     overrides = data_root_override(data_root)
     overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
