@@ -17,6 +17,7 @@ from jejunet_nas.files import (
     write_text_whole,
 )
 from jejunet_nas.scoring.ranking import front_of
+from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.named import NamedStudy, find_named
 from jejunet_nas.study.settings import check_name, read_study
@@ -132,7 +133,7 @@ def _progress(named: NamedStudy) -> dict[str, Any]:
     wanted: dict[str, Any] = {"trials": named.settings.trials, "complete": None, "best_miou": None}
     if ledger is None:
         return wanted
-    history = ledger.history()
+    history = with_measured(ledger.history(), named.folder / NETWORKS)
     front = front_of(history)
     best = front[0].score.miou if front else None
     return {**wanted, "complete": len(history.complete), "best_miou": best}

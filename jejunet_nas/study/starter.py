@@ -5,8 +5,9 @@
 The recipe is for a first look: few trials, few training steps. The text says what to raise.
 """
 
-import json
 import re
+
+import yaml
 
 from jejunet_nas.datasets.recognise import DataFacts
 from jejunet_nas.records.words import counted
@@ -19,7 +20,7 @@ _SQUARE_BELOW = 1.15  # long side / short side: the input is square
 _SQUARES = (128, 160, 192, 224, 256)
 _FPS = (10.0, 60.0)  # a target outside of these is no camera's
 _DEFAULT_FPS = 24.0
-_COMMENT, _COLUMN = re.compile(r"^( *[^# \n][^#\n]*?) +# (.*)$", re.MULTILINE), 30
+_COMMENT, _COLUMN = re.compile(r'^( *[^# \n"][^#\n"]*?) +# (.*)$', re.MULTILINE), 30
 
 _HEAD = """\
 # yaml-language-server: $schema={schema}
@@ -110,15 +111,20 @@ def _data(facts: DataFacts | None) -> str:
         f"{counted(facts.photos, 'photo')}.",
         "data:",
         f"  dataset: {facts.dataset}",
-        f"  root: {json.dumps(str(facts.root), ensure_ascii=False)}",
+        f"  root: {_quoted(str(facts.root))}",
     ]
     options = {key: f"{value}" for key, value in facts.options.items()}
     if facts.photos:
         options["frames"] = "12            # of the clip that a camera pan makes of each photo"
-    if facts.dataset == "folder" and facts.clips:
+    if facts.dataset == "folder" and facts.fps:
         options["fps"] = f"{facts.fps:g}               # of your clips: correct it"
     lines += ["  options:"] if options else []
     return "\n".join([*lines, *(f"    {key}: {value}" for key, value in options.items()), ""])
+
+
+def _quoted(text: str) -> str:
+    """Return `text` in double quotes, on one line, with YAML's escapes."""
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6).strip()
 
 
 def _target_fps(facts: DataFacts | None) -> float:
