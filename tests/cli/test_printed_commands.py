@@ -25,10 +25,13 @@ def printed(text: str) -> list[list[str]]:
 
 def parse(words: list[str]) -> None:
     """Parse a command line without running it. Raises if there is no such command or option."""
-    group = typer.main.get_command(app)
-    name, *rest = words
-    command = group.get_command(None, name)  # type: ignore[attr-defined]
-    command.make_context(name, rest)
+    command, context = typer.main.get_command(app), None
+    while hasattr(command, "get_command"):
+        context = command.make_context(words[0], [], parent=context)
+        command = command.get_command(context, words[0])
+        assert command is not None, words
+        words = words[1:]
+    command.make_context("", words, parent=context)
 
 
 @pytest.fixture
@@ -70,6 +73,17 @@ def test_the_export_command_of_every_card_can_be_parsed(
     parse(shlex.split(export_command(str(away), 1))[1:])
     with pytest.raises(Exception, match="No such option"):
         parse(["export", "tiny", "--nowhere"])
+
+
+def test_every_command_of_the_readme_can_be_parsed() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
+
+    commands = re.findall(r"^jejunet-nas (.*)", blocks, re.MULTILINE)
+
+    assert len(commands) >= 13
+    for line in commands:
+        parse(shlex.split(line, comments=True))
 
 
 def test_a_study_without_trials_names_the_search_that_runs(
