@@ -15,6 +15,8 @@ from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.faults import naming
 
 STUDIES = "studies"  # the folder of study files, and of the studies' states
+SPACES = "search_spaces"
+NOTED = "study.yaml"  # in the folder of a study's state: what its search was given
 LEFT_OVER_S = 3600.0  # a temporary file of a dead process is removed when it is as old
 
 _BESIDE = ".jejunet-part."  # what temporary names begin with
@@ -88,25 +90,73 @@ def sha256_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def shipped_folder(kind: str) -> Path:
+    """Return the folder of the studies, or of the search spaces, that come with the package.
+
+    kind: `studies` or `search_spaces`. A wheel has them inside the package, a checkout beside it.
+    """
+    package = Path(__file__).parent
+    inside = package / "shipped" / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
 def study_file(study: str) -> Path:
-    """Return the file of a study by its name or path. Raises `SettingError`."""
+    """Return the file of a study by its name or path. Raises `SettingError`.
+
+    A name is looked up in studies/ of the current folder: as a file, then as the state of a study
+    whose file is elsewhere. Then come the studies of the package.
+    """
     if study.endswith((".yaml", ".yml")):
         # A bare name, or one behind .., does not name the folder of the file.
         folder = Path(study).parent.name
         return Path(study) if folder and folder != ".." else Path(os.path.abspath(study))
-    file = Path(STUDIES) / f"{study}.yaml"
-    if not file.is_file():
-        known = sorted(found.stem for found in Path(STUDIES).glob("*.yaml"))
-        raise SettingError(
-            f"study {study} does not exist; allowed: "
-            f"{', '.join([*known, 'the path of a YAML file'])}.{closest(study, known)}"
-        )
-    return file
+    if Path(study).name == study:
+        here, shipped = Path(STUDIES), shipped_folder(STUDIES)
+        for file in (here / f"{study}.yaml", noted_file(here / study), shipped / f"{study}.yaml"):
+            if file is not None and file.is_file():
+                return file
+    known = study_names()
+    raise SettingError(
+        f"study {study} does not exist; allowed: "
+        f"{', '.join([*known, 'the path of a YAML file'])}.{closest(study, known)}"
+    )
+
+
+def study_names() -> list[str]:
+    """Return the names that `study_file` finds from the current folder, sorted."""
+    here, shipped = Path(STUDIES), shipped_folder(STUDIES)
+    files = {file.stem for folder in (here, shipped) for file in folder.glob("*.yaml")}
+    states = {note.parent.name for note in here.glob(f"*/{NOTED}") if noted_file(note.parent)}
+    return sorted(name for name in files | states if not name.startswith("."))
+
+
+def noted_file(state: Path) -> Path | None:
+    """Return the study's file that its `state` notes because its name does not lead there."""
+    if not (state / NOTED).is_file():
+        return None
+    try:
+        noted = read_mapping(state / NOTED).get("file")
+    except SettingError:
+        return None
+    return Path(noted) if isinstance(noted, str) and Path(noted).is_file() else None
+
+
+def study_word(file: Path, name: str) -> str:
+    """Return what names the study in `file` on a command line: its name, else the file's path."""
+    for word in (name, file.stem):
+        try:
+            if study_file(word).absolute() == file.absolute():
+                return word
+        except SettingError:
+            continue
+    return str(file)
 
 
 def project_folder(study_file: Path) -> Path:
-    """Return the folder that contains studies/ and reports/."""
+    """Return the folder that contains studies/ and reports/; for a shipped study, the current."""
     folder = study_file.parent
+    if folder.resolve() == shipped_folder(STUDIES).resolve():
+        return Path()
     return folder.parent if folder.name == STUDIES else folder
 
 

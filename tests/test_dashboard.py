@@ -278,11 +278,12 @@ def test_without_the_extra_it_is_named_with_what_installs_it(
 def test_a_study_that_was_never_searched_has_no_dashboard(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "tiny.yaml").write_text(f"name: tiny\n{SPACE}")
+    file = tmp_path / "tiny.yaml"
+    file.write_text(f"name: tiny\n{SPACE}")
 
-    line = refusal(capfd, "dashboard", tmp_path / "tiny.yaml")
+    line = refusal(capfd, "dashboard", file)
 
-    assert line.startswith("tiny has no trials yet. Run `jejunet-nas search tiny` first.")
+    assert line.startswith(f"tiny has no trials yet. Run `jejunet-nas search {file}` first.")
 
 
 # -- in a browser ---------------------------------------------------------------------------------

@@ -20,12 +20,14 @@ from jejunet_nas.cli import (
     data,
     doctor,
     export,
+    init,
     measure,
     policies,
     report,
     search,
     segment,
     show,
+    studies,
     verify,
 )
 from jejunet_nas.cli.parser_errors import parser_words
@@ -47,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
+    init.init,
     search.search,
     report.report,
     dashboard.dashboard,
@@ -61,6 +64,7 @@ for command in (
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(studies.app, name="studies")
 app.add_typer(data.app, name="data")
 
 

@@ -10,14 +10,12 @@ import typer
 
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import NothingFeasibleError, SettingError
-from jejunet_nas.files import STUDIES, project_folder, study_file
+from jejunet_nas.files import project_folder, study_file, study_names
 
 
 def complete_study(incomplete: str) -> Iterator[str]:
     """Yield the names of studies that a shell may complete `incomplete` to."""
-    yield from sorted(
-        file.stem for file in Path(STUDIES).glob("*.yaml") if file.stem.startswith(incomplete)
-    )
+    yield from (name for name in study_names() if name.startswith(incomplete))
 
 
 def complete_device(incomplete: str) -> Iterator[str]:
@@ -104,16 +102,27 @@ def amount_of(text: str | None, units: dict[str, float], option: str, example: s
     )
 
 
-def find_study(target: str) -> Path | None:
-    """Return the file of the study `target`, or None if `target` is a graph or a folder."""
-    if target.endswith((".yaml", ".yml")):
-        return study_file(target)
-    if target.endswith(".tflite") or Path(target).exists():
+def find_study(target: str, otherwise: str) -> Path | None:
+    """Return the file of the study `target`, or None if `target` is a graph, a bundle or a folder.
+
+    Raises `SettingError` if it is neither, with the advice `otherwise`, or both a study and a
+    folder with graphs.
+    """
+    path = Path(target)
+    if target.lower().endswith((".tflite", ".zip")):
         return None
     try:
-        return study_file(target)
+        file = study_file(target)
     except SettingError as error:
-        raise SettingError(f"{error} For a graph, give its .tflite file or its folder.") from None
+        if path.exists():
+            return None
+        raise SettingError(f"{error} {otherwise}") from None
+    if path.is_dir() and any(path.glob("*.tflite")):
+        raise SettingError(
+            f"{target} is a study and a folder of graphs. Write ./{target} "
+            f"for the folder, or {file} for the study."
+        )
+    return file
 
 
 def show_front(history: Any, printer: Printer) -> None:

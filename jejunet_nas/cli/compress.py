@@ -73,7 +73,9 @@ def compress(
         printer.say(failure)
     if not rows:
         raise TrialError(f"All {len(chains)} compression settings failed; the first: {failures[0]}")
-    text = compression_page(rows, chosen.result, history=chosen.history, frames=frames)
+    text = compression_page(
+        rows, chosen.result, history=chosen.history, frames=frames, name=chosen.study.word
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     printer.result(text)

@@ -63,7 +63,7 @@ def measure(
     from jejunet_nas.latency.device import Device, HowToMeasure
 
     named = Device.parse(device)
-    study = find_study(target)
+    study = find_study(target, "For a graph, give its .tflite file or its folder.")
     given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
     _check_options([option for option in given if given[option] is not None], named, study)
     how = HowToMeasure(threads=threads, runs=runs, program=benchmark_binary, core_mask=core_mask)
@@ -147,7 +147,6 @@ def _measure_study(
             "Timed on this computer: the target is a phone's, so the ranking does not change."
         )
     elif source == "measured":
-        by_name = file == Path("studies") / f"{file.stem}.yaml"
-        name = shlex.quote(file.stem if by_name else str(file))
-        say(f"saved in {study.networks}; update the report: jejunet-nas report {name}")
+        report = f"jejunet-nas report {shlex.quote(study.word)}"
+        say(f"saved in {study.networks}; update the report: {report}")
     printer.json(front_json(timed.history, timed.graphs, timed.trials))

@@ -49,8 +49,9 @@ def policies(
             target_fps=settings.target_fps,
             say=lambda what: say(f"comparing policies: {what}"),
         )
+    names = {"study": settings.name, "name": chosen.study.word}
     fps = settings.target_fps
-    text = policies_page(rows, chosen.result, study=settings.name, val=val, target_fps=fps)
+    text = policies_page(rows, chosen.result, val=val, target_fps=fps, **names)
     target.write_text(text, encoding="utf-8")
     printer.result(text)
     printer.json([dataclasses.asdict(row) for row in rows])

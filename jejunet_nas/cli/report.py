@@ -91,7 +91,7 @@ def _report(
             history,
             study.folder,
             lambda what, done, total: say(f"{what}: {done} of {total}"),
-            name=name,
+            name=study.word,
             baseline=against,
         )
         say("writing the report")

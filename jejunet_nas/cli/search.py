@@ -1,5 +1,10 @@
 """The command `search`: start or resume the search of a study."""
 
+import contextlib
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +23,7 @@ from jejunet_nas.cli.arguments import (
 from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.streams import native_log
-from jejunet_nas.files import state_folder, study_file
+from jejunet_nas.files import NOTED
 
 Seed = Annotated[
     int | None,
@@ -49,32 +54,47 @@ def search(
     """Search a study, or resume the search.
 
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
-    adds trials.
+    adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
+    later commands on the study need not repeat them.
     """
-    given = {
-        "training.init": init,
-        "training.seed": seed,
-        "sampler.seed": seed,
-        "trials": trials,
-        "latency.benchmark_binary": benchmark_binary,
-    }
+    given = {"training.init": init, "training.seed": seed, "sampler.seed": seed, "trials": trials}
+    given["latency.benchmark_binary"] = str(benchmark_binary or "") or None
     overrides = data_root_override(data_root)
     overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
 
-    from jejunet_nas.study.settings import read_study
+    from jejunet_nas.study.named import find_named
 
-    file = study_file(study)
-    settings = read_study(file, overrides)
-    folder, printer = state_folder(file, settings.name), Printer(as_json=as_json)
+    named = find_named(study, overrides, storage)
+    folder, printer = named.folder, Printer(as_json=as_json)
     options = {"training.init": "--init"} if init else {}
-    with native_log(folder / "tensorflow.log"), naming_options(options):
+    with _nothing_left(folder), native_log(folder / "tensorflow.log"), naming_options(options):
         from jejunet_nas.search.loop import search
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
         view = make_view(printer.messages)
-        history = search(settings, folder, view, seconds=seconds, storage=storage)
+        history = search(
+            named.settings, folder, view, seconds=seconds, storage=named.storage, notes=named.notes
+        )
     show_front(history, printer)
+    if history.complete:
+        printer.say(f"next: jejunet-nas report {shlex.quote(named.word)}")
     printer.json(summary(history))
     require_feasible(history)
+
+
+@contextlib.contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Remove `folder` if a failed start has made it, and no search began in it."""
+    new = [each for each in (folder, folder.parent) if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        began = any((folder / name).exists() for name in (NOTED, "study.db"))
+        if folder in new and not began:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # it holds something else by now
+                for parent in new[1:]:
+                    parent.rmdir()
+        raise

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jejunet_nas.cli.arguments import data_root_override
+from jejunet_nas.cli.arguments import data_root_override, find_study
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import study_file
 
 if TYPE_CHECKING:
     from jejunet_nas.study.opened import Study, Trial
@@ -46,7 +45,7 @@ def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle
 
     Raises `SettingError`, also if a trial's graphs are missing.
     """
-    if Path(target).is_dir() or target.lower().endswith(".zip"):
+    if find_study(target, "For a bundle, give its folder or .zip.") is None:
         if number is not None:
             raise SettingError(
                 f"--trial is {number}, but {target} is a bundle, which has one trial only. Leave "
@@ -55,8 +54,4 @@ def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle
         from jejunet_nas.video.bundle import read_bundle
 
         return read_bundle(Path(target))
-    try:
-        study_file(target)
-    except SettingError as error:
-        raise SettingError(f"{error} For a bundle, give its folder or .zip.") from None
     return choose_trial(target, number, storage).bundle()

@@ -5,11 +5,13 @@ it does for a measured front, so the report shows measured figures. That needs t
 `studies/` of the current folder, and the same graphs in both: fine-tuned ones are others.
 """
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from jejunet_nas.files import STUDIES, sha256_of
+from jejunet_nas.errors import SettingError
+from jejunet_nas.files import STUDIES, sha256_of, study_file
 from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.progress import Say
 from jejunet_nas.records import GRAPH_NAMES, NetworkRecord, from_json
@@ -61,9 +63,11 @@ def _save_in_study(measurement: NetworkMeasurement, bundle: Bundle, say: Say) ->
     save_measurement(measurement, network)
     for line in _remarks(measurement, network):
         say(f"network {source.network_id}, {line}")
-    study = Path(STUDIES) / f"{source.study}.yaml"
-    report = shlex.quote(source.study) if study.is_file() else "STUDY.yaml"
-    say(f"saved in {network}; update the report: jejunet-nas report {report}")
+    report = ""
+    with contextlib.suppress(SettingError):  # its file may be elsewhere
+        study_file(source.study)
+        report = f"; update the report: jejunet-nas report {shlex.quote(source.study)}"
+    say(f"saved in {network}{report}")
 
 
 def _network_here(source: BundleSource) -> Path | None:

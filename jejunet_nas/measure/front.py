@@ -6,6 +6,7 @@ predicted may leave the front and let an unmeasured one in.
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TypeAlias
 
@@ -63,25 +64,30 @@ def measure_front(
     if device == Device(kind="adb"):
         device = dataclasses.replace(device, name=latency.serial)
     with open_meter(device, how, say) as meter:
-        return time_front(study.ledger, study.networks, meter, again=again, say=say)
+        word = study.word
+        return time_front(study.ledger, study.networks, meter, again=again, say=say, word=word)
 
 
 def time_front(
-    ledger: Ledger, networks: Path, meter: LatencyMeter, *, again: bool, say: Say
+    ledger: Ledger,
+    networks: Path,
+    meter: LatencyMeter,
+    *,
+    again: bool,
+    say: Say,
+    word: str = "",
 ) -> FrontTiming:
     """Time every network on the front of the study in `ledger`.
 
     A phone's measurements are saved. An earlier one that `meter` would repeat is used instead,
     unless `again`. A network that the phone cannot run is reported and left out; if it runs none,
-    its first `DeviceError` is raised. Raises `SettingError` if the front is empty.
+    its first `DeviceError` is raised. Raises `SettingError`, with the command that searches the
+    study, named by `word`, if the front is empty.
     """
     history = _read(ledger, networks, meter)
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     if not ranks:
-        raise SettingError(
-            f"no trial of {history.study} meets {history.target_fps:g} fps, so its front is empty. "
-            f"Continue the search: jejunet-nas search {history.study}"
-        )
+        raise _empty_front(history, word or history.study)
     found: dict[str, Timed] = {}
     front: list[TrialResult] = []
     failed: dict[str, DeviceError] = {}
@@ -122,6 +128,13 @@ def time_front(
         for graph, file in graph_files(network, networks).items()
     )
     return FrontTiming(history=history, trials=trials, graphs=graphs)
+
+
+def _empty_front(history: StudyHistory, word: str) -> SettingError:
+    return SettingError(
+        f"no trial of {history.study} meets {history.target_fps:g} fps, so its front is empty. "
+        f"Continue the search: jejunet-nas search {shlex.quote(word)}"
+    )
 
 
 def _read(ledger: Ledger, networks: Path, meter: LatencyMeter) -> StudyHistory:

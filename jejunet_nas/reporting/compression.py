@@ -22,13 +22,18 @@ _TEXT = ("settings", "int8", "outside", "noisiest layer", "noisiest layers")  # 
 
 
 def compression_page(
-    rows: Sequence[CompressionRow], trial: TrialResult, *, history: StudyHistory, frames: int
+    rows: Sequence[CompressionRow],
+    trial: TrialResult,
+    *,
+    history: StudyHistory,
+    frames: int,
+    name: str = "",
 ) -> str:
     """Return the page: scores, latency and size of each chain, and its agreement with float.
 
-    frames: as asked for on the command line.
+    frames, name: the validation frames and the study, as on the command line.
     """
-    first, name = rows[0], shlex.quote(one_line(history.study))
+    first, name = rows[0], shlex.quote(one_line(name or history.study))
     chains = " ".join(f"--settings {shlex.quote(row.settings)}" for row in rows)
     threads = counted(first.latencies.key.threads, "thread")
     return "\n".join(

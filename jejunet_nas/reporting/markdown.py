@@ -29,10 +29,13 @@ from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target
 from jejunet_nas.study.tables import failures, stage_names
 
 
-def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = None) -> str:
+def page(
+    history: StudyHistory, figure: str, against: BaselineAnswer | None = None, *, name: str = ""
+) -> str:
     """Return the report; `figure` is the file of the front's chart in the page's folder.
 
-    against: the comparison with a baseline, where there is one.
+    against: the comparison with a baseline, where there is one. name: the study's on the command
+    line, if that is not its name in `history`.
     """
     front = front_of(history)
     sections = [f"# {escaped(history.study)}", _opening(history), *_front_section(history, figure)]
@@ -46,7 +49,7 @@ def page(history: StudyHistory, figure: str, against: BaselineAnswer | None = No
         sections += _time_section(history)
     if history.failed:
         sections += _failed_section(history)
-    return "\n\n".join([*sections, _commands(history, against)]) + "\n"
+    return "\n\n".join([*sections, _commands(history, against, name or history.study)]) + "\n"
 
 
 def front_markdown(history: StudyHistory) -> str:
@@ -196,11 +199,11 @@ def _failed_section(history: StudyHistory) -> list[str]:
     return ["## Failed", "\n".join(lines)]
 
 
-def _commands(history: StudyHistory, against: BaselineAnswer | None) -> str:
-    study = shlex.quote(one_line(history.study))
+def _commands(history: StudyHistory, against: BaselineAnswer | None, name: str) -> str:
+    study = shlex.quote(one_line(name))
     beside = f" --baseline {shlex.quote(one_line(against.baseline))}" if against else ""
     return (
         "## Made by\n\n```sh\n"
-        f"jejunet-nas search {study}   # resume, with more trials\n"
+        f"jejunet-nas search {study} --trials {2 * len(history.complete) or 10}   # add trials\n"
         f"jejunet-nas report {study}{beside}   # this page\n```"
     )

@@ -32,10 +32,14 @@ def policies_page(
     study: str,
     val: DataSplit,
     target_fps: float,
+    name: str = "",
 ) -> str:
-    """Return the page: which policy to take, a table of all, and the accuracy of the gate."""
+    """Return the page: which policy to take, a table of all, and the accuracy of the gate.
+
+    name: the study's on the command line, if that is not `study`.
+    """
     latencies = trial.network.latencies
-    name = shlex.quote(one_line(study))
+    name = shlex.quote(one_line(name or study))
     return "\n".join(
         [
             f"# Keyframes of {escaped(study)}, trial {trial.number}",

@@ -34,7 +34,7 @@ def write_report(history: StudyHistory, folder: Path, extras: Extras | None = No
         "summary.json": f"{summary_text}\n",
         "front.csv": front_table(history).to_csv(index=False, lineterminator="\n"),
         "trials.csv": trials_table(history).to_csv(index=False, lineterminator="\n"),
-        "report.md": page(history, figure="front.png", against=compared),
+        "report.md": page(history, figure="front.png", against=compared, name=extras.name),
         "index.html": render("index.html.j2", content(history, extras)),
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,9 @@ import math
 import shutil
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 import yaml
@@ -17,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
-from jejunet_nas.files import write_text_whole
+from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
@@ -44,11 +46,12 @@ def search(
     *,
     seconds: float | None = None,
     storage: str | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> StudyHistory:
     """Search until `settings.trials` trials are complete; return the results of the whole study.
 
     seconds: after these no trial starts. storage: the URL of the study's Optuna storage, if that is
-    not in `folder`.
+    not in `folder`. notes: what study.yaml notes for later commands, see `study.named`.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
@@ -56,7 +59,8 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock").acquire(timeout=0), view:
-            return _search(settings, folder, view, seconds, storage or storage_url(folder))
+            url = storage or storage_url(folder)
+            return _search(settings, folder, view, seconds, url, notes or {})
     except Timeout:
         raise SettingError(
             f"{settings.name} is being searched by another process. Wait for it, or stop it."
@@ -64,19 +68,28 @@ def search(
 
 
 def _search(
-    settings: StudySettings, folder: Path, view: View, seconds: float | None, url: str
+    settings: StudySettings,
+    folder: Path,
+    view: View,
+    seconds: float | None,
+    url: str,
+    notes: Mapping[str, Any],
 ) -> StudyHistory:
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = _resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.complete) >= settings.trials
     if history and done and not still_to_measure(settings, history):
+        view.say(
+            f"{settings.name} is complete: {len(history.complete)} of {settings.trials} trials. "
+            f"Add trials with a larger number, such as --trials {2 * len(history.complete)}."
+        )
         return history
     with open_phone(settings, networks, view) as phone:
         if ledger and done:
             Closing(ledger, phone, networks, view).settle()
         else:
-            setup, ledger = _set_up(settings, folder, view, ledger, url)
+            setup, ledger = _set_up(settings, folder, view, ledger, url, notes)
             closing = Closing(ledger, phone, networks, view)
             _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
@@ -94,7 +107,12 @@ def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
 
 
 def _set_up(
-    settings: StudySettings, folder: Path, view: View, ledger: Ledger | None, url: str
+    settings: StudySettings,
+    folder: Path,
+    view: View,
+    ledger: Ledger | None,
+    url: str,
+    notes: Mapping[str, Any],
 ) -> tuple[TrialSetup, Ledger]:
     """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
@@ -106,7 +124,8 @@ def _set_up(
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     ledger.note_class_names(setup.val.class_names)
     ledger.keep_identity(identity)  # last: a study without it is created again
-    write_text_whole(folder / "study.yaml", yaml.safe_dump(identity, sort_keys=False))
+    noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
+    write_text_whole(folder / NOTED, noted)
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
 

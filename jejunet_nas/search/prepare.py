@@ -13,6 +13,7 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.records.words import counted
 from jejunet_nas.study.kept_measurements import NETWORKS
+from jejunet_nas.study.named import BESIDE
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
 from jejunet_nas.training.imagenet import imagenet_file, imagenet_width, read_imagenet
 from jejunet_nas.training.settings import IMAGENET
@@ -101,7 +102,9 @@ def _backbones(settings: StudySettings, tell: Tell) -> tuple[list[Source | Weigh
     """
     if settings.training.init == IMAGENET:
         widths = sorted({imagenet_width(each) for each in _widths(settings)})
-        files = {width: imagenet_file(width, tell) for width in widths}
+        root = settings.data.root
+        beside = Path(root).expanduser() / BESIDE if root else None
+        files = {width: imagenet_file(width, tell, beside=beside) for width in widths}
         hashes = {str(width): _sha256(file) for width, file in files.items()}
         return [read_imagenet(file, width) for width, file in files.items()], hashes
     file = init_file(settings)

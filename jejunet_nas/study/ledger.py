@@ -124,7 +124,7 @@ class Ledger:
         Raises `SettingError` if the stored values differ.
         """
         kept = self._identity()
-        both = {**(kept or {}), **identity}
+        both = {**identity, **(kept or {})}
         if kept is not None:
             # Without a trial, nothing was made with values that are missing.
             any_trial = count_rows(self._storage, self.settings.name, begun=True) > 0

@@ -5,27 +5,28 @@
     with study.trial(3).segmenter() as segmenter:
         shown = segmenter.segment(frame)           # uint8 [height, width, 3]
 
-Results are read again at each call, so a running search can be followed. Nothing here trains or
-measures.
+Results are read again at each call, so a running search can be followed.
 
 Units: mIoU in [0, 1] in tables, in per cent in words; latencies in ms a frame.
 """
 
 import dataclasses
 import html
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import state_folder, study_file
+from jejunet_nas.files import study_word
 from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.named import find_named
+from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.tables import front_table, summary, trials_table
 from jejunet_nas.video.bundle import Bundle, BundleSource
 from jejunet_nas.video.graphs import graphs_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
-_NAMED = 20  # trials in a message, at most
+_NAMED = 20  # trials in a message
 _SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
 
 
@@ -48,22 +49,18 @@ def open_study(
 ) -> "Study":
     """Return a study that has trials.
 
-    study: the name of a file in `studies/` of the current folder, or the path of a YAML file.
-    storage: the URL of its Optuna storage, if that is not in its folder. overrides: settings by
-    their dotted names, such as `{"data.root": "DAVIS"}`.
+    study: its name or YAML file. storage: its Optuna storage's URL. overrides: settings, as in
+    `{"data.root": "DAVIS"}`. Both default to those of the search.
 
     Raises `SettingError` if the study does not exist, its file is wrong, it has no trials yet, or
     its trials were made with other settings.
     """
-    file = study_file(str(study))
-    settings = read_study(file, overrides or {})
-    folder = state_folder(file, settings.name)
-    ledger = Ledger.find(settings, storage or storage_url(folder))
+    named = find_named(str(study), overrides, storage)
+    ledger = Ledger.find(named.settings, named.storage or storage_url(named.folder))
     if ledger is None:
-        raise SettingError(
-            f"{settings.name} has no trials yet. Run `jejunet-nas search {settings.name}` first."
-        )
-    return Study(settings=settings, file=file, folder=folder, ledger=ledger)
+        search = f"jejunet-nas search {shlex.quote(named.word)}"
+        raise SettingError(f"{named.settings.name} has no trials yet. Run `{search}` first.")
+    return Study(settings=named.settings, file=named.file, folder=named.folder, ledger=ledger)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -83,6 +80,11 @@ class Study:
     def name(self) -> str:
         """Its name."""
         return self.settings.name
+
+    @property
+    def word(self) -> str:
+        """Its name on a command line, or the path of its file."""
+        return study_word(self.file, self.name)
 
     @property
     def networks(self) -> Path:

@@ -3,33 +3,36 @@
 name: davis_pixel2
 search_space: mobile_video          # search_spaces/mobile_video.yaml, or the space itself
 data: {dataset: davis}
-training: {steps: 200, init: "{data_root}/../weights/mobilenet_v2.npz"}
+training: {steps: 200}                # from ImageNet weights, see `training.settings`
 target_fps: 24
 """
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.files import read_mapping
+from jejunet_nas.files import SPACES, read_mapping, shipped_folder
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
-from jejunet_nas.study.settings_errors import check_starts, first_problem
+from jejunet_nas.study.settings_errors import NAME_WORDS, check_starts, first_problem
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
-SPACES_FOLDER = "search_spaces"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+_OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
+_NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
 
 
 class _Section(BaseModel):
@@ -78,7 +81,7 @@ class SamplerSettings(_Section):
 class StudySettings(_Section):
     """A study: search space, data, training recipe, target, sampler and budget."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     search_space: SearchSpace
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
@@ -88,6 +91,13 @@ class StudySettings(_Section):
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_file(cls, name: str) -> str:
+        if name.lower().endswith(_OF_FILES):
+            raise ValueError(_NO_FILE)
+        return name
 
     @property
     def deadline_ms(self) -> float:
@@ -119,6 +129,14 @@ class StudySettings(_Section):
             del shared["compression"]["quantization_aware"]
         identity: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **shared}))
         return identity
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise `SettingError`, beginning with `where`, unless a study may have this `name`."""
+    if not re.fullmatch(NAME, name):
+        raise SettingError(f"{where} is {name!r}; allowed: {NAME_WORDS}.")
+    if name.lower().endswith(_OF_FILES):
+        raise SettingError(f"{where} is {name}; allowed: {_NO_FILE}.")
 
 
 def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudySettings:
@@ -187,10 +205,10 @@ def start_choices(study: StudySettings) -> list[dict[str, Choice]]:
 
 
 def _space_file(name: str, study_file: Path) -> Path:
-    """Return the file of a named space, in the project or in the working directory."""
+    """Return the file of a named space: of the project, the current folder, or the package."""
     if name.endswith((".yaml", ".yml")):
         return study_file.parent / name
-    places = (study_file.parent.parent / SPACES_FOLDER, Path(SPACES_FOLDER))
+    places = (study_file.parent.parent / SPACES, Path(SPACES), shipped_folder(SPACES))
     known = sorted({f.stem for place in places for f in place.glob("*.yaml")})
     for place in places:
         if (place / f"{name}.yaml").is_file():

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
+from jejunet_nas.training.settings import SCRATCH
 
+NAME_WORDS = "at most 100 letters, digits, '_', '.' and '-', the first a letter or digit"
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -31,7 +33,7 @@ def first_problem(error: ValidationError, settings: type) -> str:
 
 def _allowed(problem: Any) -> str:
     if problem["type"] == "string_pattern_mismatch":
-        return "at most 100 letters, digits, '_', '.' and '-', the first a letter or digit"
+        return NAME_WORDS
     reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     words = str(reason).replace("a valid ", "")
     return words[0].lower() + words[1:]
@@ -74,9 +76,20 @@ def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, fil
 
 
 def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise `SettingError` naming the first key of `now` whose value differs from `before`."""
+    """Raise `SettingError` naming the first key of `now` whose value differs from `before`.
+
+    Weights are compared by their hash, in `made_from`; the name of their file may differ.
+    """
     for key in now:
         for dotted, old, new in _differences(before.get(key), now[key], key):
+            if dotted == "training.init" and SCRATCH not in (old, new):
+                continue
+            if dotted.startswith("made_from.init_sha256"):
+                raise SettingError(
+                    f"the initial weights of {study} have the SHA-256 {_short(new)}, but its "
+                    f"earlier trials started from {_short(old)}. Give --init with that file, or "
+                    "give the study another name."
+                )
             raise SettingError(
                 f"{dotted} of {study} is {_short(new)}, but its earlier trials were made with "
                 f"{_short(old)}. Restore that value, give the study another name, or remove its "

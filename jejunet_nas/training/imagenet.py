@@ -2,7 +2,8 @@
 
 The files are those of `keras.applications.MobileNetV2(include_top=False)`, trained at 224 px. Keras
 publishes no hashes of them, so a download is checked against the length and the MD5 in the server's
-headers, and then by reading it.
+headers, and then by reading it. Its own hash is kept beside it: a file that changed since is
+downloaded again.
 """
 
 import base64
@@ -17,7 +18,7 @@ import platformdirs
 from filelock import FileLock
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import write_whole
+from jejunet_nas.files import sha256_of, write_text_whole, write_whole
 from jejunet_nas.progress import Tell
 from jejunet_nas.training.source import Source, source_of
 from jejunet_nas.training.weights_file import PUBLISHED_WIDTHS, read_weights
@@ -48,14 +49,17 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("jejunet_nas")) / "weights"
 
 
-def imagenet_file(width: float, tell: Tell) -> Path:
-    """Return the file of the weights of `width`; download it if it is not in the cache.
+def imagenet_file(width: float, tell: Tell, *, beside: Path | None = None) -> Path:
+    """Return the file of the weights of `width`: in the folder `beside`, or in the cache.
 
-    Raises `SettingError` with the address and the path for a manual copy.
+    It is downloaded if it is in neither, or if the cached one is damaged. Raises `SettingError`
+    with the address, the path for a manual copy, and the other choices.
     """
+    if beside is not None and (beside / file_name(width)).is_file():
+        return beside / file_name(width)
     folder = default_folder()
     file = folder / file_name(width)
-    if file.is_file():
+    if _is_whole(file):
         return file
 
     def download(part: Path) -> None:
@@ -67,16 +71,33 @@ def imagenet_file(width: float, tell: Tell) -> Path:
         with FileLock(f"{file}.lock"):
             for part in folder.glob(f".*.{file.name}"):  # of processes that were killed
                 part.unlink()
-            if not file.is_file():  # another process may have downloaded it
+            if not _is_whole(file):  # another process may have downloaded it
+                for damaged in (file, _hash_file(file)):
+                    damaged.unlink(missing_ok=True)
                 write_whole(file, download)
+                write_text_whole(_hash_file(file), sha256_of(file))
     except (OSError, http.client.HTTPException, ValueError) as reason:
         words = str(getattr(reason, "reason", None) or reason or type(reason).__name__)
         raise SettingError(
             f"init is imagenet, but the download of {ADDRESS}{file.name} failed "
-            f"({' '.join(words.split())}). Download the file by hand to {file}, or use init: "
-            "scratch."
+            f"({' '.join(words.split())}). Download the file by hand to {file}, give MobileNetV2 "
+            "weights that you have with --init FILE (.npz, .h5), or use --init scratch, which "
+            "costs mIoU."
         ) from reason
     return file
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether `file` is there and as it was downloaded; one that was put there by hand counts."""
+    noted = _hash_file(file)
+    return file.is_file() and (
+        not noted.is_file()
+        or noted.read_text(encoding="ascii", errors="replace").strip() == sha256_of(file)
+    )
+
+
+def _hash_file(file: Path) -> Path:
+    return file.with_name(f"{file.name}.sha256")
 
 
 def read_imagenet(file: Path, width: float) -> Source:

@@ -22,7 +22,8 @@ _LATER = ("sampling", "augment")
 class TrainingSettings:
     """The recipe of brief training.
 
-    init: `scratch`, `imagenet`, or a file of backbone weights. steps: each has `pairs_per_step`
+    init: `imagenet` (a file beside the data, else a download), `scratch`, or a file of backbone
+    weights. steps: each has `pairs_per_step`
     pairs of frames. learning_rate: the peak of Adam's; it is multiplied by `pretrained_rate` for
     layers with all their pretrained weights, but not for layers that lost channels. gate_pairs,
     gate_steps: of the gate's training; pairs are made 28 at a time.
@@ -40,7 +41,7 @@ class TrainingSettings:
     tensorboard: whether to write scalars of each step for TensorBoard into the network's folder.
     """
 
-    init: str = SCRATCH
+    init: str = IMAGENET
     steps: int = 300
     pairs_per_step: int = 8
     learning_rate: float = 4e-3

@@ -85,7 +85,7 @@ def test_the_page_lies_among_the_reports_and_names_its_command(
     assert capfd.readouterr().out == page + "\n"
     assert page.startswith("# Compression of tiny, trial 0\n")
     assert "\n| int8 | " in page
-    assert "`jejunet-nas compress tiny --trial 0 --frames 4 --settings int8`" in page
+    assert f"`jejunet-nas compress {compressed} --trial 0 --frames 4 --settings int8`" in page
 
 
 def test_what_was_made_is_found_again(

@@ -82,7 +82,7 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
     assert shown.err == f"comparison: {out}\n"
     assert "\n**At 24 fps take keyframes " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
-    assert "`jejunet-nas policies tiny --trial 1`" in shown.out
+    assert f"`jejunet-nas policies {study} --trial 1`" in shown.out
     assert not (tmp_path / "reports").exists()
 
 

@@ -110,7 +110,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(
     monkeypatch.chdir(tmp_path)
 
     assert exit_code("report", "tinny") == 2
-    assert_matches(r"study tinny does not exist; allowed: tiny, the path", one_line(capsys))
+    assert_matches(r"study tinny does not exist; allowed: .*tiny, .* the path", one_line(capsys))
 
 
 def test_a_study_without_trials_has_no_report(

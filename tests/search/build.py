@@ -1,6 +1,7 @@
 """Studies without training: a tiny space, results made up from the architecture, a quiet view."""
 
 import dataclasses
+import re
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +41,11 @@ GRAPHS = {name: graph_record(f"{name}.tflite") for name in GRAPH_NAMES}
 
 
 def write_study(folder: Path, more: str = "", space: str = SPACE) -> Path:
-    """Write a study that samples at random; `more` is YAML."""
+    """Write a study that samples at random and trains from scratch; `more` is YAML."""
+    if not re.search("^training:", more, re.MULTILINE):
+        more = f"training: {{init: scratch}}\n{more}"
+    elif "init:" not in more:
+        more = re.sub("^training: {", "training: {init: scratch, ", more, flags=re.MULTILINE)
     sampler = "" if "sampler:" in more else "sampler: {name: random, policies_per_network: 1}\n"
     file = folder / "tiny.yaml"
     file.write_text(f"name: tiny\n{space}{sampler}{more}")

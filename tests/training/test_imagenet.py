@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -105,8 +105,30 @@ def test_a_file_is_downloaded_once_with_progress(server: Server, keras_file: Pat
     assert first.read_bytes() == server.content
     assert server.asked == [f"/{file_name(0.35)}"]
     assert told[-1][1] == told[-1][2] == len(server.content) // 1000
-    assert {file.suffix for file in first.parent.iterdir()} <= {".h5", ".lock"}
+    assert {file.suffix for file in first.parent.iterdir()} <= {".h5", ".lock", ".sha256"}
     assert read_imagenet(first, 0.35).depth_multiplier == 0.35
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"\0" * len(b)])
+def test_a_downloaded_file_that_is_cut_or_garbled_is_downloaded_again(
+    spoil: Callable[[bytes], bytes], server: Server, keras_file: Path
+) -> None:
+    server.content = keras_file.read_bytes()
+    file = imagenet_file(0.35, silence)
+    file.write_bytes(spoil(server.content))
+
+    again = imagenet_file(0.35, silence)
+
+    assert again.read_bytes() == server.content
+    assert len(server.asked) == 2
+
+
+def test_a_file_beside_the_data_needs_no_download(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / file_name(0.35)
+    file.touch()
+
+    assert imagenet_file(0.35, silence, beside=tmp_path) == file
+    assert server.asked == []
 
 
 def test_the_part_of_a_killed_process_is_removed(server: Server, keras_file: Path) -> None:
@@ -148,7 +170,7 @@ def test_without_a_network_one_line_names_address_and_place(
     monkeypatch.setattr(imagenet, "ADDRESS", "http://127.0.0.1:9/")
     monkeypatch.setattr(imagenet, "default_folder", lambda: tmp_path)
 
-    words = rf"^init is imagenet, but [^\n]* http[^\n]*:9/mobi[^\n]* to {tmp_path}/mob[^\n]*\Z"
+    words = rf"^init is imagenet, but .* http.*:9/mobi.* to {tmp_path}/mob.*--init scratch.*\Z"
     with pytest.raises(SettingError, match=words):
         imagenet_file(1.0, silence)
 
