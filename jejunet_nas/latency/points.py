@@ -123,9 +123,9 @@ def measured_point(
     """
     if operators is None:
         # Imported here because points from a table need no interpreter.
-        from jejunet_nas.litert import list_operators
+        from jejunet_nas.litert import countable_operators
 
-        operators = list_operators(file)
+        operators = countable_operators(file)
     if any(operator.float32 and operator.macs for operator in operators):
         raise SettingError(
             f"{file} computes in float32; allowed: int8 graphs, whose costs a profile holds. "

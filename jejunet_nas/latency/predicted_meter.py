@@ -163,17 +163,25 @@ class DeviceProfile:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedMeter(LatencyMeter):
-    """A `LatencyMeter` that lists the graph's operators and runs nothing."""
+    """A `LatencyMeter` that lists the graph's operators and runs nothing.
+
+    input_size: height and width, for graphs that leave them open.
+    """
 
     profile: DeviceProfile
     threads: int = 1
+    input_size: tuple[int, int] | None = None
 
     def measure(self, graph: Path) -> Latency:
-        """Return the predicted latency of `graph`, a `.tflite` file."""
-        # Imported here because a prediction from an operator list needs no interpreter.
-        from jejunet_nas.litert import list_operators
+        """Return the predicted latency of `graph`, a `.tflite` file.
 
-        return self.profile.predict(list_operators(graph), threads=self.threads)
+        Raises `SettingError` if it is not a graph, or if the work of its operators is not known.
+        """
+        # Imported here because a prediction from an operator list needs no interpreter.
+        from jejunet_nas.litert import countable_operators
+
+        operators = countable_operators(graph, size=self.input_size)
+        return self.profile.predict(operators, threads=self.threads)
 
 
 def profile_file(name_or_path: str | Path) -> Path:
