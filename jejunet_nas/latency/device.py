@@ -61,7 +61,6 @@ class HowToMeasure:
     """Options of every meter; a prediction uses the threads and the input's size only.
 
     threads: None for the default. input_size: height and width, for graphs that leave them open.
-    pinned: whether a phone's threads are pinned to cores.
     """
 
     threads: int | None = None
@@ -69,7 +68,6 @@ class HowToMeasure:
     program: Path | None = None
     core_mask: str | None = None
     input_size: tuple[int, int] | None = None
-    pinned: bool = True
 
 
 def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
@@ -82,16 +80,11 @@ def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
                 runs=how.runs,
                 core_mask=how.core_mask,
                 input_size=how.input_size,
-                pinned=how.pinned,
             )
             program = find_program(how.program)
             return PhoneMeter(Phone.attached(device.name), program, plan, say)
         case "host":
-            return HostMeter(
-                threads=threads, runs=how.runs, say=say, input_size=how.input_size
-            )
+            return HostMeter(threads=threads, runs=how.runs, say=say, input_size=how.input_size)
         case "predicted":
             profile = load_profile(device.name or DEFAULT_PROFILE)
-            return PredictedMeter(
-                profile=profile, threads=threads, input_size=how.input_size
-            )
+            return PredictedMeter(profile=profile, threads=threads, input_size=how.input_size)

@@ -165,7 +165,7 @@ def _check_signature(signature: dict[str, Any], subgraphs: list[dict[str, Any]])
 
 
 def _is_custom(code: dict[str, Any]) -> bool:
-    return max(code.get("code", 0), code.get("old_code", 0)) == CUSTOM
+    return int(max(code.get("code", 0), code.get("old_code", 0))) == CUSTOM
 
 
 def _check_indices(indices: Any, count: int, what: str, *, least: int = 0) -> None:

@@ -51,8 +51,10 @@ TensorMap: name s, tensor I
 """
 TABLES: Mapping[str, tuple[tuple[int, str, str], ...]] = {
     table: tuple(
-        (slot, *field.split()) for slot, field in enumerate(fields.split(", ")) if field != "-"
-    )  # type: ignore[misc]  # a field is two words
+        (slot, field.split()[0], field.split()[1])
+        for slot, field in enumerate(fields.split(", "))
+        if field != "-"
+    )
     for table, fields in (line.split(": ") for line in _SCHEMA.strip().splitlines())
 }
 # The table of each member of a union, and that of all others.
