@@ -147,7 +147,7 @@ def parse_output(text: str) -> RunStatistics:
     # With a profile on stdout, a later `count=` is that of the operators.
     counted = [match for line in lines[:at] if (match := _RUNS.search(line))]
     if not counted and (averages := _LITERT_RUNS.search(text)):
-        return RunStatistics(count=int(averages[2]), median_us=1000 * float(averages[1]))
+        return RunStatistics(count=int(averages[2]), median_us=round(1000 * float(averages[1]), 1))
     if not counted:
         expected = "a line 'count=.. first=.. curr=..' before it"
         raise _error(_shortened(lines[at]), expected, "Run it again.")

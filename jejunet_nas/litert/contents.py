@@ -22,6 +22,7 @@ _BITS = {
     **{15: 32, 16: 16, 17: 4, 18: 16, 19: 2, 20: 4, 21: 8, 22: 8},
 }
 _TYPES = 23
+_RANGES = {3: (0, 255), 9: (-128, 127), 7: (-32768, 32767), 17: (-8, 7), 19: (-2, 1)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +127,19 @@ def _check_tensor(tensor: dict[str, Any], buffers: list[dict[str, Any]]) -> None
     if len(stored) and "sparsity" not in tensor and len(stored) < needed:
         raise DamagedError(f"tensor {name} of {needed:,} bytes has {len(stored):,} stored")
     if "quantization" in tensor:
-        _check_quantization(tensor["quantization"], shape, name)
+        _check_quantization(tensor["quantization"], shape, kind, name)
 
 
-def _check_quantization(quantization: dict[str, Any], shape: list[int], name: str) -> None:
+def _check_quantization(
+    quantization: dict[str, Any], shape: list[int], kind: int, name: str
+) -> None:
     scales, axis = quantization.get("scale", ()), quantization.get("axis", 0)
     zero_points = quantization.get("zero_point", ())
-    if not np.isfinite(scales).all():
-        raise DamagedError(f"tensor {name} has a scale that is not finite")
+    if not (np.isfinite(scales) & np.greater_equal(scales, 0)).all():
+        raise DamagedError(f"tensor {name} has a scale that is negative or not finite")
+    # Kernels build tables from them, and write beside a table that is too small.
+    if len(zero_points) and kind in _RANGES and not _within(zero_points, *_RANGES[kind]):
+        raise DamagedError(f"tensor {name} has a zero point outside its type's range")
     if len(scales) > 1 and not (0 <= axis < len(shape) and len(scales) == shape[axis]):
         raise DamagedError(f"tensor {name} of shape {shape} has {len(scales)} scales")
     if len(zero_points) > 1 and len(zero_points) != len(scales):
@@ -144,6 +150,9 @@ def _check_operators(subgraph: dict[str, Any], codes: list[dict[str, Any]], subg
     count = len(subgraph.get("tensors", []))
     for name in ("inputs", "outputs"):
         _check_indices(subgraph.get(name, ()), count, f"{name} of a subgraph")
+    made = {int(t) for each in subgraph.get("operators", []) for t in each.get("outputs", ())}
+    if twice := made & {*map(int, subgraph.get("inputs", ()))}:
+        raise DamagedError(f"an operator writes tensors {sorted(twice)[:9]}, inputs of the graph")
     for operator in subgraph.get("operators", []):
         _check_index(operator.get("code_index", 0), len(codes), "code of an operator")
         # -1 stands for an input that is left out.
@@ -166,6 +175,10 @@ def _check_signature(signature: dict[str, Any], subgraphs: list[dict[str, Any]])
 
 def _is_custom(code: dict[str, Any]) -> bool:
     return int(max(code.get("code", 0), code.get("old_code", 0))) == CUSTOM
+
+
+def _within(values: Any, low: int, high: int) -> bool:
+    return low <= min(values) and max(values) <= high
 
 
 def _check_indices(indices: Any, count: int, what: str, *, least: int = 0) -> None:

@@ -189,7 +189,7 @@ BAD = [
     (["nothing.tflite"], r"nothing\.tflite is not a file\. Give a \.tflite graph"),
     (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. has no \.tflite file\. Give a \.tflite graph, a folder of them, "),
-    (["notes.txt", "--device", "host"], r"notes\.txt does not load .* Convert it again"),
+    (["notes.txt", "--device", "host"], r"notes\.txt is not a \.tflite graph: .* Convert it again"),
     ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
     ([GRAPH, "--device", "host:x"], r"--device is host:x; allowed: .* Did you mean host\?"),
     ([GRAPH, "--device", "predicted:pixl2"], r"device profile is pixl2; .* Did you mean pixel2"),

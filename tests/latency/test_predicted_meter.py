@@ -160,6 +160,8 @@ def test_a_profile_with_a_negative_cost_is_refused(tmp_path: Path) -> None:
 def test_the_predicted_meter_asks_the_graph_for_its_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jejunet_nas.litert.list_operators", lambda file: [ADD] * len(file.stem))
+    monkeypatch.setattr(
+        "jejunet_nas.litert.countable_operators", lambda file, size: [ADD] * len(file.stem)
+    )
     meter: LatencyMeter = PredictedMeter(profile=PIXEL_2, threads=2)
     assert meter.measure(Path("abc.tflite")) == PIXEL_2.predict([ADD] * 3, threads=2)
