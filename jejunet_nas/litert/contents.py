@@ -183,7 +183,9 @@ def _within(values: Any, low: int, high: int) -> bool:
 
 def _check_indices(indices: Any, count: int, what: str, *, least: int = 0) -> None:
     if len(indices) and (min(indices) < least or max(indices) >= count):
-        raise DamagedError(f"{what}: {list(indices)[:9]}, where there are {count}")
+        raise DamagedError(
+            f"{what}: {[int(each) for each in indices[:9]]}, where there are {count}"
+        )
 
 
 def _check_index(index: int, count: int, what: str) -> None:
