@@ -75,6 +75,7 @@ def _report(
 ) -> "tuple[Path, StudyHistory]":
     from jejunet_nas.reporting.report import plain_report, write_report
     from jejunet_nas.reporting.site.gather import gather
+    from jejunet_nas.study.kept_measurements import ignored_measurements
 
     study = open_named(name, storage, data_root)
     history, console = study.history, Console(stderr=True)
@@ -92,6 +93,8 @@ def _report(
         page = write_report(history, out or _reports(study) / study.name, extras)
     show_front(history, console)
     say = sayer(console)
+    for line in ignored_measurements(history, study.networks):
+        say(line)
     if extras.no_pictures:
         say(f"some pictures of masks are missing: {extras.no_pictures}")
     say(f"report: {page}")

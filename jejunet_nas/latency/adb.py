@@ -77,8 +77,8 @@ class Adb:
         stdout, marker, code = done.stdout.rpartition(_END)
         if not marker or not code.strip().isdigit():
             self.require()
-            words = [line for line in done.stderr.splitlines() if line.strip()]
-            reason = words[0].strip().rstrip(".") if words else "no reason given"
+            said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            reason = said[0].rstrip(".") if said else "no reason given"
             cure = _cure(reason.removeprefix("error: "), self.serial) or "Check the cable"
             raise DeviceAwayError(
                 f"the connection to {self.serial} broke during a command ({reason}). {cure}."

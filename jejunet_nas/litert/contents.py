@@ -178,7 +178,7 @@ def _is_custom(code: dict[str, Any]) -> bool:
 
 
 def _within(values: Any, low: int, high: int) -> bool:
-    return low <= min(values) and max(values) <= high
+    return bool(low <= min(values) and max(values) <= high)
 
 
 def _check_indices(indices: Any, count: int, what: str, *, least: int = 0) -> None:
