@@ -206,7 +206,7 @@ BAD = [
     ),
     ([GRAPH, "--device", "host", "--operators", "t"], r"--operators works on a phone only"),
     ([GRAPH, "--device", "host", "--add-to", "p"], r"--add-to works on a phone only"),
-    ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .* Get TensorFlow"),
+    ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .* Get LiteRT's"),
     ([GRAPH, "--runs", "many"], r"Invalid value for '--runs': .* valid integer"),
 ]
 

@@ -46,7 +46,7 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(path=st.sampled_from(paths(PIXEL_2)), value=st.sampled_from(ODD))
 def test_any_value_anywhere_is_used_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], value: Any
