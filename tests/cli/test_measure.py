@@ -207,6 +207,11 @@ BAD = [
     ([GRAPH, "--device", "host", "--operators", "t"], r"--operators works on a phone only"),
     ([GRAPH, "--device", "host", "--add-to", "p"], r"--add-to works on a phone only"),
     ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .* Get LiteRT's"),
+    ([GRAPH, "--input-size", "huge"], r"--input-size is huge; allowed: HEIGHTxWIDTH in pixels"),
+    (
+        [GRAPH, "--device", "predicted", "--input-size", "64x96"],
+        r"--input-size is 64x96, and the inputs of .* are fixed: 1x2x2x8\. Leave it out",
+    ),
     ([GRAPH, "--runs", "many"], r"Invalid value for '--runs': .* valid integer"),
 ]
 

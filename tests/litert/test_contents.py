@@ -6,7 +6,7 @@ from typing import Any
 
 import flatbuffers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jejunet_nas.litert.contents import contents_of
@@ -29,6 +29,7 @@ def test_our_graphs_are_read() -> None:
     assert (contents.other_signatures, contents.custom_operators) == ((), frozenset())
 
 
+@settings(max_examples=200)
 @given(flips=FLIPS)
 def test_changed_bytes_are_read_or_refused(flips: list[tuple[int, int]]) -> None:
     data = bytearray(small())
