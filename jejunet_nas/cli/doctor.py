@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Check what measuring needs, or show how far a profile can be trusted."""
     if profile is not None:
-        from jejunet_nas.latency.predicted_meter import profile_file
+        from jejunet_nas.latency.profile_json import profile_file
         from jejunet_nas.latency.trust import trust, trust_lines
 
         trusted = trust(profile_file(profile))

@@ -17,12 +17,15 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from jejunet_nas.errors import SettingError, check_range, closest
+from jejunet_nas.errors import SettingError, check_range
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.profile_json import faults_of, read_profile_json, unreadable
+from jejunet_nas.latency.profile_json import (
+    faults_of,
+    profile_file,
+    read_profile_json,
+    unreadable,
+)
 from jejunet_nas.records import Latency, Operator
-
-PROFILES = Path(__file__).parent / "profiles"
 
 # About 95 % of the errors are within two root mean squares. Of the Pixel 2's 18 fitted rows, each
 # predicted by a fit on the other 17, 17 are.
@@ -198,23 +201,6 @@ class PredictedMeter(LatencyMeter):
 
         operators = countable_operators(graph, size=self.input_size)
         return self.profile.predict(operators, threads=self.threads)
-
-
-def profile_file(name_or_path: str | Path) -> Path:
-    """Return the file of the profile that ships as `name_or_path`, or that `.json` file.
-
-    Raises `SettingError` if it is missing.
-    """
-    file = Path(name_or_path)
-    if file.suffix != ".json":
-        file = PROFILES / f"{name_or_path}.json"
-    if not file.is_file():
-        names = sorted(found.stem for found in PROFILES.glob("*.json"))
-        raise SettingError(
-            f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
-            f".json file that `fit` wrote.{closest(str(name_or_path), names)}"
-        )
-    return file
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:

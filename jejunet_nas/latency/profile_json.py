@@ -1,4 +1,4 @@
-"""Reads the JSON of a device profile, which anyone may have written."""
+"""Finds the file of a device profile, and reads its JSON, which anyone may have written."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,31 @@ from typing import Any
 from pydantic import ValidationError
 
 from jejunet_nas.documents.json_file import read_json
-from jejunet_nas.errors import SettingError
+from jejunet_nas.errors import SettingError, closest
 
+PROFILES = Path(__file__).parent / "profiles"
 FIX = (
     "Make it again: python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json, or "
     "jejunet-nas calibrate"
 )
 _MOST_FAULTS = 3  # that a message names
+
+
+def profile_file(name_or_path: str | Path) -> Path:
+    """Return the file of the profile that ships as `name_or_path`, or that `.json` file.
+
+    Raises `SettingError` if it is missing.
+    """
+    file = Path(name_or_path)
+    if file.suffix != ".json":
+        file = PROFILES / f"{name_or_path}.json"
+    if not file.is_file():
+        names = sorted(found.stem for found in PROFILES.glob("*.json"))
+        raise SettingError(
+            f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
+            f".json file that `fit` wrote.{closest(str(name_or_path), names)}"
+        )
+    return file
 
 
 def read_profile_json(file: Path) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.predicted_meter import PROFILES, PredictedMeter, load_profile, work_of
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile, work_of
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.published_networks import jejunet_deeplabv3, mobilenet_v2
 from jejunet_nas.records import Operator
 

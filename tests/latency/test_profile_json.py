@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.fit import refit
 from jejunet_nas.latency.points import COLUMNS, read_points
-from jejunet_nas.latency.predicted_meter import PROFILES, load_profile
+from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.trust import trust
 from jejunet_nas.records import Operator
 
