@@ -33,6 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"records"}),
     frozenset({"space"}),
     frozenset({"files"}),
+    frozenset({"documents"}),
     frozenset({"faults"}),
     frozenset({"errors", "progress", "version"}),
 )

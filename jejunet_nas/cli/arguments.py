@@ -52,7 +52,7 @@ Program = Annotated[
     Path | None,
     typer.Option(
         "--benchmark-binary",
-        help="TensorFlow Lite's benchmark_model for the phone; `doctor` says where to get it.",
+        help="LiteRT's or TensorFlow Lite's benchmark_model; `doctor` says where to get one.",
     ),
 ]
 

@@ -29,7 +29,7 @@ def doctor(
     """
     printer = Printer(as_json=as_json)
     if profile is not None:
-        from jejunet_nas.latency.predicted_meter import profile_file
+        from jejunet_nas.latency.profile_json import profile_file
         from jejunet_nas.latency.trust import trust, trust_lines
 
         with naming_options({"device profile": "--profile"}):

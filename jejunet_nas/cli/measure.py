@@ -1,5 +1,6 @@
 """The command `measure`: times graphs, a bundle, or the front of a study."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from jejunet_nas.latency.device import Device, HowToMeasure
 
 CoreMask = Annotated[
-    str | None, typer.Option(help="Cores to pin to, hexadecimal [default: the fastest].")
+    str | None,
+    typer.Option(help="Cores to pin to, hexadecimal, or none [default: the fastest]."),
 ]
 
 
@@ -41,6 +43,9 @@ def measure(
     ] = None,
     core_mask: CoreMask = None,
     benchmark_binary: Program = None,
+    input_size: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTH, for graphs that leave them open.")
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Repeat measurements that this phone has made.")
     ] = False,
@@ -66,7 +71,13 @@ def measure(
     study = find_study(target, "For a graph, give its .tflite file or its folder.")
     given = {"--operators": operators, "--add-to": add_to, "--core-mask": core_mask}
     _check_options([option for option in given if given[option] is not None], named, study)
-    how = HowToMeasure(threads=threads, runs=runs, program=benchmark_binary, core_mask=core_mask)
+    how = HowToMeasure(
+        threads=threads,
+        runs=runs,
+        program=benchmark_binary,
+        core_mask=core_mask,
+        input_size=_size(input_size, study),
+    )
     printer = Printer(as_json=as_json)
     names = {"runs": "--runs", "core mask": "--core-mask"}
     with naming_options(names | ({} if threads is None else {"threads": "--threads"})):
@@ -74,6 +85,23 @@ def measure(
             _measure_graphs(Path(target), named, how, operators, add_to, printer)
         else:
             _measure_study(study, named, how, again, storage, printer)
+
+
+def _size(words: str | None, study: Path | None) -> tuple[int, int] | None:
+    """Return height and width; None without words. Raises `SettingError`."""
+    if words is None:
+        return None
+    if study is not None:
+        raise SettingError(
+            f"--input-size works with graphs only, and {study} is a study. Leave it out."
+        )
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", words.strip())
+    if not match:
+        raise SettingError(
+            f"--input-size is {words}; allowed: HEIGHTxWIDTH in pixels, up to 9999x9999, such as "
+            "256x256."
+        )
+    return int(match[1]), int(match[2])
 
 
 def _check_options(given: list[str], device: "Device", study: Path | None) -> None:
@@ -121,7 +149,7 @@ def _measure_graphs(
         bundles.save_timings(bundle, target, timed, say)
     printer.json(files_json(latencies))
     if add_to is not None:  # last: a graph that fits into no profile was measured all the same
-        say(graphs.add_to_profile(add_to, timed))
+        say(graphs.add_to_profile(add_to, timed, how.input_size))
 
 
 def _measure_study(

@@ -81,6 +81,7 @@ def _report(
 ) -> "tuple[Path, StudyHistory]":
     from jejunet_nas.reporting.report import plain_report, write_report
     from jejunet_nas.reporting.site.gather import gather
+    from jejunet_nas.study.kept_measurements import ignored_measurements
 
     study = open_named(name, storage, data_root)
     history, printer = study.history, Printer(as_json=as_json)
@@ -97,6 +98,8 @@ def _report(
         say("writing the report")
         page = write_report(history, out or _reports(study) / study.name, extras)
     show_front(history, printer)
+    for line in ignored_measurements(history, study.networks):
+        printer.say(line)
     if extras.no_pictures:
         printer.say(f"some pictures of masks are missing: {extras.no_pictures}")
     printer.result(f"report: {page}")

@@ -18,6 +18,8 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema_fb
 from tensorflow.lite.tools import flatbuffer_utils
 
+from jejunet_nas.litert import vouch_for
+
 Array = npt.NDArray[Any]
 Function = Callable[..., dict[str, Any]]  # float tensors by keyword in, outputs by name out
 FloatWeights = Literal["float32", "float16", "int8"]
@@ -131,7 +133,9 @@ def _finish(
             subgraph.inputs[position] = inner
             subgraph.tensors[inner].name = name
             subgraph.tensors[tensor].name = name + b"_unused"
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    made = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    vouch_for(made)
+    return made
 
 
 def _take_bytes_in(subgraph: Any) -> None:

@@ -13,6 +13,7 @@ generated code for the graph's schema, but not for this one.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.litert import metadata_buffer
+from jejunet_nas.litert import metadata_buffer, vouch_for
 from jejunet_nas.records import GraphName
 from jejunet_nas.records.words import one_line
 
@@ -76,7 +77,10 @@ def add_metadata(graph: bytes, name: GraphName, class_names: Sequence[str]) -> b
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
     described = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-    return _with_labels(described, class_names) if "class_map" in outputs else described
+    if "class_map" in outputs:
+        described = _with_labels(described, class_names)
+    vouch_for(described)
+    return described
 
 
 def metadata_of(graph: bytes) -> bytes:
@@ -97,7 +101,11 @@ def labels_of(graph: bytes) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(io.BytesIO(graph)) as archive:
             return tuple(archive.read(LABELS).decode().splitlines())
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    # What zipfile raises over members that are missing, damaged, encrypted or packed otherwise.
+    except (
+        *(KeyError, ValueError, RuntimeError, EOFError, OSError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise SettingError(f"its {LABELS} cannot be read ({error}).") from error
 
 

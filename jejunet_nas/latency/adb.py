@@ -7,6 +7,7 @@ Units: timeouts in seconds.
 
 import dataclasses
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,11 +20,23 @@ _ADDRESS = re.compile(r"[^\s/]+:\d+")  # of a phone on the network
 _END = "@end of the command: "
 
 _UNLOCK = "Unlock it and allow USB debugging from this computer when it asks"
+_ANDROID = "Start Android on it: adb -s {serial} reboot"
+# By the state that `adb devices` lists, or the words that a command ends with.
 _CURES = {
     "unauthorized": _UNLOCK,
     "authorizing": _UNLOCK,
+    "connecting": "Wait a few seconds",
     "offline": "Replug it, or run `adb reconnect`",
-    "no permissions": "Add a udev rule for it, or see `adb devices`",
+    "no permissions": "Let your user open it: apt install android-sdk-platform-tools-common (udev "
+    "rules) or your system's like, and replug it",
+    "recovery": _ANDROID,
+    "sideload": _ANDROID,
+    "rescue": _ANDROID,
+    "bootloader": "Start Android on it: fastboot -s {serial} reboot",
+    "fastboot": "Start Android on it: fastboot -s {serial} reboot",
+    "detached": "Attach it: adb -s {serial} attach",
+    "closed": "It gives no shell, as in recovery mode. " + _ANDROID,
+    "not connected": "Plug it in",
 }
 
 
@@ -64,9 +77,11 @@ class Adb:
         stdout, marker, code = done.stdout.rpartition(_END)
         if not marker or not code.strip().isdigit():
             self.require()
+            said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            reason = said[0].rstrip(".") if said else "no reason given"
+            cure = _cure(reason.removeprefix("error: "), self.serial) or "Check the cable"
             raise DeviceAwayError(
-                f"the connection to {self.serial} broke during a command "
-                f"({done.stderr.strip() or 'no reason given'}). Check the cable."
+                f"the connection to {self.serial} broke during a command ({reason}). {cure}."
             )
         return Answer(code=int(code), stdout=stdout, stderr=done.stderr)
 
@@ -171,8 +186,16 @@ def _states() -> dict[str, str]:
 
 
 def _not_ready(serial: str, state: str) -> DeviceAwayError:
-    cure = next((words for known, words in _CURES.items() if state.startswith(known)), "Plug it in")
-    return DeviceAwayError(f"the phone {serial} is {state}. {cure}.")
+    cure = _cure(state, serial) or "See `adb devices`, and restart the phone"
+    return DeviceAwayError(f"the phone {serial} is {state.partition(' (')[0].rstrip(';')}. {cure}.")
+
+
+def _cure(state: str, serial: str) -> str | None:
+    """Return what to do about a phone in `state`; None if that is not known."""
+    named = next((words for known, words in _CURES.items() if state.startswith(known)), None)
+    # adb's words begin with "device" where a command meets a state: "device unauthorized."
+    named = named or next((w for known, w in _CURES.items() if f"device {known}" in state), None)
+    return named and named.format(serial=shlex.quote(serial))
 
 
 def _answer(*words: str) -> str:

@@ -1,16 +1,17 @@
-"""TensorFlow Lite's `benchmark_model`: its command line, and what it prints.
+"""`benchmark_model`, TensorFlow Lite's and LiteRT's: its command line, and what it prints.
 
-This module only writes and reads text; `phone_meter` runs the program. The source is in
-`tensorflow/lite/tools/benchmark` and, since 2025, in `tflite/tools/benchmark` of
+This module only writes and reads text; `benchmark_run` runs the program. TensorFlow Lite's source
+is in `tensorflow/lite/tools/benchmark` and, since 2025, in `tflite/tools/benchmark` of
 google-ai-edge/LiteRT. All versions since the end of 2018 are read.
+
+LiteRT's (`litert/tools/benchmark_litert_model.h`, read at v2.1.3 and v2.2.0) is built on it: flags
+and the lines `count=..` are the same, and the summary is "BENCHMARK RESULTS". It has no flags for a
+delegate, an operator profile or an input's shape.
 
 - The program ignores unknown flags, so old and new flags can be given together.
 - It exits with 0, or with 1 after "Benchmarking failed.".
 - Older versions write everything to stderr; newer ones write errors to stderr and the rest to
   stdout. `parse_output` needs both, one after the other or interleaved.
-
-LiteRT's newer program of the same name (`litert/tools`, for the CompiledModel API) prints another
-format and is refused.
 
 Units: microseconds (`_us`) as the program prints them; an operator's in milliseconds; shares in
 [0, 1].
@@ -19,19 +20,28 @@ Units: microseconds (`_us`) as the program prints them; an operator's in millise
 import dataclasses
 import math
 import re
+import shlex
+from collections.abc import Mapping
 
 from jejunet_nas.errors import DeviceError
 
+# What litert-cli 0.2.1, which requires LiteRT 2.2.0, downloads (litert_cli/core/constants.py).
+LITERT_DOWNLOAD = (
+    "https://storage.googleapis.com/litert/binaries/2.2.0/android_arm64/benchmark_model"
+)
 # The nightly binary of TensorFlow Lite's guide (tensorflow.org/lite/performance/measurement).
 DOWNLOAD = (
     "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/"
     "nightly/latest/android_aarch64_benchmark_model"
 )
 SUMMARY = "Inference timings in us"
+LITERT_SUMMARY = "BENCHMARK RESULTS"
 OPERATORS = "Operator-wise Profiling Info for Regular Benchmark Runs"
 QUOTED_CHARACTERS = 200
 
 _NUMBER = r"[-+]?(?:nan|inf|\d+(?:\.\d*)?(?:e[-+]?\d+)?)"  # C++ prints 1.23457e+06 for 1234567
+_SUMMARY = re.compile(f"{SUMMARY}|{LITERT_SUMMARY}", re.IGNORECASE)
+_LITERT_RUNS = re.compile(r"Inference \(avg\): +(\d+\.\d\d) ms \(([1-9]\d*) runs\)")
 _RUNS = re.compile(r"\bcount=(\d+)(.*)")
 _FIELD = re.compile(rf"\b(curr|avg|median)=({_NUMBER})", re.IGNORECASE)
 _BLAMED = re.compile(
@@ -40,8 +50,6 @@ _BLAMED = re.compile(
     re.IGNORECASE,
 )
 _FIXES = (
-    (r"BENCHMARK RESULTS", "This is LiteRT's CompiledModel program; download TensorFlow Lite's: "
-     f"{DOWNLOAD}"),
     (r"failed to load model|model loader", "Push the graph again; if it fails, convert it again."),
     (r"didn't find op|unresolved custom op|failed to initialize the interpreter|parse flag|--help",
      f"Download a newer program: {DOWNLOAD}"),
@@ -88,11 +96,13 @@ def arguments(
     max_s: float,
     operator_profile: str | None = None,
     delegate: bool = True,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> list[str]:
     """Return the command-line flags that time `graph`, a path on the phone.
 
     operator_profile: a path on the phone for the operators' times as CSV; profiling slows the
-    runs, so their statistics are of no use then.
+    runs, so their statistics are of no use then. input_shapes: of all inputs, by name, where the
+    graph leaves sizes open.
 
     The delegate is the program's default, XNNPACK, as in an app: `--use_xnnpack=true` fails or
     warns in some versions (tensorflow issues 41977 and 56166). delegate=False turns it off.
@@ -108,6 +118,12 @@ def arguments(
     ]
     if not delegate:
         flags.append("--use_xnnpack=false")
+    if input_shapes:
+        shapes = ":".join(",".join(map(str, shape)) for shape in input_shapes.values())
+        flags += [
+            f"--input_layer={shlex.quote(','.join(input_shapes))}",
+            f"--input_layer_shape={shapes}",
+        ]
     if operator_profile is not None:
         flags += [
             "--enable_op_profiling=true",
@@ -125,11 +141,13 @@ def parse_output(text: str) -> RunStatistics:
     no summary, or figures are missing or NaN.
     """
     lines = text.splitlines()
-    at = next((i for i, line in enumerate(lines) if SUMMARY.lower() in line.lower()), None)
+    at = next((i for i, line in enumerate(lines) if _SUMMARY.search(line)), None)
     if at is None or "Benchmarking failed" in text:
         raise _failure(lines)
     # With a profile on stdout, a later `count=` is that of the operators.
     counted = [match for line in lines[:at] if (match := _RUNS.search(line))]
+    if not counted and (averages := _LITERT_RUNS.search(text)):
+        return RunStatistics(count=int(averages[2]), median_us=round(1000 * float(averages[1]), 1))
     if not counted:
         expected = "a line 'count=.. first=.. curr=..' before it"
         raise _error(_shortened(lines[at]), expected, "Run it again.")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from jejunet_nas.errors import check_range
 from jejunet_nas.latency.points import AnyPoint, Point
 from jejunet_nas.latency.predicted_meter import Costs, work_of
 from jejunet_nas.latency.published_networks import operators_of
@@ -50,6 +51,10 @@ class FloatPair:
     input_size_px: int
     float_ms: float
     int8_ms: float
+
+    def __post_init__(self) -> None:
+        for name in ("depth_multiplier", "input_size_px", "float_ms", "int8_ms"):
+            check_range(name, getattr(self, name), 1e-3, 1e6)
 
     def int8_by(self, costs: Costs | None) -> float:
         """Return the int8 latency in ms by `costs`, or the published one without costs."""

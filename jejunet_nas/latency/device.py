@@ -59,12 +59,16 @@ class Device:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HowToMeasure:
-    """Options of every meter; a prediction uses the threads only. threads: None for the default."""
+    """Options of every meter; a prediction uses the threads and the input's size only.
+
+    threads: None for the default. input_size: height and width, for graphs that leave them open.
+    """
 
     threads: int | None = None
     runs: int = FEWEST_RUNS
     program: Path | None = None
     core_mask: str | None = None
+    input_size: tuple[int, int] | None = None
 
 
 def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
@@ -72,15 +76,20 @@ def open_meter(device: Device, how: HowToMeasure, say: Say) -> LatencyMeter:
     threads = 1 if how.threads is None else how.threads
     match device.kind:
         case "adb":
-            plan = MeasuringPlan(threads=threads, runs=how.runs, core_mask=how.core_mask)
+            plan = MeasuringPlan(
+                threads=threads,
+                runs=how.runs,
+                core_mask=how.core_mask,
+                input_size=how.input_size,
+            )
             program = find_program(how.program) if how.program else None
             phone = _phone(device.name)  # before a program that is not given is looked for
             return PhoneMeter(phone, program or find_program(None), plan, say)
         case "host":
-            return HostMeter(threads=threads, runs=how.runs, say=say)
+            return HostMeter(threads=threads, runs=how.runs, say=say, input_size=how.input_size)
         case "predicted":
             profile = load_profile(device.name or DEFAULT_PROFILE)
-            return PredictedMeter(profile=profile, threads=threads)
+            return PredictedMeter(profile=profile, threads=threads, input_size=how.input_size)
 
 
 def _phone(serial: str | None) -> Phone:

@@ -13,11 +13,14 @@ from typing import TypeVar
 
 from jejunet_nas.errors import DeviceError, SettingError
 from jejunet_nas.latency.adb import find_adb
+from jejunet_nas.latency.cores import choose_mask, cores_words
 from jejunet_nas.latency.device import Device
-from jejunet_nas.latency.phone import START_S, Phone, core_mask, last_line
+from jejunet_nas.latency.phone import START_S, Phone, last_line
 from jejunet_nas.latency.program import (
     find_program,
+    found_programs,
     how_to_get_it,
+    maker_of,
     require_abi,
     runtime_words,
 )
@@ -64,11 +67,7 @@ def examine(device: str, program: Path | None, *, measuring: bool = False) -> li
     phone = None
     if check("adb", find_adb, str):
         phone = check("phone", lambda: Phone.attached(named.name), _phone_words)
-    file = check(
-        "benchmark program",
-        lambda: find_program(program),
-        lambda found: f"{found} ({runtime_words(found)})",
-    )
+    file = check("benchmark program", lambda: find_program(program), _program_words)
     if phone and file:
         check("benchmark program on the phone", lambda: _try_program(phone, file), str)
     return checks
@@ -76,10 +75,21 @@ def examine(device: str, program: Path | None, *, measuring: bool = False) -> li
 
 def _phone_words(phone: Phone) -> str:
     state = phone.state()
-    mask = core_mask(state.cores, 1) or "none: its clocks cannot be read"
-    heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
     info = phone.info
-    return f"{info.name}, Android {info.android}, {info.abi}; pinned to cores {mask}{heat}"
+    pinned = cores_words(state, choose_mask(state, 1, None, info.name))
+    heat = "" if state.battery_c is None else f", battery {state.battery_c:g} °C"
+    return (
+        f"{info.name}, Android {info.android}, {info.abi}; {pinned}; copies checked by "
+        f"{phone.checked_by}{heat}"
+    )
+
+
+def _program_words(program: Path) -> str:
+    words = f"{program} ({maker_of(program)}'s; {runtime_words(program)})"
+    others = [f"{each} ({maker_of(each)}'s)" for each in found_programs() if each != program]
+    if others:
+        words += f"; also there, by --benchmark-binary: {', '.join(others)}"
+    return words
 
 
 def _try_program(phone: Phone, program: Path) -> str:
@@ -94,8 +104,8 @@ def _try_program(phone: Phone, program: Path) -> str:
     text = f"{answer.stdout}\n{answer.stderr}"
     if "--num_threads" not in text:
         raise DeviceError(
-            f"{program.name} does not run on {phone.info.name} ({last_line(text)}). Get TensorFlow "
-            f"Lite's benchmark_model for {phone.info.abi}: {how_to_get_it()}"
+            f"{program.name} does not run on {phone.info.name} ({last_line(text)}). Get "
+            f"benchmark_model for {phone.info.abi}: {how_to_get_it()}"
         )
     return "runs"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole
@@ -41,6 +42,7 @@ from jejunet_nas.latency.costs import (
 )
 from jejunet_nas.latency.points import AnyPoint, Point, add_points, point_row, read_points
 from jejunet_nas.latency.predicted_meter import Costs
+from jejunet_nas.latency.profile_json import faults_of, read_profile_json
 
 COMMAND = "python -m jejunet_nas.latency.fit --points PROFILE.json --out PROFILE.json"
 
@@ -85,6 +87,7 @@ OVER_PAIR = (
 )
 
 
+_PAIRS = TypeAdapter(list[FloatPair])
 # Pairs, and their source.
 FloatPairs: TypeAlias = tuple[tuple[FloatPair, ...], str]
 NO_PAIRS: FloatPairs = ((), "")
@@ -139,7 +142,9 @@ def fit_profile(
 def refit(profile: Path, new: Sequence[AnyPoint] = ()) -> dict[str, Any]:
     """Return `profile` fitted again with `new` points added to its own. Raises `SettingError`."""
     points, pairs = add_points(read_points(profile), new), read_float_pairs(profile)
-    device = json.loads(profile.read_text(encoding="utf-8")).get("device", "")
+    device = read_profile_json(profile).get("device", "")
+    if not isinstance(device, str):
+        raise SettingError(f"{profile}: device is not a name. Write the phone's name there.")
     try:
         return fit_profile(points, device, pairs)
     except SettingError as error:
@@ -153,16 +158,20 @@ def read_float_pairs(file: Path) -> FloatPairs:
     """
     if file.suffix != ".json":
         return NO_PAIRS
+    known = read_profile_json(file).get("float_factor")
+    if known is None:
+        return NO_PAIRS
     try:
-        known = json.loads(file.read_text(encoding="utf-8")).get("float_factor")
-        if known is None:
-            return NO_PAIRS
-        return tuple(FloatPair(**pair) for pair in known["pairs"]), str(known["source"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingError(
-            f"float_factor of {file} cannot be read ({error!r}). Remove the entry, or make the "
-            "profile again."
-        ) from error
+        pairs = _PAIRS.validate_python(known["pairs"])
+        return tuple(pairs), str(known["source"])
+    except ValidationError as error:
+        reason = faults_of(error)
+    except (KeyError, TypeError, SettingError) as error:
+        reason = str(error).rstrip(".")
+    raise SettingError(
+        f"float_factor of {file} cannot be read ({reason}). Remove the entry, or make the profile "
+        "again."
+    )
 
 
 def write_profile(profile: dict[str, Any], out: Path) -> None:

@@ -32,12 +32,14 @@ class HostMeter(LatencyMeter):
     """A `LatencyMeter` on this computer.
 
     `say` gets a line if the default delegate refuses the graph, or threads cannot be pinned.
+    input_size: height and width, for graphs that leave them open.
     """
 
     threads: int = 1
     runs: int = 50
     warmup_s: float = 0.3
     say: Say = print
+    input_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         most = len(_processors())
@@ -73,9 +75,9 @@ class HostMeter(LatencyMeter):
 
     def _open(self, file: Path) -> Graph:
         try:
-            return Graph(file, threads=self.threads)
+            return Graph(file, threads=self.threads, size=self.input_size)
         except SettingError:
-            graph = Graph(file, threads=self.threads, delegate=False)
+            graph = Graph(file, threads=self.threads, delegate=False, size=self.input_size)
         self.say(
             f"{file.name} is timed without LiteRT's default delegate, which refuses it: slower"
         )

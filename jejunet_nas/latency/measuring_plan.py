@@ -7,7 +7,7 @@ import dataclasses
 import re
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.phone import in_mask
+from jejunet_nas.latency.cores import NO_MASK, in_mask
 from jejunet_nas.records import Latency
 from jejunet_nas.records.measurements import PhoneState
 
@@ -24,7 +24,8 @@ class MeasuringPlan:
     runs: in total, split over `rounds`. round_s: the timeout of a round. spread: the largest spread
     of the rounds' medians, as a share of their median; a spread under `SMALLEST_SPREAD_MS` always
     passes. hot_c: battery temperature from which the phone is hot; a graph waits up to
-    `cool_wait_s` for it to cool. core_mask: hexadecimal; None pins to the fastest cores.
+    `cool_wait_s` for it to cool. core_mask: hexadecimal; None pins to the fastest cores, "none"
+    pins to none. input_size: height and width, for graphs that leave them open.
     """
 
     threads: int = 1
@@ -38,6 +39,7 @@ class MeasuringPlan:
     hot_c: float = 40.0
     cool_wait_s: float = 600.0
     core_mask: str | None = None
+    input_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("threads", "rounds", "attempts"):
@@ -48,12 +50,12 @@ class MeasuringPlan:
                 f"runs is {self.runs}; allowed on a phone: at least {FEWEST_RUNS}. The nearest is "
                 f"{FEWEST_RUNS}."
             )
-        if self.core_mask is not None:
-            bare = re.fullmatch("[0-9a-fA-F]+", self.core_mask)  # `taskset` accepts no 0x
+        if self.core_mask not in (None, NO_MASK):
+            bare = re.fullmatch("[0-9a-fA-F]{1,16}", self.core_mask)  # `taskset` accepts no 0x
             if bare is None or int(self.core_mask, 16) == 0:
                 raise SettingError(
-                    f"core mask is {self.core_mask}; allowed: a hexadecimal number without 0x. Use "
-                    "f0 for cores 4 to 7."
+                    f"core mask is {self.core_mask}; allowed: a hexadecimal number without 0x, or "
+                    f"{NO_MASK}. Use f0 for cores 4 to 7."
                 )
 
 
@@ -72,6 +74,8 @@ def doubts(
         found.append(f"the phone is hot ({heat})")
     if limited := throttled(after, mask) or throttled(before, mask):
         found.append(limited)
+    if gone := sorted({*before.offline_cores} ^ {*after.offline_cores}):
+        found.append(f"cores went on or off line: {', '.join(map(str, gone))}")
     if after.screen_on is False:
         found.append("the screen went off")
     return tuple(found)

@@ -8,25 +8,30 @@ Units: see `records.measurements`; timeouts in seconds.
 """
 
 import contextlib
+import functools
 import hashlib
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from jejunet_nas.errors import DeviceError, SettingError
+from jejunet_nas.errors import DeviceError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.adb import Adb, Answer, find_phone
+from jejunet_nas.latency.cores import CLOCKS, offline_cores, read_cores, unread_cores
 from jejunet_nas.progress import Say
-from jejunet_nas.records.measurements import Core, PhoneInfo, PhoneState
+from jejunet_nas.records.measurements import PhoneInfo, PhoneState
 
 FOLDER = "/data/local/tmp/jejunet_nas"
 WAKE_UP = "input keyevent 224"  # KEYCODE_WAKEUP: does nothing if the screen is on
 LOCK_POLL_S = 1.0
 START_S = 30.0  # to start a program and load a graph, at most
+# The phone's program for checksums, the best first, and hashlib's name of what it prints.
+_CHECKSUMS = {"sha256sum": "sha256", "sha1sum": "sha1", "md5sum": "md5"}
 
 _PROPERTIES = {
     "serial": "ro.serialno",
@@ -40,10 +45,7 @@ _STATE = """\
 dumpsys battery 2>/dev/null
 dumpsys power 2>/dev/null | grep mWakefulness=
 dumpsys thermalservice 2>/dev/null | grep 'Thermal Status:'
-for clock in /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do
-  echo "clock $clock" $(cat $clock/scaling_cur_freq $clock/scaling_max_freq \
-    $clock/cpuinfo_max_freq 2>/dev/null)
-done"""
+"""
 _PLUGS = ("AC", "USB", "Wireless", "Dock")
 
 
@@ -78,7 +80,7 @@ class Phone:
 
     def state(self) -> PhoneState:
         """Return the phone's current state."""
-        return parse_state(self._adb.shell(_STATE).stdout)
+        return parse_state(self._adb.shell(_STATE + CLOCKS).stdout)
 
     def wake(self) -> None:
         """Turn the screen on: with the screen off, Android slows the cores down."""
@@ -86,15 +88,14 @@ class Phone:
 
     def install(self, file: Path, *, executable: bool = False) -> str:
         """Copy `file` to the phone unless it is there already; return its path on the phone."""
-        checksum = sha256_of(file)
-        target = f"{FOLDER}/{checksum[:16]}{'' if executable else '.tflite'}"
-        if self._checksum(target) != checksum:
+        target = f"{FOLDER}/{sha256_of(file)[:16]}{'' if executable else '.tflite'}"
+        if not self._holds(target, file):
             self._done(f"mkdir -p {FOLDER}", "make its folder")
             self._adb.push(file, target)
-            if self._checksum(target) != checksum:
+            if not self._holds(target, file):
                 raise DeviceError(
-                    f"{file.name} was damaged while it was copied to {self.serial}. Check the "
-                    "cable and the phone's free space."
+                    f"{file.name} was damaged while it was copied to {self.serial} (by "
+                    f"{self.checked_by}). Check the cable and the phone's free space."
                 )
         if executable:
             self._done(f"chmod 755 {target}", "make the program executable")
@@ -117,6 +118,12 @@ class Phone:
                 self._adb.shell(f"kill -9 $(cat {pid})")
             raise
 
+    def pinning_fault(self, mask: str) -> str | None:
+        """Return why `taskset` cannot pin to the cores of `mask`; None if it can."""
+        answer = self._adb.shell(f"taskset {mask} true")
+        code = f"exit code {answer.code}"
+        return last_line(answer.stderr or answer.stdout, code) if answer.code else None
+
     def fetch(self, path: str, file: Path) -> None:
         """Copy `path` on the phone to `file`."""
         self._adb.pull(path, file)
@@ -129,15 +136,35 @@ class Phone:
         """Remove our folder and everything in it."""
         self._adb.shell(f"rm -rf {FOLDER}")
 
-    def _checksum(self, path: str) -> str:
-        return self._adb.shell(f"sha256sum {path} 2>/dev/null", timeout_s=60).stdout[:64]
+    @functools.cached_property
+    def checked_by(self) -> str:
+        """How copies on this phone are checked: the best program for checksums that it has.
+
+        Android 6 and later have sha256sum, older ones one of the others, or none: a copy is then
+        pulled back and compared.
+        """
+        tried = " || ".join(f"has {tool}" for tool in _CHECKSUMS)
+        has = "has() { echo | $1 >/dev/null 2>&1 && echo $1; }"
+        return self._adb.shell(f"{has}; {tried}").stdout.strip() or "pulling it back"
+
+    def _holds(self, path: str, file: Path) -> bool:
+        """Whether `path` on the phone has the content of `file`."""
+        if algorithm := _CHECKSUMS.get(self.checked_by):
+            words = self._adb.shell(f"{self.checked_by} {path} 2>/dev/null", timeout_s=60).stdout
+            with file.open("rb") as opened:
+                return words.split()[:1] == [hashlib.file_digest(opened, algorithm).hexdigest()]
+        if self._adb.shell(f"[ -f {path} ]").code:
+            return False
+        with tempfile.TemporaryDirectory(prefix="jejunet-pulled-") as folder:
+            self._adb.pull(path, Path(folder) / "copy")
+            return sha256_of(Path(folder) / "copy") == sha256_of(file)
 
     def _done(self, command: str, what: str) -> None:
         answer = self._adb.shell(command)
         if answer.code:
-            words = (answer.stderr or answer.stdout).strip() or f"exit code {answer.code}"
             raise DeviceError(
-                f"the phone {self.serial} cannot {what} ({words}). Try: "
+                f"the phone {self.serial} cannot {what} "
+                f"({last_line(answer.stderr or answer.stdout, f'exit code {answer.code}')}). Try: "
                 f"adb -s {shlex.quote(self.serial)} shell {command}"
             )
 
@@ -153,52 +180,16 @@ def parse_state(text: str) -> PhoneState:
         battery_c=None if tenths_c is None else tenths_c / 10,
         charging="true" in plugs if plugs else None,
         thermal_status=_number(r"Thermal Status: (\d+)", text),
-        cores=_cores(text),
+        cores=read_cores(text),
+        unread_cores=unread_cores(text),
+        offline_cores=offline_cores(text),
     )
 
 
-def core_mask(cores: tuple[Core, ...], threads: int) -> str:
-    """Return the hexadecimal mask of the fastest cores, in whole clusters, enough for `threads`.
-
-    On a Pixel 2 that is f0, its four big cores. "" if the phone's clocks cannot be read.
-    """
-    chosen: list[Core] = []
-    for max_khz in sorted({core.max_khz for core in cores}, reverse=True):
-        if len(chosen) < threads:
-            chosen += [core for core in cores if core.max_khz == max_khz]
-    return f"{sum(1 << core.number for core in chosen):x}" if len(chosen) >= threads else ""
-
-
-def choose_mask(cores: tuple[Core, ...], threads: int, given: str | None, phone: str) -> str:
-    """Return the mask to pin to: `given`, or the fastest cores.
-
-    Raises `SettingError` if `phone` has too few cores for `threads`, or none of `given`.
-    """
-    if cores and threads > len(cores):
-        raise SettingError(
-            f"threads is {threads}; allowed on {phone}: at most {len(cores)}, the number of its "
-            "cores. Use 1, 2 or 4."
-        )
-    if given is None:
-        return core_mask(cores, threads)
-    if cores and not in_mask(cores, given):
-        numbers = ", ".join(str(core.number) for core in cores)
-        raise SettingError(
-            f"core mask is {given}, which has no core of {phone}; allowed: some of {numbers}. Use "
-            f"{core_mask(cores, threads) or 'ff'}."
-        )
-    return given
-
-
-def in_mask(cores: tuple[Core, ...], mask: str) -> tuple[Core, ...]:
-    """Return the cores of a hexadecimal mask; all of them if it is empty."""
-    return tuple(core for core in cores if not mask or int(mask, 16) >> core.number & 1)
-
-
-def last_line(text: str) -> str:
-    """Return the last line of a command's output, for a message."""
+def last_line(text: str, empty: str = "no reason given") -> str:
+    """Return the last line of a command's output, for a message; `empty` if it has none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no reason given"
+    return lines[-1][:200] if lines else empty
 
 
 def _identify(adb: Adb) -> PhoneInfo:
@@ -210,15 +201,6 @@ def _identify(adb: Adb) -> PhoneInfo:
         serial_hash=hashlib.sha256(serial.encode()).hexdigest()[:12],
         **{key: told.get(key, "") for key in _PROPERTIES if key != "serial"},
     )
-
-
-def _cores(text: str) -> tuple[Core, ...]:
-    found = re.findall(r"^clock \S*/cpu(\d+)/cpufreq (\d+) (\d+) (\d+)\s*$", text, re.MULTILINE)
-    cores = [
-        Core(number=number, now_khz=now, limit_khz=limit, max_khz=most)
-        for number, now, limit, most in (map(int, row) for row in found)
-    ]
-    return tuple(sorted(cores, key=lambda core: core.number))
 
 
 def _number(pattern: str, text: str) -> int | None:

@@ -11,32 +11,31 @@ Units: milliseconds; waits in seconds; temperatures in degrees Celsius.
 
 import contextlib
 import datetime
-import math
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep as wait
+from typing import Any
 
-from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
+from jejunet_nas.errors import DeviceAwayError, DeviceError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.benchmark_model import (
     OperatorTime,
     RunStatistics,
-    arguments,
     parse_operator_profile,
-    parse_output,
 )
+from jejunet_nas.latency.benchmark_run import Installed, run_benchmark
+from jejunet_nas.latency.cores import NO_MASK, choose_mask, cores_words
 from jejunet_nas.latency.measuring_plan import MeasuringPlan, doubts, hot
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.phone import FOLDER, START_S, Phone, choose_mask, last_line
-from jejunet_nas.latency.program import require_abi, runtime_words
-from jejunet_nas.litert import list_operators
+from jejunet_nas.latency.phone import FOLDER, Phone
+from jejunet_nas.latency.program import maker_of, require_abi, require_interpreter, runtime_words
+from jejunet_nas.litert import admit
 from jejunet_nas.progress import Say
 from jejunet_nas.records import Latency
 from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo, PhoneState
 
 COOL_POLL_S = 1.0  # between two checks of a hot phone, at least
-NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of the phone's shell
 
 
 class PhoneMeter(LatencyMeter):
@@ -44,9 +43,12 @@ class PhoneMeter(LatencyMeter):
 
     def __init__(self, phone: Phone, program: Path, plan: MeasuringPlan, say: Say) -> None:
         require_abi(program, phone.info.abi, phone.info.name)
+        if plan.input_size is not None:
+            require_interpreter(program, "--input-size")
         self.phone, self.plan = phone, plan
         self._program, self._say = program, say
         self._waited_s = 0.0  # for the phone to cool, before this graph
+        self._cores_words = ""  # what was said last of the cores that runs are pinned to
 
     @property
     def phone_info(self) -> PhoneInfo:
@@ -70,10 +72,10 @@ class PhoneMeter(LatencyMeter):
         """
         self._waited_s = 0.0
         best: Measurement | None = None
-        with self._on_phone(graph) as (program, target):
-            delegate = self._takes_delegate(graph, program, target)
+        with self._on_phone(graph) as on:
+            delegate = self._takes_delegate(graph, on)
             for attempt in range(1, self.plan.attempts + 1):
-                taken = self._attempt(graph, program, target, delegate)
+                taken = self._attempt(graph, on, delegate)
                 if best is None or _badness(taken) < _badness(best):
                     best = taken
                 if not best.unstable:
@@ -92,7 +94,7 @@ class PhoneMeter(LatencyMeter):
             and earlier.phone.serial_hash == self.phone_info.serial_hash
             and earlier.threads == self.plan.threads
             and all(one.runtime.startswith(self.runtime) for one in graphs)
-            and (mask is None or {one.core_mask for one in graphs} == {mask})
+            and (mask is None or {one.core_mask or NO_MASK for one in graphs} == {mask})
         )
 
     def profile_operators(self, graph: Path, csv_file: Path) -> tuple[OperatorTime, ...]:
@@ -101,13 +103,14 @@ class PhoneMeter(LatencyMeter):
         Profiling slows a graph down: the operators' times sum to more than its latency. Raises as
         `take` does.
         """
+        require_interpreter(self._program, "--operators")
         table = f"{FOLDER}/operators.csv"
-        with self._on_phone(graph) as (program, target):
-            delegate = self._takes_delegate(graph, program, target)
+        with self._on_phone(graph) as on:
+            delegate = self._takes_delegate(graph, on)
             self.phone.remove(table)  # of an interrupted profile
             self.phone.wake()
             mask = self._mask(self.phone.state())
-            self._round(program, target, mask, delegate=delegate, operator_profile=table)
+            self._round(on, mask, delegate=delegate, operator_profile=table)
             self.phone.fetch(table, csv_file)
             self.phone.remove(table)
         return parse_operator_profile(csv_file.read_text(encoding="utf-8", errors="replace"))
@@ -118,23 +121,25 @@ class PhoneMeter(LatencyMeter):
             self.phone.clean()
 
     @contextlib.contextmanager
-    def _on_phone(self, graph: Path) -> Iterator[tuple[str, str]]:
-        """Keep the phone to this process; yield the program's and the graph's path on it."""
-        if not graph.is_file():  # checked here, so that the phone is not blamed for it
-            raise SettingError(f"{graph} is not a file. Check the path of the .tflite graph.")
-        list_operators(graph)
+    def _on_phone(self, graph: Path) -> Iterator[Installed]:
+        """Keep the phone to this process; yield the program and the graph on it."""
+        size = self.plan.input_size
+        contents = admit(graph, size)  # here, so that the phone is not blamed for it
         with self.phone.turn(self._say):
             program = self.phone.install(self._program, executable=True)
             target = self.phone.install(graph)
-            yield program, target
+            shapes = {each.name: each.shape_at(size) for each in contents.inputs} if size else {}
+            yield Installed(
+                name=self._program.name, program=program, graph=target, input_shapes=shapes
+            )
             self.phone.remove(target)
 
-    def _attempt(self, graph: Path, program: str, target: str, delegate: bool) -> Measurement:
+    def _attempt(self, graph: Path, on: Installed, delegate: bool) -> Measurement:
         plan = self.plan
         self.phone.wake()
         before = self._when_cool()
         mask = self._mask(before)
-        rounds = [self._round(program, target, mask, delegate=delegate) for _ in range(plan.rounds)]
+        rounds = [self._round(on, mask, delegate=delegate) for _ in range(plan.rounds)]
         after = self.phone.state()
         medians = [runs.median_us / 1000 for runs in rounds]
         if not statistics.median(medians):
@@ -164,71 +169,46 @@ class PhoneMeter(LatencyMeter):
             taken_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 
-    def _takes_delegate(self, graph: Path, program: str, target: str) -> bool:
+    def _takes_delegate(self, graph: Path, on: Installed) -> bool:
         """Whether `graph` runs with the program's default delegate; some old ones run only without.
 
         A graph that runs in neither way raises the delegate's error.
         """
-        failure = self._failure(program, target, delegate=True)
+        failure = self._failure(on, delegate=True)
         if failure is None:
             return True
-        if self._failure(program, target, delegate=False):
+        if maker_of(self._program) == "LiteRT" or self._failure(on, delegate=False):
             raise failure
         self._say(f"{graph.name} runs only without the default delegate: measured without it")
         return False
 
-    def _failure(self, program: str, target: str, *, delegate: bool) -> DeviceError | None:
+    def _failure(self, on: Installed, *, delegate: bool) -> DeviceError | None:
         try:
-            self._round(program, target, "", runs=1, delegate=delegate)
+            self._round(on, "", runs=1, delegate=delegate)
         except DeviceAwayError:
             raise
         except DeviceError as error:
             return error
         return None
 
-    def _round(
-        self,
-        program: str,
-        target: str,
-        mask: str,
-        *,
-        runs: int | None = None,
-        delegate: bool = True,
-        operator_profile: str | None = None,
-    ) -> RunStatistics:
-        plan, name = self.plan, self._program.name
-        flags = arguments(
-            target,
-            threads=plan.threads,
-            runs=runs or math.ceil(plan.runs / plan.rounds),
-            warmup_s=plan.warmup_s,
-            max_s=plan.round_s,
-            operator_profile=operator_profile,
-            delegate=delegate,
-        )
-        pinned = f"taskset {mask} " if mask else ""
-        answer = self.phone.run(
-            f"{pinned}{program} {' '.join(flags)}",
-            timeout_s=plan.round_s + plan.warmup_s + START_S,
-        )
-        if answer.code in (NOT_EXECUTABLE, NOT_FOUND):
-            raise DeviceError(
-                f"{self.phone.info.name} cannot run {name} "
-                f"({last_line(answer.stderr or answer.stdout)}). Use a program built for "
-                f"{self.phone.info.abi}: --benchmark-binary FILE"
-            )
-        # A program that failed gives its reason in its output; the exit code says less.
-        output = parse_output(f"{answer.stdout}\n{answer.stderr}")
-        if answer.code:
-            raise DeviceError(
-                f"{name} ended with exit code {answer.code} on {self.phone.info.name} "
-                f"({last_line(answer.stderr)}). Try the graph on this computer: --device host"
-            )
-        return output
+    def _round(self, on: Installed, mask: str, **how: Any) -> RunStatistics:
+        return run_benchmark(self.phone, on, self.plan, mask=mask, **how)
 
     def _mask(self, state: PhoneState) -> str:
+        """Return the mask to pin to, and say which cores that is. Raises `DeviceError`."""
         name = self.phone.info.name
-        return choose_mask(state.cores, self.plan.threads, self.plan.core_mask, name)
+        mask = choose_mask(state, self.plan.threads, self.plan.core_mask, name)
+        words = cores_words(state, mask)
+        if words == self._cores_words:
+            return mask
+        if mask and (fault := self.phone.pinning_fault(mask)):
+            raise DeviceError(
+                f"{name} cannot pin a program to cores ({fault}). Measure where Android puts it, "
+                f"which scatters more: --core-mask {NO_MASK}"
+            )
+        self._say(f"{name}: {words}")
+        self._cores_words = words
+        return mask
 
     def _when_cool(self) -> PhoneState:
         """Return the phone's state once it is cool, or after the longest wait for one graph."""

@@ -10,7 +10,7 @@ Units: latency in milliseconds; input size in pixels; MACs in millions, as the s
 
 import csv
 import dataclasses
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.predicted_meter import Work, work_of
+from jejunet_nas.latency.profile_json import faults_of, read_profile_json
 from jejunet_nas.latency.published_networks import operators_of
 from jejunet_nas.records import Latency, Operator
 
@@ -41,7 +42,9 @@ class Point:
     weight: ClassVar[float] = 1.0  # of its error in a fit
 
     def __post_init__(self) -> None:
-        _check_positive(self, self.network, ("latency_ms", "input_size_px", "threads"))
+        _check_positive(
+            self, self.network, ("latency_ms", "input_size_px", "threads", "depth_multiplier")
+        )
 
     def operators(self) -> list[Operator]:
         """Return the operators of the network."""
@@ -88,6 +91,8 @@ class MeasuredPoint:
 
     def __post_init__(self) -> None:
         _check_positive(self, self.graph, ("latency_ms", "threads", "weight"))
+        if not all(0 <= part < math.inf for part in self.work):
+            raise SettingError(f"work of {self.graph} is not 0 or more. Measure it again.")
         if not self.low_ms <= self.latency_ms <= self.high_ms:
             raise SettingError(
                 f"latency_ms of {self.graph} is {self.latency_ms} in [{self.low_ms}, "
@@ -102,6 +107,8 @@ class MeasuredPoint:
 
 AnyPoint: TypeAlias = Point | MeasuredPoint
 
+MOST_POINTS = 2000  # each is left out of a fit once
+_MOST = 1e6  # ms, pixels, threads: more than any point has
 COLUMNS = tuple(field.name for field in dataclasses.fields(Point))
 
 
@@ -123,9 +130,9 @@ def measured_point(
     """
     if operators is None:
         # Imported here because points from a table need no interpreter.
-        from jejunet_nas.litert import list_operators
+        from jejunet_nas.litert import countable_operators
 
-        operators = list_operators(file)
+        operators = countable_operators(file)
     if any(operator.float32 and operator.macs for operator in operators):
         raise SettingError(
             f"{file} computes in float32; allowed: int8 graphs, whose costs a profile holds. "
@@ -178,25 +185,34 @@ def read_points(file: Path) -> tuple[AnyPoint, ...]:
 
     Raises `SettingError` if the file, or a column or a number in it, is missing or wrong.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
+    rows = _profile_rows(file) if file.suffix == ".json" else _table_rows(file)
+    if len(rows) > MOST_POINTS:
         raise SettingError(
-            f"the points {file} cannot be read ({error.strerror}). Give a CSV table with the "
-            f"columns {', '.join(COLUMNS)}, or a device profile."
-        ) from error
-    profile = file.suffix == ".json"
-    rows = _profile_rows(file, text) if profile else csv.DictReader(text.splitlines())
+            f"{file} has {len(rows)} points; allowed: up to {MOST_POINTS}. Leave some out."
+        )
     return tuple(_point(file, number, row) for number, row in enumerate(rows, start=1))
 
 
-def _profile_rows(file: Path, text: str) -> list[dict[str, Any]]:
+def _table_rows(file: Path) -> list[dict[str, Any]]:
+    columns = f"Give a CSV table with the columns {', '.join(COLUMNS)}, or a device profile."
     try:
-        return [dict(row) for row in json.loads(text)["points"]]
-    except (ValueError, KeyError, TypeError) as error:
+        table = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines(), strict=True)
+        rows, names = list(table), list(table.fieldnames or ())
+    except (OSError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingError(f"the points {file} cannot be read ({reason}). {columns}") from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingError(f"{file} has the column {twice[0]} twice. {columns}")
+    return rows
+
+
+def _profile_rows(file: Path) -> list[dict[str, Any]]:
+    rows = read_profile_json(file).get("points")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SettingError(
-            f"{file} has no points ({error!r}). Give a device profile that `fit` wrote."
-        ) from error
+            f"{file} has no points, a list of objects. Give a device profile that `fit` wrote."
+        )
+    return rows
 
 
 _PUBLISHED, _MEASURED = TypeAdapter(Point), TypeAdapter(MeasuredPoint)
@@ -208,13 +224,15 @@ def _point(file: Path, number: int, row: Mapping[str, Any]) -> AnyPoint:
     try:
         return (_MEASURED if measured else _PUBLISHED).validate_python(given)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise SettingError(f"point {number} of {file}: {'; '.join(lines)}.") from error
+        raise SettingError(f"point {number} of {file}: {faults_of(error)}. Fix it.") from None
+    except SettingError as error:
+        raise SettingError(f"point {number} of {file}: {error}") from None
 
 
 def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None:
     for field in fields:
-        if not getattr(point, field) > 0:
+        if not 0 < getattr(point, field) <= _MOST:
             raise SettingError(
-                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0. Fix it."
+                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0, up to "
+                f"{_MOST:g}. Fix it."
             )

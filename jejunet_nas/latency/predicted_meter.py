@@ -8,17 +8,24 @@ Units: milliseconds; work in millions of MACs, bytes and elements, operators one
 """
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jejunet_nas.errors import SettingError, closest
+from pydantic import TypeAdapter, ValidationError
+
+from jejunet_nas.errors import SettingError, check_range
 from jejunet_nas.latency.meter import LatencyMeter
+from jejunet_nas.latency.profile_json import (
+    faults_of,
+    profile_file,
+    read_profile_json,
+    unreadable,
+)
 from jejunet_nas.records import Latency, Operator
-
-PROFILES = Path(__file__).parent / "profiles"
 
 # About 95 % of the errors are within two root mean squares. Of the Pixel 2's 18 fitted rows, each
 # predicted by a fit on the other 17, 17 are.
@@ -26,6 +33,8 @@ ERRORS_IN_INTERVAL = 2.0
 # Relative error of the cost of operators that no fitted network has: a guess from their bytes.
 UNSEEN_SPREAD = 0.5
 FLOAT_BYTES = 4  # of an element of a float32 graph
+# What no device reaches: ms per unit of work, times another way of running, relative error.
+_MOST_MS, _MOST_FACTOR, _MOST_ERROR = 1e6, 1e3, 10.0
 
 
 class Work(NamedTuple):
@@ -76,8 +85,7 @@ class Costs:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             cost = getattr(self, field.name)
-            if not 0 <= cost < math.inf:
-                raise SettingError(f"{field.name} is {cost}; allowed: 0 or more.")
+            check_range(field.name, cost, 0, _MOST_MS)
 
     def of(self, work: Work) -> float:
         """Return the milliseconds of `work`."""
@@ -97,6 +105,10 @@ class Factor:
 
     factor: float
     rms_error: float
+
+    def __post_init__(self) -> None:
+        check_range("factor", self.factor, 1 / _MOST_FACTOR, _MOST_FACTOR)
+        check_range("rms_error", self.rms_error, 0, _MOST_ERROR)
 
 
 # For a profile without float graphs: a float graph is hardly faster, and at most twice as slow.
@@ -119,6 +131,13 @@ class DeviceProfile:
     rms_error: float
     fitted_kinds: frozenset[str]
     float_factor: Factor = UNKNOWN_FLOAT
+
+    def __post_init__(self) -> None:
+        check_range("rms_error", self.rms_error, 0, _MOST_ERROR)
+        if not self.thread_factors or min(self.thread_factors) < 1:
+            raise SettingError(
+                "threads has no factor, or one of fewer than 1 thread. Fit it again."
+            )
 
     def predict(self, operators: Iterable[Operator], *, threads: int = 1) -> Latency:
         """Return the latency of one run of a graph of `operators`.
@@ -163,34 +182,25 @@ class DeviceProfile:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedMeter(LatencyMeter):
-    """A `LatencyMeter` that lists the graph's operators and runs nothing."""
+    """A `LatencyMeter` that lists the graph's operators and runs nothing.
+
+    input_size: height and width, for graphs that leave them open.
+    """
 
     profile: DeviceProfile
     threads: int = 1
+    input_size: tuple[int, int] | None = None
 
     def measure(self, graph: Path) -> Latency:
-        """Return the predicted latency of `graph`, a `.tflite` file."""
+        """Return the predicted latency of `graph`, a `.tflite` file.
+
+        Raises `SettingError` if it is not a graph, or if the work of its operators is not known.
+        """
         # Imported here because a prediction from an operator list needs no interpreter.
-        from jejunet_nas.litert import list_operators
+        from jejunet_nas.litert import countable_operators
 
-        return self.profile.predict(list_operators(graph), threads=self.threads)
-
-
-def profile_file(name_or_path: str | Path) -> Path:
-    """Return the file of the profile that ships as `name_or_path`, or that `.json` file.
-
-    Raises `SettingError` if it is missing.
-    """
-    file = Path(name_or_path)
-    if file.suffix != ".json":
-        file = PROFILES / f"{name_or_path}.json"
-    if not file.is_file():
-        names = sorted(found.stem for found in PROFILES.glob("*.json"))
-        raise SettingError(
-            f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
-            f".json file that `fit` wrote.{closest(str(name_or_path), names)}"
-        )
-    return file
+        operators = countable_operators(graph, size=self.input_size)
+        return self.profile.predict(operators, threads=self.threads)
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:
@@ -199,24 +209,42 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
     Raises `SettingError` if it is missing or is no profile.
     """
     file = profile_file(name_or_path)
+    plain = read_profile_json(file)
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
-        known = plain.get("float_factor")
+        stored = _stored().validate_json(json.dumps(plain), strict=True)
         return DeviceProfile(
-            device=plain["device"],
-            runtime=plain["runtime"],
-            costs=Costs(**plain["costs"]),
-            thread_factors={int(n): _factor(each) for n, each in plain["threads"].items()},
-            rms_error=plain["leave_one_out"]["rms_error"],
-            fitted_kinds=frozenset(plain["fitted_kinds"]),
-            float_factor=_factor(known) if known else UNKNOWN_FLOAT,
+            device=stored.device,
+            runtime=stored.runtime,
+            costs=stored.costs,
+            thread_factors=stored.threads,
+            rms_error=stored.leave_one_out.rms_error,
+            fitted_kinds=stored.fitted_kinds,
+            float_factor=stored.float_factor or UNKNOWN_FLOAT,
         )
-    except (SettingError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingError(
-            f"device profile {file} cannot be read ({error!r}). Make it again: "
-            "python -m jejunet_nas.latency.fit --points FILE.csv --out PROFILE.json"
-        ) from error
+    except ValidationError as error:
+        raise unreadable(file, faults_of(error)) from None
+    except SettingError as error:
+        raise unreadable(file, str(error)) from None
 
 
-def _factor(plain: Mapping[str, Any]) -> Factor:
-    return Factor(factor=plain["factor"], rms_error=plain["rms_error"])
+@dataclasses.dataclass(frozen=True)
+class _Fit:
+    rms_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stored:
+    """What a prediction needs of a profile's file."""
+
+    device: str
+    runtime: str
+    costs: Costs
+    threads: dict[int, Factor]
+    leave_one_out: _Fit
+    fitted_kinds: frozenset[str]
+    float_factor: Factor | None = None
+
+
+@functools.cache
+def _stored() -> TypeAdapter[_Stored]:
+    return TypeAdapter(_Stored)

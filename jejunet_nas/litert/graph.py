@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.litert.gate import admit
 
 Array = npt.NDArray[Any]
 
@@ -26,13 +27,21 @@ class TensorInfo:
 class Graph:
     """A graph that is loaded, with LiteRT's default delegate (XNNPACK) or without a delegate.
 
-    tensors: its inputs and outputs by name. input_names, output_names: in the graph's order.
-    Raises `SettingError` if the file is not a graph or its operators do not load.
+    tensors: its inputs and outputs by name. input_names, output_names: in the graph's order. size:
+    height and width, for inputs that leave them open. Raises `SettingError` if the file is not a
+    graph, its operators do not load, or it ends the process that loads it.
     """
 
-    def __init__(self, file: Path, *, threads: int = 1, delegate: bool = True) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        threads: int = 1,
+        delegate: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         try:
-            self._interpreter = interpreter(file, delegate=delegate, num_threads=threads)
+            self._interpreter = interpreter(file, delegate=delegate, size=size, num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as reason:
             how = "with LiteRT's default delegate" if delegate else "without a delegate"
@@ -95,14 +104,25 @@ class Graph:
         return tuple(node["op_name"] for index, node in own.items() if index not in delegated)
 
 
-def interpreter(file: Path, *, delegate: bool, **options: Any) -> Any:
-    """Return LiteRT's interpreter of `file`, with its default delegate or without a delegate."""
+def interpreter(
+    file: Path, *, delegate: bool, size: tuple[int, int] | None = None, **options: Any
+) -> Any:
+    """Return LiteRT's interpreter of `file`, with its default delegate or without a delegate.
+
+    Raises `SettingError` as `gate.admit` does.
+    """
+    contents = admit(file, size)
     resolver = "AUTO" if delegate else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
-    return Interpreter(
+    made = Interpreter(
         model_path=str(file),
         experimental_op_resolver_type=OpResolverType[resolver],
         **options,
     )
+    if size is not None:
+        indices = {tensor["name"]: tensor["index"] for tensor in made.get_input_details()}
+        for each in contents.inputs:
+            made.resize_tensor_input(indices[each.name], each.shape_at(size))
+    return made
 
 
 def first_line(reason: Exception) -> str:

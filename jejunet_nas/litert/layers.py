@@ -1,4 +1,4 @@
-"""Reads the inside of a `.tflite` graph: layers' outputs, stored kernels, and metadata."""
+"""Reads the inside of a `.tflite` graph: layers' outputs and stored kernels."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -55,17 +55,6 @@ def convolution_weights(file: Path) -> list[Array]:
             axis = 3 if node["op_name"] == "DEPTHWISE_CONV_2D" else 0
             kernels.append(np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1))
     return kernels
-
-
-def metadata_buffer(graph: bytes, name: str) -> bytes:
-    """Return the metadata buffer `name` of `graph`, a flatbuffer; empty without one."""
-    from ai_edge_litert.schema_py_generated import Model  # 19,000 lines, needed for this alone
-
-    model = Model.GetRootAs(graph)
-    for entry in map(model.Metadata, range(model.MetadataLength())):
-        if entry.Name() == name.encode():
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-    return b""
 
 
 def _real(stored: Array, tensor: Any) -> npt.NDArray[np.float32]:

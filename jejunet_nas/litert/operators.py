@@ -7,31 +7,58 @@ from typing import Any
 import numpy as np
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.litert.gate import FIX, admit
 from jejunet_nas.litert.graph import first_line, interpreter
 from jejunet_nas.records import Operator
 
-_WITH_MACS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
+# Operators whose work does not follow from the shapes that they read and write.
+_UNCOUNTED = (
+    *("WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"),
+    *("STABLEHLO_COMPOSITE", "STABLEHLO_CONVOLUTION", "STABLEHLO_DOT_GENERAL"),
+    *("CONV_3D", "CONV_3D_TRANSPOSE", "LSTM", "RNN", "SVDF", "EMBEDDING_LOOKUP_SPARSE"),
+    *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+    *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"),
+)
 
 
-def list_operators(file: Path) -> list[Operator]:
+def list_operators(file: Path, *, size: tuple[int, int] | None = None) -> list[Operator]:
     """Return the operators of `file` in the order in which they run, without a delegate.
 
-    Raises `SettingError` if `file` is missing or is not a `.tflite` graph.
+    size: height and width, for inputs that leave them open. Of a graph with several subgraphs the
+    operators of the first are listed: one that runs another subgraph is one operator. Raises
+    `SettingError` if `file` is missing, is not a `.tflite` graph, or ends LiteRT.
     """
     try:
-        graph = interpreter(file, delegate=False)
+        graph = interpreter(file, delegate=False, size=size)
+        if size is not None:
+            graph.allocate_tensors()  # hands the size on to the tensors behind the input
     except (ValueError, RuntimeError) as reason:
-        raise SettingError(
-            f"{file} is not a .tflite graph: {first_line(reason)}. Check the path, or convert it "
-            "again."
-        ) from reason
+        raise SettingError(f"{file} does not load: {first_line(reason)}. {FIX}") from reason
     tensors = {tensor["index"]: tensor for tensor in graph.get_tensor_details()}
     nodes = graph._get_ops_details()
     # Operators that unpack float16 weights run once, when the graph is loaded.
     unpacked = unpacked_weights(nodes, graph)
-    nodes = [node for node in nodes if int(node["outputs"][0]) not in unpacked]
+    nodes = [node for node in nodes if not unpacked.keys() & {*map(int, node["outputs"])}]
     computed = _computed(nodes, graph)
     return [_operator(node, tensors, computed) for node in nodes]
+
+
+def countable_operators(file: Path, *, size: tuple[int, int] | None = None) -> list[Operator]:
+    """Return the operators of `file`, whose work is that of the whole graph.
+
+    Raises `SettingError` as `list_operators` does, and if an operator runs another subgraph, is not
+    TensorFlow Lite's own, or does work that its shapes do not tell.
+    """
+    operators = list_operators(file, size=size)
+    uncounted = {*_UNCOUNTED, *admit(file, size).custom_operators}
+    found = sorted({operator.kind for operator in operators} & uncounted)
+    if found:
+        raise SettingError(
+            f"{file} has operators whose work cannot be counted: {', '.join(found)}. Time it: "
+            "--device adb, or --device host."
+        )
+    return operators
 
 
 def unpacked_weights(nodes: list[dict[str, Any]], graph: Any) -> dict[int, int]:
@@ -51,14 +78,14 @@ def _computed(nodes: list[dict[str, Any]], graph: Any) -> set[int]:
 
 
 def _operator(node: dict[str, Any], tensors: dict[int, Any], computed: set[int]) -> Operator:
-    inputs = [int(index) for index in node["inputs"] if index >= 0]
-    activations = [tensors[index] for index in inputs if index in computed]
-    weights = [tensors[index] for index in inputs if index not in computed]
+    read = [(int(index), tensors[int(index)]) for index in node["inputs"] if index >= 0]
+    activations = [tensor for index, tensor in read if index in computed]
+    weights = [tensor for index, tensor in read if index not in computed]
     outputs = [tensors[int(index)] for index in node["outputs"]]
     kind = str(node["op_name"])
     kernel, macs = (1, 1), 0
-    if kind in _WITH_MACS:
-        kernel, macs = _kernel_and_macs(kind, weights, outputs[0])
+    if outputs:
+        kernel, macs = _kernel_and_macs(kind, [tensor for _, tensor in read], outputs[0])
     return Operator(
         kind=kind,
         kernel=kernel,
@@ -66,19 +93,32 @@ def _operator(node: dict[str, Any], tensors: dict[int, Any], computed: set[int])
         bytes_in=sum(map(_bytes, activations)),
         bytes_out=sum(map(_bytes, outputs)),
         weight_bytes=sum(map(_bytes, weights)) if macs else 0,
-        elements_out=_elements(outputs[0]),
-        float32=any(tensor["dtype"] is np.float32 for tensor in (outputs[0], *activations)),
+        elements_out=sum(map(_elements, outputs[:1])),
+        float32=any(tensor["dtype"] is np.float32 for tensor in (*outputs[:1], *activations)),
     )
 
 
-def _kernel_and_macs(kind: str, weights: list[Any], out: Any) -> tuple[tuple[int, int], int]:
-    shape = max((tuple(map(int, w["shape"])) for w in weights), key=math.prod)
-    elements = _elements(out)
-    if kind == "FULLY_CONNECTED":  # [out, in]
-        return (1, 1), elements * shape[1]
-    kernel = (shape[1], shape[2])  # [out, height, width, in], or [1, height, width, channels]
-    channels_read = 1 if kind == "DEPTHWISE_CONV_2D" else shape[3]
-    return kernel, elements * kernel[0] * kernel[1] * channels_read
+def _kernel_and_macs(kind: str, read: list[Any], out: Any) -> tuple[tuple[int, int], int]:
+    """Return the kernel's size, and the MACs, of an operator by the tensors that it reads.
+
+    The second tensor is the weights, stored or computed, in each of the kinds that have MACs:
+    [out, height, width, in], or [1, height, width, channels]; of a matrix product [out, in].
+    """
+    shape = tuple(map(int, read[1]["shape"])) if len(read) > 1 else ()
+    if kind in _CONVOLUTIONS and len(shape) == 4:
+        kernel = (shape[1], shape[2])
+        if kind == "TRANSPOSE_CONV":  # spreads each input over a window of each output channel
+            return kernel, sum(map(_elements, read[2:3])) * math.prod(shape[:3])
+        channels_read = 1 if kind == "DEPTHWISE_CONV_2D" else shape[3]
+        return kernel, _elements(out) * math.prod(kernel) * channels_read
+    if kind == "FULLY_CONNECTED" and shape:
+        return (1, 1), _elements(out) * shape[-1]
+    if kind == "BATCH_MATMUL" and len(shape) > 1:
+        # Rows of the one times columns of the other: what is not in the output is summed up.
+        columns = int(out["shape"][-1]) if len(out["shape"]) else 1
+        summed = _elements(read[1]) // max(math.prod(shape[:-2]) * columns, 1)
+        return (1, 1), _elements(out) * summed
+    return (1, 1), 0
 
 
 def _elements(tensor: Any) -> int:

@@ -9,6 +9,7 @@ from jejunet_nas.latency.fit import refit, write_profile
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.points import measured_point
 from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.litert import countable_operators
 from jejunet_nas.progress import Say
 from jejunet_nas.records import GRAPH_NAMES, Latency
 from jejunet_nas.records.measurements import Measurement
@@ -86,10 +87,13 @@ def require_profile_of(meter: LatencyMeter, profile: Path) -> None:
         raise SettingError(f"--add-to is a profile of {device}, and {phone} is measured. {fix}")
 
 
-def add_to_profile(profile: Path, timed: Sequence[TimedGraph]) -> str:
+def add_to_profile(
+    profile: Path, timed: Sequence[TimedGraph], size: tuple[int, int] | None = None
+) -> str:
     """Add the measurements to `profile`, of the same phone, and fit it again; return a summary.
 
-    Raises `SettingError` if a graph computes in float32.
+    size: height and width of inputs that leave them open. Raises `SettingError` if a graph computes
+    in float32.
     """
     points = [
         measured_point(
@@ -98,6 +102,7 @@ def add_to_profile(profile: Path, timed: Sequence[TimedGraph]) -> str:
             stable=not each.measurement.unstable,
             runtime=each.measurement.runtime,
             source=f"measured over adb, {each.measurement.taken_at[:10]}",
+            operators=countable_operators(each.file, size=size),
         )
         for each in timed
         if each.measurement is not None

@@ -31,7 +31,7 @@ from jejunet_nas.latency.points import (
     point_row,
     read_points,
 )
-from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.program import find_program, runtime_words
 from jejunet_nas.profiling.choose import SLOWER, Plan, choose, seconds
 from jejunet_nas.profiling.probes import REFERENCE, Probe, candidates

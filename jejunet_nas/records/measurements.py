@@ -49,7 +49,7 @@ class PhoneState:
     """The phone's state; None for what it does not report.
 
     battery: share of its charge. thermal_status: Android's, 0 (none) to 6 (shutdown). cores: the
-    online ones whose clocks can be read.
+    online ones whose clocks can be read. unread_cores: the other ones that are online.
     """
 
     screen_on: bool | None
@@ -58,6 +58,8 @@ class PhoneState:
     charging: bool | None
     thermal_status: int | None
     cores: tuple[Core, ...]
+    unread_cores: tuple[int, ...] = ()
+    offline_cores: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

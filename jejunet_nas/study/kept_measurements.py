@@ -7,6 +7,7 @@ in `record.json` stays. A study is read with its measurements in place of the pr
 front that was measured after the search is ranked by the measurements.
 """
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterable
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from jejunet_nas.files import write_text_whole
+from jejunet_nas.documents.json_file import parse_json
+from jejunet_nas.errors import SettingError
+from jejunet_nas.files import sha256_of, write_text_whole
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
@@ -28,6 +31,7 @@ from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 
 NETWORKS = "networks"  # the folder of a study's networks
 FOLDER = "measured"
+MOST_MS = 600_000.0  # of one run: a round ends long before
 
 
 def save_measurement(measurement: NetworkMeasurement, network_folder: Path) -> Path:
@@ -41,20 +45,57 @@ def save_measurement(measurement: NetworkMeasurement, network_folder: Path) -> P
 def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeasurement]:
     """Return the measurements of one network with `threads`, one a phone, oldest first.
 
-    A file that cannot be read is ignored: it can be measured again.
+    A file that cannot be believed is ignored: `ignored_measurements` names it.
     """
     folder = network_folder / FOLDER
     if not folder.is_dir():  # as for most networks; looking for files takes ten times as long
         return []
     found = []
     for file in folder.glob(f"[!.]*-{threads}.json"):  # not those that are being written
-        try:
-            measurement = from_json(NetworkMeasurement, file.read_bytes())
-        except (OSError, ValidationError):
-            continue
-        if measurement.graphs.keys() == set(GRAPH_NAMES):
-            found.append(measurement)
+        with contextlib.suppress(SettingError):
+            found.append(_read(file))
     return sorted(found, key=lambda each: each.taken_at)
+
+
+def ignored_measurements(history: StudyHistory, networks: Path) -> list[str]:
+    """Return a line for each file of a measurement that is not believed, and why.
+
+    Such a file is damaged, has figures that no phone has, or is of other graphs than those there.
+    """
+    lines = []
+    for name in sorted({trial.network_id for trial in history.complete}):
+        for file in sorted((networks / name / FOLDER).glob(f"[!.]*-{history.threads}.json")):
+            try:
+                _read(file)
+            except SettingError as error:
+                lines.append(f"{error} Remove it, or measure again: its figures are ignored.")
+    return lines
+
+
+def _read(file: Path) -> NetworkMeasurement:
+    """Return the measurement in `file`. Raises `SettingError` if it cannot be of the graphs there.
+
+    A graph that is not there, as in a copied study, passes.
+    """
+    try:
+        content = file.read_bytes()
+        parse_json(content)  # refuses what pydantic's own reader takes: keys that occur twice
+        measurement = from_json(NetworkMeasurement, content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingError(f"{file} is no measurement ({where}: {first['msg']}).") from None
+    except (OSError, ValueError, SettingError) as error:
+        raise SettingError(f"{file} is no measurement ({str(error).rstrip('.')}).") from None
+    if measurement.graphs.keys() != set(GRAPH_NAMES):
+        raise SettingError(f"{file} is no measurement of {', '.join(GRAPH_NAMES)}.")
+    for name, one in measurement.graphs.items():
+        graph = file.parent.parent / f"{name}.tflite"
+        if not 0 < one.latency.median_ms <= MOST_MS:
+            raise SettingError(f"{file} has {one.latency.median_ms:g} ms for {name}.")
+        if graph.is_file() and sha256_of(graph) != one.graph_sha256:
+            raise SettingError(f"{file} was measured on another graph than {graph}.")
+    return measurement
 
 
 def with_measured(

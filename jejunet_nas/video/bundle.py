@@ -118,8 +118,8 @@ def read_measurements(folder: Path) -> BundleMeasurements:
         return from_json(BundleMeasurements, file.read_bytes())
     except FileNotFoundError:
         return BundleMeasurements()
-    except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValidationError, SettingError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         raise SettingError(
             f"{file} cannot be read ({reason}). Remove it, and measure again."
         ) from None

@@ -36,7 +36,7 @@ def test_with_nothing_attached_it_says_what_is_missing_and_how_to_get_it(
     assert [line[:2] for line in told] == ["ok", "no", "no"]
     assert [*lines] == ["libraries", "adb", "benchmark program"]
     assert "Install it: `apt install adb`" in lines["adb"]
-    assert "benchmark_model: curl -L " in lines["benchmark program"]
+    assert "get LiteRT's: curl -L " in lines["benchmark program"]
     assert last == "Latencies can be predicted. To measure them, get what has no ok."
 
 
@@ -84,7 +84,8 @@ def test_with_a_phone_and_a_program_all_is_well(
     assert [[*check] for check in shown["checks"]] == [keys] * 5
     assert all(check["works"] for check in shown["checks"])
     assert all(line.startswith("ok ") for line in said.splitlines())
-    assert "phone: Google Pixel 2, Android 11, arm64-v8a; pinned to cores f0, battery 30.1" in said
+    assert "phone: Google Pixel 2, Android 11, arm64-v8a; pinned to cores 4 to 7 (mask f0)" in said
+    assert "copies checked by sha256sum, battery 30.1" in said
     assert "benchmark program on the phone: runs" in said
     assert not phone.locate("/data/local/tmp/jejunet_nas").exists()
 
@@ -98,9 +99,7 @@ def test_a_program_that_does_not_run_on_the_phone_is_said_so(
     shown, said = failure(capfd, "doctor", "--benchmark-binary", broken, code=4)
 
     assert not {c["name"]: c["works"] for c in shown["checks"]}["benchmark program on the phone"]
-    assert (
-        "does not run on Google Pixel 2 (not executable: 64-bit ELF file). Get TensorFlow" in said
-    )
+    assert "does not run on Google Pixel 2 (not executable: 64-bit ELF file). Get benchmark" in said
 
 
 def test_the_pixel_2s_table_keeps_to_the_errors_that_were_published(capfd: Capfd) -> None:

@@ -191,7 +191,7 @@ BAD = [
     (["nothing.tflite"], r"nothing\.tflite is not a file\. Give a \.tflite graph"),
     (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. has no \.tflite file\. Give a \.tflite graph, a folder of them, "),
-    (["notes.txt", "--device", "host"], r"notes\.txt does not load .* Convert it again"),
+    (["notes.txt", "--device", "host"], r"notes\.txt is not a \.tflite graph: .* Convert it again"),
     ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
     ([GRAPH, "--device", "host:x"], r"--device is host:x; allowed: .* Did you mean host\?"),
     ([GRAPH, "--device", "predicted:pixl2"], r"device profile is pixl2; .* Did you mean pixel2"),
@@ -211,7 +211,12 @@ BAD = [
     ),
     ([GRAPH, "--device", "host", "--operators", "t"], r"--operators works on a phone only"),
     ([GRAPH, "--device", "host", "--add-to", "p"], r"--add-to works on a phone only"),
-    ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .* Get TensorFlow"),
+    ([GRAPH, "--benchmark-binary", "no"], r"the benchmark program is no, .* Get LiteRT's"),
+    ([GRAPH, "--input-size", "huge"], r"--input-size is huge; allowed: HEIGHTxWIDTH in pixels"),
+    (
+        [GRAPH, "--device", "predicted", "--input-size", "64x96"],
+        r"--input-size is 64x96, and the inputs of .* are fixed: 1x2x2x8\. Leave it out",
+    ),
     ([GRAPH, "--runs", "many"], r"--runs is many; allowed: a whole number, 1 or more\."),
 ]
 

@@ -188,7 +188,7 @@ def test_a_graph_that_does_not_load_is_found_though_its_hash_is_right(bundle: Pa
     (bundle / "gate.tflite").write_bytes(b"no graph")
     hash_anew(bundle, "gate.tflite")
 
-    with pytest.raises(SettingError, match=r"gate\.tflite does not load with LiteRT"):
+    with pytest.raises(SettingError, match=r"gate\.tflite is not a \.tflite graph"):
         verify(bundle)
 
 

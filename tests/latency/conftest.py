@@ -4,6 +4,7 @@ import platformdirs
 import pytest
 import tensorflow as tf
 
+from jejunet_nas.latency import program
 from tests.builders import write_graph
 
 __all__ = ["cache", "graph"]
@@ -13,6 +14,7 @@ __all__ = ["cache", "graph"]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache folder of this test alone: no program, no locks."""
     folder = tmp_path / "cache"
+    monkeypatch.setattr(program, "LITERT_CACHE", tmp_path / "litert-cli")
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: folder / name)
     return folder / "jejunet_nas"
 

@@ -131,9 +131,15 @@ def test_a_phone_that_does_not_trust_this_computer_is_to_be_unlocked(
         ("authorizing", "Unlock it and allow USB debugging"),
         (
             "no permissions (user in plugdev group; are your udev rules wrong?); see [http://x]",
-            "Add a udev rule",
+            "Let your user open it: .*udev",
         ),
-        ("recovery", "Plug it in"),
+        ("recovery", "Start Android on it: adb -s HT7 reboot"),
+        ("sideload", "Start Android on it: adb -s HT7 reboot"),
+        ("rescue", "Start Android on it: adb -s HT7 reboot"),
+        ("bootloader", "Start Android on it: fastboot -s HT7 reboot"),
+        ("unauthorized", "Unlock it and allow USB debugging"),
+        ("connecting", "Wait a few seconds"),
+        ("a word of next year", "See `adb devices`"),
     ],
 )
 @pytest.mark.parametrize("named", [None, "HT7"])
@@ -144,6 +150,33 @@ def test_a_phone_that_is_not_ready_comes_with_its_cure(
 
     with pytest.raises(DeviceAwayError, match=rf"the phone HT7 is {state[:9]}.*\. {cure}"):
         find_phone(named)
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (
+            "error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set",
+            "allow USB debugging",
+        ),
+        ("error: device offline", "Replug it, or run `adb reconnect`"),
+        ("error: closed", "It gives no shell, as in recovery mode. .*adb -s HT7 reboot"),
+        ("error: device 'HT7' not found", "Check the cable"),
+        ("protocol fault", "Check the cable"),
+    ],
+)
+def test_a_shell_that_is_refused_comes_with_its_cure_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, cure: str
+) -> None:
+    refuses = f'[ "$1" = devices ] || {{ printf "%s" "{words}" >&2; exit 1; }}'.replace(
+        "$ADB", "ADB"
+    )
+    fake_adb(tmp_path, monkeypatch, f"{refuses}\n{lists(('HT7', 'device'))}")
+
+    with pytest.raises(DeviceAwayError, match=rf"\({words[:12]}.*\)\. .*{cure}") as e:
+        Adb(serial="HT7").shell("true")
+
+    assert "\n" not in str(e.value)
 
 
 @needs_adb

@@ -65,6 +65,59 @@ Failed to apply XNNPACK delegate.
 Benchmarking failed.
 """
 
+# LiteRT's program, as its source prints it (v2.2.0 of google-ai-edge/LiteRT): what comes from
+# tflite/tools/benchmark/benchmark_model.cc on stdout, and what litert/tools/
+# benchmark_litert_model.h prints on stderr. Figures are made up.
+LITERT_STDOUT = """INFO: STARTING!
+INFO: Log parameter values verbosely: [0]
+INFO: Min num runs: [10]
+INFO: Num threads: [1]
+INFO: The input model file size (MB): 0.061
+INFO: Initialized session in 4.125ms.
+INFO: Running benchmark for at least 1 iterations and at least 0 seconds but terminate if exceeding 60 seconds.
+INFO: count=1 curr=9100 p5=9100 median=9100 p95=9100
+
+INFO: Running benchmark for at least 10 iterations and at least 0 seconds but terminate if exceeding 60 seconds.
+INFO: count=10 first=8011 curr=7990 min=7950 max=8300 avg=8032.4 std=97 p5=7950 median=8003 p95=8300
+
+"""  # noqa: E501
+LITERT_STDERR = """INFO: Loading model from: /data/local/tmp/jejunet_nas/0123.tflite
+INFO: 
+========== BENCHMARK RESULTS ==========
+INFO: Signature name:       <placeholder signature>
+INFO: Model initialization: 4.12 ms
+INFO: Warmup (first):       9.10 ms
+INFO: Warmup (avg):         9.10 ms (1 runs)
+INFO: Inference (avg):      8.03 ms (10 runs)
+INFO: Inference (min):      7.95 ms
+INFO: Inference (max):      8.30 ms
+INFO: Inference (std):      0.10
+INFO: Throughput:           1.53 MB/s
+INFO: 
+Memory Usage:
+INFO: Init footprint:       11.00 MB
+INFO: ======================================
+
+"""  # noqa: W291
+
+
+def test_the_median_of_litert_s_program_is_read() -> None:
+    expected = RunStatistics(count=10, median_us=8003)
+
+    assert parse_output(f"{LITERT_STDOUT}\n{LITERT_STDERR}") == expected
+
+
+def test_without_its_lines_of_runs_the_mean_of_litert_s_summary_is_read() -> None:
+    # A build may log them to logcat alone.
+    assert parse_output(LITERT_STDERR) == RunStatistics(count=10, median_us=8030)
+
+
+def test_litert_s_summary_of_no_runs_is_a_failure() -> None:
+    none = LITERT_STDERR.replace("8.03 ms (10 runs)", "0.00 ms (0 runs)")
+
+    with pytest.raises(DeviceError, match=r"expected: a line 'count=\.\."):
+        parse_output(none)
+
 
 def test_the_output_of_2019_is_read() -> None:
     assert parse_output(OLD) == RunStatistics(count=15, median_us=66767.6)
@@ -130,7 +183,6 @@ def test_runs_of_one_duration_are_all_that_duration() -> None:
         ),
         ("INFO: Loaded model g.tflite\nKilled", r"printed: Killed; expected: 'Inference timings"),
         ("", r"benchmark_model printed: nothing; expected: 'Inference timings in us: "),
-        ("========== BENCHMARK RESULTS ==========", r"CompiledModel program; download Tensor"),
         (PREFIXED.replace("avg=13520.2", "avg=-nan"), r"avg=-nan .*; expected: finite figures"),
         ("count=0\n" + PREFIXED.splitlines()[-1], r"count=0; expected: at least one run"),
         (PREFIXED.splitlines()[-1], r"expected: a line 'count=\.\."),
@@ -155,6 +207,17 @@ def test_the_arguments_are_those_of_all_versions() -> None:
         "--max_secs=60",
         "--warmup_runs=1",
         "--warmup_min_secs=0.5",
+    ]
+
+
+def test_the_shapes_of_all_inputs_are_asked_for() -> None:
+    shapes = {"image": (1, 64, 96, 3), "my context": (1, 4, 6, 8)}
+
+    flags = arguments("g", threads=1, runs=1, warmup_s=0, max_s=1, input_shapes=shapes)
+
+    assert flags[-2:] == [
+        "--input_layer='image,my context'",
+        "--input_layer_shape=1,64,96,3:1,4,6,8",
     ]
 
 

@@ -69,7 +69,7 @@ def test_the_program_is_looked_at_though_no_phone_is_there(
     program = by_name(examine("adb", file if given else None))["benchmark program"]
 
     assert program.works
-    assert program.words.startswith(f"{file} (benchmark_model ")
+    assert program.words.startswith(f"{file} (TensorFlow Lite's; benchmark_model ")
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -111,7 +111,8 @@ def test_a_phone_that_tells_no_clocks_is_not_pinned(phone: StandIn) -> None:
         for file in phone.locate(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq").iterdir():
             file.unlink()
 
-    assert "pinned to cores none: its clocks" in by_name(examine("adb", None))["phone"].words
+    words = by_name(examine("adb", None))["phone"].words
+    assert "pinned to no cores; clocks of cores 0 to 7 cannot be read" in words
 
 
 @needs_adb

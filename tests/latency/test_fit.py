@@ -12,7 +12,8 @@ from jejunet_nas.latency import costs as costs_of
 from jejunet_nas.latency import fit
 from jejunet_nas.latency.costs import FIT, runtime_factor, thread_factors, with_role
 from jejunet_nas.latency.points import MeasuredPoint, Point, add_points, read_points
-from jejunet_nas.latency.predicted_meter import ERRORS_IN_INTERVAL, PROFILES, load_profile
+from jejunet_nas.latency.predicted_meter import ERRORS_IN_INTERVAL, load_profile
+from jejunet_nas.latency.profile_json import PROFILES
 
 SHIPPED = PROFILES / "pixel2.json"
 POINTS = read_points(SHIPPED)

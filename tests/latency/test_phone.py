@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError
 from jejunet_nas.latency import phone as phone_module
-from jejunet_nas.latency.phone import FOLDER, Phone, core_mask, in_mask, parse_state
+from jejunet_nas.latency.cores import core_mask, in_mask
+from jejunet_nas.latency.phone import FOLDER, Phone, parse_state
 from jejunet_nas.records.measurements import Core, PhoneInfo, PhoneState
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn
@@ -184,12 +185,34 @@ def test_android_11_is_read_and_its_cores_are_put_in_order() -> None:
         assert [core.number for core in state.cores] == [0, 7, 10]
 
 
-def test_android_14_is_read_without_the_cores_that_keep_their_clocks_to_themselves() -> None:
+def test_android_14_is_read_and_cores_that_keep_their_clocks_to_themselves_are_named() -> None:
     state = parse_state(ANDROID_14)
 
     assert (state.screen_on, state.battery, state.battery_c) == (False, 0.75, 35.7)
     assert (state.charging, state.thermal_status) == (False, 3)
     assert state.cores == (Core(number=8, now_khz=500000, limit_khz=1164000, max_khz=2914000),)
+    assert state.unread_cores
+
+
+@pytest.mark.parametrize(
+    ("present", "online", "unread", "offline"),
+    [
+        ("0-7", "0-7", (0, 1, 2, 3, 5, 6, 7), ()),
+        ("0-7", "0-3,6", (0, 1, 2, 3, 6), (4, 5, 7)),
+        ("", "4", (), ()),
+        ("0-7", "", (), ()),
+        ("0-7", "words", (), ()),
+        ("0-999999999", "0-99999", (), ()),  # a list that nobody has
+    ],
+)
+def test_cores_without_a_clock_are_told_from_those_that_are_off(
+    present: str, online: str, unread: tuple[int, ...], offline: tuple[int, ...]
+) -> None:
+    clock = "clock /sys/devices/system/cpu/cpu4/cpufreq 825600 2457600 2457600\n"
+
+    state = parse_state(f"cpus present {present}\ncpus online {online}\n{clock}")
+
+    assert (state.unread_cores, state.offline_cores) == (unread, offline)
 
 
 @pytest.mark.parametrize(
@@ -312,6 +335,28 @@ def test_a_copy_that_arrives_damaged_is_not_used(phone: StandIn, tmp_path: Path)
 
     with pytest.raises(DeviceError, match=r"a was damaged while .*\. Check"):
         Phone.attached(phone.serial).install(tmp_path / "a")
+
+
+@needs_adb
+@pytest.mark.parametrize("has", ["sha1sum", "md5sum", None])
+def test_copies_are_checked_by_what_an_older_phone_has(
+    phone: StandIn, tmp_path: Path, has: str | None
+) -> None:
+    for tool in ("sha256sum", "sha1sum", "md5sum"):
+        if tool != has:
+            phone.refuse(tool)
+    (tmp_path / "a").write_text("words")
+    attached = Phone.attached(phone.serial)
+
+    target = attached.install(tmp_path / "a")
+    attached.install(tmp_path / "a")
+    assert phone.pushed == [target]
+    phone.set_file(target, "wordz")
+    attached.install(tmp_path / "a")
+
+    assert phone.pushed == [target] * 2
+    assert phone.read_file(target) == "words"
+    assert attached.checked_by == (has or "pulling it back")
 
 
 @needs_adb

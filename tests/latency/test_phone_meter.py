@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
+from jejunet_nas.latency import benchmark_run
 from jejunet_nas.latency import phone as phone_module
 from jejunet_nas.latency import phone_meter as measured
 from jejunet_nas.latency.measuring_plan import MeasuringPlan, hot, throttled
@@ -37,6 +38,7 @@ DATA = Path(os.environ.get("JEJUNET_DATA", Path(__file__).parents[3] / "shared" 
 SEED_GRAPH = DATA / "tflite" / "jejunet_mobilenet_v2_deeplab_v3_256_myquant.tflite"
 CPU = "/sys/devices/system/cpu/cpu{}/cpufreq/{}"
 DEADLINE_S = 10.0
+PINNED = "Google Pixel 2: pinned to cores 4 to 7 (mask f0)"
 REFUSE = """\
 case "$*" in *--use_xnnpack=false*) ;; *) echo "ERROR: Failed to apply XNNPACK delegate" && exit 1 ;; esac
 """  # noqa: E501
@@ -182,6 +184,89 @@ def test_a_phone_that_tells_no_clocks_is_measured_where_it_likes(
 
 
 @needs_adb
+def test_fast_cores_without_a_clock_are_not_left_out_in_silence(
+    phone: StandIn, tmp_path: Path, graph: Path
+) -> None:
+    for cpu in range(4, 8):
+        phone.locate(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq").unlink()
+    said: list[str] = []
+
+    taken = meter_of(phone, prints(tmp_path, 1000), said.append).take(graph)
+
+    assert said == [
+        "Google Pixel 2: pinned to no cores; clocks of cores 4 to 7 cannot be read, so choose the "
+        "fast cores by hand: --core-mask"
+    ]
+    assert (taken.core_mask, phone.taskset_masks) == ("", [])
+    assert taken.before.unread_cores == (4, 5, 6, 7)
+
+
+@needs_adb
+def test_a_mask_may_name_cores_without_a_clock(phone: StandIn, tmp_path: Path, graph: Path) -> None:
+    phone.locate("/sys/devices/system/cpu/cpu7/cpufreq/cpuinfo_max_freq").unlink()
+
+    taken = meter_of(phone, prints(tmp_path, 1000), core_mask="80").take(graph)
+
+    assert (taken.core_mask, taken.before.unread_cores) == ("80", (7,))
+    assert phone.taskset_masks == ["80"] * 2
+
+
+@needs_adb
+def test_cores_that_are_offline_are_named_and_kept(
+    phone: StandIn, tmp_path: Path, graph: Path
+) -> None:
+    phone.set_file("/sys/devices/system/cpu/online", "0-3\n")
+    said: list[str] = []
+
+    taken = meter_of(phone, prints(tmp_path, 1000), said.append).take(graph)
+
+    assert said == ["Google Pixel 2: pinned to cores 0 to 3 (mask f); cores 4 to 7 are offline"]
+    assert (taken.core_mask, taken.before.offline_cores) == ("f", (4, 5, 6, 7))
+
+
+@needs_adb
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (127, "sh: taskset: inaccessible or not found"),
+        (1, "taskset: failed to set pid 7's affinity: Operation not permitted"),
+    ],
+)
+def test_a_phone_that_does_not_pin_is_measured_unpinned_where_asked(
+    phone: StandIn, tmp_path: Path, graph: Path, code: int, words: str
+) -> None:
+    phone.refuse("taskset", code, words)
+
+    with pytest.raises(
+        DeviceError, match=rf"cannot pin a program to cores \({words}\)\. .*--core-mask none"
+    ):
+        meter_of(phone, prints(tmp_path, 1000)).take(graph)
+    meter = meter_of(phone, prints(tmp_path, 1000), core_mask="none")
+    taken = meter.take(graph)
+
+    assert (taken.core_mask, taken.latency.median_ms) == ("", 1.0)
+    assert meter.repeats(NetworkMeasurement(graphs=dict.fromkeys(GRAPH_NAMES, taken)))
+
+
+@needs_adb
+def test_litert_s_program_is_measured_and_named(
+    phone: StandIn, tmp_path: Path, graph: Path
+) -> None:
+    program = prints(tmp_path, 1000)
+    words = program.read_text().replace("Inference timings in us", "= BENCHMARK RESULTS =")
+    program.write_text(words)
+
+    meter = meter_of(phone, program)
+
+    assert meter.take(graph).latency.median_ms == 1.0
+    assert meter.runtime.startswith("LiteRT benchmark_model ")
+    with pytest.raises(SettingError, match=r"--operators needs TensorFlow Lite's .* curl -L"):
+        meter.profile_operators(graph, tmp_path / "t.csv")
+    with pytest.raises(SettingError, match=r"--input-size needs TensorFlow Lite's"):
+        meter_of(phone, program, input_size=(64, 64))
+
+
+@needs_adb
 def test_what_lies_on_the_phone_is_not_pushed_again_and_closing_removes_it(
     phone: StandIn, tmp_path: Path, graph: Path
 ) -> None:
@@ -300,7 +385,7 @@ def test_a_hot_phone_is_waited_for_until_it_is_cool(
     taken = meter_of(phone, prints(tmp_path, 1000), said.append, rest_s=7).take(graph)
 
     assert wait.seconds == [7, 7]
-    assert said == [f"Google Pixel 2 is hot ({words}): waiting until it has cooled"]
+    assert said == [f"Google Pixel 2 is hot ({words}): waiting until it has cooled", PINNED]
     assert taken.unstable == ()
 
 
@@ -400,8 +485,9 @@ def test_a_measurement_that_scatters_is_taken_again_and_the_steadiest_is_kept(
     assert (taken.latency.low_ms, taken.latency.high_ms) == kept
     assert len(phone.taskset_masks) == 2 * attempts
     assert waits.seconds == [4] * (attempts - 1)
-    assert len(said) == attempts - 1
-    assert all("relu.tflite: spread " in words and "measuring again" in words for words in said)
+    assert said[0] == PINNED
+    assert len(said) == attempts
+    assert all("relu.tflite: spread " in words and "measuring again" in words for words in said[1:])
     expected = ("spread 18.2% of the median, over 5%",) if attempts == 3 else ()
     assert taken.unstable == expected
 
@@ -509,7 +595,7 @@ def test_a_full_disk_stops_the_measurement(phone: StandIn, tmp_path: Path, graph
 def test_a_run_that_hangs_is_given_up_and_killed(
     phone: StandIn, tmp_path: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measured, "START_S", 1.3)
+    monkeypatch.setattr(benchmark_run, "START_S", 1.3)
     # In a session of its own, which the stand-in does not hang up; nor does a phone.
     script = """[ "$1" = away ] || exec setsid "$0" away
 trap '' HUP
@@ -571,7 +657,8 @@ def test_two_meters_measure_one_phone_in_turn(
     lines = log.read_text().splitlines()
     first, second = ([f"{word} --num_threads={n}" for word in ("begin", "end")] * 3 for n in (1, 2))
     assert lines in (first + second, second + first)
-    assert all("another process measures on Google Pixel 2: waiting" in words for words in said)
+    waits = [words for words in said if words != PINNED]
+    assert all("another process measures on Google Pixel 2: waiting" in words for words in waits)
 
 
 @needs_adb
@@ -585,7 +672,8 @@ def test_a_graph_that_the_delegate_refuses_is_measured_without_and_the_record_sa
 
     assert taken.latency.median_ms == 1.0
     assert taken.runtime == f"{meter.runtime}, no delegate"
-    assert said == ["relu.tflite runs only without the default delegate: measured without it"]
+    refused = "relu.tflite runs only without the default delegate: measured without it"
+    assert said == [refused, PINNED]
 
 
 @needs_adb
@@ -616,7 +704,8 @@ def test_a_real_graph_that_the_delegate_refuses_is_measured_and_profiled(
     assert taken.latency.median_ms > 0
     assert {each.kind for each in operators} > {"CONV_2D", "DEPTHWISE_CONV_2D"}
     assert set(said) == {
-        f"{SEED_GRAPH.name} runs only without the default delegate: measured without it"
+        PINNED,
+        f"{SEED_GRAPH.name} runs only without the default delegate: measured without it",
     }
 
 

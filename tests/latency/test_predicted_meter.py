@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.latency.predicted_meter import PROFILES, PredictedMeter, load_profile, work_of
+from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile, work_of
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.published_networks import jejunet_deeplabv3, mobilenet_v2
 from jejunet_nas.records import Operator
 
@@ -160,6 +161,8 @@ def test_a_profile_with_a_negative_cost_is_refused(tmp_path: Path) -> None:
 def test_the_predicted_meter_asks_the_graph_for_its_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jejunet_nas.litert.list_operators", lambda file: [ADD] * len(file.stem))
+    monkeypatch.setattr(
+        "jejunet_nas.litert.countable_operators", lambda file, size: [ADD] * len(file.stem)
+    )
     meter: LatencyMeter = PredictedMeter(profile=PIXEL_2, threads=2)
     assert meter.measure(Path("abc.tflite")) == PIXEL_2.predict([ADD] * 3, threads=2)

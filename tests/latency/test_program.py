@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError, SettingError
+from jejunet_nas.latency import program
 from jejunet_nas.latency.program import (
     cached_program,
     find_program,
+    found_programs,
     how_to_get_it,
+    maker_of,
     require_abi,
     runtime_words,
 )
@@ -55,6 +58,28 @@ def test_the_cached_program_is_found(cache: Path) -> None:
     cached_program().touch()
 
     assert find_program(None) == cache / "benchmark_model"
+
+
+def test_the_program_that_litert_keeps_is_found_after_ours(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "LITERT_CACHE", tmp_path / "binaries")
+    kept = tmp_path / "binaries" / "arm64-v8a" / "benchmark_model"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"\x7fELF ... \n========== BENCHMARK RESULTS ==========")
+
+    assert find_program(None) == kept
+    assert maker_of(kept) == "LiteRT"
+    assert runtime_words(kept).startswith("LiteRT benchmark_model ")
+    cache.mkdir(parents=True)
+    cached_program().touch()
+    assert found_programs() == [cached_program(), kept]
+    assert find_program(None) == cached_program()
+
+
+def test_what_is_offered_for_download_is_a_release() -> None:
+    assert "/2.2.0/" in how_to_get_it()
+    assert "nightly" in how_to_get_it("TensorFlow Lite")
 
 
 def test_records_name_the_program_by_its_checksum(tmp_path: Path) -> None:

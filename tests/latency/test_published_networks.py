@@ -9,7 +9,7 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.points import Point, read_points
-from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.published_networks import (
     jejunet_deeplabv3,
     mobilenet_v1,

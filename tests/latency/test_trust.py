@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.latency.trust import Trust, trust, trust_lines
 
 SHIPPED = PROFILES / "pixel2.json"

@@ -24,10 +24,9 @@ def test_a_graph_runs_by_the_names_of_its_tensors(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_graph_does_not_load(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "g.tflite").write_bytes(content)
 
-    with pytest.raises(SettingError, match=r"g\.tflite does not load .*Convert it again\."):
-        Graph(tmp_path / "g.tflite")
-    with pytest.raises(SettingError, match=r"g\.tflite is not a \.tflite graph: "):
-        list_operators(tmp_path / "g.tflite")
+    for opens in (Graph, list_operators):
+        with pytest.raises(SettingError, match=r"g\.tflite is not a \.tflite graph: it does not"):
+            opens(tmp_path / "g.tflite")
 
 
 def test_noise_fills_the_input_and_gives_the_same_with_and_without_a_delegate(
@@ -43,10 +42,3 @@ def test_noise_fills_the_input_and_gives_the_same_with_and_without_a_delegate(
 
     assert len(np.unique(outputs[0])) > 20  # of 128 values, at half of them 0
     np.testing.assert_array_equal(*outputs)
-
-
-def test_an_error_says_that_there_was_no_delegate(tmp_path: Path) -> None:
-    (tmp_path / "g.tflite").write_bytes(b"no graph at all")
-
-    with pytest.raises(SettingError, match=r"g\.tflite does not load without a delegate: "):
-        Graph(tmp_path / "g.tflite", delegate=False)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.errors import DeviceError, SettingError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone_meter import PhoneMeter
@@ -46,7 +47,8 @@ class FilePhone(PhoneMeter):
             raise DeviceError(f"{graph.stem} crashed")
         ms, threads = float(graph.read_text()), self.plan.threads
         taken = measurement(ms, phone=self.phone.info, threads=threads, unstable=self.doubts)
-        return dataclasses.replace(taken, core_mask=self.plan.core_mask or "f0")
+        mask = self.plan.core_mask or "f0"
+        return dataclasses.replace(taken, core_mask=mask, graph_sha256=sha256_of(graph))
 
 
 class FileHost(LatencyMeter):

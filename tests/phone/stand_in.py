@@ -116,6 +116,11 @@ class StandIn:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
+    def refuse(self, program: str, code: int = 127, words: str = "") -> None:
+        """Put a program in place of `program` that only says `words` and ends with `code`."""
+        self.set_file(f"/system/bin/{program}", f'#!/bin/sh\necho "{words}" >&2\nexit {code}\n')
+        self.locate(f"/system/bin/{program}").chmod(0o755)
+
     def read_file(self, path: str) -> str:
         """Return the text of the device file `path`."""
         return self.locate(path).read_text()
@@ -153,6 +158,8 @@ class StandIn:
                 attribute.reset(self)
         (self.conditions / "taskset").touch()
         (self.conditions / "properties").write_text(self._properties())
+        for which in ("present", "online"):
+            self.set_file(f"/sys/devices/system/cpu/{which}", "0-7\n")
         for cpu in range(8):
             for name in ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq"):
                 khz = LITTLE_KHZ if cpu < 4 else BIG_KHZ

@@ -5,7 +5,7 @@ import pytest
 
 from jejunet_nas.latency.costs import FIT, with_role
 from jejunet_nas.latency.points import read_points
-from jejunet_nas.latency.predicted_meter import PROFILES
+from jejunet_nas.latency.profile_json import PROFILES
 from jejunet_nas.profiling.choose import (
     MOST_PROBES,
     choose,

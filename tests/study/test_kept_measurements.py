@@ -1,16 +1,20 @@
 import dataclasses
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.files import write_whole
+from jejunet_nas.files import sha256_of, write_whole
 from jejunet_nas.records import FramePaths, Latency, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.scoring.front import pareto_front
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.study.kept_measurements import (
+    ignored_measurements,
     measured_trial,
     outside_interval,
     read_measurements,
@@ -134,6 +138,41 @@ def test_a_measurement_that_lacks_a_graph_is_as_good_as_none(tmp_path: Path) -> 
     save_measurement(NetworkMeasurement(graphs={"key": measurement(30.0)}), folder)
 
     assert read_measurements(folder, threads=1) == []
+
+
+LATENCY = {"median_ms": 1.0, "low_ms": 1.0, "high_ms": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"latency": {"median_ms": -5.0}}, "median_ms is -5"),
+        ({"latency": {name: 0.0 for name in LATENCY}}, "has 0 ms for key"),
+        ({"latency": {name: 1e9 for name in LATENCY}}, r"has 1e\+09 ms for key"),
+        ({"latency": {"median_ms": "fast"}}, r"graphs\.key\.latency\.median_ms: .*valid number"),
+        ({"graph_sha256": "f" * 64}, r"measured on another graph than \S+key\.tflite"),
+        ({"rounds": 10**40}, "too large a number"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_named_with_its_file_and_ignored(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    folder = network_folder(tmp_path)
+    (folder / "key.tflite").write_bytes(b"graph")
+    taken = network_measurement(30.0)
+    key = dataclasses.replace(taken.graphs["key"], graph_sha256=sha256_of(folder / "key.tflite"))
+    file = save_measurement(NetworkMeasurement(graphs={**taken.graphs, "key": key}), folder)
+    assert ignored_measurements(history(TRIAL), tmp_path) == []
+    plain = json.loads(file.read_text())
+    for name, value in change.items():
+        one = plain["graphs"]["key"]
+        one[name] = {**one[name], **value} if isinstance(value, dict) else value
+    file.write_text(json.dumps(plain))
+
+    (line,) = ignored_measurements(history(TRIAL), tmp_path)
+
+    assert re.search(rf"{re.escape(str(file))}.*{words}.* Remove it, or measure again", line), line
+    assert means_ms(with_measured(history(TRIAL), tmp_path)) == [None]
 
 
 def test_the_walk_decides_what_a_measurement_means_for_a_trial() -> None:

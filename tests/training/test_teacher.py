@@ -134,7 +134,7 @@ def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_graph_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.tflite").write_bytes(b"hello")
 
-    with pytest.raises(SettingError, match=r"t\.tflite does not load"):
+    with pytest.raises(SettingError, match=r"t\.tflite is not a \.tflite graph"):
         Teacher(tmp_path / "t.tflite")
 
 
