@@ -95,15 +95,15 @@ def find_study(target: str) -> Path | None:
 
 def show_front(history: Any, console: Console) -> None:
     """Print one line per trial of the Pareto front, best mIoU first."""
-    from jejunet_nas.records.words import architecture_words, per_cent
+    from jejunet_nas.records.words import architecture_words, drop_words, miou_words
     from jejunet_nas.scoring.ranking import front_of
 
     say = sayer(console)
     for trial in front_of(history):
         say(
-            f"  trial {trial.number}: {per_cent(trial.score.miou)} mIoU, "
-            f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}): "
-            f"{architecture_words(trial.architecture)}"
+            f"  trial {trial.number}: {miou_words(trial)}, "
+            f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}), "
+            f"{drop_words(trial.latency)}: {architecture_words(trial.architecture)}"
         )
 
 

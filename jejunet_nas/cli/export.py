@@ -51,7 +51,6 @@ def export(
     chosen = _chosen(study, trial, pick, storage, data_root)
     from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
-    from jejunet_nas.records.words import per_cent
 
     state = chosen.study.folder
     with native_log(state / "tensorflow.log") as console:
@@ -69,8 +68,8 @@ def export(
         write_bundle(graphs, facts, out)
         result = chosen.result
         sayer(console)(
-            f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
-            f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
+            f"exported: {out}, trial {result.number}, {miou_words(result)}, "
+            f"{latency_figures(result.latency)}"
         )
     if as_json:
         print_json({"out": str(out), **facts})

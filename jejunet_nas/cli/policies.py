@@ -51,7 +51,9 @@ def policies(
             target_fps=settings.target_fps,
             say=lambda what: status.update(f"comparing policies: {what}"),
         )
-    text = policies_page(rows, chosen.result, study=settings.name, val=val)
+    text = policies_page(
+        rows, chosen.result, study=settings.name, target_fps=settings.target_fps, val=val
+    )
     target.write_text(text, encoding="utf-8")
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])

@@ -6,6 +6,8 @@ predicted may leave the front and let an unmeasured one in.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +17,7 @@ from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.measure.graphs import time_graph
 from jejunet_nas.progress import Say
-from jejunet_nas.records import NetworkRecord, PathLatencies, StudyHistory, TrialResult
+from jejunet_nas.records import DataSplit, NetworkRecord, PathLatencies, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import GraphTiming, NetworkMeasurement, TrialTiming
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import (
@@ -26,6 +28,7 @@ from jejunet_nas.study.kept_measurements import (
 )
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.opened import Study
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.video.graphs import graph_files, graphs_of
 
 
@@ -63,19 +66,35 @@ def measure_front(
     if device == Device(kind="adb"):
         device = dataclasses.replace(device, name=latency.serial)
     with open_meter(device, how, say) as meter:
-        return time_front(study.ledger, study.networks, meter, again=again, say=say)
+        return time_front(
+            study.ledger,
+            study.networks,
+            meter,
+            again=again,
+            say=say,
+            open_val=functools.cache(lambda: study.settings.data.open_split("val")),
+        )
 
 
 def time_front(
-    ledger: Ledger, networks: Path, meter: LatencyMeter, *, again: bool, say: Say
+    ledger: Ledger,
+    networks: Path,
+    meter: LatencyMeter,
+    *,
+    again: bool,
+    say: Say,
+    open_val: Callable[[], DataSplit] | None = None,
 ) -> FrontTiming:
     """Time every network on the front of the study in `ledger`.
 
-    A phone's measurements are saved. An earlier one that `meter` would repeat is used instead,
-    unless `again`. A network that the phone cannot run is reported and left out; if it runs none,
-    its first `DeviceError` is raised. Raises `SettingError` if the front is empty.
+    A phone's measurements are saved, and the masks scored with the measured latencies on the clips
+    that `open_val` opens; trials whose masks cannot be scored stay predicted. An earlier
+    measurement that `meter` would repeat is used instead, unless `again`. A network that the phone
+    cannot run is reported and left out; if it runs none, its first `DeviceError` is raised. Raises
+    `SettingError` if the front is empty.
     """
-    history = _read(ledger, networks, meter)
+    screens = Screens(networks, ledger.history().target_fps, open_val, say)
+    history = _read(ledger, networks, meter, screens)
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     if not ranks:
         raise SettingError(
@@ -101,11 +120,17 @@ def time_front(
             except DeviceError as error:
                 say(f"network {name} stays predicted: {error}")
                 failed[name] = error
-        history = _read(ledger, networks, meter)
+        history = _read(ledger, networks, meter, screens)
     if not found:
         raise next(iter(failed.values()))
+    now = {trial.number: trial for trial in history.complete}
     trials = tuple(
-        _trial_timing(trial, ranks.get(trial.number), *found[trial.network_id], history.target_fps)
+        _trial_timing(
+            now[trial.number],
+            ranks.get(trial.number),
+            *found[trial.network_id],
+            history.target_fps,
+        )
         for trial in front
         if trial.network_id in found
     )
@@ -124,8 +149,8 @@ def time_front(
     return FrontTiming(history=history, trials=trials, graphs=graphs)
 
 
-def _read(ledger: Ledger, networks: Path, meter: LatencyMeter) -> StudyHistory:
-    return with_measured(ledger.history(), networks, phone=meter.phone_info)
+def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
+    return with_measured(ledger.history(), networks, phone=meter.phone_info, screens=screens)
 
 
 def _trial_timing(

@@ -58,7 +58,9 @@ class PolicyRow:
     compared with; 1 for every frame and in the background. latest: frames after which a keyframe
     comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
     with a fixed interval. lag: frames that a keyframe takes in the background; None in the
-    foreground. mean_interval: frames a keyframe. consistency: as in `TemporalScore`.
+    foreground. mean_ms, worst_ms, dropped_frames: as in `StreamLatency`. mean_interval: frames a
+    keyframe, of those that are not dropped. miou: of what the screen shows; own_frame_miou: of each
+    mask against its own frame. consistency: as in `TemporalScore`.
     """
 
     rule: str
@@ -69,8 +71,10 @@ class PolicyRow:
     lag: int | None
     mean_ms: float
     worst_ms: float
+    dropped_frames: float
     mean_interval: float
     miou: float
+    own_frame_miou: float
     consistency: float | None
 
 

@@ -21,7 +21,12 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
-from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
+from jejunet_nas.records.words import (
+    architecture_words,
+    one_line,
+    per_cent,
+    source_words,
+)
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
 _NAMED = 20  # trials in a message, at most
-_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
+_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "dropped_frames_pct", "latency_source"]
 
 
 def open_study(
@@ -244,5 +249,5 @@ def _counts(history: StudyHistory) -> str:
 def _figures(trial: TrialResult) -> str:
     return (
         f"{per_cent(trial.score.miou)} mIoU in {trial.latency.mean_ms:.1f} ms a frame "
-        f"({source_words(trial)})"
+        f"({source_words(trial)}), {per_cent(trial.latency.dropped_frames)} % dropped"
     )
