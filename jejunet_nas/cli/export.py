@@ -51,6 +51,7 @@ def export(
     chosen = _chosen(study, trial, pick, storage, data_root)
     from jejunet_nas.cli.native_log import native_log
     from jejunet_nas.export.facts import facts_of, known_fingerprints
+    from jejunet_nas.records.words import latency_figures, miou_words
 
     state = chosen.study.folder
     with native_log(state / "tensorflow.log") as console:

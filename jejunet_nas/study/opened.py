@@ -21,12 +21,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
-from jejunet_nas.records.words import (
-    architecture_words,
-    one_line,
-    per_cent,
-    source_words,
-)
+from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url

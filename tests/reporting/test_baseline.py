@@ -9,6 +9,7 @@ from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.baseline import BaselineAnswer, answer, sentences
 from jejunet_nas.scoring.score import combine
+from tests import made_up
 from tests.reporting.build import history, trial
 
 CLIPS = ("bear", "swan", "boat", "kite", "goat")
@@ -25,7 +26,8 @@ def scored(number: int, mious: tuple[float, ...], mean_ms: float, *, px: int = 2
     made = trial(number, 0.0, mean_ms)
     network = dataclasses.replace(made.architecture.network, input_height=px, input_width=px)
     architecture = dataclasses.replace(made.architecture, network=network)
-    return dataclasses.replace(made, score=combine(clips), architecture=architecture)
+    made = made_up.scored(made, combine(clips))
+    return dataclasses.replace(made, architecture=architecture)
 
 
 def baseline(*trials: TrialResult) -> StudyHistory:

@@ -56,7 +56,8 @@ def timing(
     )
     made = trial(number, miou, 20.0)
     if source == "measured":
-        made = dataclasses.replace(made, measured=stream)
+        measured = dataclasses.replace(made.on_prediction, latency=stream)
+        made = dataclasses.replace(made, on_measurement=measured)
     return TrialTiming(trial=made, rank=rank, stream=stream)
 
 

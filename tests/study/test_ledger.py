@@ -41,6 +41,8 @@ def refused(trial: optuna.Trial, architecture: Architecture, mean_ms: float) -> 
         number=trial.number,
         architecture=architecture,
         mean_ms=mean_ms,
+        worst_ms=mean_ms,
+        dropped_frames=0.0,
         source="predicted",
         reason="too slow",
     )
