@@ -80,8 +80,13 @@ def path_latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLa
 
 
 def scored(trial: TrialResult, score: Score) -> TrialResult:
-    """Return `trial` with `score`, on the screen and for each mask's own frame."""
-    return dataclasses.replace(on_screen(trial, score=score), own_frame_score=score)
+    """Return `trial` with `score`: for each mask's own frame, and on the screen, measured or not."""
+    measured = trial.on_measurement
+    return dataclasses.replace(
+        on_screen(trial, score=score),
+        own_frame_score=score,
+        on_measurement=measured and dataclasses.replace(measured, score=score),
+    )
 
 
 def on_screen(trial: TrialResult, **changes: Any) -> TrialResult:

@@ -70,8 +70,9 @@ def reasons(history: StudyHistory) -> list[str]:
             said.append(f"No trial with {policy} meets the target.")
         else:
             said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
-    for trial in dict.fromkeys(each for each in (best, video) if each):
-        said += _gain(trial)
+    said += _gain(best)
+    if video and video is not best:
+        said += _gain(video)
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
     return said

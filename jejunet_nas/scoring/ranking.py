@@ -116,10 +116,14 @@ def nearest_to_target(history: StudyHistory) -> str | None:
         trials, key=lambda trial: (_over_ms(trial[0], history), trial[0].mean_ms, trial[1])
     )
     target = f"{history.target_fps:g} fps ({deadline_ms(history):.1f} ms a frame)"
+    fps, over_ms, gap = 1000 / timed.mean_ms, timed.mean_ms - deadline_ms(history), ""
+    if over_ms > 0:
+        short_fps = history.target_fps - fps
+        gap = f", which is {over_ms:.3g} ms too slow and {short_fps:.3g} fps short"
     return (
         f"No architecture meets {target} {rule_words(history)}; trial {number} "
         f"({architecture_words(architecture)}) comes nearest: it takes {least}"
-        f"{timed.mean_ms:.1f} ms a frame, {1000 / timed.mean_ms:.1f} fps, {drop_words(timed)}."
+        f"{timed.mean_ms:.1f} ms, {fps:.1f} fps{gap}; {drop_words(timed)}."
     )
 
 

@@ -82,7 +82,8 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
 
     assert first == (
         "At 25 fps (predicted for Pixel 2, 1 thread), the best of ours is trial 7 with 70.0 % mIoU "
-        "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted)."
+        "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted), 0.0 % of frames "
+        "dropped."
     )
     assert "Baseline at 256 px: trial 1 with 60.0 % mIoU" in at_256
     assert (

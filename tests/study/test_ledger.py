@@ -13,6 +13,7 @@ from jejunet_nas.space.draw import choices_of, draw, network_choices
 from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.samplers import chooser
+from jejunet_nas.study.screens import Screens
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement
 
@@ -133,7 +134,7 @@ def test_a_trial_that_died_between_its_record_and_its_end_is_counted_once(tmp_pa
 
 def measured(result: TrialResult) -> TrialResult:
     """Return `result` as it is once its network was measured: 30 ms a frame."""
-    return measured_trial(result, network_measurement(30.0), 24.0)
+    return measured_trial(result, network_measurement(30.0), Screens(Path(), 24.0))
 
 
 def values(folder: Path) -> list[list[float] | None]:
