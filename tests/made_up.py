@@ -80,7 +80,7 @@ def path_latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLa
 
 
 def scored(trial: TrialResult, score: Score) -> TrialResult:
-    """Return `trial` with `score`: for each mask's own frame, and on the screen, measured or not."""
+    """Return `trial` with `score`: of each mask's own frame, and of the screen, measured or not."""
     measured = trial.on_measurement
     return dataclasses.replace(
         on_screen(trial, score=score),

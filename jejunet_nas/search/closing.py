@@ -132,9 +132,9 @@ def measured_words(result: TrialResult, settings: StudySettings) -> str:
     return (
         f"trial {result.number}: measured {latency.mean_ms:.1f} ms a frame, "
         f"{latency.mean_ms / before.latency.mean_ms:.2f} of the predicted "
-        f"{before.latency.mean_ms:.1f}; {drop_words(latency)}; mIoU "
-        f"{per_cent(result.score.miou)}, as predicted {per_cent(before.score.miou)}; "
-        f"{verdict(result, settings)}{doubts}"
+        f"{before.latency.mean_ms:.1f}; {verdict(result, settings)}: "
+        f"{drop_words(latency)}; {per_cent(result.score.miou)} mIoU, as predicted "
+        f"{per_cent(before.score.miou)}{doubts}"
     )
 
 
