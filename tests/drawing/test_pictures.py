@@ -145,9 +145,7 @@ def test_pictures_of_which_a_file_is_gone_are_made_again(
 def test_of_one_clip_there_is_no_worst_and_no_best(
     trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:
-    alone = dataclasses.replace(
-        trial, score=dataclasses.replace(trial.score, clips=trial.score.clips[:1])
-    )
+    alone = scored(trial, dataclasses.replace(trial.score, clips=trial.score.clips[:1]))
 
     found = make(alone, val, tmp_path)
 
