@@ -19,6 +19,7 @@ from jejunet_nas.study.screens import Screens
 from jejunet_nas.video.bundle import read_bundle
 from tests.builders import tiny_run
 from tests.export.bundles import (
+    EVERY_THIRD,
     FINGERPRINTS,
     LAG,
     described_graphs,
@@ -99,7 +100,9 @@ def test_every_figure_has_its_source(bundle: Path) -> None:
 
 
 def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Path) -> None:
-    trial = measured_trial(tiny_trial(GATED), network_measurement(40.0), Screens(tmp_path, 24.0))
+    trial = measured_trial(
+        tiny_trial(EVERY_THIRD), network_measurement(40.0), Screens(tmp_path, 24.0)
+    )
     history = dataclasses.replace(history_of(trial), phone="Google Pixel 2")
 
     facts = facts_of(
