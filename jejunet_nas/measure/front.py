@@ -134,23 +134,32 @@ def time_front(
         for trial in front
         if trial.network_id in found
     )
-    timed = {each.trial.network_id: each.trial.network for each in trials}
+    networks_of = {each.trial.network_id: each.trial.network for each in trials}
     graphs = tuple(
-        GraphTiming(
-            network_id=name,
-            graph=graph,
-            file=file,
-            latency=getattr(found[name][0], graph),
-            predicted=getattr(network.latencies, graph),
-        )
-        for name, network in timed.items()
-        for graph, file in graph_files(network, networks).items()
+        each
+        for name, network in networks_of.items()
+        for each in _graph_timings(network, found[name][0], networks)
     )
     return FrontTiming(history=history, trials=trials, graphs=graphs)
 
 
 def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
     return with_measured(ledger.history(), networks, phone=meter.phone_info, screens=screens)
+
+
+def _graph_timings(
+    network: NetworkRecord, latencies: PathLatencies, networks: Path
+) -> list[GraphTiming]:
+    return [
+        GraphTiming(
+            network_id=network.network_id,
+            graph=graph,
+            file=file,
+            latency=getattr(latencies, graph),
+            predicted=getattr(network.latencies, graph),
+        )
+        for graph, file in graph_files(network, networks).items()
+    ]
 
 
 def _trial_timing(
