@@ -7,7 +7,7 @@ predicted may leave the front and let an unmeasured one in.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -134,13 +134,9 @@ def time_front(
         for trial in front
         if trial.network_id in found
     )
-    networks_of = {each.trial.network_id: each.trial.network for each in trials}
-    graphs = tuple(
-        each
-        for name, network in networks_of.items()
-        for each in _graph_timings(network, found[name][0], networks)
+    return FrontTiming(
+        history=history, trials=trials, graphs=_graph_timings(trials, found, networks)
     )
-    return FrontTiming(history=history, trials=trials, graphs=graphs)
 
 
 def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
@@ -148,18 +144,20 @@ def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens)
 
 
 def _graph_timings(
-    network: NetworkRecord, latencies: PathLatencies, networks: Path
-) -> list[GraphTiming]:
-    return [
+    trials: Sequence[TrialTiming], found: Mapping[str, Timed], networks: Path
+) -> tuple[GraphTiming, ...]:
+    timed = {each.trial.network_id: each.trial.network for each in trials}
+    return tuple(
         GraphTiming(
-            network_id=network.network_id,
+            network_id=name,
             graph=graph,
             file=file,
-            latency=getattr(latencies, graph),
+            latency=getattr(found[name][0], graph),
             predicted=getattr(network.latencies, graph),
         )
+        for name, network in timed.items()
         for graph, file in graph_files(network, networks).items()
-    ]
+    )
 
 
 def _trial_timing(
