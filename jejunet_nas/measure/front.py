@@ -124,15 +124,11 @@ def time_front(
     if not found:
         raise next(iter(failed.values()))
     now = {trial.number: trial for trial in history.complete}
+    fps = history.target_fps
     trials = tuple(
-        _trial_timing(
-            now[trial.number],
-            ranks.get(trial.number),
-            *found[trial.network_id],
-            history.target_fps,
-        )
-        for trial in front
-        if trial.network_id in found
+        _trial_timing(now[each.number], ranks.get(each.number), *found[each.network_id], fps)
+        for each in front
+        if each.network_id in found
     )
     return FrontTiming(
         history=history, trials=trials, graphs=_graph_timings(trials, found, networks)
