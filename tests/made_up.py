@@ -1,5 +1,8 @@
 """Records that no trial made, for tests of what is done with records."""
 
+import dataclasses
+from typing import Any
+
 from jejunet_nas.records import (
     GRAPH_NAMES,
     AgreementRecord,
@@ -11,8 +14,9 @@ from jejunet_nas.records import (
     NetworkRecord,
     PathLatencies,
     TrainingRecord,
+    TrialResult,
 )
-from jejunet_nas.records.scores import TemporalScore
+from jejunet_nas.records.scores import Score, TemporalScore
 from jejunet_nas.space.architecture import Network
 
 GATE = GateRecord(
@@ -64,6 +68,31 @@ def network_record(
         stage_s={"train": 1.0},
         agreement=AGREEMENT,
     )
+
+
+def path_latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLatencies:
+    """Return predicted latencies of the three graphs."""
+    key, propagate, gate = (
+        Latency(median_ms=ms, low_ms=ms, high_ms=ms, source="predicted", threads=1)
+        for ms in (key_ms, propagate_ms, gate_ms)
+    )
+    return PathLatencies(key=key, propagate=propagate, gate=gate)
+
+
+def scored(trial: TrialResult, score: Score) -> TrialResult:
+    """Return `trial` with `score`: of each mask's own frame, and of the screen, measured or not."""
+    measured = trial.on_measurement
+    return dataclasses.replace(
+        on_screen(trial, score=score),
+        own_frame_score=score,
+        on_measurement=measured and dataclasses.replace(measured, score=score),
+    )
+
+
+def on_screen(trial: TrialResult, **changes: Any) -> TrialResult:
+    """Return `trial` with `changes` of what the screen shows with the predicted latencies."""
+    streamed = dataclasses.replace(trial.on_prediction, **changes)
+    return dataclasses.replace(trial, on_prediction=streamed)
 
 
 def graph_record(file: str, *, size_bytes: int = 5) -> GraphRecord:

@@ -10,6 +10,7 @@ from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS, save_measurement
 from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
+from tests.made_up import scored
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement
 
@@ -38,11 +39,14 @@ def searched_study(
         score = Score(
             miou=MIOUS[number], class_iou=(MIOUS[number],) * len(names), clips=_clips(names)
         )
-        ledger.complete(ledger.ask(), dataclasses.replace(made, network=network, score=score))
+        made = scored(dataclasses.replace(made, network=network), score)
+        ledger.complete(ledger.ask(), made)
     slow = RefusedTrial(
         number=TOO_SLOW,
         architecture=_architecture(1),
         mean_ms=99.0,
+        worst_ms=99.0,
+        dropped_frames=0.5,
         source="predicted",
         reason="too slow",
     )

@@ -51,7 +51,7 @@ def export(
     require_free(out)
     chosen = _chosen(study, trial, pick, storage, data_root)
     from jejunet_nas.export.facts import facts_of, known_fingerprints
-    from jejunet_nas.records.words import per_cent
+    from jejunet_nas.records.words import latency_figures, miou_words
 
     state, printer = chosen.study.folder, Printer(as_json=as_json)
     with native_log(state / "tensorflow.log"):
@@ -69,8 +69,8 @@ def export(
         write_bundle(graphs, facts, out)
     result = chosen.result
     printer.result(
-        f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
-        f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
+        f"exported: {out}, trial {result.number}, {miou_words(result)}, "
+        f"{latency_figures(result.latency)}"
     )
     printer.json({"out": str(out), **facts})
 

@@ -23,7 +23,13 @@ from jejunet_nas.drawing.page import (
 )
 from jejunet_nas.records import IGNORE, TrialResult
 from jejunet_nas.records.rows import FilmFrame
-from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
+from jejunet_nas.records.words import (
+    architecture_words,
+    miou_words,
+    one_line,
+    per_cent,
+    source_words,
+)
 
 _TALLEST_PX = 600
 
@@ -55,7 +61,7 @@ def draw_film(
 def title_of(clip: str, trial: TrialResult) -> tuple[str, str]:
     """Return the title, and the trial's figures."""
     figures = (
-        f"{per_cent(trial.score.miou)} mIoU over all clips, {trial.latency.mean_ms:.1f} ms a frame "
+        f"{miou_words(trial)} over all clips, {trial.latency.mean_ms:.1f} ms a frame "
         f"({source_words(trial)})"
     )
     return f"{one_line(clip)}, trial {trial.number}", figures

@@ -6,40 +6,49 @@ policy of a network costs a fraction of the first.
 """
 
 import dataclasses
-import functools
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from jejunet_nas.evaluation.clip import (
+    ClipEvaluation,
+    ClipStream,
+    GateOf,
+    beside_every_frame,
+    combine_streams,
+    own_gate,
+)
 from jejunet_nas.evaluation.gate import judge_gate
+from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import Clip, DataSplit, FramePath, FramePaths, GateRecord, GraphName
-from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, TemporalScore
-from jejunet_nas.resize import resize_mask
-from jejunet_nas.scoring.boundary import FrameAccuracy, region_and_boundary
-from jejunet_nas.scoring.miou import ClassMap, Counts
-from jejunet_nas.scoring.score import clip_score, combine, frame_counts
-from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
+from jejunet_nas.records import (
+    DataSplit,
+    FramePath,
+    FramePaths,
+    GateRecord,
+    GraphName,
+    PathLatencies,
+)
+from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, Streamed, TemporalScore
+from jejunet_nas.scoring.score import combine
+from jejunet_nas.scoring.temporal import combine_temporal
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
-from jejunet_nas.video.policy import Gate, Walk, walk
-from jejunet_nas.video.results import ClipResults, Shown, read_results, write_results
+from jejunet_nas.video.results import ClipResults, read_results, write_results
 
-GateOf = Callable[[ClipResults], Gate]
+EVERY_FRAME = Policy(keyframe_interval=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyScore:
-    """The scores of one policy on all validation clips, and the path of each frame."""
+    """The scores of one policy on all validation clips.
 
-    score: Score
+    own_frame, temporal: of each mask against its own frame, none dropped. streamed: as on the
+    screen, beside the same network with every frame a keyframe.
+    """
+
+    own_frame: Score
     temporal: TemporalScore
-    walks: tuple[FramePaths, ...]
-
-
-def own_gate(results: ClipResults) -> Gate:
-    """Return the score of the network's own gate."""
-    return results.gate
+    streamed: Streamed
 
 
 class Evaluation:
@@ -53,7 +62,7 @@ class Evaluation:
         results = [ClipResults(clip, graphs) for clip in val.clips]
         self._known = read_results(self._file, results)
         self._clips = [
-            _ClipEvaluation(clip, each, val.class_names)
+            ClipEvaluation(clip, each, val.class_names)
             for clip, each in zip(val.clips, results, strict=True)
         ]
 
@@ -67,40 +76,66 @@ class Evaluation:
     def score(
         self,
         policies: Sequence[Policy],
+        latencies: PathLatencies,
         *,
-        lag: int,
+        target_fps: float,
         gate_of: GateOf = own_gate,
         tell: Tell = lambda what, done, total: None,
     ) -> list[PolicyScore]:
-        """Return the scores of each of `policies`.
+        """Return the scores of each of `policies`, by `latencies`, at the camera's `target_fps`.
 
-        lag: frames that a keyframe takes in the background. gate_of: replaces the gate's score.
-        tell: receives the number of frames done.
+        gate_of: replaces the gate's score. tell: receives the number of frames done.
         """
-        found: list[list[tuple[ClipScore, ClipTemporal, FramePaths]]] = [[] for _ in policies]
-        done = 0
-        for clip in self._clips:
-            tell("evaluate", done, self._val.frame_count)
-            for policy, clips in zip(policies, found, strict=True):
-                taken, paths = clip.walk(policy, lag, gate_of)
-                clips.append((clip.score(taken), clip.temporal(taken), paths))
-            clip.results.forget_frames()
-            done += len(clip)
-        self._keep()
+        lag = background_lag(latencies, target_fps=target_fps)
+        own: list[list[tuple[ClipScore, ClipTemporal]]] = [[] for _ in policies]
+        streams: list[list[ClipStream]] = [[] for _ in (*policies, EVERY_FRAME)]
+        for clip in self._each_clip(tell):
+            for policy, scores in zip(policies, own, strict=True):
+                taken = clip.walk(policy, lag, gate_of)
+                scores.append((clip.score(taken), clip.temporal(taken)))
+            for policy, streamed in zip((*policies, EVERY_FRAME), streams, strict=True):
+                streamed.append(clip.streamed(policy, latencies, target_fps, gate_of))
+        *found, whole = (combine_streams(each, latencies, target_fps) for each in streams)
         return [
-            PolicyScore(score=combine(scores), temporal=combine_temporal(temporal), walks=walks)
-            for scores, temporal, walks in (zip(*clips, strict=True) for clips in found)
+            PolicyScore(
+                own_frame=combine(scores),
+                temporal=combine_temporal(temporal),
+                streamed=beside_every_frame(streamed, whole),
+            )
+            for (scores, temporal), streamed in zip(
+                (zip(*clips, strict=True) for clips in own), found, strict=True
+            )
         ]
 
+    def stream(
+        self,
+        policy: Policy,
+        latencies: PathLatencies,
+        *,
+        target_fps: float,
+        doubts: tuple[str, ...] = (),
+    ) -> Streamed:
+        """Return what the screen shows under `policy`; `doubts`: why latencies are unstable."""
+        policies = (policy, EVERY_FRAME)
+        streams: list[list[ClipStream]] = [[] for _ in policies]
+        for clip in self._each_clip():
+            for each, streamed in zip(policies, streams, strict=True):
+                streamed.append(clip.streamed(each, latencies, target_fps, own_gate))
+        found = (combine_streams(each, latencies, target_fps, doubts) for each in streams)
+        return beside_every_frame(*found)
+
     def walks(
-        self, policy: Policy, *, lag: int, gate_of: GateOf = own_gate
+        self,
+        policy: Policy,
+        latencies: PathLatencies,
+        *,
+        target_fps: float,
+        gate_of: GateOf = own_gate,
     ) -> tuple[FramePaths, ...]:
-        """Return the path of each frame under `policy`, without computing masks."""
-        found = []
-        for clip in self._clips:
-            found.append(clip.walk(policy, lag, gate_of)[1])
-            clip.results.forget_frames()
-        return tuple(found)
+        """Return the path of each frame on the screen under `policy`, without computing masks."""
+        return tuple(
+            clip.screen(policy, latencies, target_fps, gate_of).walk for clip in self._each_clip()
+        )
 
     def masks(
         self, clip: str, times: Sequence[int], policy: Policy, *, lag: int
@@ -110,10 +145,20 @@ class Evaluation:
         Masks are uint8 [height, width], class indices at the graphs' own resolution.
         """
         (found,) = (each for each in self._clips if each.name == clip)
-        taken, paths = found.walk(policy, lag, own_gate)
-        shown = [(found.results.mask(taken.shown[t]), paths.paths[t]) for t in times]
+        taken = found.walk(policy, lag, own_gate)
+        shown = [(found.results.mask(taken.shown[t]), taken.paths[t]) for t in times]
         found.results.forget_frames()
         return shown
+
+    def _each_clip(self, tell: Tell = lambda what, done, total: None) -> Iterator[ClipEvaluation]:
+        """Yield each clip, and keep what was computed for it; its frames are freed."""
+        done = 0
+        for clip in self._clips:
+            tell("evaluate", done, self._val.frame_count)
+            yield clip
+            clip.results.forget_frames()
+            done += len(clip)
+        self._keep()
 
     def _keep(self) -> None:
         results = [clip.results for clip in self._clips]
@@ -121,66 +166,3 @@ class Evaluation:
         if known > self._known:
             write_results(self._file, results)
             self._known = known
-
-
-class _ClipEvaluation:
-    """One clip, and the scores of each mask that was shown on it."""
-
-    def __init__(self, clip: Clip, results: ClipResults, class_names: Sequence[str]) -> None:
-        self.name, self.results = clip.name, results
-        self._clip, self._classes = clip, len(class_names)
-        self._objects = object_classes(class_names)
-        self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
-        # Policies show many masks in common: each is scored once. The caches refer to another
-        # object than this one, so that it is freed immediately, and the graphs and masks with it.
-        masks = _MaskScores(clip, results, self._classes, self._objects)
-        self._counts = functools.cache(masks.counts)
-        self._accuracy = functools.cache(masks.accuracy)
-        self._flicker = functools.cache(masks.flicker)
-
-    def __len__(self) -> int:
-        return len(self._clip)
-
-    def walk(self, policy: Policy, lag: int, gate_of: GateOf) -> tuple[Walk, FramePaths]:
-        in_background = lag if policy.asynchronous else None
-        taken = walk(len(self), policy, gate_of(self.results), lag=in_background)
-        gated = [score is not None for score in taken.gate_scores]
-        return taken, FramePaths.of(self.name, taken.paths, gated, lag=in_background)
-
-    def score(self, taken: Walk) -> ClipScore:
-        counts = [self._counts(t, taken.shown[t]) for t in self._annotated]
-        return clip_score(self._clip, counts, self._classes)
-
-    def temporal(self, taken: Walk) -> ClipTemporal:
-        at = [(t, taken.shown[t]) for t in self._annotated]
-        return clip_temporal(
-            self._clip.name,
-            [self._accuracy(*each) for each in at],
-            [self._flicker(*pair) for pair in itertools.pairwise(at)],
-            taken.ages,
-            len(self._objects),
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _MaskScores:
-    """Scores of single masks of a clip, or of two consecutive ones."""
-
-    clip: Clip
-    results: ClipResults
-    classes: int
-    objects: Sequence[int]
-
-    def counts(self, t: int, shown: Shown) -> Counts:
-        return frame_counts(self.clip, t, self.results.mask(shown), self.classes)
-
-    def accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
-        return region_and_boundary(*self._both(t, shown), self.objects)
-
-    def flicker(self, before: tuple[int, Shown], now: tuple[int, Shown]) -> tuple[int, int]:
-        (first, first_mask), (second, mask) = self._both(*before), self._both(*now)
-        return flicker(first, second, first_mask, mask)
-
-    def _both(self, t: int, shown: Shown) -> tuple[ClassMap, ClassMap]:
-        annotation = self.clip.masks[t]
-        return annotation, resize_mask(self.results.mask(shown), *annotation.shape)

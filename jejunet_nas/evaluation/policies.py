@@ -4,6 +4,9 @@ A rule that looks at the frames (the gate, or the difference in brightness) gets
 of a fixed interval and places its keyframes freely. Its threshold is set by latency alone, so
 nothing is tuned on the score.
 
+Masks are scored as on the screen (`evaluation.screen`). A rule that drops frames sees other frames
+than one that keeps up, so its mean latency is that of the frames it takes.
+
 Units: milliseconds a frame, on the device of the given latencies; ratios in [0, 1].
 """
 
@@ -15,10 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jejunet_nas.evaluation.network import Evaluation, GateOf, own_gate
+from jejunet_nas.evaluation.clip import GateOf, own_gate
+from jejunet_nas.evaluation.network import EVERY_FRAME, Evaluation
 from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Say
-from jejunet_nas.records import FramePaths, PathLatencies, StreamLatency
+from jejunet_nas.records import PathLatencies
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import counted
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
@@ -72,7 +76,7 @@ def compare_policies(
     the other. The luma difference counts as free, which favours it: a phone takes time for it.
     """
     comparison = _Comparison(evaluation, latencies, target_fps)
-    rows = [comparison.row(_FIXED, Policy(keyframe_interval=1), 1)]
+    rows = [comparison.row(_FIXED, EVERY_FRAME, 1)]
     for interval in intervals:
         for rule, policy in comparison.candidates(interval):
             say(f"{rule.name}, at the latency of interval {interval}")
@@ -129,10 +133,11 @@ class _Comparison:
 
     def row(self, rule: _Rule, policy: Policy, interval: int) -> PolicyRow:
         """Return the scores and the latency of `policy` under `rule`."""
-        (scored,) = self.evaluation.score([policy], lag=self.lag, gate_of=rule.gate_of)
-        keyframes = sum(walk.paths.count("key") for walk in scored.walks)
-        frames = sum(len(walk.letters) for walk in scored.walks)
-        stream = self.stream(rule, scored.walks)
+        (scored,) = self.evaluation.score(
+            [policy], self.costs(rule), target_fps=self.target_fps, gate_of=rule.gate_of
+        )
+        streamed = scored.streamed
+        paths = [path for walk in streamed.walks for path in walk.paths]
         return PolicyRow(
             rule=_words(rule, policy, self.lag),
             between=policy.between_keyframes,
@@ -140,24 +145,25 @@ class _Comparison:
             latest=policy.keyframe_interval if policy.refresh_above is not None else None,
             threshold=policy.refresh_above,
             lag=self.lag if policy.asynchronous else None,
-            mean_ms=stream.mean_ms,
-            worst_ms=stream.worst_ms,
-            dropped_frames=stream.dropped_frames,
-            mean_interval=self.lag if policy.asynchronous else frames / keyframes,
-            miou=scored.score.miou,
+            mean_ms=streamed.latency.mean_ms,
+            worst_ms=streamed.latency.worst_ms,
+            dropped_frames=streamed.latency.dropped_frames,
+            mean_interval=self.lag if policy.asynchronous else len(paths) / paths.count("key"),
+            miou=streamed.score.miou,
+            own_frame_miou=scored.own_frame.miou,
             consistency=scored.temporal.consistency,
         )
 
     def mean_ms(self, rule: _Rule, policy: Policy) -> float:
-        walks = self.evaluation.walks(policy, lag=self.lag, gate_of=rule.gate_of)
-        return self.stream(rule, walks).mean_ms
+        costs, fps = self.costs(rule), self.target_fps
+        walks = self.evaluation.walks(policy, costs, target_fps=fps, gate_of=rule.gate_of)
+        return stream_latency(walks, costs, target_fps=fps).mean_ms
 
-    def stream(self, rule: _Rule, walks: Sequence[FramePaths]) -> StreamLatency:
-        costs = self.latencies
-        if rule.free:
-            nothing = dataclasses.replace(costs.gate, median_ms=0.0, low_ms=0.0, high_ms=0.0)
-            costs = dataclasses.replace(costs, gate=nothing)
-        return stream_latency(walks, costs, target_fps=self.target_fps)
+    def costs(self, rule: _Rule) -> PathLatencies:
+        if not rule.free:
+            return self.latencies
+        nothing = dataclasses.replace(self.latencies.gate, median_ms=0.0, low_ms=0.0, high_ms=0.0)
+        return dataclasses.replace(self.latencies, gate=nothing)
 
     @property
     def lag(self) -> int:

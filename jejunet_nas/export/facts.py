@@ -84,6 +84,7 @@ def _accuracy(trial: TrialResult) -> Accuracy:
         frames=sum(len(walk.letters) for walk in trial.walks),
         annotated_frames=sum(clip.frames for clip in score.clips),
         miou=score.miou,
+        own_frame_miou=trial.own_frame_score.miou,
         class_iou=score.class_iou,
         consistency=trial.temporal.consistency,
         paths={path: trial.paths.get(path, 0.0) for path in PATHS},

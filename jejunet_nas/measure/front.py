@@ -6,7 +6,9 @@ predicted may leave the front and let an unmeasured one in.
 """
 
 import dataclasses
+import functools
 import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +18,7 @@ from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.measure.graphs import time_graph
 from jejunet_nas.progress import Say
-from jejunet_nas.records import NetworkRecord, PathLatencies, StudyHistory, TrialResult
+from jejunet_nas.records import DataSplit, NetworkRecord, PathLatencies, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import GraphTiming, NetworkMeasurement, TrialTiming
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import (
@@ -27,6 +29,7 @@ from jejunet_nas.study.kept_measurements import (
 )
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.opened import Study
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.video.graphs import graph_files, graphs_of
 
 
@@ -64,8 +67,15 @@ def measure_front(
     if device == Device(kind="adb"):
         device = dataclasses.replace(device, name=latency.serial)
     with open_meter(device, how, say) as meter:
-        word = study.word
-        return time_front(study.ledger, study.networks, meter, again=again, say=say, word=word)
+        return time_front(
+            study.ledger,
+            study.networks,
+            meter,
+            again=again,
+            say=say,
+            word=study.word,
+            open_val=functools.cache(lambda: study.settings.data.open_split("val")),
+        )
 
 
 def time_front(
@@ -76,15 +86,19 @@ def time_front(
     again: bool,
     say: Say,
     word: str = "",
+    open_val: Callable[[], DataSplit] | None = None,
 ) -> FrontTiming:
     """Time every network on the front of the study in `ledger`.
 
-    A phone's measurements are saved. An earlier one that `meter` would repeat is used instead,
-    unless `again`. A network that the phone cannot run is reported and left out; if it runs none,
-    its first `DeviceError` is raised. Raises `SettingError`, with the command that searches the
-    study, named by `word`, if the front is empty.
+    A phone's measurements are saved, and the masks scored with the measured latencies on the clips
+    that `open_val` opens; trials whose masks cannot be scored stay predicted. An earlier
+    measurement that `meter` would repeat is used instead, unless `again`. A network that the phone
+    cannot run is reported and left out; if it runs none, its first `DeviceError` is raised. Raises
+    `SettingError`, with the command that searches the study, named by `word`, if the front is
+    empty.
     """
-    history = _read(ledger, networks, meter)
+    screens = Screens(networks, ledger.history().target_fps, open_val, say)
+    history = _read(ledger, networks, meter, screens)
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     if not ranks:
         raise _empty_front(history, word or history.study)
@@ -107,16 +121,30 @@ def time_front(
             except DeviceError as error:
                 say(f"network {name} stays predicted: {error}")
                 failed[name] = error
-        history = _read(ledger, networks, meter)
+        history = _read(ledger, networks, meter, screens)
     if not found:
         raise next(iter(failed.values()))
+    now = {trial.number: trial for trial in history.complete}
+    fps = history.target_fps
     trials = tuple(
-        _trial_timing(trial, ranks.get(trial.number), *found[trial.network_id], history.target_fps)
-        for trial in front
-        if trial.network_id in found
+        _trial_timing(now[each.number], ranks.get(each.number), *found[each.network_id], fps)
+        for each in front
+        if each.network_id in found
     )
+    return FrontTiming(
+        history=history, trials=trials, graphs=_graph_timings(trials, found, networks)
+    )
+
+
+def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
+    return with_measured(ledger.history(), networks, phone=meter.phone_info, screens=screens)
+
+
+def _graph_timings(
+    trials: Sequence[TrialTiming], found: Mapping[str, Timed], networks: Path
+) -> tuple[GraphTiming, ...]:
     timed = {each.trial.network_id: each.trial.network for each in trials}
-    graphs = tuple(
+    return tuple(
         GraphTiming(
             network_id=name,
             graph=graph,
@@ -127,7 +155,6 @@ def time_front(
         for name, network in timed.items()
         for graph, file in graph_files(network, networks).items()
     )
-    return FrontTiming(history=history, trials=trials, graphs=graphs)
 
 
 def _empty_front(history: StudyHistory, word: str) -> SettingError:
@@ -135,10 +162,6 @@ def _empty_front(history: StudyHistory, word: str) -> SettingError:
         f"no trial of {history.study} meets {history.target_fps:g} fps, so its front is empty. "
         f"Continue the search: jejunet-nas search {shlex.quote(word)}"
     )
-
-
-def _read(ledger: Ledger, networks: Path, meter: LatencyMeter) -> StudyHistory:
-    return with_measured(ledger.history(), networks, phone=meter.phone_info)
 
 
 def _trial_timing(

@@ -19,6 +19,7 @@ from jejunet_nas.records.clips import Pictures as Pictures
 from jejunet_nas.records.latencies import GRAPH_NAMES as GRAPH_NAMES
 from jejunet_nas.records.latencies import OUTSIDE_DELEGATE as OUTSIDE_DELEGATE
 from jejunet_nas.records.latencies import PATHS as PATHS
+from jejunet_nas.records.latencies import FeasibleRule as FeasibleRule
 from jejunet_nas.records.latencies import FramePath as FramePath
 from jejunet_nas.records.latencies import FramePaths as FramePaths
 from jejunet_nas.records.latencies import GraphName as GraphName

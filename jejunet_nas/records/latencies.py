@@ -13,9 +13,12 @@ from jejunet_nas.errors import SettingError
 FramePath = Literal["key", "propagate", "reuse"]
 GraphName = Literal["key", "propagate", "gate"]
 LatencySource = Literal["measured", "predicted", "host"]
+# Which trials are feasible: no frame dropped, no frame late, or the mean latency within a frame's.
+FeasibleRule = Literal["no_drops", "every_frame", "mean"]
 
 PATHS: tuple[FramePath, ...] = get_args(FramePath)
 GRAPH_NAMES: tuple[GraphName, ...] = get_args(GraphName)
+DROPPED = "-"  # the letter of a camera frame that the processor never takes
 _BY_LETTER: dict[str, FramePath] = {path[0]: path for path in PATHS}
 # Operators of our graphs that LiteRT's default delegate never runs.
 OUTSIDE_DELEGATE = ("ARG_MAX", "CAST", "QUANTIZE")
@@ -81,8 +84,9 @@ class PathLatencies:
 class FramePaths:
     """The path of each frame of one clip.
 
-    letters: one a frame: k (key), p (propagate) or r (reuse); a capital if the gate ran. lag: the
-    frames that a keyframe takes in the background; None if frames wait for it.
+    letters: one a frame: k (key), p (propagate) or r (reuse), a capital if the gate ran; `DROPPED`
+    for a frame that no graph sees. lag: the frames that a keyframe takes in the background; None if
+    frames wait for it.
     """
 
     clip: str
@@ -99,25 +103,30 @@ class FramePaths:
         return cls(clip=clip, letters=letters, lag=lag)
 
     @property
+    def taken(self) -> str:
+        """The letters of the frames that are not dropped."""
+        return self.letters.replace(DROPPED, "")
+
+    @property
     def paths(self) -> tuple[FramePath, ...]:
-        """Each frame's path."""
-        return tuple(_BY_LETTER[letter.lower()] for letter in self.letters)
+        """The path of each frame that is not dropped."""
+        return tuple(_BY_LETTER[letter.lower()] for letter in self.taken)
 
     @property
     def gated(self) -> tuple[bool, ...]:
-        """Whether the gate ran on each frame."""
-        return tuple(letter.isupper() for letter in self.letters)
+        """Whether the gate ran on each frame that is not dropped."""
+        return tuple(letter.isupper() for letter in self.taken)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLatency:
     """Latency over a stream of frames, each on the path chosen by the policy.
 
-    dropped_frames: share of camera frames that are overwritten in a one-frame buffer before they
-    are read. every_frame: whether no frame takes longer than the camera's period. doubts: why a
-    measurement is unstable. startup_ms: how long the first frame waits for its keyframe if the
-    other keyframes run in the background; it counts in no other figure. None if frames wait for
-    every keyframe.
+    mean_ms, worst_ms: of the frames that are not dropped. dropped_frames: share of camera frames
+    that are overwritten in a one-frame buffer before they are read. every_frame: whether no frame
+    takes longer than the camera's period. doubts: why a measurement is unstable. startup_ms: how
+    long the first frame waits for its keyframe if the other keyframes run in the background; it
+    counts in no other figure. None if frames wait for every keyframe.
     """
 
     mean_ms: float

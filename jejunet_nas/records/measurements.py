@@ -137,3 +137,8 @@ class TrialTiming:
     trial: TrialResult
     rank: int | None
     stream: StreamLatency
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether a phone timed it."""
+        return self.stream.source == "measured"

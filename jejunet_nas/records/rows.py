@@ -58,8 +58,9 @@ class PolicyRow:
     compared with; 1 for every frame and in the background. latest: frames after which a keyframe
     comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
     with a fixed interval. lag: frames that a keyframe takes in the background; None in the
-    foreground. dropped_frames: share of the camera's frames, at the target's rate. mean_interval:
-    frames a keyframe. consistency: as in `TemporalScore`.
+    foreground. mean_ms, worst_ms, dropped_frames: as in `StreamLatency`. mean_interval: frames a
+    keyframe, of those that are not dropped. miou: of what the screen shows; own_frame_miou: of each
+    mask against its own frame. consistency: as in `TemporalScore`.
     """
 
     rule: str
@@ -73,6 +74,7 @@ class PolicyRow:
     dropped_frames: float
     mean_interval: float
     miou: float
+    own_frame_miou: float
     consistency: float | None
 
 

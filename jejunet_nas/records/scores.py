@@ -5,6 +5,8 @@ Units: pixels; ages in frames, 0 on a keyframe; ratios in [0, 1].
 
 import dataclasses
 
+from jejunet_nas.records.latencies import FramePaths, StreamLatency
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClipScore:
@@ -64,3 +66,19 @@ class TemporalScore:
     boundary: float | None
     mean_age_frames: float
     longest_stale_frames: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """What the screen shows of all validation clips, with the latencies of one source.
+
+    score: at each annotated frame's time the newest finished mask is compared with that frame's
+    annotation. walks: the path of each frame. every_frame_miou, every_frame_dropped: mIoU and share
+    of dropped frames of the same network with every frame a keyframe; None where unknown.
+    """
+
+    latency: StreamLatency
+    score: Score
+    walks: tuple[FramePaths, ...]
+    every_frame_miou: float | None = None
+    every_frame_dropped: float | None = None

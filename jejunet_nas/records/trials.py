@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from jejunet_nas.records.latencies import (
     PATHS,
+    FeasibleRule,
     FramePath,
     FramePaths,
     LatencySource,
@@ -12,7 +13,7 @@ from jejunet_nas.records.latencies import (
     StreamLatency,
 )
 from jejunet_nas.records.networks import NetworkRecord
-from jejunet_nas.records.scores import Score, TemporalScore
+from jejunet_nas.records.scores import Score, Streamed, TemporalScore
 from jejunet_nas.space.architecture import Architecture
 
 
@@ -20,27 +21,51 @@ from jejunet_nas.space.architecture import Architecture
 class TrialResult:
     """The result of one architecture.
 
-    walks: the paths of the validation clips; with latencies of graphs they give that of the stream.
-    predicted: the stream's latency before a measurement; measured: from `measured_graphs`, None
-    until the phone has measured them.
+    own_frame_score, temporal: of each mask against its own frame, none dropped. on_prediction: the
+    screen with predicted latencies; on_measurement: with those of `measured_graphs`, None until a
+    phone has measured them and the masks are scored with them.
     """
 
     number: int
     architecture: Architecture
     network: NetworkRecord
-    score: Score
+    own_frame_score: Score
     temporal: TemporalScore
-    walks: tuple[FramePaths, ...]
-    predicted: StreamLatency
-    measured: StreamLatency | None = None
+    on_prediction: Streamed
+    on_measurement: Streamed | None = None
     measured_graphs: PathLatencies | None = None
     stage_s: dict[str, float]
     network_reused: bool  # its trained network existed already
 
     @property
+    def streamed(self) -> Streamed:
+        """The screen that ranks the trial: with measured latencies if available, else predicted."""
+        return self.on_measurement or self.on_prediction
+
+    @property
+    def score(self) -> Score:
+        """The score that ranks the trial: the mIoU of what the screen shows, streaming mIoU."""
+        return self.streamed.score
+
+    @property
     def latency(self) -> StreamLatency:
         """The latency that ranks the trial: measured if available, else predicted."""
-        return self.measured or self.predicted
+        return self.streamed.latency
+
+    @property
+    def walks(self) -> tuple[FramePaths, ...]:
+        """The path of each frame of the validation clips on that screen."""
+        return self.streamed.walks
+
+    @property
+    def predicted(self) -> StreamLatency:
+        """The stream's predicted latency."""
+        return self.on_prediction.latency
+
+    @property
+    def measured(self) -> StreamLatency | None:
+        """The stream's measured latency; None before it is known."""
+        return self.on_measurement.latency if self.on_measurement else None
 
     @property
     def graph_latencies(self) -> PathLatencies:
@@ -49,8 +74,8 @@ class TrialResult:
 
     @property
     def paths(self) -> dict[FramePath, float]:
-        """Share of frames on each path."""
-        letters = "".join(walk.letters for walk in self.walks).lower()
+        """Share of the frames that are not dropped on each path."""
+        letters = "".join(walk.taken for walk in self.walks).lower()
         return {path: letters.count(path[0]) / len(letters) for path in PATHS}
 
     @property
@@ -71,11 +96,16 @@ class TrialResult:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedTrial:
-    """An architecture whose latency cannot meet the target: no training was spent on it."""
+    """An architecture whose latency cannot meet the target: no training was spent on it.
+
+    mean_ms, worst_ms, dropped_frames: lower bounds, as in `StreamLatency`.
+    """
 
     number: int
     architecture: Architecture
-    mean_ms: float  # lower bound
+    mean_ms: float
+    worst_ms: float
+    dropped_frames: float
     source: LatencySource
     reason: str
 
@@ -93,6 +123,8 @@ class FailedTrial:
 class StudyHistory:
     """All trials of a study so far, in the order of their numbers.
 
+    feasible_rule: which trials meet the target. unscored: trials whose network was measured, but
+    whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown.
     """
@@ -108,10 +140,12 @@ class StudyHistory:
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
     duplicates: int  # samples of a known architecture
+    feasible_rule: FeasibleRule = "no_drops"
+    unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""
         counts = len(self.complete), len(self.refused), len(self.failed)
-        return hash((self.study, *counts, self.duplicates, self.target_fps))
+        return hash((self.study, *counts, self.duplicates, self.target_fps, self.feasible_rule))

@@ -9,7 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
+from jejunet_nas.records import (
+    LatencySource,
+    RefusedTrial,
+    StreamLatency,
+    StudyHistory,
+    TrialResult,
+)
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
@@ -95,6 +101,8 @@ def latency_words(history: StudyHistory) -> str:
     for other, count in counts.items():
         where = f" on {one_line(history.phone)}" if other == "measured" and history.phone else ""
         words.append(f"{count} of {len(history.complete)} {other}{where}")
+    if history.unscored:
+        words.append(f"{len(history.unscored)} measured but not scored yet")
     return ", ".join(words)
 
 
@@ -106,6 +114,24 @@ def source_words(trial: TrialResult) -> str:
     if trial.latency.doubts:
         words.append("unstable")
     return ", ".join(words)
+
+
+def miou_words(trial: TrialResult) -> str:
+    """Return, say, `71.3 mIoU (own-frame 74.0)`."""
+    own = per_cent(trial.own_frame_score.miou)
+    return f"{per_cent(trial.score.miou)} mIoU (own-frame {own})"
+
+
+def drop_words(timed: StreamLatency | RefusedTrial) -> str:
+    """Return, say, `32.7 % of frames dropped, worst frame 146.0 ms`."""
+    return (
+        f"{per_cent(timed.dropped_frames)} % of frames dropped, worst frame {timed.worst_ms:.1f} ms"
+    )
+
+
+def latency_figures(latency: StreamLatency) -> str:
+    """Return, say, `20.5 ms a frame (predicted), 0.0 % of frames dropped, worst frame 61.0 ms`."""
+    return f"{latency.mean_ms:.1f} ms a frame ({latency.source}), {drop_words(latency)}"
 
 
 def one_line(text: str) -> str:

@@ -18,7 +18,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.bootstrap import Difference, miou_difference
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
-from jejunet_nas.scoring.ranking import deadline_ms, point_of
+from jejunet_nas.scoring.ranking import deadline_ms, feasible, point_of
 
 Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
 
@@ -68,8 +68,8 @@ class Comparison:
 
 
 def staircase(history: StudyHistory, within_ms: float) -> list[Step]:
-    """Return (mean ms, mIoU) of each trial that is better than all faster ones, fastest first."""
-    points = [point_of(trial) for trial in history.complete]
+    """Return (mean ms, mIoU) of each feasible trial that beats all faster ones, fastest first."""
+    points = [point_of(trial) for trial in feasible(history)]
     points = [point for point in points if point[1] <= within_ms]
     return [(points[i][1], points[i][0]) for i in reversed(pareto_front(points))]
 
@@ -125,6 +125,7 @@ def require_comparable(histories: Sequence[StudyHistory], *, one_source: bool = 
         "data set": (lambda h: h.dataset, "Compare studies of one data set."),
         "list of classes": (lambda h: ", ".join(h.class_names), "Compare studies of one data set."),
         "device": (lambda h: h.device, "Search both for one device."),
+        "rule feasible": (lambda h: h.feasible_rule, "Search both with the same rule."),
         "number of threads": (lambda h: h.threads, "Search both with the same number of threads."),
     }
     if one_source:

@@ -28,6 +28,7 @@ class Standing:
     interval: Interval | None
     mean_ms: float
     sustained_fps: float
+    dropped_frames: float
     source: LatencySource
 
 
@@ -105,6 +106,7 @@ def _standing(trial: TrialResult) -> Standing:
         interval=miou_interval(trial.score.clips),
         mean_ms=trial.latency.mean_ms,
         sustained_fps=trial.latency.sustained_fps,
+        dropped_frames=trial.latency.dropped_frames,
         source=trial.latency.source,
     )
 
@@ -181,5 +183,6 @@ def _words(standing: Standing) -> str:
         interval = f" (95 %: {per_cent(low)} to {per_cent(high)})"
     return (
         f"trial {standing.trial} with {per_cent(standing.miou)} % mIoU{interval} in "
-        f"{standing.mean_ms:.1f} ms a frame, {standing.sustained_fps:.1f} fps ({standing.source})"
+        f"{standing.mean_ms:.1f} ms a frame, {standing.sustained_fps:.1f} fps ({standing.source}), "
+        f"{per_cent(standing.dropped_frames)} % of frames dropped"
     )

@@ -31,6 +31,12 @@ TERMS = (
     ("reuse", "the mask of the last keyframe is shown again"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
+    (
+        "mIoU",
+        "streaming mIoU: at each frame's time, the newest finished mask is compared with that "
+        "frame's annotation; no mask counts as wrong, and a clip's first frame does not count",
+    ),
+    ("own-frame mIoU", "each mask compared with the frame that it was made from, none dropped"),
     ("front", "Pareto front: no other trial has a higher mIoU at the same or a lower latency"),
     ("knee", "the trial of the front where the trade-off bends most"),
     ("sustained fps", "1000 / mean latency of a frame in ms"),
@@ -46,4 +52,5 @@ TERMS = (
 def legend() -> str:
     """Return the notation in one Markdown paragraph."""
     words = "; ".join(f"`{sign}`: {meaning}" for sign, meaning in NOTATION)
-    return f"Notation: {words}. `index.html` explains the other terms."
+    miou = ". ".join(f"{term}: {meaning}" for term, meaning in TERMS if "mIoU" in term)
+    return f"{miou}. Notation: {words}. `index.html` explains the other terms."

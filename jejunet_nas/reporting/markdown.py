@@ -25,7 +25,7 @@ from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.notes import reasons
-from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target
+from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, rule_words
 from jejunet_nas.study.tables import failures, stage_names
 
 
@@ -54,12 +54,16 @@ def page(
 
 def front_markdown(history: StudyHistory) -> str:
     """Return the front as a Markdown table for a README, best mIoU first."""
-    columns = ("trial", "mIoU %", "ms a frame", "sustained fps", "worst ms", "dropped %")
+    columns = (
+        *("trial", "mIoU %", "own-frame mIoU %", "ms a frame", "sustained fps"),
+        *("worst ms", "dropped %"),
+    )
     words = ("network", "policy", "latency")
     rows = (
         (
             f"{trial.number}",
             per_cent(trial.score.miou),
+            per_cent(trial.own_frame_score.miou),
             f"{trial.latency.mean_ms:.1f}",
             f"{trial.latency.sustained_fps:.1f}",
             f"{trial.latency.worst_ms:.1f}",
@@ -88,7 +92,7 @@ def class_notes(history: StudyHistory) -> str | None:
 
 def _opening(history: StudyHistory) -> str:
     return (
-        f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
+        f"{escaped(history.dataset)}, target {history.target_fps:g} fps {rule_words(history)} "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
         f"{counted(len(history.complete), 'trial')} complete, {len(history.refused)} refused "
         f"before training, {len(history.failed)} failed; "
@@ -122,11 +126,12 @@ def _against_section(against: BaselineAnswer) -> list[str]:
 
 def _over_time_section(front: Sequence[TrialResult]) -> list[str]:
     words = (
-        "Consistent: pixels that keep their class from one annotated frame to the next where the "
-        "annotation does. J and F: DAVIS' region and boundary scores. Mean age: frames since the "
-        "last keyframe; longest stale: the longest run of frames without one. Gate: the mean error "
-        "of its score on pairs of validation frames, and the rank correlation with the true "
-        "change, whether or not the policy uses the gate."
+        "Each mask is compared with its own frame, none dropped. Consistent: pixels that keep "
+        "their class from one annotated frame to the next where the annotation does. J and F: "
+        "DAVIS' region and boundary scores. Mean age: frames since the last keyframe; longest "
+        "stale: the longest run of frames without one. Gate: the mean error of its score on pairs "
+        "of validation frames, and the rank correlation with the true change, whether or not the "
+        "policy uses the gate."
     )
     columns = ("trial", "consistent %", "J %", "F %", "mean age", "longest stale", "gate error")
     rows = []

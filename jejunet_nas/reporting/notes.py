@@ -6,6 +6,7 @@ Units: mIoU in per cent, latency in ms a frame.
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     counted,
+    drop_words,
     escaped,
     latency_words,
     network_words,
@@ -21,13 +22,14 @@ from jejunet_nas.scoring.ranking import (
     front_of,
     nearest_to_target,
     picks,
+    rule_words,
     states,
 )
 
 _OPENINGS: dict[State, str] = {
     "front": "On the Pareto front.",
     "dominated": "Dominated: another trial is at least as good in mIoU and in latency.",
-    "over target": "Over the target: it takes longer than a frame's time.",
+    "over target": "Over the target: it does not keep up with the camera.",
 }
 
 
@@ -37,14 +39,15 @@ def study_note(history: StudyHistory) -> str:
     best = f"; trial {front[0].number} has the best mIoU" if front else ""
     lines = [
         f"# {escaped(history.study)}",
-        f"{escaped(history.dataset)}, target {history.target_fps:g} fps "
+        f"{escaped(history.dataset)}, target {history.target_fps:g} fps {rule_words(history)} "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}.",
         f"Trials: {len(history.complete)} complete, {len(history.refused)} refused before "
         f"training, {len(history.failed)} failed; {len(front)} on the front{best}.",
         escaped(nearest_to_target(history) or ""),
         f"Classes: {', '.join(map(escaped, history.class_names))}.",
-        "A trial is feasible if its mean latency is within the time of a frame. The front is the "
-        "Pareto front of the feasible trials. Trials that are over the target, or were refused "
+        f"A trial is feasible if it keeps up with the camera {rule_words(history)}. mIoU is that "
+        "of the newest finished mask at each frame's time. The front is the Pareto front of the "
+        "feasible trials. Trials that are over the target, or were refused "
         "before training, are shown as pruned.",
     ]
     return "\n\n".join(line for line in lines if line)
@@ -59,28 +62,42 @@ def reasons(history: StudyHistory) -> list[str]:
     video, whole = (best_feasible(history, video=video) for video in (True, False))
     said = [
         f"Trial {best.number} is the best of {counted(len(feasible(history)), 'feasible trial')} "
-        f"at {history.target_fps:g} fps: {_figures(best)} ({best.latency.source})."
+        f"at {history.target_fps:g} fps {rule_words(history)}: {_figures(best)} "
+        f"({best.latency.source})."
     ]
     for trial, policy in ((whole, "every frame a keyframe"), (video, "a video policy")):
         if trial is None:
             said.append(f"No trial with {policy} meets the target.")
         else:
             said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
-    if video and whole:
-        share = 1 - video.latency.mean_ms / whole.latency.mean_ms
-        other = "" if video.network_id == whole.network_id else " Their networks differ too."
-        said.append(
-            f"Trial {video.number} differs from trial {whole.number} by "
-            f"{points(video.score.miou - whole.score.miou)} points of mIoU and takes "
-            f"{per_cent(abs(share), 0)} % {'less' if share >= 0 else 'more'} time a frame.{other}"
-        )
+    said += _gain(best)
+    if video and video is not best:
+        said += _gain(video)
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
     return said
 
 
+def _gain(trial: TrialResult) -> list[str]:
+    """Return what the policy of `trial` gains, compared with the same network on every frame.
+
+    Networks differ between trials, so the policy's part can be told from one network alone.
+    """
+    whole, dropped = trial.streamed.every_frame_miou, trial.streamed.every_frame_dropped
+    if whole is None or dropped is None or not trial.architecture.policy.spares_frames:
+        return []
+    return [
+        f"With every frame a keyframe the network of trial {trial.number} drops "
+        f"{per_cent(dropped)} % of frames and has {per_cent(whole)} % mIoU: its policy changes "
+        f"mIoU by {points(trial.score.miou - whole)} points."
+    ]
+
+
 def _figures(trial: TrialResult) -> str:
-    return f"{per_cent(trial.score.miou)} % mIoU in {trial.latency.mean_ms:.1f} ms a frame"
+    return (
+        f"{per_cent(trial.score.miou)} % mIoU in {trial.latency.mean_ms:.1f} ms a frame, "
+        f"{drop_words(trial.latency)}"
+    )
 
 
 def trial_notes(history: StudyHistory) -> dict[int, str]:
@@ -103,7 +120,9 @@ def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
         f"**Trial {trial.number}.** {opening}",
         f"Network: {escaped(network_words(trial.architecture.network))}",
         f"Policy: {escaped(policy_words(trial.architecture.policy))}",
-        f"Latency: {latency.mean_ms:.1f} ms a frame, {source}.",
+        f"mIoU: {per_cent(trial.score.miou)} %; own-frame mIoU: "
+        f"{per_cent(trial.own_frame_score.miou)} %.",
+        f"Latency: {latency.mean_ms:.1f} ms a frame, {source}; {drop_words(latency)}.",
         *([f"Unstable: {escaped('; '.join(latency.doubts))}."] if latency.doubts else []),
         f"IoU by class, in per cent: {', '.join(ious) or 'no class is annotated'}.",
     ]

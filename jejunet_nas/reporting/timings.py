@@ -86,10 +86,21 @@ def operators_table(file: Path, operators: Sequence[OperatorTime], most: int = 1
 def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
     """Return a row a trial, in the new order of `history`, with the earlier rank.
 
-    Host timings have no frame rates: those are a phone's.
+    Host timings have neither frame rates nor a mIoU of the screen: those are a phone's. A trial
+    whose masks are not scored with the measured latency has no mIoU of the screen yet.
     """
     table = _table(
-        *("rank", "was", "trial", "mIoU %", "ms a frame", "predicted", "ratio", "fps"),
+        *(
+            "rank",
+            "was",
+            "trial",
+            "mIoU %",
+            "own-frame %",
+            "ms a frame",
+            "predicted",
+            "ratio",
+            "fps",
+        ),
         *("worst ms", "dropped %", "architecture"),
     )
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
@@ -104,7 +115,8 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
             f"{ranks.get(each.trial.number, 'off')}",
             f"{each.rank or '-'}",
             f"{each.trial.number}",
-            per_cent(each.trial.score.miou),
+            per_cent(_miou(each)),
+            per_cent(each.trial.own_frame_score.miou),
             f"{stream.mean_ms:.1f} ({stream.source}{', unstable' if stream.doubts else ''})",
             f"{predicted_ms:.1f}",
             f"{stream.mean_ms / predicted_ms:.2f}",
@@ -112,6 +124,11 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
             architecture_words(each.trial.architecture),
         )
     return table
+
+
+def _miou(each: TrialTiming) -> float | None:
+    """Return the mIoU of the screen with the latencies that were timed; None where unknown."""
+    return each.trial.score.miou if each.trial.measured and each.is_measured else None
 
 
 def _latency_cells(latency: Latency) -> tuple[str, ...]:
@@ -129,7 +146,8 @@ def _trial_json(each: TrialTiming) -> dict[str, Any]:
     return {
         "trial": each.trial.number,
         "network_id": each.trial.network_id,
-        "miou": each.trial.score.miou,
+        "miou": _miou(each),
+        "own_frame_miou": each.trial.own_frame_score.miou,
         "mean_ms": stream.mean_ms,
         "worst_ms": stream.worst_ms,
         "sustained_fps": None if host else stream.sustained_fps,

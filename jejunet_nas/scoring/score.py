@@ -40,6 +40,23 @@ def frame_counts(clip: Clip, time: int, mask: Mask, classes: int) -> Counts:
     return np.stack([matrix.sum(axis=1), *intersection_and_union(matrix)])
 
 
+def counts_without_mask(clip: Clip, time: int, classes: int) -> Counts:
+    """Return the `frame_counts` of an annotated frame for which no mask is there: none is right."""
+    annotated = frame_counts(clip, time, np.zeros((1, 1), np.uint8), classes)[0]
+    return np.stack([annotated, np.zeros_like(annotated), annotated])
+
+
+def scored_on_screen(clip: Clip) -> list[int]:
+    """Return the annotated frames of `clip` whose time the streaming score looks at.
+
+    The first frame of a stream has no mask at its own time, whatever the network, so it does not
+    count. If no other frame is annotated, as in a single picture, the clip counts as a still
+    picture: its first frame is compared with its own mask.
+    """
+    annotated = [time for time in range(len(clip)) if clip.annotated[time]]
+    return annotated if annotated == [0] else [time for time in annotated if time > 0]
+
+
 def clip_score(clip: Clip, counts: Sequence[Counts], classes: int) -> ClipScore:
     """Return the score of `clip` from the `frame_counts` of its annotated frames."""
     total = sum(counts, np.zeros((3, classes), np.int64))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import optuna
 
 from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
-from jejunet_nas.latency.stream import floor_ms
+from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.networks.operators import network_operators
-from jejunet_nas.records import PathLatencies, RefusedTrial
+from jejunet_nas.records import PathLatencies, RefusedTrial, StreamLatency
+from jejunet_nas.records.words import drop_words
+from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
@@ -68,17 +70,19 @@ class Candidates:
 
     def _is_slow(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Refuse `trial` if its predicted latency cannot meet the target."""
-        settings, least_ms = self._settings, self._least_ms(architecture)
-        if least_ms <= settings.deadline_ms:
+        settings, least = self._settings, self._least(architecture)
+        if not self._is_over(least):
             return False
         reason = (
-            f"at least {least_ms:.1f} ms a frame; {settings.target_fps:g} fps leave "
-            f"{settings.deadline_ms:.1f} ms"
+            f"at least {least.mean_ms:.1f} ms a frame, {drop_words(least)}; "
+            f"{settings.target_fps:g} fps leave {settings.deadline_ms:.1f} ms a frame"
         )
         refused = RefusedTrial(
             number=trial.number,
             architecture=architecture,
-            mean_ms=least_ms,
+            mean_ms=least.mean_ms,
+            worst_ms=least.worst_ms,
+            dropped_frames=least.dropped_frames,
             source="predicted",
             reason=reason,
         )
@@ -87,12 +91,16 @@ class Candidates:
         self._view.say(f"trial {trial.number} refused: {reason}")
         return True
 
-    def _least_ms(self, architecture: Architecture) -> float:
-        threads = self._settings.latency.threads
+    def _is_over(self, least: StreamLatency) -> bool:
+        """Whether a stream with at least this latency misses the target."""
+        return over_target_ms(least, self._settings.feasible, self._settings.target_fps) > 0
+
+    def _least(self, architecture: Architecture) -> StreamLatency:
+        threads, fps = self._settings.latency.threads, self._settings.target_fps
         latencies = predict_paths(
             architecture, self._profile, classes=self._classes, threads=threads
         )
-        return floor_ms(architecture.policy, latencies)
+        return least_stream(architecture.policy, latencies, target_fps=fps)
 
     def _unseen(self, near: Architecture, any_complete: bool) -> Architecture | None:
         """Return a new architecture that can meet the target.
@@ -116,7 +124,7 @@ class Candidates:
                 drawn = draw(self._settings.search_space, choose)
                 if canonical_json(drawn) in self._known:
                     continue
-                if self._least_ms(drawn) <= self._settings.deadline_ms:
+                if not self._is_over(self._least(drawn)):
                     return drawn
                 too_slow = drawn
         return None if any_complete else too_slow

@@ -6,7 +6,7 @@ later measurement replaces the prediction when the study is read.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -15,8 +15,10 @@ from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
+from jejunet_nas.records.words import drop_words, per_cent
+from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
 from jejunet_nas.study.kept_measurements import (
@@ -26,6 +28,7 @@ from jejunet_nas.study.kept_measurements import (
     with_measured,
 )
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.study.settings import StudySettings
 
 
@@ -33,13 +36,25 @@ class Closing:
     """The complete trials of a study, including those that wait for their measurement."""
 
     def __init__(
-        self, ledger: Ledger, phone: PhoneQueue | None, networks: Path, view: View
+        self,
+        ledger: Ledger,
+        phone: PhoneQueue | None,
+        networks: Path,
+        view: View,
+        open_val: Callable[[], DataSplit],
     ) -> None:
+        """Start with the trials in `ledger`.
+
+        open_val: opens the clips on which masks are scored with measured latencies.
+        """
         self._settings, self._ledger, self._phone = ledger.settings, ledger, phone
         self._networks, self._view = networks, view
+        self._screens = Screens(networks, ledger.settings.target_fps, open_val, view.say)
         self._waiting: dict[int, optuna.Trial] = {}  # by the trial's number
         on = phone.phone if phone else None
-        self.results = list(with_measured(ledger.history(), networks, phone=on).complete)
+        self.results = list(
+            with_measured(ledger.history(), networks, phone=on, screens=self._screens).complete
+        )
         if phone is not None:
             for network in unmeasured(self.results):
                 phone.submit(network)
@@ -47,7 +62,9 @@ class Closing:
     def close(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Close `trial`, or hold it until its network is measured."""
         if self._phone is not None:
-            result = newest_measured(result, self._networks, self._settings, self._phone.phone)
+            result = newest_measured(
+                result, self._networks, self._settings, self._screens, self._phone.phone
+            )
         self.results.append(result)
         if self._phone is None or result.measured is not None:
             self._ledger.complete(trial, result)
@@ -86,9 +103,9 @@ class Closing:
             )
 
     def _measured(self, result: TrialResult, measurement: NetworkMeasurement | None) -> TrialResult:
-        result = measured_trial(result, measurement, self._settings.target_fps)
+        result = measured_trial(result, measurement, self._screens)
         if result.measured is not None:
-            self._view.say(measured_words(result, self._settings.deadline_ms))
+            self._view.say(measured_words(result, self._settings))
         self._close_waiting(result)
         return result
 
@@ -102,19 +119,31 @@ class Closing:
             self._ledger.complete(trial, result)
 
 
-def measured_words(result: TrialResult, deadline_ms: float) -> str:
+def verdict(result: TrialResult, settings: StudySettings) -> str:
+    """Return, say, `meets the target`."""
+    over_ms = over_target_ms(result.latency, settings.feasible, settings.target_fps)
+    return f"{'meets' if over_ms <= 0 else 'misses'} the target"
+
+
+def measured_words(result: TrialResult, settings: StudySettings) -> str:
     """Return a line that compares a trial's measured latency with the prediction."""
-    mean_ms, predicted_ms = result.latency.mean_ms, result.predicted.mean_ms
-    doubts = f"; unstable: {'; '.join(result.latency.doubts)}" if result.latency.doubts else ""
+    latency, before = result.latency, result.on_prediction
+    doubts = f"; unstable: {'; '.join(latency.doubts)}" if latency.doubts else ""
     return (
-        f"trial {result.number}: measured {mean_ms:.1f} ms a frame, {mean_ms / predicted_ms:.2f} "
-        f"of the predicted {predicted_ms:.1f}; "
-        f"{'meets' if mean_ms <= deadline_ms else 'misses'} the target{doubts}"
+        f"trial {result.number}: measured {latency.mean_ms:.1f} ms a frame, "
+        f"{latency.mean_ms / before.latency.mean_ms:.2f} of the predicted "
+        f"{before.latency.mean_ms:.1f}; {verdict(result, settings)}: "
+        f"{drop_words(latency)}; {per_cent(result.score.miou)} mIoU, as predicted "
+        f"{per_cent(before.score.miou)}{doubts}"
     )
 
 
 def newest_measured(
-    result: TrialResult, networks: Path, settings: StudySettings, phone: PhoneInfo | None = None
+    result: TrialResult,
+    networks: Path,
+    settings: StudySettings,
+    screens: Screens,
+    phone: PhoneInfo | None = None,
 ) -> TrialResult:
     """Return `result` with the latest measurement of its network, on `phone` or on any."""
     found = [
@@ -124,7 +153,7 @@ def newest_measured(
         )
         if phone is None or each.phone.serial_hash == phone.serial_hash
     ]
-    return measured_trial(result, found[-1] if found else None, settings.target_fps)
+    return measured_trial(result, found[-1] if found else None, screens)
 
 
 def still_to_measure(settings: StudySettings, history: StudyHistory) -> bool:

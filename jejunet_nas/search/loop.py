@@ -5,6 +5,7 @@ networks in their folders, so the same command resumes it.
 """
 
 import contextlib
+import functools
 import math
 import shutil
 import time
@@ -21,17 +22,24 @@ from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import counted, per_cent
+from jejunet_nas.records.words import counted, latency_figures, miou_words
 from jejunet_nas.scoring.front import hypervolume, reference_point
-from jejunet_nas.scoring.ranking import point_of
+from jejunet_nas.scoring.ranking import over_target_ms, point_of
 from jejunet_nas.search.candidates import Candidates
-from jejunet_nas.search.closing import Closing, newest_measured, open_phone, still_to_measure
+from jejunet_nas.search.closing import (
+    Closing,
+    newest_measured,
+    open_phone,
+    still_to_measure,
+    verdict,
+)
 from jejunet_nas.search.prepare import made_from, prepare, warnings_of
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
@@ -87,18 +95,20 @@ def _search(
         return history
     with open_phone(settings, networks, view) as phone:
         if ledger and done:
-            Closing(ledger, phone, networks, view).settle()
+            open_val = functools.cache(lambda: settings.data.open_split("val", view.stage))
+            Closing(ledger, phone, networks, view, open_val).settle()
         else:
             setup, ledger = _set_up(settings, folder, view, ledger, url, notes)
-            closing = Closing(ledger, phone, networks, view)
+            closing = Closing(ledger, phone, networks, view, lambda: setup.val)
             _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
 def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
     """Propose again the trials of a process that died; return the history."""
+    screens = Screens(networks, ledger.settings.target_fps)
     interrupted = ledger.take_up_interrupted(
-        lambda result: newest_measured(result, networks, ledger.settings)
+        lambda result: newest_measured(result, networks, ledger.settings, screens)
     )
     if interrupted:
         trials = counted(interrupted, "interrupted trial")
@@ -205,7 +215,7 @@ class _Search:
             self._failed += 1
             self._view.say(f"trial {trial.number} failed: {reason}")
             return False
-        self._view.say(trial_words(result, self._settings.deadline_ms))
+        self._view.say(trial_words(result, self._settings))
         self._closing.close(trial, result)
         tried = sum(each.network_id == result.network_id for each in self._closing.results)
         if tried < self._settings.sampler.policies_per_network:
@@ -217,8 +227,12 @@ class _Search:
 
     def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
-        points = [point_of(result) for result in results]
-        deadline_ms = self._settings.deadline_ms
+        rule = self._settings.feasible
+        points = [
+            point_of(result)
+            for result in results
+            if over_target_ms(result.latency, rule, target_fps) <= 0
+        ]
         return SearchProgress(
             study=self._settings.name,
             complete=len(results),
@@ -226,7 +240,7 @@ class _Search:
             refused=self._candidates.refused,
             failed=self._failed,
             target_fps=target_fps,
-            best_miou=max((miou for miou, ms in points if ms <= deadline_ms), default=None),
+            best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
             left_s=self._left_s(),
         )
@@ -241,9 +255,8 @@ class _Search:
         return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
 
 
-def trial_words(result: TrialResult, deadline_ms: float) -> str:
+def trial_words(result: TrialResult, settings: StudySettings) -> str:
     """Return one line about a complete trial, with the seconds of each stage."""
-    verdict = "meets" if result.latency.mean_ms <= deadline_ms else "misses"
     training = result.network.training
     waiting = f"{training.input_wait_share:.1%} of it waiting for batches"
     trained = f"{training.median_step_ms:.0f} ms a step, {waiting}"
@@ -251,7 +264,6 @@ def trial_words(result: TrialResult, deadline_ms: float) -> str:
         trained = "trained before"
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
     return (
-        f"trial {result.number}: {per_cent(result.score.miou)} mIoU, {result.latency.mean_ms:.1f} "
-        f"ms a frame ({result.latency.source}), {verdict} the target; network {result.network_id} "
-        f"({trained}); seconds: {stages}"
+        f"trial {result.number}: {miou_words(result)}, {latency_figures(result.latency)}, "
+        f"{verdict(result, settings)}; network {result.network_id} ({trained}); seconds: {stages}"
     )

@@ -146,6 +146,7 @@ def read_history(
         dataset=settings.data.dataset,
         class_names=class_names,
         target_fps=settings.target_fps,
+        feasible_rule=settings.feasible,
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,

@@ -4,7 +4,8 @@
 
 There is one file for each phone and number of threads, with the newest measurement; the prediction
 in `record.json` stays. A study is read with its measurements in place of the predictions, so a
-front that was measured after the search is ranked by the measurements.
+front that was measured after the search is ranked by the measurements. A measurement counts for a
+trial once its masks are scored with the measured latencies (`study.screens`).
 """
 
 import contextlib
@@ -18,7 +19,6 @@ from pydantic import ValidationError
 from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of, write_text_whole
-from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
     NetworkRecord,
@@ -28,6 +28,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
+from jejunet_nas.study.screens import Screens
 
 NETWORKS = "networks"  # the folder of a study's networks
 FOLDER = "measured"
@@ -99,13 +100,20 @@ def _read(file: Path) -> NetworkMeasurement:
 
 
 def with_measured(
-    history: StudyHistory, networks: Path, *, phone: PhoneInfo | None = None
+    history: StudyHistory,
+    networks: Path,
+    *,
+    phone: PhoneInfo | None = None,
+    screens: Screens | None = None,
 ) -> StudyHistory:
     """Return `history` with measured latencies in place of predicted ones.
 
     Trials are never ranked by figures of different phones: only those of `phone` count, or of the
-    phone that was used last. Networks that were not measured on it stay predicted.
+    phone that was used last. Networks that were not measured on it stay predicted, and so do trials
+    whose score with the measured latencies is unknown: `unscored` names them. screens: finds those
+    scores; by default only known ones, without data.
     """
+    screens = screens or Screens(networks, history.target_fps)
     ids = {trial.network_id for trial in history.complete}
     found = {name: read_measurements(networks / name, threads=history.threads) for name in ids}
     if phone is None and any(found.values()):
@@ -117,24 +125,29 @@ def with_measured(
         if phone and each.phone.serial_hash == phone.serial_hash
     }
     complete = tuple(
-        measured_trial(trial, on_phone.get(trial.network_id), history.target_fps)
-        for trial in history.complete
+        measured_trial(trial, on_phone.get(trial.network_id), screens) for trial in history.complete
     )
+    unscored = tuple(t.number for t in complete if t.network_id in on_phone and not t.measured)
     name = phone.name if phone and on_phone else None
-    return dataclasses.replace(history, complete=complete, phone=name)
+    return dataclasses.replace(history, complete=complete, unscored=unscored, phone=name)
 
 
 def measured_trial(
-    trial: TrialResult, measurement: NetworkMeasurement | None, target_fps: float
+    trial: TrialResult, measurement: NetworkMeasurement | None, screens: Screens
 ) -> TrialResult:
-    """Return `trial` with the latency by `measurement` of its network, or without one."""
-    if measurement is None:
-        if trial.measured is None:
+    """Return `trial` with latency and score by `measurement` of its network.
+
+    Without one, or where the score is unknown, it is as predicted.
+    """
+    streamed, graphs = None, None
+    if measurement is not None:
+        graphs = measurement.latencies
+        streamed = screens.at(trial, graphs, measurement.unstable)
+    if streamed is None:
+        if trial.on_measurement is None:
             return trial
-        return dataclasses.replace(trial, measured=None, measured_graphs=None)
-    graphs = measurement.latencies
-    stream = stream_latency(trial.walks, graphs, target_fps=target_fps, doubts=measurement.unstable)
-    return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
+        return dataclasses.replace(trial, on_measurement=None, measured_graphs=None)
+    return dataclasses.replace(trial, on_measurement=streamed, measured_graphs=graphs)
 
 
 def outside_interval(network: NetworkRecord, measurement: NetworkMeasurement) -> list[str]:

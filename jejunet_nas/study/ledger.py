@@ -1,8 +1,8 @@
 """The study's ledger: every trial with its outcome, in Optuna's storage.
 
-Only this module knows how a trial is stored. The objectives are (mIoU up, mean ms down), and the
-target is a constraint. The whole result is stored as JSON in a user attribute, so a report needs
-nothing else. Each trial has an `outcome`:
+Only this module knows how a trial is stored. The objectives are (streaming mIoU up, mean ms
+down), and the target is a constraint. The whole result is stored as JSON in a user attribute, so a
+report needs nothing else. Each trial has an `outcome`:
 
     complete     trained, quantised, scored
     refused      its latency cannot meet the target; a pruned trial that violates the constraint
@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
+from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import (
     Architecture,
     architecture_from_dict,
@@ -56,7 +57,7 @@ from jejunet_nas.study.storage import (
 
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
 MOST_ENDS = 2  # of the process during trials of one architecture; then it counts as failed
-_CONSTRAINT = "mean_ms_over_deadline"
+_CONSTRAINT = "ms_over_target"
 
 
 def storage_url(folder: Path) -> str:
@@ -161,16 +162,19 @@ class Ledger:
     def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Close `trial` with its result; samplers learn its present latency."""
         self.hold(trial, result)
-        trial.set_constraint(_CONSTRAINT, result.latency.mean_ms - self.settings.deadline_ms)
+        trial.set_constraint(_CONSTRAINT, self._over_target_ms(result.latency))
         trial.set_user_attr(OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training; TPE learns by how much."""
-        trial.set_constraint(_CONSTRAINT, refused.mean_ms - self.settings.deadline_ms)
+        trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
         trial.set_user_attr(RECORD, to_json(refused))
         trial.set_user_attr(OUTCOME, "refused")
         self._study.tell(trial, state=TrialState.PRUNED)
+
+    def _over_target_ms(self, timed: Timed) -> float:
+        return over_target_ms(timed, self.settings.feasible, self.settings.target_fps)
 
     def drop(
         self, trial: optuna.Trial, outcome: Literal["failed", "duplicate"], reason: str

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
 _NAMED = 20  # trials in a message
-_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "sustained_fps", "latency_source"]
+_SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "dropped_frames_pct", "latency_source"]
 
 
 def open_study(
@@ -246,5 +246,5 @@ def _counts(history: StudyHistory) -> str:
 def _figures(trial: TrialResult) -> str:
     return (
         f"{per_cent(trial.score.miou)} mIoU in {trial.latency.mean_ms:.1f} ms a frame "
-        f"({source_words(trial)})"
+        f"({source_words(trial)}), {per_cent(trial.latency.dropped_frames)} % dropped"
     )

@@ -5,6 +5,7 @@ search_space: mobile_video          # search_spaces/mobile_video.yaml, or the sp
 data: {dataset: davis}
 training: {steps: 200}                # from ImageNet weights, see `training.settings`
 target_fps: 24
+feasible: no_drops                  # or every_frame, or mean
 """
 
 import dataclasses
@@ -22,13 +23,13 @@ from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import SPACES, read_mapping, shipped_folder
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit
+from jejunet_nas.records import DataSplit, FeasibleRule
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from jejunet_nas.study.settings_errors import NAME_WORDS, check_starts, first_problem
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
-FORMAT = 4  # of a trial's files; a study of another format cannot be resumed
+FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
@@ -79,7 +80,10 @@ class SamplerSettings(_Section):
 
 
 class StudySettings(_Section):
-    """A study: search space, data, training recipe, target, sampler and budget."""
+    """A study: search space, data, training recipe, target, sampler and budget.
+
+    feasible: which trials meet the target, see `scoring.ranking`.
+    """
 
     name: Annotated[str, Field(pattern=NAME)]
     search_space: SearchSpace
@@ -88,6 +92,7 @@ class StudySettings(_Section):
     compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
     target_fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 24.0
+    feasible: FeasibleRule = "no_drops"
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50

@@ -23,8 +23,10 @@ _POLICY = dataclasses.fields(Policy)
 
 _CHOICES = tuple(field.name for field in (*_NETWORK, *_POLICY))
 _FIGURES = (
-    *("miou", "float_miou", "int8_miou", "mean_ms", "worst_ms", "sustained_fps"),
+    *("miou", "own_frame_miou", "float_miou", "int8_miou"),
+    *("mean_ms", "worst_ms", "sustained_fps"),
     *("every_frame", "dropped_frames_pct", "latency_source", "predicted_ms", "unstable"),
+    *("all_keyframes_miou", "all_keyframes_dropped_pct"),
     *(f"{path}_share" for path in PATHS),
     *("startup_ms", "consistency", "region_j", "boundary_f", "mean_age_frames"),
     *("longest_stale_frames", "gate_mean_error", "gate_rank_correlation"),
@@ -45,11 +47,13 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "device": history.device,
         "threads": history.threads,
         "target_fps": history.target_fps,
+        "feasible": history.feasible_rule,
         "trials": {
             "complete": len(history.complete),
             "refused": len(history.refused),
             "failed": len(history.failed),
         },
+        "measured_but_not_scored": list(history.unscored),
         "reference_point": list(reference),
         "hypervolume": hypervolume([point_of(trial) for trial in front], reference),
         "best_without_video": _in_short(best_feasible(history, video=False)),
@@ -67,7 +71,7 @@ def front_table(history: StudyHistory) -> pd.DataFrame:
 def trials_table(history: StudyHistory) -> pd.DataFrame:
     """Return every trial, one row each, by number; unknown cells are empty.
 
-    `mean_ms` of a refused trial is its lower bound.
+    `mean_ms`, `worst_ms` and `dropped_frames_pct` of a refused trial are lower bounds.
     """
     rows: list[dict[str, Any]] = [
         _row(trial)
@@ -77,6 +81,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     ]
     rows += [
         {"trial": trial.number, "mean_ms": trial.mean_ms, "latency_source": trial.source}
+        | {"worst_ms": trial.worst_ms, "dropped_frames_pct": 100 * trial.dropped_frames}
         | {"reason": one_line(trial.reason), **_choice_values(trial.architecture)}
         for trial in history.refused
     ]
@@ -113,14 +118,18 @@ def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
 def trial_figures(trial: TrialResult) -> dict[str, Any]:
     """Return the figures of a complete trial by the names of the tables' columns.
 
-    unstable: why its measurement is unstable; None where it is stable or nothing was measured.
+    miou: of what the screen shows; own_frame_miou: of each mask against its own frame. unstable:
+    why its measurement is unstable; None where it is stable or nothing was measured. all_keyframes:
+    the same network with every frame a keyframe, on the screen.
     """
     latency, temporal, gate, paths = trial.latency, trial.temporal, trial.network.gate, trial.paths
+    streamed, whole_dropped = trial.streamed, trial.streamed.every_frame_dropped
     values = (
-        *(trial.score.miou, trial.float_miou, trial.int8_miou),
+        *(trial.score.miou, trial.own_frame_score.miou, trial.float_miou, trial.int8_miou),
         *(latency.mean_ms, latency.worst_ms, latency.sustained_fps),
         *(latency.every_frame, 100 * latency.dropped_frames, latency.source),
         *(trial.predicted.mean_ms, "; ".join(latency.doubts) or None),
+        *(streamed.every_frame_miou, None if whole_dropped is None else 100 * whole_dropped),
         *(paths[path] for path in PATHS),
         *(latency.startup_ms, temporal.consistency, temporal.region, temporal.boundary),
         *(temporal.mean_age_frames, temporal.longest_stale_frames),
@@ -140,7 +149,13 @@ def _choice_values(architecture: Architecture | None) -> dict[str, Any]:
 def _in_short(trial: TrialResult | None) -> dict[str, Any] | None:
     if trial is None:
         return None
-    return {"trial": trial.number, "miou": trial.score.miou, "mean_ms": trial.latency.mean_ms}
+    return {
+        "trial": trial.number,
+        "miou": trial.score.miou,
+        "mean_ms": trial.latency.mean_ms,
+        "dropped_frames_pct": 100 * trial.latency.dropped_frames,
+        "all_keyframes_miou": trial.streamed.every_frame_miou,
+    }
 
 
 def _front_entry(trial: TrialResult) -> dict[str, Any]:

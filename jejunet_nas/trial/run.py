@@ -9,7 +9,6 @@ from collections.abc import Collection
 from jejunet_nas.compression.chain import chain_of
 from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.progress import Clock, Tell
@@ -161,18 +160,15 @@ def evaluate_policy(
     clock = Clock({} if reused else network.stage_s)
     with clock.stage("evaluate"):
         (found,) = Evaluation(setup.val, graph_files(network, setup.folder)).score(
-            [architecture.policy],
-            lag=background_lag(network.latencies, target_fps=setup.target_fps),
-            tell=tell,
+            [architecture.policy], network.latencies, target_fps=setup.target_fps, tell=tell
         )
     return TrialResult(
         number=number,
         architecture=architecture,
         network=network,
-        score=found.score,
+        own_frame_score=found.own_frame,
         temporal=found.temporal,
-        walks=found.walks,
-        predicted=stream_latency(found.walks, network.latencies, target_fps=setup.target_fps),
+        on_prediction=found.streamed,
         stage_s=clock.stage_s,
         network_reused=reused,
     )

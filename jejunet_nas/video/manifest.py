@@ -18,7 +18,7 @@ from jejunet_nas.records import FramePath, LatencySource
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"
-FORMAT = 3  # goes up when a reader of the previous format would misunderstand
+FORMAT = 4  # goes up when a reader of the previous format would misunderstand
 
 _FIX = "Export the bundle again."
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # as pydantic calls it
@@ -107,7 +107,9 @@ class Source(_Section):
 class Accuracy(_Section):
     """The scores of the bundle's int8 graphs on the validation clips under its policy.
 
-    class_iou: None for a class without annotated pixels. paths: share of the frames on each path.
+    miou, class_iou: of what the screen shows at each frame's time, with the latencies below;
+    own_frame_miou: of each mask against its own frame. class_iou: None for a class without
+    annotated pixels. paths: share of the frames on each path.
     """
 
     graphs: Literal["int8"] = "int8"
@@ -116,6 +118,7 @@ class Accuracy(_Section):
     frames: _Count
     annotated_frames: _Count
     miou: _Share
+    own_frame_miou: _Share
     class_iou: tuple[_Share | None, ...]
     consistency: _Share | None
     paths: dict[FramePath, _Share]
@@ -151,7 +154,7 @@ class Metrics(_Section):
 class Manifest(_Section):
     """The whole file except the hash of its text. files: the SHA-256 of each other file."""
 
-    format: Literal[3]
+    format: Literal[4]
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     palette: tuple[tuple[_Byte, _Byte, _Byte], ...]  # RGB of each class
     policy: Policy

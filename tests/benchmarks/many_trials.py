@@ -37,7 +37,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
-from jejunet_nas.latency.stream import floor_ms, stream_latency
+from jejunet_nas.latency.stream import least_stream, stream_latency
 from jejunet_nas.records import (
     GRAPH_NAMES,
     FramePaths,
@@ -47,11 +47,12 @@ from jejunet_nas.records import (
     TrialResult,
     to_json,
 )
-from jejunet_nas.records.scores import ClipScore
+from jejunet_nas.records.scores import ClipScore, Streamed
 from jejunet_nas.reporting.attainment import compare
 from jejunet_nas.reporting.baseline import answer
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.site.charts import progress
+from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
@@ -247,27 +248,29 @@ def made_up_trial(
     """Return one trial and its working seconds."""
     attributes = {"architecture": canonical_json(architecture)}
     latencies = predict_paths(architecture, profile, classes=2, threads=1)
-    least_ms, chance = floor_ms(architecture.policy, latencies), dice.random()
+    least = least_stream(architecture.policy, latencies, target_fps=settings.target_fps)
+    over, chance = over_target_ms(least, settings.feasible, settings.target_fps), dice.random()
     if chance < FAILED + DUPLICATE:
         outcome = "failed" if chance < FAILED else "duplicate"
         reason = dice.choice(("out of memory", "the loss is not a number", "it broke"))
         attributes |= {"outcome": outcome, "reason": reason}
         return as_optuna(architecture, settings, TrialState.FAIL, attributes), 30.0
-    if least_ms > settings.deadline_ms:
+    if over > 0:
         refused = RefusedTrial(
             number=number,
             architecture=architecture,
-            mean_ms=least_ms,
+            mean_ms=least.mean_ms,
+            worst_ms=least.worst_ms,
+            dropped_frames=least.dropped_frames,
             source="predicted",
-            reason=f"at least {least_ms:.1f} ms a frame; 24 fps leave 41.7 ms",
+            reason=f"at least {least.mean_ms:.1f} ms a frame; 24 fps leave 41.7 ms",
         )
         attributes |= {"outcome": "refused", "record": to_json(refused)}
-        over = least_ms - settings.deadline_ms
         return as_optuna(architecture, settings, TrialState.PRUNED, attributes, over_ms=over), 0.01
     result = made_up_result(number, architecture, latencies, networks, dice)
     attributes |= {"outcome": "complete", "record": to_json(result)}
     values = (result.score.miou, result.latency.mean_ms)
-    over = values[1] - settings.deadline_ms
+    over = over_target_ms(result.latency, settings.feasible, settings.target_fps)
     made = as_optuna(
         architecture, settings, TrialState.COMPLETE, attributes, over_ms=over, values=values
     )
@@ -291,7 +294,7 @@ def as_optuna(
         params=choices,
         distributions={name: distribution(spaces[name]) for name in choices},
         user_attrs=attributes,
-        constraints=None if over_ms is None else {"mean_ms_over_deadline": over_ms},
+        constraints=None if over_ms is None else {"ms_over_target": over_ms},
     )
 
 
@@ -319,10 +322,15 @@ def made_up_result(
         number=number,
         architecture=architecture,
         network=record,
-        score=combine(clips),
+        own_frame_score=combine(clips),
         temporal=TEMPORAL,
-        walks=walks,
-        predicted=stream_latency(walks, latencies, target_fps=24.0),
+        on_prediction=Streamed(
+            latency=stream_latency(walks, latencies, target_fps=24.0),
+            score=combine(clips),
+            walks=walks,
+            every_frame_miou=ease,
+            every_frame_dropped=0.0,
+        ),
         stage_s=stages,
         network_reused=reused,
     )

@@ -12,6 +12,7 @@ from jejunet_nas.study.kept_measurements import NETWORKS, read_measurements, sav
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.video.graphs import graph_files
 from tests.cli.commands import takes
+from tests.made_up import on_screen, scored
 from tests.search.build import result, tiny_study
 from tests.search.measured import OTHER_PHONE, network_measurement
 
@@ -54,17 +55,14 @@ class MeasuredStudy:
         predicted_ms: float,
         us: int,
         network: int | None = None,
-        letters: str = "kk",
+        letters: str = "k",
     ) -> None:
         """Add a trial whose key graph takes `us` microseconds, the two others half of that."""
         number = self._trials
         architecture = self._architecture(number if network is None else network)
         made = result(number, architecture, mean_ms=predicted_ms)
-        made = dataclasses.replace(
-            made,
-            score=Score(miou=miou, class_iou=(miou,), clips=()),
-            walks=(FramePaths(clip="bear", letters=letters),),
-        )
+        made = scored(made, Score(miou=miou, class_iou=(miou,), clips=()))
+        made = on_screen(made, walks=(FramePaths(clip="bear", letters=letters),))
         for name, file in graph_files(made.network, self.networks).items():
             takes(self.graph, file, us if name == "key" else us // 2)
         (self.networks / made.network_id / "record.json").write_text(to_json(made.network))

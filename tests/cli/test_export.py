@@ -16,6 +16,7 @@ from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import PROCEDURAL, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import EVERY_THIRD, described_graphs, tiny_trial, write_tiny
+from tests.made_up import on_screen, scored
 from tests.search.build import tiny_study
 
 BRIEFLY = f"""\
@@ -29,7 +30,7 @@ def trial(number: int, miou: float, ms: float) -> TrialResult:
     made = tiny_trial(dataclasses.replace(EVERY_THIRD, keyframe_interval=number + 2))
     stream = dataclasses.replace(made.predicted, mean_ms=ms, worst_ms=ms)
     score = dataclasses.replace(made.score, miou=miou)
-    return dataclasses.replace(made, number=number, score=score, predicted=stream)
+    return dataclasses.replace(on_screen(scored(made, score), latency=stream), number=number)
 
 
 @pytest.fixture
@@ -75,7 +76,9 @@ def test_a_bundle_is_made_of_the_trial_that_is_asked_for(
     assert plain["source"]["trial"] == number
     assert manifest(tmp_path / "b")["metrics"]["accuracy"]["miou"] == miou
     assert manifest(tmp_path / "b")["policy"]["keyframe_interval"] == number + 2
-    assert f"trial {number}, {100 * miou:.1f} mIoU, {ms:.1f} ms a frame (predicted)" in said
+    assert (
+        f"trial {number}, {100 * miou:.1f} mIoU (own-frame {100 * miou:.1f}), {ms:.1f} ms" in said
+    )
 
 
 def test_a_zip_is_made_where_the_name_says_so_and_passes(

@@ -12,12 +12,13 @@ from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
+from tests.made_up import scored
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
 KEYS = {
     *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
-    *("dropped_frames", "mean_interval", "miou", "consistency"),
+    *("dropped_frames", "mean_interval", "miou", "own_frame_miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
 KEY_MS, PROPAGATE_MS, GATE_MS = 60.0, 10.0, 1.0
@@ -42,7 +43,8 @@ def study(tmp_path: Path) -> Path:
         made = result(number, Architecture(network=tiny_network(), policy=policy))
         network = dataclasses.replace(made.network, latencies=latencies)
         score = dataclasses.replace(made.score, miou=0.9 - number / 2)
-        ledger.complete(ledger.ask(), dataclasses.replace(made, network=network, score=score))
+        made = scored(dataclasses.replace(made, network=network), score)
+        ledger.complete(ledger.ask(), made)
     folder = state / "networks" / made.network_id
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:

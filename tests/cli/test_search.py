@@ -165,7 +165,13 @@ def test_a_report_of_nothing_feasible_names_the_nearest_and_exits_with_3(
     trial = ledger.ask()
     architecture = draw(ledger.settings.search_space, chooser(trial))
     slow = RefusedTrial(
-        number=0, architecture=architecture, mean_ms=99.0, source="predicted", reason="too slow"
+        number=0,
+        architecture=architecture,
+        mean_ms=99.0,
+        worst_ms=99.0,
+        dropped_frames=0.5,
+        source="predicted",
+        reason="too slow",
     )
     ledger.refuse(trial, slow)
 

@@ -16,6 +16,7 @@ from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import write_tiny
+from tests.made_up import scored
 from tests.media.films import FRAMES, HEIGHT, WIDTH, read_back, write_film
 from tests.search.build import result, tiny_study
 
@@ -48,7 +49,8 @@ def study(tmp_path: Path) -> Path:
         made = result(number, Architecture(network=tiny_network(), policy=policy), mean_ms=20)
         network = dataclasses.replace(made.network, class_names=tiny_run().train.class_names)
         score = dataclasses.replace(made.score, miou=0.9 - number / 2)
-        ledger.complete(ledger.ask(), dataclasses.replace(made, network=network, score=score))
+        made = scored(dataclasses.replace(made, network=network), score)
+        ledger.complete(ledger.ask(), made)
     folder = state / "networks" / made.network_id
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:

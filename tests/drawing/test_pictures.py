@@ -24,7 +24,7 @@ from jejunet_nas.records import DataSplit, TrialResult
 from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
-from tests.made_up import graph_record
+from tests.made_up import graph_record, scored
 from tests.search.build import result
 
 POLICY = Policy(keyframe_interval=3)
@@ -56,7 +56,7 @@ def trial(tmp_path: Path, val: DataSplit) -> TrialResult:
     )
     score = dataclasses.replace(bare.score, clips=clips)
     network = dataclasses.replace(bare.network, graphs=graphs)
-    return dataclasses.replace(bare, network=network, score=score)
+    return scored(dataclasses.replace(bare, network=network), score)
 
 
 def make(trial: TrialResult, val: DataSplit, folder: Path) -> TrialPictures:
@@ -145,9 +145,7 @@ def test_pictures_of_which_a_file_is_gone_are_made_again(
 def test_of_one_clip_there_is_no_worst_and_no_best(
     trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:
-    alone = dataclasses.replace(
-        trial, score=dataclasses.replace(trial.score, clips=trial.score.clips[:1])
-    )
+    alone = scored(trial, dataclasses.replace(trial.score, clips=trial.score.clips[:1]))
 
     found = make(alone, val, tmp_path)
 

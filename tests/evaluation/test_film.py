@@ -13,7 +13,7 @@ from jejunet_nas.records import FramePaths, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import tiny_network, tiny_run
-from tests.made_up import graph_record
+from tests.made_up import graph_record, on_screen
 from tests.search.build import result
 from tests.video.plain import run_plainly
 
@@ -52,9 +52,8 @@ def test_keyframes_in_the_background_come_as_late_as_in_the_trial(
 ) -> None:
     clip, policy = tiny_run().val.clips[0], Policy(keyframe_interval=2, asynchronous=True)
     walked = dataclasses.replace(
-        trial,
+        on_screen(trial, walks=(FramePaths(clip="val-000", letters="kppppppp", lag=3),)),
         architecture=Architecture(network=tiny_network(), policy=policy),
-        walks=(FramePaths(clip="val-000", letters="kppppppp", lag=3),),
     )
 
     film = film_frames(walked, clip, tmp_path, [0, 4, 5], len(tiny_run().train.class_names))

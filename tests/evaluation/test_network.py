@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from jejunet_nas.evaluation import network
-from jejunet_nas.evaluation.network import Evaluation, PolicyScore
-from jejunet_nas.records import Clip, DataSplit, FramePaths, GraphName
-from jejunet_nas.records.scores import ClipTemporal
+from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.records import Clip, DataSplit, GraphName
+from jejunet_nas.records.scores import ClipTemporal, Score, TemporalScore
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.boundary import region_and_boundary
 from jejunet_nas.scoring.score import combine
@@ -25,11 +25,14 @@ from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
 from tests.builders import tiny_run
+from tests.made_up import path_latencies
 from tests.scoring.whole_clips import score_clip
 from tests.video.build import CountedGraphs
 from tests.video.plain import run_plainly
 
-LAG = 2
+FPS = 25.0
+LAG = 2  # frames of 40 ms that a keyframe of 60 ms takes
+LATENCIES, INSTANT = path_latencies(60.0, 10.0, 1.0), path_latencies(0.0, 0.0, 0.0)
 POLICIES = (
     Policy(keyframe_interval=1),
     Policy(keyframe_interval=3),
@@ -87,49 +90,48 @@ def temporal_plainly(
     )
 
 
-def score_plainly(val: DataSplit, policy: Policy) -> PolicyScore:
-    """Score what a plain run shows with the functions that score one clip."""
+def score_plainly(val: DataSplit, policy: Policy) -> tuple[Score, TemporalScore]:
+    """Score what a plain run makes of each frame with the functions that score one clip."""
     graphs, lag = NetworkGraphs(tiny_run().graphs), LAG if policy.asynchronous else None
     runs = [run_plainly(graphs, clip, policy, lag) for clip in val.clips]
     both = list(zip(val.clips, runs, strict=True))
     objects = object_classes(val.class_names)
-    return PolicyScore(
-        score=combine([score_clip(c, np.stack(r.masks), len(val.class_names)) for c, r in both]),
-        temporal=combine_temporal([temporal_plainly(c, r.masks, r.ages, objects) for c, r in both]),
-        walks=tuple(
-            FramePaths.of(c.name, r.paths, [score is not None for score in r.scores], lag=lag)
-            for c, r in both
-        ),
+    return (
+        combine([score_clip(c, np.stack(r.masks), len(val.class_names)) for c, r in both]),
+        combine_temporal([temporal_plainly(c, r.masks, r.ages, objects) for c, r in both]),
     )
 
 
 def test_many_policies_at_once_score_as_each_does_when_it_is_run_plainly(
     val: DataSplit, files: dict[GraphName, Path]
 ) -> None:
-    found = Evaluation(val, files).score(POLICIES, lag=LAG)
+    found = Evaluation(val, files).score(POLICIES, LATENCIES, target_fps=FPS)
 
-    assert found == [score_plainly(val, policy) for policy in POLICIES]
-    assert len({each.score.miou for each in found}) > len(POLICIES) / 2
+    plainly = [score_plainly(val, policy) for policy in POLICIES]
+    assert [(each.own_frame, each.temporal) for each in found] == plainly
+    assert len({each.own_frame.miou for each in found}) > len(POLICIES) / 2
 
 
 @pytest.mark.parametrize("policy", [POLICIES[3], POLICIES[7]], ids=["waits", "background"])
 def test_a_policy_scored_alone_scores_as_among_others(
     val: DataSplit, files: dict[GraphName, Path], tmp_path: Path, policy: Policy
 ) -> None:
-    among = Evaluation(val, files).score(POLICIES, lag=LAG)[POLICIES.index(policy)]
+    among = Evaluation(val, files).score(POLICIES, LATENCIES, target_fps=FPS)[
+        POLICIES.index(policy)
+    ]
     next(tmp_path.glob("results-*")).unlink()
 
-    assert Evaluation(val, files).score([policy], lag=LAG) == [among]
+    assert Evaluation(val, files).score([policy], LATENCIES, target_fps=FPS) == [among]
 
 
 def test_what_one_evaluation_found_the_next_one_takes_up(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
 ) -> None:
-    first = Evaluation(val, files).score(POLICIES, lag=LAG)
+    first = Evaluation(val, files).score(POLICIES, LATENCIES, target_fps=FPS)
     assert min(runs[graph] for graph in ("key", "propagate", "gate")) > 0
     runs.clear()
 
-    again = Evaluation(val, files).score(POLICIES[::-1], lag=LAG)
+    again = Evaluation(val, files).score(POLICIES[::-1], LATENCIES, target_fps=FPS)
 
     assert again == first[::-1]
     assert not runs
@@ -139,11 +141,13 @@ def test_another_policy_runs_the_network_only_where_none_did(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
 ) -> None:
     evaluation = Evaluation(val, files)
-    evaluation.score([Policy(keyframe_interval=1)], lag=LAG)
+    evaluation.score([Policy(keyframe_interval=1)], INSTANT, target_fps=FPS)
     assert runs == {"key": sum(clip.annotated.sum() for clip in val.clips)}
     runs.clear()
 
-    evaluation.score([Policy(keyframe_interval=8, between_keyframes="reuse")], lag=LAG)
+    evaluation.score(
+        [Policy(keyframe_interval=8, between_keyframes="reuse")], INSTANT, target_fps=FPS
+    )
 
     assert runs == {"key": 1}  # the first frame of the clip that nobody annotated it in
 
@@ -151,11 +155,11 @@ def test_another_policy_runs_the_network_only_where_none_did(
 def test_clips_that_changed_know_nothing_of_what_was_found_before(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
 ) -> None:
-    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+    Evaluation(val, files).score([POLICIES[1]], LATENCIES, target_fps=FPS)
     before = runs.copy()
 
     changed = dataclasses.replace(val, fingerprint="another")
-    Evaluation(changed, files).score([POLICIES[1]], lag=LAG)
+    Evaluation(changed, files).score([POLICIES[1]], LATENCIES, target_fps=FPS)
 
     assert runs == before + before
 
@@ -164,11 +168,11 @@ def test_nothing_is_written_that_was_known(
     val: DataSplit, files: dict[GraphName, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluation = Evaluation(val, files)
-    evaluation.score(POLICIES, lag=LAG)
+    evaluation.score(POLICIES, LATENCIES, target_fps=FPS)
     monkeypatch.setattr(network, "write_results", pytest.fail)
 
-    evaluation.score(POLICIES, lag=LAG)
-    Evaluation(val, files).score(POLICIES[:2], lag=LAG)
+    evaluation.score(POLICIES, LATENCIES, target_fps=FPS)
+    Evaluation(val, files).score(POLICIES[:2], LATENCIES, target_fps=FPS)
 
 
 def test_another_score_may_stand_in_the_gates_place(
@@ -180,12 +184,13 @@ def test_another_score_may_stand_in_the_gates_place(
 
     evaluation = Evaluation(val, files)
     gated = Policy(keyframe_interval=8, refresh_above=0.5)
-    (found,) = evaluation.score([gated], lag=LAG, gate_of=every_third)
-    (expected,) = evaluation.score([Policy(keyframe_interval=3)], lag=LAG)
+    (found,) = evaluation.score([gated], LATENCIES, target_fps=FPS, gate_of=every_third)
+    (expected,) = evaluation.score([Policy(keyframe_interval=3)], LATENCIES, target_fps=FPS)
 
-    assert (found.score, found.temporal) == (expected.score, expected.temporal)
-    assert [walk.letters for walk in found.walks] == ["kPPKPPKP"] * 2
-    assert evaluation.walks(gated, lag=LAG, gate_of=every_third) == found.walks
+    assert (found.own_frame, found.temporal) == (expected.own_frame, expected.temporal)
+    walks = found.streamed.walks
+    assert [walk.letters for walk in walks] == ["kPPKPPKP"] * 2
+    assert evaluation.walks(gated, LATENCIES, target_fps=FPS, gate_of=every_third) == walks
     assert "gate" not in runs
 
 
@@ -193,16 +198,74 @@ def test_another_score_may_stand_in_the_gates_place(
 def test_the_walks_of_a_policy_need_no_mask(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str], policy: Policy
 ) -> None:
-    walks = Evaluation(val, files).walks(policy, lag=LAG)
+    walks = Evaluation(val, files).walks(policy, LATENCIES, target_fps=FPS)
 
-    assert walks == score_plainly(val, policy).walks
     assert not runs.keys() & {"key", "propagate"}
+    (scored,) = Evaluation(val, files).score([policy], LATENCIES, target_fps=FPS)
+    assert walks == scored.streamed.walks
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_a_network_that_takes_no_time_shows_each_frame_its_own_mask(
+    val: DataSplit, files: dict[GraphName, Path], policy: Policy
+) -> None:
+    known = dataclasses.replace(val.clips[1], annotated=np.arange(8) > 0)  # not the first frame
+    clips = dataclasses.replace(val, clips=(known,))
+
+    (found,) = Evaluation(clips, files).score([policy], INSTANT, target_fps=FPS)
+
+    assert found.streamed.score == found.own_frame
+    assert found.streamed.latency.dropped_frames == 0
+
+
+def test_a_policy_stands_beside_the_same_network_with_every_frame_a_keyframe(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    evaluation = Evaluation(val, files)
+    sparing, whole = evaluation.score(
+        [POLICIES[1], Policy(keyframe_interval=1)], LATENCIES, target_fps=FPS
+    )
+
+    streamed = sparing.streamed
+    assert streamed.every_frame_miou == whole.streamed.score.miou != streamed.score.miou
+    assert streamed.every_frame_dropped == whole.streamed.latency.dropped_frames > 0
+    assert evaluation.stream(POLICIES[1], LATENCIES, target_fps=FPS) == streamed
+
+
+def test_a_frame_that_no_mask_is_ready_for_is_wrong_in_every_pixel(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    only = np.arange(8) == 1  # at 40 ms, when the first keyframe of 60 ms is not done
+    clips = dataclasses.replace(val, clips=(dataclasses.replace(val.clips[1], annotated=only),))
+
+    (found,) = Evaluation(clips, files).score([POLICIES[0]], LATENCIES, target_fps=FPS)
+
+    (clip,) = found.streamed.score.clips
+    assert (clip.intersection, clip.union) == ((0,) * len(val.class_names), clip.annotated)
+    assert found.own_frame.miou > found.streamed.score.miou == 0
+
+
+def test_a_single_picture_is_scored_with_its_own_mask(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    clip = val.clips[1]
+    still = dataclasses.replace(
+        clip, frames=clip.frames[:1], masks=clip.masks[:1], annotated=np.array([True])
+    )
+
+    (found,) = Evaluation(dataclasses.replace(val, clips=(still,)), files).score(
+        [POLICIES[0]], LATENCIES, target_fps=FPS
+    )
+
+    assert found.streamed.score == found.own_frame
 
 
 def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]) -> None:
     told: list[tuple[str, int, int]] = []
 
-    Evaluation(val, files).score(POLICIES[:1], lag=LAG, tell=lambda *news: told.append(news))
+    Evaluation(val, files).score(
+        POLICIES[:1], LATENCIES, target_fps=FPS, tell=lambda *news: told.append(news)
+    )
 
     assert told == [("evaluate", 0, 16), ("evaluate", 8, 16)]
 
@@ -236,7 +299,7 @@ def test_an_evaluation_is_freed_without_a_garbage_collection(
     val: DataSplit, files: dict[GraphName, Path]
 ) -> None:
     evaluation = Evaluation(val, files)
-    evaluation.score([POLICIES[1]], lag=LAG)
+    evaluation.score([POLICIES[1]], LATENCIES, target_fps=FPS)
     results = [weakref.ref(clip.results) for clip in evaluation._clips]
 
     gc.disable()

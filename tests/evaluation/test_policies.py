@@ -18,12 +18,13 @@ from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.evaluation.policies import compare_policies, luma_gate
 from jejunet_nas.latency.stream import stream_latency
-from jejunet_nas.records import Clip, DataSplit, GraphName, Latency, PathLatencies
+from jejunet_nas.records import Clip, DataSplit, GraphName, PathLatencies
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import NetworkGraphs
 from jejunet_nas.video.results import ClipResults
 from tests.builders import tiny_run
+from tests.made_up import path_latencies
 from tests.video.build import MadeUpGraphs, numbered_clip
 
 FPS = 25.0
@@ -33,16 +34,8 @@ COMES_AT_5 = (*[0] * 5, *[1] * 11)
 RULES = ["gate", "gate, reuse below 0.1", "luma difference"]
 
 
-def _latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLatencies:
-    key, propagate, gate = (
-        Latency(median_ms=ms, low_ms=ms, high_ms=ms, source="predicted", threads=1)
-        for ms in (key_ms, propagate_ms, gate_ms)
-    )
-    return PathLatencies(key=key, propagate=propagate, gate=gate)
-
-
-SIXTY_TEN_ONE = _latencies(60.0, 10.0, 1.0)
-WITHOUT_GATE = _latencies(60.0, 10.0, 0.0)
+SIXTY_TEN_ONE = path_latencies(60.0, 10.0, 1.0)
+WITHOUT_GATE = path_latencies(60.0, 10.0, 0.0)
 
 
 class Compared(NamedTuple):
@@ -66,8 +59,8 @@ class Compared(NamedTuple):
         )
         free = row.rule == "luma difference"
         gate_of = {"gate_of": luma_gate} if free else {}
-        walks = self.evaluation.walks(policy, lag=2, **gate_of)
         latencies = WITHOUT_GATE if free else SIXTY_TEN_ONE
+        walks = self.evaluation.walks(policy, latencies, target_fps=FPS, **gate_of)
         return stream_latency(walks, latencies, target_fps=FPS).mean_ms
 
 
@@ -172,10 +165,14 @@ def test_a_row_is_worth_what_its_policy_scores_alone(tiny: Compared) -> None:
     row = tiny.named("gate, reuse below 0.1", "propagate", 2)
     policy = Policy(keyframe_interval=4, reuse_below=0.1, refresh_above=row.threshold)
 
-    (alone,) = tiny.evaluation.score([policy], lag=2)
+    (alone,) = tiny.evaluation.score([policy], SIXTY_TEN_ONE, target_fps=FPS)
 
-    assert alone.temporal is not None
-    assert (row.miou, row.consistency) == (alone.score.miou, alone.temporal.consistency)
+    assert row.miou == alone.streamed.score.miou
+    assert (row.own_frame_miou, row.consistency) == (
+        alone.own_frame.miou,
+        alone.temporal.consistency,
+    )
+    assert row.dropped_frames == alone.streamed.latency.dropped_frames
 
 
 @settings(max_examples=25)
@@ -189,7 +186,9 @@ def test_a_rule_is_as_dear_as_its_interval_allows_whatever_the_frames(
 ) -> None:
     assume(len(set(values)) > 1)
 
-    found = _made_up(tuple(values), latencies=_latencies(60, 10, gate_ms), intervals=(interval,))
+    found = _made_up(
+        tuple(values), latencies=path_latencies(60, 10, gate_ms), intervals=(interval,)
+    )
 
     for row in found.rows:
         if row.threshold is not None:
@@ -239,8 +238,9 @@ def test_a_rule_spends_its_keyframe_where_the_object_comes() -> None:
         found.named(rule, "reuse", 4) for rule in ("every 4", "gate", "luma difference")
     )
     assert (fixed.mean_interval, gate.mean_interval, luma.mean_interval) == (4, 16 / 3, 16 / 3)
-    assert fixed.miou == pytest.approx((5 / 8 + 8 / 11) / 2)
-    assert (gate.miou, luma.miou) == (1, 1)
+    assert fixed.own_frame_miou == pytest.approx((5 / 8 + 8 / 11) / 2)
+    assert (gate.own_frame_miou, luma.own_frame_miou) == (1, 1)
+    assert fixed.miou < gate.miou < 1  # on the screen the keyframe comes later
 
 
 def test_the_gate_is_paid_for_and_the_luma_difference_is_free() -> None:
@@ -255,7 +255,7 @@ def test_the_gate_is_paid_for_and_the_luma_difference_is_free() -> None:
 
 
 def test_a_gate_that_is_too_dear_is_left_out_and_luma_is_not() -> None:
-    found = _made_up(COMES_AT_5, latencies=_latencies(60, 10, 60))
+    found = _made_up(COMES_AT_5, latencies=path_latencies(60, 10, 60))
 
     rules = [(row.between, row.rule) for row in found.rows[1:-1]]
     assert [key for key, _ in itertools.groupby(rules)] == [
@@ -275,7 +275,7 @@ def test_in_the_background_no_frame_but_the_first_waits() -> None:
 
 
 def test_a_keyframe_that_takes_one_frame_in_the_background_is_told_in_the_singular() -> None:
-    last = _made_up(COMES_AT_5, latencies=_latencies(40, 10, 1)).rows[-1]
+    last = _made_up(COMES_AT_5, latencies=path_latencies(40, 10, 1)).rows[-1]
 
     assert (last.rule, last.lag, last.mean_interval) == ("in the background, 1 frame each", 1, 1)
 
@@ -284,7 +284,9 @@ def test_every_frame_runs_the_whole_network() -> None:
     first = _made_up(COMES_AT_5).rows[0]
 
     assert (first.mean_ms, first.worst_ms, first.mean_interval) == (60, 60, 1)
-    assert (first.miou, first.consistency, first.threshold) == (1, 1, None)
+    assert (first.own_frame_miou, first.consistency, first.threshold) == (1, 1, None)
+    assert first.miou < 1  # the screen shows what was
+    assert first.dropped_frames == 0.25
 
 
 def test_progress_names_each_rule_and_its_interval() -> None:
@@ -294,7 +296,7 @@ def test_progress_names_each_rule_and_its_interval() -> None:
         files = {name: Path(shutil.copy(file, folder)) for name, file in graphs}
         compare_policies(
             Evaluation(tiny_run().val, files),
-            _latencies(60, 10, 100),
+            path_latencies(60, 10, 100),
             target_fps=FPS,
             intervals=(4,),
             say=told.append,

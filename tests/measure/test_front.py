@@ -22,6 +22,7 @@ from jejunet_nas.records.scores import Score
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import read_measurements
 from jejunet_nas.video.graphs import graph_files
+from tests.made_up import scored
 from tests.reporting.build import history
 from tests.search.build import result
 from tests.search.measured import OTHER_PHONE, PHONE, measurement
@@ -63,7 +64,7 @@ def trial(number: int, miou: float, predicted_ms: float) -> TrialResult:
     network = dataclasses.replace(ARCHITECTURE.network, decoder_channels=16 * (number + 1))
     architecture = dataclasses.replace(ARCHITECTURE, network=network)
     made = result(number, architecture, mean_ms=predicted_ms)
-    return dataclasses.replace(made, score=Score(miou=miou, class_iou=(miou,), clips=()))
+    return scored(made, Score(miou=miou, class_iou=(miou,), clips=()))
 
 
 def write_graphs(networks: Path, *trials: tuple[TrialResult, float]) -> None:

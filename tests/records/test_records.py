@@ -20,6 +20,7 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
+from tests.made_up import on_screen
 from tests.reporting.build import history, refused, trial
 
 STUDY = history(
@@ -55,7 +56,7 @@ def test_a_result_written_as_json_keeps_every_digit(miou: float, mean_ms: float)
 def test_the_shares_of_the_paths_count_each_frame_and_add_up_to_one(paths: list[FramePath]) -> None:
     walks = tuple(FramePaths.of("bear", [path], [True]) for path in paths)
 
-    shares = dataclasses.replace(trial(0, 0.7, 20.0), walks=walks).paths
+    shares = on_screen(trial(0, 0.7, 20.0), walks=walks).paths
 
     assert shares == {path: paths.count(path) / len(paths) for path in PATHS}
     assert sum(shares.values()) == pytest.approx(1)  # a sum of three rounded quotients
@@ -74,11 +75,14 @@ def test_the_paths_of_a_clip_in_letters_are_the_same_paths(
 
 def test_a_trial_is_ranked_by_what_was_measured() -> None:
     predicted = trial(0, 0.7, 20.0)
-    measured = dataclasses.replace(predicted.predicted, mean_ms=31.0, source="measured")
+    latency = dataclasses.replace(predicted.predicted, mean_ms=31.0, source="measured")
+    score = dataclasses.replace(predicted.score, miou=0.6)
+    streamed = dataclasses.replace(predicted.on_prediction, latency=latency, score=score)
 
-    both = dataclasses.replace(predicted, measured=measured)
+    both = dataclasses.replace(predicted, on_measurement=streamed)
 
     assert (predicted.latency.mean_ms, both.latency.mean_ms) == (20.0, 31.0)
+    assert (predicted.score.miou, both.score.miou) == (0.7, 0.6)
     assert both.predicted.mean_ms == 20.0
 
 

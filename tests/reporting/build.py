@@ -15,7 +15,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.scores import ClipScore, Score
+from jejunet_nas.records.scores import ClipScore, Score, Streamed
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from tests.made_up import TEMPORAL, network_record
 
@@ -43,26 +43,33 @@ def trial(
     interval: int = 1,
     class_iou: tuple[float | None, ...] | None = None,
     source: LatencySource = "predicted",
+    dropped: float = 0.0,
 ) -> TrialResult:
     paths: list[FramePath] = ["key", *["propagate"] * (interval - 1)]  # type: ignore[list-item]
     clips = (
         ClipScore(name="bear", frames=2, annotated=(8, 8), intersection=(6, 6), union=(10, 10)),
     )
+    score = Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips)
     return TrialResult(
         number=number,
         architecture=architecture(interval),
         network=network_record(
             f"{number:012x}", NETWORK, float_miou=miou + 0.01, int8_miou=miou + 0.005
         ),
-        score=Score(miou=miou, class_iou=class_iou or (miou, miou), clips=clips),
+        own_frame_score=dataclasses.replace(score, miou=miou + 0.01),
         temporal=TEMPORAL,
-        walks=(FramePaths.of("bear", paths, [False] * interval),),
-        predicted=StreamLatency(
-            mean_ms=mean_ms,
-            worst_ms=1.5 * mean_ms,
-            every_frame=1.5 * mean_ms <= 40,
-            dropped_frames=0.125,
-            source=source,
+        on_prediction=Streamed(
+            latency=StreamLatency(
+                mean_ms=mean_ms,
+                worst_ms=1.5 * mean_ms,
+                every_frame=1.5 * mean_ms <= 40,
+                dropped_frames=dropped,
+                source=source,
+            ),
+            score=score,
+            walks=(FramePaths.of("bear", paths, [False] * interval),),
+            every_frame_miou=miou - 0.02,
+            every_frame_dropped=0.25,
         ),
         stage_s={"training": 60.0, "compression": 2.5},
         network_reused=False,
@@ -82,7 +89,8 @@ def measured(trial: TrialResult, mean_ms: float, *, doubts: tuple[str, ...] = ()
         threads=1,
     )
     graphs = PathLatencies(key=graph, propagate=graph, gate=graph)
-    return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
+    streamed = dataclasses.replace(trial.on_prediction, latency=stream)
+    return dataclasses.replace(trial, on_measurement=streamed, measured_graphs=graphs)
 
 
 def refused(number: int, mean_ms: float) -> RefusedTrial:
@@ -90,6 +98,8 @@ def refused(number: int, mean_ms: float) -> RefusedTrial:
         number=number,
         architecture=architecture(),
         mean_ms=mean_ms,
+        worst_ms=mean_ms,
+        dropped_frames=max(0.0, 1 - 40 / mean_ms),
         source="predicted",
         reason=f"at least {mean_ms} ms a frame; allowed: 40.0 ms",
     )

@@ -12,6 +12,7 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.attainment import attained, compare, staircase
 from jejunet_nas.scoring.front import Point, hypervolume
+from tests.made_up import scored
 from tests.reporting.build import history, measured, trial
 
 # Few values, so that ties and twins are drawn often; the target leaves 40 ms.
@@ -108,7 +109,7 @@ def with_clips(made: StudyHistory, miou: float) -> StudyHistory:
     )
     (only,) = made.complete
     score = dataclasses.replace(only.score, clips=clips)
-    return dataclasses.replace(made, complete=(dataclasses.replace(only, score=score),))
+    return dataclasses.replace(made, complete=(scored(only, score),))
 
 
 @pytest.mark.parametrize(

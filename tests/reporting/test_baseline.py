@@ -9,6 +9,7 @@ from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.reporting.baseline import BaselineAnswer, answer, sentences
 from jejunet_nas.scoring.score import combine
+from tests import made_up
 from tests.reporting.build import history, trial
 
 CLIPS = ("bear", "swan", "boat", "kite", "goat")
@@ -25,7 +26,8 @@ def scored(number: int, mious: tuple[float, ...], mean_ms: float, *, px: int = 2
     made = trial(number, 0.0, mean_ms)
     network = dataclasses.replace(made.architecture.network, input_height=px, input_width=px)
     architecture = dataclasses.replace(made.architecture, network=network)
-    return dataclasses.replace(made, score=combine(clips), architecture=architecture)
+    made = made_up.scored(made, combine(clips))
+    return dataclasses.replace(made, architecture=architecture)
 
 
 def baseline(*trials: TrialResult) -> StudyHistory:
@@ -80,7 +82,8 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
 
     assert first == (
         "At 25 fps (predicted for Pixel 2, 1 thread), the best of ours is trial 7 with 70.0 % mIoU "
-        "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted)."
+        "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted), 0.0 % of frames "
+        "dropped."
     )
     assert "Baseline at 256 px: trial 1 with 60.0 % mIoU" in at_256
     assert (

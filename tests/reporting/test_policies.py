@@ -24,6 +24,7 @@ EVERY_FRAME = PolicyRow(
     dropped_frames=0.4,
     mean_interval=1.0,
     miou=0.8,
+    own_frame_miou=0.85,
     consistency=0.99,
 )
 EVERY_4 = dataclasses.replace(
@@ -31,9 +32,9 @@ EVERY_4 = dataclasses.replace(
     rule="every 4",
     interval=4,
     mean_ms=22.5,
+    dropped_frames=0.0,
     mean_interval=4.0,
     miou=0.7,
-    dropped_frames=0.0,
 )
 GATED = dataclasses.replace(
     EVERY_4,
@@ -65,8 +66,8 @@ def _page(*, study: str = "davis", dataset: str = "DAVIS 2016", gate: GateRecord
     clips = numbered_clip(0, 1, 2), numbered_clip(3, 4)
     val = DataSplit(dataset=dataset, split="val", class_names=("a",), clips=clips, fingerprint="0")
     network = dataclasses.replace(TRIAL.network, gate=gate)
-    trial = dataclasses.replace(TRIAL, network=network)
-    return policies_page(ROWS, trial, study=study, val=val, target_fps=24.0)
+    shown = dataclasses.replace(TRIAL, network=network)
+    return policies_page(ROWS, shown, study=study, val=val, target_fps=24.0)
 
 
 def _table(page: str) -> list[list[str]]:
@@ -112,7 +113,7 @@ def test_the_table_has_one_line_a_row_and_each_a_cell_for_every_column() -> None
     header, rule, *lines = _table(_page())
 
     assert [line[1] for line in lines] == [row.rule for row in ROWS]
-    assert {len(header), len(rule), *map(len, lines)} == {10}
+    assert {len(header), len(rule), *map(len, lines)} == {11}
     assert "" not in header
 
 
@@ -127,21 +128,18 @@ def test_a_rule_is_held_against_the_fixed_interval_above_it_and_no_other() -> No
 def test_the_cells_of_a_row_are_written_in_the_units_of_the_page() -> None:
     lines = _table(_page())
 
-    gate = ["propagate", "gate", "22.0", "61.0", "0.0", "4.6", "72.00", "+2.00", "99.00", "0.2500"]
-    assert lines[4] == gate
-    luma = [
-        "reuse",
-        "luma difference",
-        "15.0",
-        "60.0",
-        "0.0",
-        "4.0",
-        "49.75",
-        "-0.25",
-        "-",
-        "0.0312",
+    assert lines[2] == [
+        *("propagate", "every frame", "60.0", "60.0", "40.0", "1.0", "80.00", "", "85.00"),
+        *("99.00", ""),
     ]
-    assert lines[6] == luma
+    assert lines[4] == [
+        *("propagate", "gate", "22.0", "61.0", "0.0", "4.6", "72.00", "+2.00", "85.00"),
+        *("99.00", "0.2500"),
+    ]
+    assert lines[6] == [
+        *("reuse", "luma difference", "15.0", "60.0", "0.0", "4.0", "49.75", "-0.25", "85.00"),
+        *("-", "0.0312"),
+    ]
 
 
 def test_the_page_says_of_which_network_and_frames_it_tells() -> None:
@@ -149,7 +147,7 @@ def test_the_page_says_of_which_network_and_frames_it_tells() -> None:
 
     assert page.startswith("# Keyframes of davis, trial 7\n")
     assert "224 px, on DAVIS 2016 val: 2 clips, 5 frames. Key 20.0 ms, propagate 20.0 ms" in page
-    assert "gate 20.00 ms, predicted." in page
+    assert "gate 20.00 ms, predicted; the camera delivers 24 frames a second." in page
 
 
 def test_the_accuracy_of_the_gate_is_shown_bin_by_bin() -> None:

@@ -50,13 +50,14 @@ def timing(
         mean_ms=ms,
         worst_ms=2 * ms,
         every_frame=False,
-        dropped_frames=0.125,
+        dropped_frames=0.0,
         source=source,
         doubts=doubts,
     )
     made = trial(number, miou, 20.0)
     if source == "measured":
-        made = dataclasses.replace(made, measured=stream)
+        measured = dataclasses.replace(made.on_prediction, latency=stream)
+        made = dataclasses.replace(made, on_measurement=measured)
     return TrialTiming(trial=made, rank=rank, stream=stream)
 
 
@@ -136,11 +137,12 @@ def test_a_front_is_told_graph_by_graph_and_trial_by_trial() -> None:
         "trial": 1,
         "network_id": "000000000001",
         "miou": 0.6,
+        "own_frame_miou": 0.61,
         "mean_ms": 25.0,
         "worst_ms": 50.0,
         "sustained_fps": 40.0,
         "every_frame": False,
-        "dropped_frames_pct": 12.5,
+        "dropped_frames_pct": 0.0,
         "source": "measured",
         "unstable": ["key: hot"],
         "predicted_ms": 20.0,
@@ -157,7 +159,8 @@ def test_trials_stand_as_they_are_ranked_now_with_the_rank_before() -> None:
     rows = shown(front_table(history(left.trial, came.trial, stayed.trial), [left, came, stayed]))
 
     assert [row[:3] for row in rows] == [["1", "-", "1"], ["2", "2", "2"], ["off", "1", "0"]]
-    assert rows[0][3:11] == ["60.0", "30.0", "(measured)", "20.0", "1.50", "33.3", "60.0", "12.5"]
+    assert rows[0][3:8] == ["60.0", "61.0", "30.0", "(measured)", "20.0"]
+    assert rows[0][8:12] == ["1.50", "33.3", "60.0", "0.0"]
 
 
 def test_an_unstable_trial_is_marked() -> None:
@@ -165,7 +168,7 @@ def test_an_unstable_trial_is_marked() -> None:
 
     (row,) = shown(front_table(history(doubtful.trial), [doubtful]))
 
-    assert row[4:7] == ["30.0", "(measured,", "unstable)"]
+    assert row[5:8] == ["30.0", "(measured,", "unstable)"]
 
 
 def test_this_computers_times_make_no_frames_a_second() -> None:
@@ -174,12 +177,18 @@ def test_this_computers_times_make_no_frames_a_second() -> None:
     (row,) = shown(front_table(history(here.trial), [here]))
     plain = front_json(history(here.trial), [], [here])["trials"][0]
 
-    assert row[4:11] == ["3.0", "(host)", "20.0", "0.15", "-", "-", "-"]
-    assert [plain[rate] for rate in ("sustained_fps", "every_frame", "dropped_frames_pct")] == [
-        None,
-        None,
-        None,
-    ]
+    assert row[3:12] == ["-", "71.0", "3.0", "(host)", "20.0", "0.15", "-", "-", "-"]
+    unknown = ("miou", "sustained_fps", "every_frame", "dropped_frames_pct")
+    assert [plain[figure] for figure in unknown] == [None] * 4
+
+
+def test_a_trial_that_is_not_scored_with_its_measured_latency_has_no_mIoU_of_the_screen() -> None:
+    waiting = timing(0, 0.7, 30.0)
+    waiting = dataclasses.replace(waiting, trial=trial(0, 0.7, 20.0))
+
+    (row,) = shown(front_table(history(waiting.trial), [waiting]))
+
+    assert row[3:6] == ["-", "71.0", "30.0"]
 
 
 def operator(kind: str, ms: float, *, inside: bool = False) -> OperatorTime:

@@ -6,7 +6,8 @@ from typing import Any
 import optuna
 import pytest
 
-from jejunet_nas.records import NetworkRecord, StudyHistory, TrialResult
+from jejunet_nas.errors import DataError
+from jejunet_nas.records import DataSplit, FramePaths, NetworkRecord, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
 from jejunet_nas.search.closing import Closing, measured_words, open_phone, still_to_measure
@@ -17,6 +18,8 @@ from jejunet_nas.study.kept_measurements import (
     with_measured,
 )
 from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.screens import Screens
+from tests.made_up import on_screen
 from tests.search.build import QuietView, result, tiny_study
 from tests.search.measured import OTHER_PHONE, PHONE, network_measurement
 from tests.space.build import ARCHITECTURE
@@ -79,7 +82,11 @@ class Study:
             self.queue if phone else None,  # type: ignore[arg-type]
             self.networks,
             self.view,
+            self.open_val,
         )
+
+    def open_val(self) -> DataSplit:
+        raise DataError("the clips are missing")
 
     def draw(self, **choices: Any) -> tuple[optuna.Trial, TrialResult]:
         """Begin a trial, and have its result; each of its choices is another network."""
@@ -344,7 +351,9 @@ def test_an_interrupted_search_leaves_its_held_trials_to_the_next(tmp_path: Path
 
     ledger = Ledger(tiny_study(tmp_path, ADB), storage_url(tmp_path))
     again = ledger.take_up_interrupted(
-        lambda result: module.newest_measured(result, dead.networks, ledger.settings)
+        lambda result: module.newest_measured(
+            result, dead.networks, ledger.settings, Screens(dead.networks, 24.0)
+        )
     )
     later = Study(tmp_path)
 
@@ -363,7 +372,9 @@ def test_a_study_that_measures_is_done_when_all_is_measured(
     settings = tiny_study(tmp_path, more)
     history = Ledger(settings, storage_url(tmp_path)).history()
     trial = measured_trial(
-        result(0, ARCHITECTURE), network_measurement(9.0) if measured else None, 24.0
+        result(0, ARCHITECTURE),
+        network_measurement(9.0) if measured else None,
+        Screens(tmp_path, 24.0),
     )
 
     assert not still_to_measure(settings, history)
@@ -372,14 +383,34 @@ def test_a_study_that_measures_is_done_when_all_is_measured(
 
 @pytest.mark.parametrize(("ms", "verdict"), [(40.0, "meets the target"), (40.1, "misses the targ")])
 def test_the_line_about_a_measured_trial_compares_it_with_prediction_and_target(
-    ms: float, verdict: str
+    ms: float, verdict: str, tmp_path: Path
 ) -> None:
     unstable = network_measurement(ms, unstable=("the screen went off",))
-    line = measured_words(measured_trial(result(7, ARCHITECTURE), unstable, 25.0), 40.0)
+    measured = measured_trial(result(7, ARCHITECTURE), unstable, Screens(tmp_path, 25.0))
+    line = measured_words(measured, tiny_study(tmp_path, "target_fps: 25"))
 
     assert line.startswith(f"trial 7: measured {ms:.1f} ms a frame, 2.0")
     assert f"of the predicted 20.0; {verdict}" in line
+    assert f"0.0 % of frames dropped, worst frame {ms:.1f} ms; " in line
     assert "; unstable: key: the screen went off; " in line
+
+
+def test_a_measurement_that_shows_other_masks_does_not_count_before_they_are_scored(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = (FramePaths(clip="bear", letters="kkkkk"),)  # no still picture
+    trial, drawn = study.draw()
+    drawn = on_screen(drawn, walks=video)
+
+    study.closing.close(trial, drawn)
+    study.queue.measure(drawn, 90.0)
+    study.closing.settle()
+
+    assert study.results() == [(0, 20.0)]
+    assert study.told() == [20.0]
+    assert study.history().unscored == (0,)
+    (line,) = study.view.lines
+    assert line.startswith("trial 0 cannot be scored with its measured latency: ")
 
 
 def test_a_study_that_only_predicts_opens_no_phone(

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import itertools
 import re
@@ -12,6 +13,7 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.search.loop import search, trial_words
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
+from tests.made_up import on_screen
 from tests.search.build import (
     ARCHITECTURES,
     SPACE,
@@ -73,7 +75,9 @@ def test_what_is_too_slow_is_refused_untried_and_recorded(
     assert {each.architecture.network.input_height for each in history.refused} == {1024}
     assert all(each.mean_ms > 1000 / 24 for each in history.refused)
     assert re.search(
-        r"refused: at least \d+\.\d ms a frame; 24 fps leave 41\.7 ms", str(view.lines)
+        r"refused: at least \d+\.\d ms a frame, \d+\.\d % of frames dropped, worst frame "
+        r"\d+\.\d ms; 24 fps leave 41\.7 ms",
+        str(view.lines),
     )
 
 
@@ -269,12 +273,30 @@ def test_the_lock_is_let_go_when_a_search_breaks(trials: FakeTrials, tmp_path: P
 
 @pytest.mark.parametrize(("mean_ms", "verdict"), [(40.0, "meets"), (40.1, "misses")])
 def test_the_line_about_a_trial_says_whether_it_meets_the_target(
-    mean_ms: float, verdict: str
+    mean_ms: float, verdict: str, tmp_path: Path
 ) -> None:
-    line = trial_words(result(7, ARCHITECTURE, mean_ms=mean_ms), 40.0)
+    settings = tiny_study(tmp_path, "target_fps: 25")
+    line = trial_words(result(7, ARCHITECTURE, mean_ms=mean_ms), settings)
 
     assert line.startswith("trial 7: ")
-    assert f"{mean_ms:.1f} ms a frame (predicted), {verdict} the target" in line
+    assert f"{mean_ms:.1f} ms a frame (predicted), 0.0 % of frames dropped, worst frame" in line
+    assert f" ms, {verdict} the target; " in line
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [("no_drops", "misses"), ("every_frame", "misses"), ("mean", "meets")],
+)
+def test_a_trial_that_drops_frames_misses_the_target_unless_the_mean_decides(
+    rule: str, verdict: str, tmp_path: Path
+) -> None:
+    made = result(7, ARCHITECTURE, mean_ms=30.0)
+    latency = dataclasses.replace(made.predicted, worst_ms=90.0, dropped_frames=0.3)
+    settings = tiny_study(tmp_path, f"target_fps: 25\nfeasible: {rule}")
+
+    line = trial_words(on_screen(made, latency=latency), settings)
+
+    assert f"30.0 % of frames dropped, worst frame 90.0 ms, {verdict} the target" in line
 
 
 @pytest.mark.parametrize(

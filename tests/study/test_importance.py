@@ -10,6 +10,7 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import LEAST_TRIALS, importances
 from jejunet_nas.study.settings import StudySettings
+from tests.made_up import scored
 from tests.reporting.build import history, measured
 from tests.search.build import result, tiny_study
 
@@ -38,7 +39,7 @@ def searched(settings: StudySettings, trials: int) -> StudyHistory:
         made = result(number, drawn, mean_ms=mean_ms)
         miou = drawn.network.input_height / 200 + 0.01 * dice.random()
         score = dataclasses.replace(made.score, miou=miou)
-        complete.append(dataclasses.replace(made, score=score))
+        complete.append(scored(made, score))
     return history(*complete)
 
 
@@ -80,8 +81,7 @@ def test_an_objective_in_which_all_are_alike_is_left_out(tmp_path: Path) -> None
     settings = tiny_study(tmp_path, space=SPACE)
     found = searched(settings, 20)
     alike = tuple(
-        dataclasses.replace(each, score=dataclasses.replace(each.score, miou=0.5))
-        for each in found.complete
+        scored(each, dataclasses.replace(each.score, miou=0.5)) for each in found.complete
     )
 
     assert importances(settings, dataclasses.replace(found, complete=alike)).keys() == {

@@ -22,12 +22,15 @@ from jejunet_nas.study.kept_measurements import (
     unmeasured,
     with_measured,
 )
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.video.graphs import graph_files
+from tests.made_up import on_screen
 from tests.search.build import result
 from tests.search.measured import OTHER_PHONE, PHONE, measurement, network_measurement
 from tests.space.build import ARCHITECTURE
 
 TRIAL = result(0, ARCHITECTURE)
+SCREENS = Screens(Path("nothing is kept here"), 24.0)
 
 
 def network_folder(networks: Path, trial: TrialResult = TRIAL) -> Path:
@@ -177,9 +180,9 @@ def test_a_figure_that_cannot_be_is_named_with_its_file_and_ignored(
 
 def test_the_walk_decides_what_a_measurement_means_for_a_trial() -> None:
     walk = FramePaths.of("bear", ["key", "propagate", "reuse", "key"], [False, True, True, False])
-    trial = dataclasses.replace(TRIAL, walks=(walk,))
+    trial = on_screen(TRIAL, walks=(walk,))
 
-    measured = measured_trial(trial, network_measurement(40.0), 24.0).measured
+    measured = measured_trial(trial, network_measurement(40.0), SCREENS).measured
 
     assert measured is not None
     assert measured.mean_ms == pytest.approx((40 + 40 + 20 + 40) / 4)  # the gate takes 20 ms
@@ -187,19 +190,19 @@ def test_the_walk_decides_what_a_measurement_means_for_a_trial() -> None:
 
 
 def test_the_prediction_stays_as_it_was() -> None:
-    trial = measured_trial(TRIAL, network_measurement(30.0), 24.0)
+    trial = measured_trial(TRIAL, network_measurement(30.0), SCREENS)
 
     assert (trial.latency.mean_ms, trial.latency.source) == (30.0, "measured")
     assert trial.graph_latencies == network_measurement(30.0).latencies
     assert trial.predicted == TRIAL.predicted
     assert trial.network == TRIAL.network
-    assert measured_trial(trial, None, 24.0) == TRIAL
+    assert measured_trial(trial, None, SCREENS) == TRIAL
 
 
 def test_an_unstable_measurement_takes_its_doubts_along() -> None:
     unstable = network_measurement(30.0, unstable=("the screen went off",))
 
-    trial = measured_trial(TRIAL, unstable, 24.0)
+    trial = measured_trial(TRIAL, unstable, SCREENS)
 
     assert "key: the screen went off" in trial.latency.doubts
 
@@ -245,7 +248,7 @@ def test_the_figures_of_two_phones_are_never_mixed(
 
 def test_what_the_ledger_remembers_of_a_lost_file_is_not_mixed_in(tmp_path: Path) -> None:
     first, second = two_networks()
-    on_an_unknown_phone = measured_trial(first, network_measurement(9.0), 24.0)
+    on_an_unknown_phone = measured_trial(first, network_measurement(9.0), SCREENS)
 
     assert means_ms(with_measured(history(on_an_unknown_phone, second), tmp_path)) == [None, None]
     save_measurement(network_measurement(30.0), network_folder(tmp_path, second))
@@ -283,7 +286,7 @@ def test_a_line_is_said_just_where_a_graph_is_off_its_interval(ms: float) -> Non
 
 def test_unmeasured_networks_come_once_in_the_order_of_their_trials() -> None:
     first, second = two_networks()
-    third = measured_trial(result(2, other_architecture(32)), network_measurement(9.0), 24.0)
+    third = measured_trial(result(2, other_architecture(32)), network_measurement(9.0), SCREENS)
 
     names = [n.network_id for n in unmeasured([second, first, third, second])]
 

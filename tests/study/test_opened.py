@@ -155,10 +155,11 @@ def test_what_a_notebook_prints_says_what_it_is(tmp_path: Path) -> None:
 
     assert repr(study) == (
         "<Study tiny: 2 complete, 1 refused, 1 failed; 2 on the front, best 90.0 mIoU in 30.0 ms "
-        "a frame (predicted)>"
+        "a frame (predicted), 0.0 % dropped>"
     )
     assert re.match(
-        r"<Trial 1 of tiny: 40\.0 mIoU in 20\.0 ms a frame \(predicted\): 0\.25 x .*; key every 2",
+        r"<Trial 1 of tiny: 40\.0 mIoU in 20\.0 ms a frame \(predicted\), 0\.0 % dropped: "
+        r"0\.25 x .*; key every 2",
         repr(study.trial(1)),
     )
 

@@ -25,7 +25,9 @@ def test_the_best_trials_are_the_front_and_slower_ones_are_pruned(tmp_path: Path
     assert copied.best_trials == []
     assert copied.trials[0].state == TrialState.PRUNED
     assert copied.trials[0].values == [0.9, 50.0]
-    assert copied.trials[0].user_attrs["reason"] == "10.0 ms over the 40.0 ms of a frame"
+    assert copied.trials[0].user_attrs["reason"] == (
+        "misses 25 fps without a dropped frame: 50.0 ms a frame, 0.0 % dropped, worst 50.0 ms"
+    )
 
 
 def test_trials_keep_their_numbers_and_have_the_latencies_that_count_now(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
+from tests.made_up import scored
 from tests.reporting.build import history, many_trials, measured, refused, trial
 
 HOSTILE = "<script>window.hurt = 1</script>'\"&amp; \u00e9\u4e2d\u0416</style>${x}{{ 7 * 7 }}"
@@ -18,7 +19,7 @@ def two_clips(found: TrialResult) -> TrialResult:
         for name, n in ((HOSTILE, 60), ("bear", 75))
     )
     score = Score(miou=found.score.miou, class_iou=found.score.class_iou, clips=clips)
-    return dataclasses.replace(found, score=score)
+    return scored(found, score)
 
 
 def study(**changes: Any) -> StudyHistory:
