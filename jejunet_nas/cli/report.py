@@ -92,6 +92,8 @@ def _report(
         page = write_report(history, out or _reports(study) / study.name, extras)
     show_front(history, console)
     say = sayer(console)
+    if extras.damage:
+        say(f"{extras.damage}. Its figures are those of the graph that was scored.")
     if extras.no_pictures:
         say(f"some pictures of masks are missing: {extras.no_pictures}")
     say(f"report: {page}")

@@ -19,8 +19,8 @@ from jejunet_nas.records import NetworkRecord, PathLatencies, StudyHistory, Tria
 from jejunet_nas.records.measurements import GraphTiming, NetworkMeasurement, TrialTiming
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import (
+    measurements_of,
     outside_interval,
-    read_measurements,
     save_measurement,
     with_measured,
 )
@@ -148,7 +148,7 @@ def _time_network(
     say: Say,
 ) -> Timed:
     files, folder = graphs_of(network, networks), networks / network.network_id
-    earlier = [] if again else read_measurements(folder, threads=threads)
+    earlier = [] if again else measurements_of(network, networks, threads=threads)
     measurement = next(filter(meter.repeats, earlier), None)
     if measurement:
         say(

@@ -10,12 +10,13 @@ from jejunet_nas.space.architecture import Network
 class GraphRecord:
     """One graph on disk, as the check after conversion found it.
 
-    deflated_bytes: size of the zipped file, by which an app's download grows. zero_weights: share
-    of the convolutions' weights. values_a_channel: mean number of different weights per output
-    channel.
+    sha256: of the file, so that figures are never told of another graph. deflated_bytes: size of
+    the zipped file, by which an app's download grows. zero_weights: share of the convolutions'
+    weights. values_a_channel: mean number of different weights per output channel.
     """
 
     file: str  # beside record.json
+    sha256: str
     size_bytes: int
     deflated_bytes: int
     macs: int

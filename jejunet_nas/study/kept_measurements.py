@@ -57,6 +57,21 @@ def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeas
     return sorted(found, key=lambda each: each.taken_at)
 
 
+def measurements_of(
+    network: NetworkRecord, networks: Path, *, threads: int
+) -> list[NetworkMeasurement]:
+    """Return the measurements of the graphs of `network` with `threads`, oldest first.
+
+    Those of other graphs that were in the network's folder are left out.
+    """
+    hashes = {name: graph.sha256 for name, graph in network.graphs.items()}
+    return [
+        each
+        for each in read_measurements(networks / network.network_id, threads=threads)
+        if {name: one.graph_sha256 for name, one in each.graphs.items()} == hashes
+    ]
+
+
 def with_measured(
     history: StudyHistory, networks: Path, *, phone: PhoneInfo | None = None
 ) -> StudyHistory:
@@ -65,8 +80,11 @@ def with_measured(
     Trials are never ranked by figures of different phones: only those of `phone` count, or of the
     phone that was used last. Networks that were not measured on it stay predicted.
     """
-    ids = {trial.network_id for trial in history.complete}
-    found = {name: read_measurements(networks / name, threads=history.threads) for name in ids}
+    trained = {trial.network_id: trial.network for trial in history.complete}
+    found = {
+        name: measurements_of(network, networks, threads=history.threads)
+        for name, network in trained.items()
+    }
     if phone is None and any(found.values()):
         phone = max(itertools.chain(*found.values()), key=lambda each: each.taken_at).phone
     on_phone = {

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.litert import Graph, TensorInfo
-from jejunet_nas.records import GraphName, NetworkRecord
+from jejunet_nas.records import GraphName, GraphRecord, NetworkRecord
 
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
 Thumbnail = npt.NDArray[np.uint8]  # [height / 8, width / 8, 3]
@@ -27,14 +28,31 @@ def graph_files(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]
 
 
 def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
-    """Return the files of the network's graphs. Raises `SettingError` where one is missing."""
-    files = graph_files(network, networks)
-    for file in files.values():
+    """Return the files of the network's graphs, which its figures were computed with.
+
+    Raises `SettingError` where one is missing or was changed since.
+    """
+    damage = damage_of(network.graphs, networks / network.network_id)
+    if damage is not None:
+        raise SettingError(
+            f"{damage}. Copy the study's folder again, or make new graphs of the trained weights: "
+            "`jejunet-nas export` with --steps."
+        )
+    return graph_files(network, networks)
+
+
+def damage_of(graphs: Mapping[GraphName, GraphRecord], folder: Path) -> str | None:
+    """Return which of `graphs` is missing in `folder` or was changed; None if all are whole."""
+    for graph in graphs.values():
+        file = folder / graph.file
         if not file.is_file():
-            raise SettingError(
-                f"{file} is missing. Copy the study's folder again, or run the search again."
+            return f"{file} is missing"
+        if sha256_of(file) != graph.sha256:
+            return (
+                f"{file} was changed after it was scored: its SHA-256 is not the one in the "
+                "trial's record"
             )
-    return files
+    return None
 
 
 class NetworkGraphs:

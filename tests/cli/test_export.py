@@ -149,6 +149,20 @@ def test_graphs_that_are_gone_are_named(
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize("command", ["export", "segment", "show", "policies"])
+def test_no_command_tells_a_trials_figures_of_graphs_that_changed(
+    command: str, study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (key,) = (tmp_path / "studies").rglob("key.tflite")
+    key.write_bytes(key.with_name("propagate.tflite").read_bytes())
+    video = [tmp_path / "film"] if command == "segment" else []
+
+    line = refusal(capfd, command, study, *video, "--out", tmp_path / "b.mp4")
+
+    assert line.startswith(f"{key} was changed after it was scored: its SHA-256 is not the one in")
+    assert not (tmp_path / "b.mp4").exists()
+
+
 def test_verify_names_the_first_fault_in_one_line_and_exits_with_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

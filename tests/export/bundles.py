@@ -16,6 +16,7 @@ from jejunet_nas.records import FramePaths, GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
+from tests.made_up import as_in
 from tests.search.build import result, tiny_study
 
 LAG, PREDICTED_MS = 2, 20.0
@@ -32,7 +33,10 @@ def tiny_trial(policy: Policy, class_names: Sequence[str] | None = None) -> Tria
     clip = ClipScore(name="bear", frames=2, annotated=none, intersection=none, union=none)
     return dataclasses.replace(
         made,
-        network=dataclasses.replace(made.network, class_names=names),
+        network=as_in(
+            described_graphs(class_names and names)["key"].parent,
+            dataclasses.replace(made.network, class_names=names),
+        ),
         score=Score(miou=0.5, class_iou=(*(0.5 for _ in names[1:]), None), clips=(clip,)),
         walks=(FramePaths(clip="bear", letters="kpR", lag=lag),),
     )

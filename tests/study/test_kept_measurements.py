@@ -62,6 +62,19 @@ def means_ms(history: StudyHistory) -> list[float | None]:
     return [trial.measured and trial.measured.mean_ms for trial in history.complete]
 
 
+def test_a_measurement_of_other_graphs_of_the_network_does_not_count(tmp_path: Path) -> None:
+    folder = tmp_path / TRIAL.network_id
+    folder.mkdir()
+    taken = network_measurement(30.0)
+    other = dataclasses.replace(taken.graphs["gate"], graph_sha256="1" * 64)
+    save_measurement(NetworkMeasurement(graphs={**taken.graphs, "gate": other}), folder)
+
+    found = with_measured(history(TRIAL), tmp_path)
+
+    assert found.complete[0].measured is None
+    assert found.phone is None
+
+
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     folder = network_folder(tmp_path)
 
