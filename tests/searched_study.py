@@ -13,7 +13,8 @@ from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS, save_measurement
 from jejunet_nas.study.ledger import Ledger, storage_url
-from tests.builders import PROCEDURAL, tiny_network, tiny_run
+from tests.builders import PROCEDURAL, tiny_network
+from tests.export.bundles import described_graphs
 from tests.made_up import as_in, graph_record
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement, of_graphs
@@ -61,7 +62,7 @@ def give_graphs(study: Path) -> None:
     folder = network_folder(study)
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:
-        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+        shutil.copy(described_graphs()[name], folder / f"{name}.tflite")
     _note_hashes(study.parent / "studies" / "tiny" / "study.db", folder)
 
 

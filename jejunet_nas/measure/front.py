@@ -148,7 +148,8 @@ def _time_network(
     say: Say,
 ) -> Timed:
     files, folder = graphs_of(network, networks), networks / network.network_id
-    earlier = [] if again else measurements_of(network, networks, threads=threads)
+    known = [] if again else measurements_of(network, networks, threads=threads)
+    earlier = [each for each in known if each.graphs.keys() == files.keys()]
     measurement = next(filter(meter.repeats, earlier), None)
     if measurement:
         say(

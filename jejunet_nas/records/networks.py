@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from jejunet_nas.records.latencies import GraphName, PathLatencies
-from jejunet_nas.space.architecture import Network
+from jejunet_nas.records.latencies import GRAPH_NAMES, GraphName, PathLatencies
+from jejunet_nas.space.architecture import Network, Policy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,3 +115,9 @@ class NetworkRecord:
     stage_s: dict[str, float]
     agreement: AgreementRecord
     compressed_from: str | None = None
+
+
+def graphs_run_by(policy: Policy) -> tuple[GraphName, ...]:
+    """Return the graphs that `policy` may run on a frame."""
+    runs = {"key": True, "propagate": policy.propagates, "gate": policy.gated}
+    return tuple(name for name in GRAPH_NAMES if runs[name])

@@ -22,6 +22,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
     from_json,
+    graphs_run_by,
     to_json,
 )
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
@@ -31,10 +32,16 @@ FOLDER = "measured"
 
 
 def save_measurement(measurement: NetworkMeasurement, network_folder: Path) -> Path:
-    """Write `measurement` beside its graphs; return its file."""
+    """Write `measurement` beside its graphs; return its file.
+
+    An earlier measurement on the phone keeps the graphs that this one leaves out.
+    """
     folder = network_folder / FOLDER
     folder.mkdir(exist_ok=True)
     file = folder / f"{measurement.phone.serial_hash}-{measurement.threads}.json"
+    for earlier in read_measurements(network_folder, threads=measurement.threads):
+        if earlier.phone.serial_hash == measurement.phone.serial_hash:
+            measurement = NetworkMeasurement(graphs={**earlier.graphs, **measurement.graphs})
     return write_text_whole(file, to_json(measurement, indent=2))
 
 
@@ -52,7 +59,7 @@ def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeas
             measurement = from_json(NetworkMeasurement, file.read_bytes())
         except (OSError, ValidationError):
             continue
-        if measurement.graphs.keys() == set(GRAPH_NAMES):
+        if {"key"} <= measurement.graphs.keys() <= set(GRAPH_NAMES):
             found.append(measurement)
     return sorted(found, key=lambda each: each.taken_at)
 
@@ -62,14 +69,14 @@ def measurements_of(
 ) -> list[NetworkMeasurement]:
     """Return the measurements of the graphs of `network` with `threads`, oldest first.
 
-    Those of other graphs that were in the network's folder are left out.
+    Measurements of other graphs that were in the network's folder are left out.
     """
-    hashes = {name: graph.sha256 for name, graph in network.graphs.items()}
-    return [
-        each
-        for each in read_measurements(networks / network.network_id, threads=threads)
-        if {name: one.graph_sha256 for name, one in each.graphs.items()} == hashes
-    ]
+    found = []
+    for each in read_measurements(networks / network.network_id, threads=threads):
+        hashes = {name: one.graph_sha256 for name, one in each.graphs.items()}
+        if all(network.graphs[name].sha256 == sha256 for name, sha256 in hashes.items()):
+            found.append(each)
+    return found
 
 
 def with_measured(
@@ -104,12 +111,16 @@ def with_measured(
 def measured_trial(
     trial: TrialResult, measurement: NetworkMeasurement | None, target_fps: float
 ) -> TrialResult:
-    """Return `trial` with the latency by `measurement` of its network, or without one."""
-    if measurement is None:
+    """Return `trial` with the latency by `measurement` of its network, or without one.
+
+    A measurement without a graph that the trial's policy runs is none.
+    """
+    policy = trial.architecture.policy
+    if measurement is None or not measurement.graphs.keys() >= {*graphs_run_by(policy)}:
         if trial.measured is None:
             return trial
         return dataclasses.replace(trial, measured=None, measured_graphs=None)
-    graphs = measurement.latencies
+    graphs = measurement.latencies_beside(trial.network.latencies)
     stream = stream_latency(trial.walks, graphs, target_fps=target_fps, doubts=measurement.unstable)
     return dataclasses.replace(trial, measured=stream, measured_graphs=graphs)
 

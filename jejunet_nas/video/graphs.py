@@ -56,18 +56,16 @@ def damage_of(graphs: Mapping[GraphName, GraphRecord], folder: Path) -> str | No
 
 
 class NetworkGraphs:
-    """The key, propagate and gate graph of a network."""
+    """The graphs of a network: key, and those of propagate and gate that are given."""
 
     def __init__(self, files: Mapping[GraphName, Path], *, threads: int = 1) -> None:
         self._graphs = {name: Graph(file, threads=threads) for name, file in files.items()}
-        self._table = context_table(
-            *(self._graphs[name].tensors["context"] for name in ("key", "propagate"))
-        )
+        self._table = None
+        if "propagate" in files:
+            pair = (self._graphs[name].tensors["context"] for name in ("key", "propagate"))
+            self._table = context_table(*pair)
         _, self.height, self.width, _ = self._graphs["key"].tensors["image"].shape
         _, *self.mask_size = self._graphs["key"].tensors["class_map"].shape
-        score = self._graphs["gate"].tensors["score"]
-        # A graph that computes in floats has no scale, and its output is the score.
-        self._score_scale, self._score_zero = score.scale or 1.0, score.zero_point
 
     def key(self, frame: Frame) -> tuple[Mask, Context]:
         """Return the class map of `frame` and its context."""
@@ -84,8 +82,10 @@ class NetworkGraphs:
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:
         """Return the score in [0, 1]: how far the keyframe's mask is out of date."""
-        stored = self._graphs["gate"].run(now=now[None], keyframe=keyframe[None])["score"].item()
-        return float(self._score_scale * (stored - self._score_zero))
+        graph = self._graphs["gate"]
+        stored, score = graph.run(now=now[None], keyframe=keyframe[None]), graph.tensors["score"]
+        # A graph that computes in floats has no scale, and its output is the score.
+        return float((score.scale or 1.0) * (stored["score"].item() - score.zero_point))
 
 
 def context_table(source: TensorInfo, target: TensorInfo) -> npt.NDArray[np.int8] | None:

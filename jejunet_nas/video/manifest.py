@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import FramePath, LatencySource
+from jejunet_nas.records import GRAPH_NAMES, FramePath, GraphName, LatencySource, graphs_run_by
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"
-FORMAT = 3  # goes up when a reader of the previous format would misunderstand
+FORMAT = 4  # goes up when a reader of the previous format would misunderstand
 
 _FIX = "Export the bundle again."
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # as pydantic calls it
@@ -50,21 +50,27 @@ class Tensor(_Section):
 class GraphFile(_Section):
     """One graph, its tensors in the order of the graph.
 
-    metadata: whether the file has LiteRT metadata; graphs of earlier versions have none.
+    sha256: of the graph that the trial was scored with.
     """
 
     file: _FileName  # without a folder: inside the bundle
-    metadata: bool
+    sha256: _Sha256
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
 
 class Graphs(_Section):
-    """The three graphs."""
+    """The graphs that the policy runs, by name; the others are not in the bundle."""
 
     key: GraphFile
-    propagate: GraphFile
-    gate: GraphFile
+    propagate: GraphFile | None = None
+    gate: GraphFile | None = None
+
+    @property
+    def by_name(self) -> dict[GraphName, GraphFile]:
+        """The graphs of the bundle."""
+        graphs = {name: getattr(self, name) for name in GRAPH_NAMES}
+        return {name: graph for name, graph in graphs.items() if graph is not None}
 
 
 class Input(_Section):
@@ -151,7 +157,7 @@ class Metrics(_Section):
 class Manifest(_Section):
     """The whole file except the hash of its text. files: the SHA-256 of each other file."""
 
-    format: Literal[3]
+    format: Literal[4]
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     palette: tuple[tuple[_Byte, _Byte, _Byte], ...]  # RGB of each class
     policy: Policy
@@ -187,11 +193,15 @@ def read_manifest(folder: Path) -> Manifest:
         )
     plain.pop("sha256")
     try:  # as JSON, since a strict check of Python values would not take a list for a tuple
-        return Manifest.model_validate_json(json.dumps(plain))
+        manifest = Manifest.model_validate_json(json.dumps(plain))
     except ValidationError as error:
         raise SettingError(f"{file}: {_first_problem(error)}") from None
     except SettingError as error:
         raise SettingError(f"{file}: policy: {error}") from None
+    for name in graphs_run_by(manifest.policy):
+        if name not in manifest.graphs.by_name:
+            raise SettingError(f"{file}: graphs.{name} is missing, which the policy runs. {_FIX}")
+    return manifest
 
 
 def _text(plain: dict[str, Any]) -> str:
