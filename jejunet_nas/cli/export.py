@@ -70,7 +70,8 @@ def export(
         result = chosen.result
         sayer(console)(
             f"exported: {out}, trial {result.number}, {per_cent(result.score.miou)} mIoU, "
-            f"{result.latency.mean_ms:.1f} ms a frame ({result.latency.source})"
+            f"{result.latency.mean_ms:.1f} ms a frame, worst {result.latency.worst_ms:.1f} ms, "
+            f"{per_cent(result.latency.dropped_frames)} % dropped ({result.latency.source})"
         )
     if as_json:
         print_json({"out": str(out), **facts})

@@ -16,7 +16,7 @@ from jejunet_nas.export.segmenter import SEGMENTER
 from jejunet_nas.export.write import CARD, EXAMPLE, graph_entry
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GraphName
-from jejunet_nas.records.words import counted
+from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements, require_hash
@@ -89,8 +89,8 @@ def _hashes(folder: Path, manifest: Manifest) -> str:
 def _policy(folder: Path, manifest: Manifest) -> str:
     try:
         Architecture(network=Network(**manifest.source.network), policy=manifest.policy)
-    except (SettingError, TypeError) as error:
-        raise SettingError(f"{folder / MANIFEST}: {error}") from None
+    except (SettingError, TypeError, ValueError, ArithmeticError) as error:
+        raise SettingError(f"{folder / MANIFEST}: {one_line(str(error))}") from None
     return f"valid for this network: keyframe_interval {manifest.policy.keyframe_interval}"
 
 

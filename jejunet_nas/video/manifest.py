@@ -15,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import GRAPH_NAMES, FramePath, GraphName, LatencySource, graphs_run_by
+from jejunet_nas.records.words import one_line
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"
+MOST_BYTES = 1 << 20  # about a hundred times a usual manifest
 FORMAT = 4  # goes up when a reader of the previous format would misunderstand
 
 _FIX = "Export the bundle again."
+_SHOWN = 200  # characters of a value or reason in a message
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # as pydantic calls it
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -184,8 +187,8 @@ def read_manifest(folder: Path) -> Manifest:
     given = plain.get("format") if isinstance(plain, dict) else None
     if given != FORMAT:
         raise SettingError(
-            f"{file}: format is {given}; allowed: {FORMAT}. Export the trial again with this "
-            "version: jejunet-nas export STUDY --trial N --out FOLDER."
+            f"{file}: format is {one_line(str(given))[:_SHOWN]}; allowed: {FORMAT}. Export the "
+            "trial again with this version: jejunet-nas export STUDY --trial N --out FOLDER."
         )
     if not _matches_its_hash(text):
         raise SettingError(
@@ -216,24 +219,40 @@ def _matches_its_hash(text: str) -> bool:
 
 def _read(file: Path) -> tuple[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-        return text, json.loads(text)
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SettingError(f"{file} is longer than {MOST_BYTES} bytes. {_FIX}")
+        text = content.decode()
+        return text, json.loads(text, object_pairs_hook=_once)
     except (FileNotFoundError, NotADirectoryError):
         raise SettingError(
             f"{file} does not exist. Give a bundle: a folder or .zip that `jejunet-nas export` "
             "wrote."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SettingError(f"{file} cannot be read as JSON ({error}). {_FIX}") from None
+        reason = one_line(str(error))[:_SHOWN]
+        raise SettingError(f"{file} cannot be read as JSON ({reason}). {_FIX}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return `pairs` as a dictionary. Raises `ValueError` naming a key that is there twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key} is there twice")
+        found[key] = value
+    return found
 
 
 def _first_problem(error: ValidationError) -> str:
     """Describe one problem: an unknown key first, since it may be a misspelt one."""
     problem = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN_KEY)
-    key = ".".join(map(str, problem["loc"]))
+    key = one_line(".".join(map(str, problem["loc"])))[:_SHOWN]
     if problem["type"] in _UNKNOWN_KEY:
         return f"{key} is an unknown key. {_FIX}"
     if problem["type"].startswith("missing"):
         return f"{key} is missing. {_FIX}"
     reason = problem["msg"].removeprefix("Input should be ").replace("a valid ", "")
-    return f"{key} is {problem['input']!r}; allowed: {reason}. {_FIX}"
+    given = repr(problem["input"])[:_SHOWN]
+    return f"{key} is {given}; allowed: {reason}. {_FIX}"

@@ -272,5 +272,34 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
             verify(place)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK", b"text", b"\0" * 4096, b"[" * 100_000])
+def test_a_file_of_anything_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "my bundle.zip").write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "manifest.json").write_bytes(content)
+
+    for place in (tmp_path / "my bundle.zip", tmp_path / "folder"):
+        with pytest.raises(SettingError, match=r"cannot be (unpacked|read as JSON) \(") as caught:
+            verify(place)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_zip_with_a_space_in_its_name_passes(tmp_path: Path) -> None:
+    assert next(iter(verify(write_tiny(tmp_path / "my bundle.zip")))) == "archive"
+
+
+def test_a_manifest_without_end_and_one_with_a_key_twice_are_refused(bundle: Path) -> None:
+    file = bundle / "manifest.json"
+    text = file.read_text(encoding="utf-8")
+    twice = text.replace('"format": 4,', '"format": 4, "format": 4,')
+    for content, words in (
+        (text + " " * (1 << 20), r"manifest\.json is longer than 1048576 bytes"),
+        (twice, "the key format is there twice"),
+    ):
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(SettingError, match=words):
+            verify(bundle)
+
+
 def test_the_policy_is_told(whole: Path) -> None:
     assert verify(whole)["policy"].endswith(f"keyframe_interval {EVERY_THIRD.keyframe_interval}")
