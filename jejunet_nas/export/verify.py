@@ -20,7 +20,8 @@ from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements, require_hash
-from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, read_manifest
+from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest
+from jejunet_nas.video.manifest_file import read_manifest
 
 _TENSORS: dict[tuple[GraphName, str], set[str]] = {
     ("key", "input"): {"image"},

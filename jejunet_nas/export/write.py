@@ -14,7 +14,8 @@ from jejunet_nas.export.segmenter import SEGMENTER, segmenter_of
 from jejunet_nas.files import sha256_of
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GraphName
-from jejunet_nas.video.manifest import MANIFEST, Manifest, manifest_text
+from jejunet_nas.video.manifest import MANIFEST, Manifest
+from jejunet_nas.video.manifest_file import manifest_text
 
 CARD = "README.md"
 EXAMPLE = "example.py"

@@ -29,7 +29,8 @@ from jejunet_nas.records import GraphName, from_json, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.manifest import MANIFEST, read_manifest
+from jejunet_nas.video.manifest import MANIFEST
+from jejunet_nas.video.manifest_file import read_manifest
 
 MEASUREMENTS = "measurements.json"
 

@@ -26,7 +26,8 @@ from jejunet_nas.resize import resize_mask
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import read_bundle
 from jejunet_nas.video.graphs import NetworkGraphs, context_table
-from jejunet_nas.video.manifest import Manifest, read_manifest
+from jejunet_nas.video.manifest import Manifest
+from jejunet_nas.video.manifest_file import read_manifest
 from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
 from tests.export.bundles import write_tiny

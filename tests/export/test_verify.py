@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.verify import verify
-from jejunet_nas.video.manifest import manifest_text
+from jejunet_nas.video.manifest_file import manifest_text
 from tests.export.bundles import EVERY_THIRD, write_tiny
 
 NAMES = ("background", "<script>alert(1)</script>", "'q\"", "d æ|rk", "*b*")

@@ -12,7 +12,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import BundleSource, read_bundle
-from jejunet_nas.video.manifest import manifest_text
+from jejunet_nas.video.manifest_file import manifest_text
 from tests.export.bundles import LAG, tiny_trial, write_tiny
 
 Change = Callable[[dict[str, Any]], object]
