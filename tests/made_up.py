@@ -1,8 +1,10 @@
 """Records that no trial made, for tests of what is done with records."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import (
     GRAPH_NAMES,
     AgreementRecord,
@@ -95,9 +97,10 @@ def on_screen(trial: TrialResult, **changes: Any) -> TrialResult:
     return dataclasses.replace(trial, on_prediction=streamed)
 
 
-def graph_record(file: str, *, size_bytes: int = 5) -> GraphRecord:
+def graph_record(file: str, *, size_bytes: int = 5, sha256: str = "0" * 64) -> GraphRecord:
     return GraphRecord(
         file=file,
+        sha256=sha256,
         size_bytes=size_bytes,
         deflated_bytes=4,
         macs=100,
@@ -106,3 +109,14 @@ def graph_record(file: str, *, size_bytes: int = 5) -> GraphRecord:
         zero_weights=0.0,
         values_a_channel=100.0,
     )
+
+
+def as_in(folder: Path, network: NetworkRecord) -> NetworkRecord:
+    """Return `network` with the hashes of the graphs that are in `folder`."""
+    graphs = {
+        name: dataclasses.replace(graph, sha256=sha256_of(folder / graph.file))
+        if (folder / graph.file).is_file()
+        else graph
+        for name, graph in network.graphs.items()
+    }
+    return dataclasses.replace(network, graphs=graphs)

@@ -1,18 +1,23 @@
 """A study as a search leaves it: of its four trials two are complete, one refused, one failed."""
 
+import contextlib
 import dataclasses
+import json
 import shutil
+import sqlite3
 from pathlib import Path
 
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import GRAPH_NAMES, RefusedTrial
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS, save_measurement
 from jejunet_nas.study.ledger import Ledger, storage_url
-from tests.builders import PROCEDURAL, tiny_network, tiny_run
-from tests.made_up import scored
+from tests.builders import PROCEDURAL, tiny_network
+from tests.export.bundles import described_graphs
+from tests.made_up import as_in, graph_record, scored
 from tests.search.build import result, tiny_study
-from tests.search.measured import network_measurement
+from tests.search.measured import network_measurement, of_graphs
 
 INTERVALS = (3, 2)  # of the trials 0 and 1
 TOO_SLOW, BROKEN = 2, 3  # their numbers
@@ -60,14 +65,31 @@ def give_graphs(study: Path) -> None:
     folder = network_folder(study)
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:
-        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+        shutil.copy(described_graphs()[name], folder / f"{name}.tflite")
+    _note_hashes(study.parent / "studies" / "tiny" / "study.db", folder)
+
+
+def _note_hashes(storage: Path, folder: Path) -> None:
+    """Write the hashes of the graphs in `folder` into the records of both trials."""
+    with contextlib.closing(sqlite3.connect(storage)) as database, database:
+        for name in GRAPH_NAMES:
+            before = graph_record(f"{name}.tflite")
+            now = sha256_of(folder / before.file)
+            pair = [
+                json.dumps(f'"{before.file}","sha256":"{each}"')[1:-1]
+                for each in (before.sha256, now)
+            ]
+            database.execute(
+                "UPDATE trial_user_attributes SET value_json = replace(value_json, ?, ?)", pair
+            )
 
 
 def measure_network(study: Path, *, key_ms: float) -> None:
     """Have the network of both trials measured."""
     folder = network_folder(study)
     folder.mkdir(parents=True, exist_ok=True)
-    save_measurement(network_measurement(key_ms), folder)
+    record = as_in(folder, result(0, _architecture(INTERVALS[0])).network)
+    save_measurement(of_graphs(network_measurement(key_ms), record), folder)
 
 
 def network_folder(study: Path) -> Path:

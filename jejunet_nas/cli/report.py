@@ -100,6 +100,8 @@ def _report(
     show_front(history, printer)
     for line in ignored_measurements(history, study.networks):
         printer.say(line)
+    if extras.damage:
+        printer.say(f"{extras.damage}. Its figures are those of the graph that was scored.")
     if extras.no_pictures:
         printer.say(f"some pictures of masks are missing: {extras.no_pictures}")
     printer.result(f"report: {page}")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from jejunet_nas.compression.rounding import signal_to_noise_db
 from jejunet_nas.compression.statistics import spread
 from jejunet_nas.errors import SettingError, TrialError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.litert import Graph, convolution_weights, layer_values, list_operators
 from jejunet_nas.networks.build import FoldedNetwork, as_input
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps
@@ -53,6 +54,7 @@ def check_graph(file: Path, *, delegated: bool = True) -> GraphRecord:
     different = [len(np.unique(channel)) for kernel in kernels for channel in kernel]
     return GraphRecord(
         file=file.name,
+        sha256=sha256_of(file),
         size_bytes=file.stat().st_size,
         deflated_bytes=len(zlib.compress(file.read_bytes())),
         macs=sum(operator.macs for operator in operators),

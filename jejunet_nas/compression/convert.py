@@ -22,6 +22,7 @@ from jejunet_nas.litert import vouch_for
 
 Array = npt.NDArray[Any]
 Function = Callable[..., dict[str, Any]]  # float tensors by keyword in, outputs by name out
+SIGNATURE = "serving_default"  # as TensorFlow calls the signature of a model that has one
 FloatWeights = Literal["float32", "float16", "int8"]
 
 
@@ -111,7 +112,7 @@ def _converter(
 def _finish(
     graph: bytes, outputs: Sequence[str], int8_inputs: Sequence[str], *, bytes_outside: bool = False
 ) -> bytes:
-    """Name the outputs, and make `int8_inputs` int8.
+    """Name the outputs, make `int8_inputs` int8, and add the graph's only signature.
 
     The converter has one type for all inputs and adds a QUANTIZE to each. The context comes from
     another graph as int8, so its QUANTIZE is removed. bytes_outside: inputs and outputs are still
@@ -133,9 +134,28 @@ def _finish(
             subgraph.inputs[position] = inner
             subgraph.tensors[inner].name = name
             subgraph.tensors[tensor].name = name + b"_unused"
+    model.signatureDefs = [_signature(subgraph)]
     made = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
     vouch_for(made)
     return made
+
+
+def _signature(subgraph: Any) -> Any:
+    """Return the signature of a graph: its inputs and outputs by name, for `runSignature`."""
+    signature = schema_fb.SignatureDefT()
+    signature.signatureKey = SIGNATURE.encode()
+    signature.subgraphIndex = 0
+    signature.inputs, signature.outputs = (
+        [_named(subgraph, tensor) for tensor in tensors]
+        for tensors in (subgraph.inputs, subgraph.outputs)
+    )
+    return signature
+
+
+def _named(subgraph: Any, tensor: int) -> Any:
+    entry = schema_fb.TensorMapT()
+    entry.name, entry.tensorIndex = subgraph.tensors[tensor].name, int(tensor)
+    return entry
 
 
 def _take_bytes_in(subgraph: Any) -> None:

@@ -12,6 +12,8 @@ generated code for the graph's schema, but not for this one.
 """
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,12 @@ from jejunet_nas.records.words import one_line
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
 IDENTIFIER = b"M001"
+MOST_LABEL_BYTES = 1 << 20
+# What flatbuffers, NumPy and zipfile raise for garbage; a RuntimeError for unknown compression too.
+_UNREADABLE = (
+    *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, RuntimeError),
+    *(KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError),
+)
 PARSER_VERSION = "1.0.0"  # of the schema: no field used here was added later
 MEAN = STD = 127.5  # (pixel - MEAN) / STD is in [-1, 1]; the graphs normalise by themselves
 
@@ -84,8 +92,14 @@ def add_metadata(graph: bytes, name: GraphName, class_names: Sequence[str]) -> b
 
 
 def metadata_of(graph: bytes) -> bytes:
-    """Return the metadata of `graph`, a flatbuffer; empty without metadata."""
-    return metadata_buffer(graph, NAME)
+    """Return the metadata of `graph`, a flatbuffer; empty without metadata.
+
+    Raises `SettingError` where it is not a graph or is damaged.
+    """
+    try:
+        return metadata_buffer(graph, NAME)
+    except _UNREADABLE as error:
+        raise SettingError(f"its {NAME} cannot be read ({one_line(str(error))}).") from None
 
 
 def labels_of(graph: bytes) -> tuple[str, ...]:
@@ -99,14 +113,13 @@ def labels_of(graph: bytes) -> tuple[str, ...]:
     if LABELS.encode() not in data:
         return ()
     try:
-        with zipfile.ZipFile(io.BytesIO(graph)) as archive:
-            return tuple(archive.read(LABELS).decode().splitlines())
-    # What zipfile raises over members that are missing, damaged, encrypted or packed otherwise.
-    except (
-        *(KeyError, ValueError, RuntimeError, EOFError, OSError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise SettingError(f"its {LABELS} cannot be read ({error}).") from error
+        with zipfile.ZipFile(io.BytesIO(graph)) as archive, archive.open(LABELS) as opened:
+            content = opened.read(MOST_LABEL_BYTES + 1)
+            if len(content) > MOST_LABEL_BYTES:  # the size in the header may lie
+                raise ValueError(f"it is longer than {MOST_LABEL_BYTES} bytes")
+            return tuple(content.decode().splitlines())
+    except _UNREADABLE as error:
+        raise SettingError(f"its {LABELS} cannot be read ({one_line(str(error))}).") from None
 
 
 def _with_labels(graph: bytes, class_names: Sequence[str]) -> bytes:

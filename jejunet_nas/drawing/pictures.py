@@ -25,7 +25,7 @@ from jejunet_nas.files import beside_of
 from jejunet_nas.records import Clip, DataSplit, FramePath, TrialResult, from_json, to_json
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.video.graphs import graph_files
+from jejunet_nas.video.graphs import graphs_of
 
 Role = Literal["early", "midway", "late", "worst", "best"]
 _Choice = tuple[Role, Clip, int, float]  # the frame of a clip, and the clip's mIoU
@@ -91,13 +91,14 @@ def trial_pictures(
     """Return the pictures of `trial`, from the folder `cache` if they are there.
 
     networks: the folder of the study's networks. val: the split that the trial was scored on.
-    Raises `SettingError` where the split has none of the scored clips, or a graph is missing.
+    Raises `SettingError` where the split has none of the scored clips, or a graph is missing or
+    was changed.
     """
     kept = kept_pictures(trial, cache)
     if kept:
         return kept
     chosen = _choose(trial, val)
-    evaluation = Evaluation(val, graph_files(trial.network, networks))
+    evaluation = Evaluation(val, graphs_of(trial.network, networks))
     colours = class_colours(val.class_names)
     made = (_draw(each, trial, evaluation, colours) for each in chosen)
     frames, jpegs = zip(*made, strict=True)

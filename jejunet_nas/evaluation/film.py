@@ -10,7 +10,7 @@ from jejunet_nas.records import Clip, DataSplit, TrialResult
 from jejunet_nas.records.rows import FilmFrame
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
-from jejunet_nas.video.graphs import NetworkGraphs, graph_files
+from jejunet_nas.video.graphs import NetworkGraphs, graphs_of
 from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
 
@@ -35,13 +35,13 @@ def film_frames(
     """Return the frames of `clip` at `times`, segmented as in the trial.
 
     networks: the folder of the study's networks. The clip is walked from its first frame, since
-    each path depends on earlier frames.
+    each path depends on earlier frames. Raises `SettingError` where a graph is missing or changed.
     """
     last = max(times) + 1
     part = dataclasses.replace(
         clip, frames=clip.frames[:last], masks=clip.masks[:last], annotated=clip.annotated[:last]
     )
-    results = ClipResults(part, NetworkGraphs(graph_files(trial.network, networks)))
+    results = ClipResults(part, NetworkGraphs(graphs_of(trial.network, networks)))
     taken = walk(last, trial.architecture.policy, results.gate, lag=trial.walks[0].lag)
     height, width = part.masks.shape[1:3]
     film = []

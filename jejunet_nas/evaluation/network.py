@@ -18,6 +18,7 @@ from jejunet_nas.evaluation.clip import (
     own_gate,
 )
 from jejunet_nas.evaluation.gate import judge_gate
+from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.stream import background_lag
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import (
@@ -58,9 +59,10 @@ class Evaluation:
         """Open the graphs; read the masks and gate scores that an earlier evaluation kept."""
         graphs = NetworkGraphs(files)
         self._val = val
+        self._graphs = " ".join(f"{name} {sha256_of(file)}" for name, file in files.items())
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
         results = [ClipResults(clip, graphs) for clip in val.clips]
-        self._known = read_results(self._file, results)
+        self._known = read_results(self._file, results, graphs=self._graphs)
         self._clips = [
             ClipEvaluation(clip, each, val.class_names)
             for clip, each in zip(val.clips, results, strict=True)
@@ -164,5 +166,5 @@ class Evaluation:
         results = [clip.results for clip in self._clips]
         known = sum(each.size for each in results)
         if known > self._known:
-            write_results(self._file, results)
+            write_results(self._file, results, graphs=self._graphs)
             self._known = known

@@ -11,10 +11,11 @@ from pathlib import Path
 import jinja2
 
 from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words
-from jejunet_nas.space.architecture import Network
-from jejunet_nas.video.manifest import Manifest, Tensor
+from jejunet_nas.space.architecture import Network, Policy
+from jejunet_nas.video.manifest import GraphFile, Graphs, Manifest, Tensor
 
 TEMPLATES = Path(__file__).parent / "templates"
+LITERT = "1.4.2"  # runs on Android 5; LiteRT 2 has the same Interpreter, for Android 6 and later
 
 
 def card_of(manifest: Manifest) -> str:
@@ -39,12 +40,37 @@ def card_of(manifest: Manifest) -> str:
         accuracy=accuracy,
         latency=manifest.metrics.latency,
         classes=list(zip(manifest.class_names, accuracy.class_iou, manifest.palette, strict=True)),
-        graphs=[manifest.graphs.key, manifest.graphs.propagate, manifest.graphs.gate],
+        graphs=manifest.graphs.by_name,
+        paths=[(path, share) for path, share in accuracy.paths.items() if share],
         policy=manifest.policy,
+        between=_between(manifest.policy),
+        requantised=context_scales(manifest.graphs) is not None,
+        litert=LITERT,
         network_words=network_words(Network(**manifest.source.network)),
         policy_words=policy_words(manifest.policy),
         tensor_words=tensor_words,
     )
+
+
+def _between(policy: Policy) -> str:
+    """Return what a frame between keyframes uses."""
+    if not policy.propagates:
+        return "the keyframe's mask"
+    return "older features" if policy.reuse_below is None else "older features or an older mask"
+
+
+def context_scales(graphs: Graphs) -> tuple[Tensor, Tensor] | None:
+    """Return the context of key and of propagate if they are stored differently, else None."""
+    if graphs.propagate is None:
+        return None
+    left, right = tensor_of(graphs.key, "context"), tensor_of(graphs.propagate, "context")
+    same = (left.scale, left.zero_point) == (right.scale, right.zero_point)
+    return None if same else (left, right)
+
+
+def tensor_of(graph: GraphFile, name: str) -> Tensor:
+    """Return the tensor `name` of a graph that has it."""
+    return next(each for each in (*graph.inputs, *graph.outputs) if each.name == name)
 
 
 def tensor_words(tensor: Tensor) -> str:

@@ -14,7 +14,7 @@ from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.files import read_mapping
 from jejunet_nas.latency.stream import keyframe_lag
-from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.records import PATHS, StudyHistory, TrialResult, graphs_run_by
 from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
 from jejunet_nas.study.settings import StudySettings
@@ -32,7 +32,9 @@ def facts_of(
     fingerprints: Mapping[str, str],
     export_steps: int,
 ) -> dict[str, Any]:
-    """Return the manifest, without the graphs and the hashes of files, as plain JSON values.
+    """Return the manifest as plain JSON values, without the hashes of files.
+
+    Of the graphs, those that the policy runs, there is only the hash: `write_bundle` adds the rest.
 
     fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial.
     """
@@ -63,6 +65,10 @@ def facts_of(
         "keyframe_lag": keyframe_lag(trial, target_fps=history.target_fps),
         "target_fps": history.target_fps,
         "input": size.model_dump(mode="json"),
+        "graphs": {
+            name: {"sha256": trial.network.graphs[name].sha256}
+            for name in graphs_run_by(trial.architecture.policy)
+        },
         "metrics": metrics.model_dump(mode="json"),
         "source": source.model_dump(mode="json"),
         "versions": {"jejunet-nas": __version__, "python": platform.python_version(), **packages},

@@ -29,11 +29,11 @@ from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.run import compress_trained, evaluate_policy, train_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
-from jejunet_nas.trial.store import read_record, trained_network
+from jejunet_nas.trial.store import RECORD, find_judged, read_record, trained_network
 
 EXPORTS = "exports"  # in a study's folder
 RATE = 0.1  # of the learning rate that the trial was trained at
-_TRAINED, _TRAINING, _RECORD = "trained.npz", "trained.json", "record.json"
+_TRAINED, _TRAINING = "trained.npz", "trained.json"
 
 
 def retrain(
@@ -58,7 +58,7 @@ def retrain(
         checkpoints=exports / name / "checkpoints",
     )
     with _alone(job.folder):
-        record = read_record(NetworkRecord, job.folder / _RECORD) or _make(trial, job, steps)
+        record = find_judged(job.folder) or _make(trial, job, steps)
     scored = evaluate_policy(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
@@ -101,7 +101,7 @@ def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
     if steps:
         training = _trained_on(keras, job, steps)
     record = judge_network(compress_trained(keras, job), training, job)
-    write_text_whole(job.folder / _RECORD, to_json(record, indent=2))
+    write_text_whole(job.folder / RECORD, to_json(record, indent=2))
     shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
     return record
 

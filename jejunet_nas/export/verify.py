@@ -4,21 +4,33 @@ Each check returns what it found, or raises an error. Files are checked before t
 the first error is the one to fix.
 """
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.errors import SettingError
-from jejunet_nas.export.card import tensor_words
-from jejunet_nas.export.write import CARD, EXAMPLE, graph_file
+from jejunet_nas.export.card import tensor_of, tensor_words
+from jejunet_nas.export.segmenter import SEGMENTER
+from jejunet_nas.export.write import CARD, EXAMPLE, graph_entry
 from jejunet_nas.litert import Graph
-from jejunet_nas.records import GRAPH_NAMES
+from jejunet_nas.records import GraphName
+from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
 from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements, require_hash
-from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, read_manifest
+from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest
+from jejunet_nas.video.manifest_file import read_manifest
 
+_TENSORS: dict[tuple[GraphName, str], set[str]] = {
+    ("key", "input"): {"image"},
+    ("key", "output"): {"class_map", "context"},
+    ("propagate", "input"): {"image", "context"},
+    ("propagate", "output"): {"class_map"},
+    ("gate", "input"): {"now", "keyframe"},
+    ("gate", "output"): {"score"},
+}
 _FIX = "Copy the whole bundle again, or export it again."
 
 
@@ -58,7 +70,7 @@ def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
 def _files(folder: Path, manifest: Manifest) -> str:
     """Check that the folder holds the files that the manifest names, and no others."""
     graphs = {graph.file for graph in _graph_files(manifest)}
-    for name in sorted({CARD, EXAMPLE, *graphs} - {*manifest.files}):
+    for name in sorted({CARD, EXAMPLE, SEGMENTER, *graphs} - {*manifest.files}):
         raise _fault(folder / MANIFEST, f"has no hash of {name}")
     for name in sorted(manifest.files):
         file = folder / name
@@ -74,14 +86,17 @@ def _files(folder: Path, manifest: Manifest) -> str:
 def _hashes(folder: Path, manifest: Manifest) -> str:
     for name in sorted(manifest.files):
         require_hash(folder / name, manifest.files)
-    return f"the SHA-256 of {len(manifest.files)} files match"
+    for graph in _graph_files(manifest):
+        if manifest.files[graph.file] != graph.sha256:
+            raise _fault(folder / graph.file, "is not the graph that the trial was scored with")
+    return f"the SHA-256 of {len(manifest.files)} files match; the graphs are those scored"
 
 
 def _policy(folder: Path, manifest: Manifest) -> str:
     try:
         Architecture(network=Network(**manifest.source.network), policy=manifest.policy)
-    except (SettingError, TypeError) as error:
-        raise SettingError(f"{folder / MANIFEST}: {error}") from None
+    except (SettingError, TypeError, ValueError, ArithmeticError) as error:
+        raise SettingError(f"{folder / MANIFEST}: {one_line(str(error))}") from None
     return f"valid for this network: keyframe_interval {manifest.policy.keyframe_interval}"
 
 
@@ -108,11 +123,14 @@ def _graphs(folder: Path, manifest: Manifest) -> str:
         if class_map is not None and class_map.max() >= classes:
             raise _fault(file, f"returns class {class_map.max()}; allowed: 0 to {classes - 1}")
     _require_fit(folder, manifest)
-    return "3 load and run, with the tensors in the manifest"
+    count = len(_graph_files(manifest))
+    return f"{counted(count, 'graph')} of the policy: all load and run as the manifest says"
 
 
 def _require_tensors(file: Path, stated: GraphFile) -> None:
-    found = graph_file(file)
+    found = GraphFile.model_validate_json(
+        json.dumps({"sha256": stated.sha256, **graph_entry(file)})
+    )
     if (len(stated.inputs), len(stated.outputs)) != (len(found.inputs), len(found.outputs)):
         raise _fault(file, f"and {MANIFEST} have different numbers of tensors")
     pairs = zip((*stated.inputs, *stated.outputs), (*found.inputs, *found.outputs), strict=True)
@@ -124,25 +142,35 @@ def _require_tensors(file: Path, stated: GraphFile) -> None:
 
 def _require_fit(folder: Path, manifest: Manifest) -> None:
     """Check that the graphs fit each other and the input size."""
+    for name, stated in manifest.graphs.by_name.items():
+        for end, tensors in (("input", stated.inputs), ("output", stated.outputs)):
+            for missing in sorted(_TENSORS[name, end] - {each.name for each in tensors}):
+                raise _fault(folder / stated.file, f"has no {end} {missing}")
     graphs, size = manifest.graphs, manifest.input
-    context, taken = _tensor(graphs.key, "context"), _tensor(graphs.propagate, "context")
-    image = (1, size.height, size.width, 3)
-    step = size.thumbnail_stride
-    thumbnail = (1, size.height // step, size.width // step, 3)
-    for what, found, wanted in (
-        ("key's image", _tensor(graphs.key, "image").shape, image),
-        ("propagate's image", _tensor(graphs.propagate, "image").shape, image),
-        ("gate's now", _tensor(graphs.gate, "now").shape, thumbnail),
-        ("propagate's context", (taken.shape, taken.type), (context.shape, context.type)),
-    ):
+    context, image = tensor_of(graphs.key, "context"), (1, size.height, size.width, 3)
+    fits: list[tuple[str, object, object]] = [
+        ("key's image", tensor_of(graphs.key, "image").shape, image)
+    ]
+    if graphs.propagate is not None:
+        taken = tensor_of(graphs.propagate, "context")
+        fits += [
+            ("propagate's image", tensor_of(graphs.propagate, "image").shape, image),
+            ("propagate's context", (taken.shape, taken.type), (context.shape, context.type)),
+        ]
+    if graphs.gate is not None:
+        step = size.thumbnail_stride
+        thumbnail = (1, size.height // step, size.width // step, 3)
+        fits += [
+            (f"gate's {name}", tensor_of(graphs.gate, name).shape, thumbnail)
+            for name in ("now", "keyframe")
+        ]
+    for what, found, wanted in fits:
         if found != wanted:
             raise _fault(folder / MANIFEST, f"says that {what} is {found}; it must be {wanted}")
 
 
 def _metadata(folder: Path, manifest: Manifest) -> str:
     for stated in _graph_files(manifest):
-        if not stated.metadata:
-            return "none: an earlier version wrote the graphs"
         file = folder / stated.file
         try:
             labels = labels_of(file.read_bytes())
@@ -154,14 +182,7 @@ def _metadata(folder: Path, manifest: Manifest) -> str:
 
 
 def _graph_files(manifest: Manifest) -> list[GraphFile]:
-    return [getattr(manifest.graphs, name) for name in GRAPH_NAMES]
-
-
-def _tensor(graph: GraphFile, name: str) -> Tensor:
-    for each in (*graph.inputs, *graph.outputs):
-        if each.name == name:
-            return each
-    raise _fault(Path(graph.file), f"has no tensor {name}")
+    return [*manifest.graphs.by_name.values()]
 
 
 def _fault(where: Path, what: str) -> SettingError:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.compression.metadata import metadata_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.card import TEMPLATES, card_of
+from jejunet_nas.export.segmenter import SEGMENTER, segmenter_of
 from jejunet_nas.files import beside_of, sha256_of
 from jejunet_nas.litert import Graph
-from jejunet_nas.records import GRAPH_NAMES, GraphName
-from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest, Tensor, manifest_text
+from jejunet_nas.records import GraphName
+from jejunet_nas.video.manifest import MANIFEST, Manifest
+from jejunet_nas.video.manifest_file import manifest_text
 
 CARD = "README.md"
 EXAMPLE = "example.py"
@@ -57,21 +58,20 @@ def write_bundle(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], out
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def graph_file(file: Path) -> GraphFile:
-    """Return the manifest's entry of the graph in `file`: its tensors, in their order."""
+def graph_entry(file: Path) -> dict[str, Any]:
+    """Return what the manifest says of the graph in `file`: its tensors, in their order."""
     graph = Graph(file)
-    return GraphFile(
-        file=file.name,
-        metadata=bool(metadata_of(file.read_bytes())),
-        inputs=tuple(_tensor(graph, name) for name in graph.input_names),
-        outputs=tuple(_tensor(graph, name) for name in graph.output_names),
-    )
+    return {
+        "file": file.name,
+        "inputs": [_tensor(graph, name) for name in graph.input_names],
+        "outputs": [_tensor(graph, name) for name in graph.output_names],
+    }
 
 
-def _tensor(graph: Graph, name: str) -> Tensor:
+def _tensor(graph: Graph, name: str) -> dict[str, Any]:
     info = graph.tensors[name]
     plain = {"type": info.dtype.name, "scale": info.scale, "zero_point": info.zero_point}
-    return Tensor.model_validate({"name": name, "shape": info.shape, **plain})
+    return {"name": name, "shape": list(info.shape), **plain}
 
 
 def _is_zip(out: Path) -> bool:
@@ -80,14 +80,15 @@ def _is_zip(out: Path) -> bool:
 
 def _write_files(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], folder: Path) -> None:
     entries = {}
-    for name in GRAPH_NAMES:
+    for name, scored in facts["graphs"].items():
         file = folder / f"{name}.tflite"
         shutil.copyfile(graphs[name], file)
-        entries[name] = graph_file(file).model_dump(mode="json")
+        entries[name] = scored | graph_entry(file)
     shutil.copyfile(TEMPLATES / EXAMPLE, folder / EXAMPLE)
     plain = {**facts, "graphs": entries, "files": {}}
-    card = card_of(Manifest.model_validate_json(json.dumps(plain)))
-    (folder / CARD).write_text(card, encoding="utf-8")
+    manifest = Manifest.model_validate_json(json.dumps(plain))
+    (folder / CARD).write_text(card_of(manifest), encoding="utf-8")
+    (folder / SEGMENTER).write_text(segmenter_of(manifest), encoding="utf-8")
     plain["files"] = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
     (folder / MANIFEST).write_text(manifest_text(plain), encoding="utf-8")
 

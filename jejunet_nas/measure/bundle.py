@@ -14,7 +14,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import STUDIES, sha256_of, study_file
 from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.progress import Say
-from jejunet_nas.records import GRAPH_NAMES, NetworkRecord, from_json
+from jejunet_nas.records import NetworkRecord, from_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.study.kept_measurements import NETWORKS, outside_interval, save_measurement
 from jejunet_nas.video.bundle import Bundle, BundleSource, add_measurement, read_bundle
@@ -31,11 +31,11 @@ def bundle_at(target: Path) -> Bundle | None:
 
 
 def save_timings(bundle: Bundle, place: Path, timed: Sequence[TimedGraph], say: Say) -> None:
-    """Save a phone's measurements of the bundle in `place`, of its graphs key, propagate and gate.
+    """Save a phone's measurements of the bundle in `place`, of its graphs in their order.
 
     Other figures are not saved. Raises `SettingError` if the bundle's folder cannot be written to.
     """
-    named = zip(GRAPH_NAMES, timed, strict=True)
+    named = zip(bundle.graphs, timed, strict=True)
     measured = {name: one.measurement for name, one in named if one.measurement}
     if not measured:
         return

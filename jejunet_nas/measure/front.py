@@ -22,8 +22,8 @@ from jejunet_nas.records import DataSplit, NetworkRecord, PathLatencies, StudyHi
 from jejunet_nas.records.measurements import GraphTiming, NetworkMeasurement, TrialTiming
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import (
+    measurements_of,
     outside_interval,
-    read_measurements,
     save_measurement,
     with_measured,
 )
@@ -184,7 +184,8 @@ def _time_network(
     say: Say,
 ) -> Timed:
     files, folder = graphs_of(network, networks), networks / network.network_id
-    earlier = [] if again else read_measurements(folder, threads=threads)
+    known = [] if again else measurements_of(network, networks, threads=threads)
+    earlier = [each for each in known if each.graphs.keys() == files.keys()]
     measurement = next(filter(meter.repeats, earlier), None)
     if measurement:
         say(

@@ -86,14 +86,22 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkMeasurement:
-    """All graphs of one network, measured on one phone with one number of threads."""
+    """Graphs of one network, measured on one phone with one number of threads.
+
+    All of them, or of a bundle those that its policy runs.
+    """
 
     graphs: Mapping[GraphName, Measurement]
 
     @property
     def latencies(self) -> PathLatencies:
-        """The latency of each path."""
+        """The latency of each path, where all graphs were measured."""
         return PathLatencies(**{name: one.latency for name, one in self.graphs.items()})
+
+    def latencies_beside(self, predicted: PathLatencies) -> PathLatencies:
+        """Return the latency of each path; `predicted` for a graph that was not measured."""
+        measured = {name: one.latency for name, one in self.graphs.items()}
+        return dataclasses.replace(predicted, **measured)
 
     @property
     def phone(self) -> PhoneInfo:

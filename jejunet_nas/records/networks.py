@@ -2,20 +2,21 @@
 
 import dataclasses
 
-from jejunet_nas.records.latencies import GraphName, PathLatencies
-from jejunet_nas.space.architecture import Network
+from jejunet_nas.records.latencies import GRAPH_NAMES, GraphName, PathLatencies
+from jejunet_nas.space.architecture import Network, Policy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRecord:
     """One graph on disk, as the check after conversion found it.
 
-    deflated_bytes: size of the zipped file, by which an app's download grows. zero_weights: share
-    of the convolutions' weights. values_a_channel: mean number of different weights per output
-    channel.
+    sha256: of the file, so that figures are never told of another graph. deflated_bytes: size of
+    the zipped file, by which an app's download grows. zero_weights: share of the convolutions'
+    weights. values_a_channel: mean number of different weights per output channel.
     """
 
     file: str  # beside record.json
+    sha256: str
     size_bytes: int
     deflated_bytes: int
     macs: int
@@ -114,3 +115,9 @@ class NetworkRecord:
     stage_s: dict[str, float]
     agreement: AgreementRecord
     compressed_from: str | None = None
+
+
+def graphs_run_by(policy: Policy) -> tuple[GraphName, ...]:
+    """Return the graphs that `policy` may run on a frame."""
+    runs = {"key": True, "propagate": policy.propagates, "gate": policy.gated}
+    return tuple(name for name in GRAPH_NAMES if runs[name])

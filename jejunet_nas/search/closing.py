@@ -23,7 +23,7 @@ from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
 from jejunet_nas.study.kept_measurements import (
     measured_trial,
-    read_measurements,
+    measurements_of,
     unmeasured,
     with_measured,
 )
@@ -148,9 +148,7 @@ def newest_measured(
     """Return `result` with the latest measurement of its network, on `phone` or on any."""
     found = [
         each
-        for each in read_measurements(
-            networks / result.network_id, threads=settings.latency.threads
-        )
+        for each in measurements_of(result.network, networks, threads=settings.latency.threads)
         if phone is None or each.phone.serial_hash == phone.serial_hash
     ]
     return measured_trial(result, found[-1] if found else None, screens)

@@ -157,6 +157,11 @@ class Policy:
         return self.keyframe_interval > 1 or self.asynchronous
 
     @property
+    def propagates(self) -> bool:
+        """Whether the frames between keyframes may be propagated."""
+        return self.spares_frames and self.between_keyframes == "propagate"
+
+    @property
     def gated(self) -> bool:
         """Whether the gate runs on the frames between keyframes."""
         return self.reuse_below is not None or self.refresh_above is not None
@@ -170,8 +175,7 @@ class Architecture:
     policy: Policy
 
     def __post_init__(self) -> None:
-        propagated = self.policy.spares_frames and self.policy.between_keyframes == "propagate"
-        if propagated and not self.network.propagates:
+        if self.policy.propagates and not self.network.propagates:
             raise SettingError(
                 "between_keyframes is propagate with detail none, where there is no decoder; "
                 "allowed: reuse. Use reuse, or keyframe_interval 1."

@@ -25,6 +25,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
     from_json,
+    graphs_run_by,
     to_json,
 )
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
@@ -36,10 +37,16 @@ MOST_MS = 600_000.0  # of one run: a round ends long before
 
 
 def save_measurement(measurement: NetworkMeasurement, network_folder: Path) -> Path:
-    """Write `measurement` beside its graphs; return its file."""
+    """Write `measurement` beside its graphs; return its file.
+
+    An earlier measurement on the phone keeps the graphs that this one leaves out.
+    """
     folder = network_folder / FOLDER
     folder.mkdir(exist_ok=True)
     file = folder / f"{measurement.phone.serial_hash}-{measurement.threads}.json"
+    for earlier in read_measurements(network_folder, threads=measurement.threads):
+        if earlier.phone.serial_hash == measurement.phone.serial_hash:
+            measurement = NetworkMeasurement(graphs={**earlier.graphs, **measurement.graphs})
     return write_text_whole(file, to_json(measurement, indent=2))
 
 
@@ -88,7 +95,7 @@ def _read(file: Path) -> NetworkMeasurement:
         raise SettingError(f"{file} is no measurement ({where}: {first['msg']}).") from None
     except (OSError, ValueError, SettingError) as error:
         raise SettingError(f"{file} is no measurement ({str(error).rstrip('.')}).") from None
-    if measurement.graphs.keys() != set(GRAPH_NAMES):
+    if not {"key"} <= measurement.graphs.keys() <= set(GRAPH_NAMES):
         raise SettingError(f"{file} is no measurement of {', '.join(GRAPH_NAMES)}.")
     for name, one in measurement.graphs.items():
         graph = file.parent.parent / f"{name}.tflite"
@@ -97,6 +104,21 @@ def _read(file: Path) -> NetworkMeasurement:
         if graph.is_file() and sha256_of(graph) != one.graph_sha256:
             raise SettingError(f"{file} was measured on another graph than {graph}.")
     return measurement
+
+
+def measurements_of(
+    network: NetworkRecord, networks: Path, *, threads: int
+) -> list[NetworkMeasurement]:
+    """Return the measurements of the graphs of `network` with `threads`, oldest first.
+
+    Measurements of other graphs that were in the network's folder are left out.
+    """
+    found = []
+    for each in read_measurements(networks / network.network_id, threads=threads):
+        hashes = {name: one.graph_sha256 for name, one in each.graphs.items()}
+        if all(network.graphs[name].sha256 == sha256 for name, sha256 in hashes.items()):
+            found.append(each)
+    return found
 
 
 def with_measured(
@@ -114,8 +136,11 @@ def with_measured(
     scores; by default only known ones, without data.
     """
     screens = screens or Screens(networks, history.target_fps)
-    ids = {trial.network_id for trial in history.complete}
-    found = {name: read_measurements(networks / name, threads=history.threads) for name in ids}
+    trained = {trial.network_id: trial.network for trial in history.complete}
+    found = {
+        name: measurements_of(network, networks, threads=history.threads)
+        for name, network in trained.items()
+    }
     if phone is None and any(found.values()):
         phone = max(itertools.chain(*found.values()), key=lambda each: each.taken_at).phone
     on_phone = {
@@ -137,11 +162,13 @@ def measured_trial(
 ) -> TrialResult:
     """Return `trial` with latency and score by `measurement` of its network.
 
-    Without one, or where the score is unknown, it is as predicted.
+    Without one, or where the score is unknown, it is as predicted. A measurement without a graph
+    that the trial's policy runs is none.
     """
     streamed, graphs = None, None
-    if measurement is not None:
-        graphs = measurement.latencies
+    runs = {*graphs_run_by(trial.architecture.policy)}
+    if measurement is not None and runs <= measurement.graphs.keys():
+        graphs = measurement.latencies_beside(trial.network.latencies)
         streamed = screens.at(trial, graphs, measurement.unstable)
     if streamed is None:
         if trial.on_measurement is None:

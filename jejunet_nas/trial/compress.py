@@ -24,6 +24,7 @@ from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.trial.judge import judge, measure_graphs
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import new_folder, read_record, trained_network
+from jejunet_nas.video.graphs import damage_of
 
 ROW = "row.json"
 
@@ -74,7 +75,7 @@ class _Comparison:
         trained_id = self.record.compressed_from or self.record.network_id
         kept = folder / trained_id / self._key(chain)
         row = read_record(CompressionRow, kept / ROW)
-        if row is not None:
+        if row is not None and damage_of(row.graphs, kept) is None:
             return row
         words = chain_in_words(chain)
         with new_folder(kept) as part:

@@ -22,6 +22,7 @@ from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
 from jejunet_nas.space.architecture import Network, canonical_json, network_id
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
+from jejunet_nas.video.graphs import damage_of
 
 WEIGHTS = "weights.npz"
 RECORD = "record.json"
@@ -36,8 +37,14 @@ def network_name(network: Network, setup: TrialSetup) -> str:
 
 
 def find_network(network: Network, setup: TrialSetup) -> NetworkRecord | None:
-    """Return the record of `network`, or None before it was made."""
-    return read_record(NetworkRecord, setup.folder / network_name(network, setup) / RECORD)
+    """Return the record of `network`; None before it was made, and if a graph was damaged since."""
+    return find_judged(setup.folder / network_name(network, setup))
+
+
+def find_judged(folder: Path) -> NetworkRecord | None:
+    """Return the record in `folder`; None without one, or if its graphs are not those judged."""
+    record = read_record(NetworkRecord, folder / RECORD)
+    return record if record and damage_of(record.graphs, folder) is None else None
 
 
 def read_record(kind: type[Record], file: Path) -> Record | None:

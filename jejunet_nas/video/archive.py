@@ -6,18 +6,27 @@ Paths, folders, links, duplicate names, and more bytes than a bundle can have ar
 import lzma
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.records.words import one_line
 
 MOST_FILES = 64
 MOST_BYTES = 1 << 30  # of all files, unpacked: about a thousand times a usual bundle
+MOST_DIRECTORY_BYTES = 1 << 20  # of the list of files, which is read whole
 _BLOCK = 1 << 20
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # of a file in the folder itself
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of a file in the folder itself
+_SHOWN = 60  # characters of a name in a message
+_END = b"PK\5\6"  # begins the record at the end of a .zip
+_LONGEST_END = 22 + (1 << 16)  # bytes of that record with its comment
 # Of a damaged or encrypted .zip, and of a full disk.
 _FAILURES = (
+    struct.error,
+    IndexError,
+    OverflowError,
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -35,6 +44,7 @@ def unpack(archive: Path, folder: Path) -> None:
     Raises `SettingError` if a file is refused: before anything is written if its name is at fault.
     """
     try:
+        _require_short_list(archive)
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
             _check(archive, members)
@@ -43,8 +53,28 @@ def unpack(archive: Path, folder: Path) -> None:
                 left = _write(opened, member, folder / member.filename, left, archive)
     except _FAILURES as error:
         raise SettingError(
-            f"{archive} cannot be unpacked ({error}). Copy the bundle again, or free disk space."
+            f"{archive} cannot be unpacked ({one_line(str(error))}). Copy the bundle again, or "
+            "free disk space."
         ) from error
+
+
+def _require_short_list(archive: Path) -> None:
+    """Raise `SettingError` if the list of files, which `zipfile` reads whole, is too long.
+
+    Each record that may be taken for the end of the .zip is looked at. A bundle needs no ZIP64.
+    """
+    with archive.open("rb") as opened:
+        opened.seek(max(0, archive.stat().st_size - _LONGEST_END))
+        tail = opened.read()
+    for found in re.finditer(re.escape(_END), tail):
+        size = int.from_bytes(tail[found.start() + 12 : found.start() + 16], "little")
+        if size > MOST_DIRECTORY_BYTES:
+            raise SettingError(
+                f"{archive} has a list of files of {size} bytes; allowed: up to "
+                f"{MOST_DIRECTORY_BYTES}. {_FIX}"
+            )
+        if tail[max(0, found.start() - 20) : found.start()].startswith(b"PK\6\7"):
+            raise SettingError(f"{archive} is a ZIP64 file, which no bundle is. {_FIX}")
 
 
 def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -67,7 +97,7 @@ def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
             seen.add(name.casefold())
             continue
         raise SettingError(
-            f"{archive} contains {name!r}: {fault}. A bundle has plain files only. {_FIX}"
+            f"{archive} contains {name[:_SHOWN]!r}: {fault}. A bundle has plain files only. {_FIX}"
         )
 
 

@@ -1,6 +1,8 @@
 """A bundle: the graphs of one trial, and what it takes to run them on a phone or this computer.
 
-    key.tflite  propagate.tflite  gate.tflite  manifest.json  README.md  example.py
+    key.tflite  propagate.tflite  gate.tflite  manifest.json  README.md  example.py  Segmenter.kt
+
+The graphs propagate and gate are there if the policy runs them.
 
 A folder, or a `.zip` of the same files. The manifest says how to run the graphs and contains the
 hash of each file, so that an incomplete copy or a replaced graph is detected. `export` writes
@@ -23,11 +25,12 @@ from pydantic import ValidationError
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of, write_text_whole
-from jejunet_nas.records import GRAPH_NAMES, GraphName, from_json, to_json
+from jejunet_nas.records import GraphName, from_json, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.manifest import MANIFEST, read_manifest
+from jejunet_nas.video.manifest import MANIFEST
+from jejunet_nas.video.manifest_file import read_manifest
 
 MEASUREMENTS = "measurements.json"
 
@@ -71,7 +74,7 @@ def read_bundle(place: Path) -> Bundle:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         unpack(place, folder)
     manifest = read_manifest(folder)
-    files = {name: folder / getattr(manifest.graphs, name).file for name in GRAPH_NAMES}
+    files = {name: folder / graph.file for name, graph in manifest.graphs.by_name.items()}
     for file in files.values():
         require_hash(file, manifest.files)
     return Bundle(

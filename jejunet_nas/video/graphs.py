@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.files import sha256_of
 from jejunet_nas.litert import Graph, TensorInfo
-from jejunet_nas.records import GraphName, NetworkRecord
+from jejunet_nas.records import GraphName, GraphRecord, NetworkRecord
 
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
 Thumbnail = npt.NDArray[np.uint8]  # [height / 8, width / 8, 3]
@@ -27,29 +28,44 @@ def graph_files(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]
 
 
 def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
-    """Return the files of the network's graphs. Raises `SettingError` where one is missing."""
-    files = graph_files(network, networks)
-    for file in files.values():
+    """Return the files of the network's graphs, which its figures were computed with.
+
+    Raises `SettingError` where one is missing or was changed since.
+    """
+    damage = damage_of(network.graphs, networks / network.network_id)
+    if damage is not None:
+        raise SettingError(
+            f"{damage}. Copy the study's folder again, or make new graphs of the trained weights: "
+            "`jejunet-nas export` with --steps."
+        )
+    return graph_files(network, networks)
+
+
+def damage_of(graphs: Mapping[GraphName, GraphRecord], folder: Path) -> str | None:
+    """Return which of `graphs` is missing in `folder` or was changed; None if all are whole."""
+    for graph in graphs.values():
+        file = folder / graph.file
         if not file.is_file():
-            raise SettingError(
-                f"{file} is missing. Copy the study's folder again, or run the search again."
+            return f"{file} is missing"
+        if sha256_of(file) != graph.sha256:
+            return (
+                f"{file} was changed after it was scored: its SHA-256 is not the one in the "
+                "trial's record"
             )
-    return files
+    return None
 
 
 class NetworkGraphs:
-    """The key, propagate and gate graph of a network."""
+    """The graphs of a network: key, and those of propagate and gate that are given."""
 
     def __init__(self, files: Mapping[GraphName, Path], *, threads: int = 1) -> None:
         self._graphs = {name: Graph(file, threads=threads) for name, file in files.items()}
-        self._table = context_table(
-            *(self._graphs[name].tensors["context"] for name in ("key", "propagate"))
-        )
+        self._table = None
+        if "propagate" in files:
+            pair = (self._graphs[name].tensors["context"] for name in ("key", "propagate"))
+            self._table = context_table(*pair)
         _, self.height, self.width, _ = self._graphs["key"].tensors["image"].shape
         _, *self.mask_size = self._graphs["key"].tensors["class_map"].shape
-        score = self._graphs["gate"].tensors["score"]
-        # A graph that computes in floats has no scale, and its output is the score.
-        self._score_scale, self._score_zero = score.scale or 1.0, score.zero_point
 
     def key(self, frame: Frame) -> tuple[Mask, Context]:
         """Return the class map of `frame` and its context."""
@@ -66,8 +82,10 @@ class NetworkGraphs:
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:
         """Return the score in [0, 1]: how far the keyframe's mask is out of date."""
-        stored = self._graphs["gate"].run(now=now[None], keyframe=keyframe[None])["score"].item()
-        return float(self._score_scale * (stored - self._score_zero))
+        graph = self._graphs["gate"]
+        stored, score = graph.run(now=now[None], keyframe=keyframe[None]), graph.tensors["score"]
+        # A graph that computes in floats has no scale, and its output is the score.
+        return float((score.scale or 1.0) * (stored["score"].item() - score.zero_point))
 
 
 def context_table(source: TensorInfo, target: TensorInfo) -> npt.NDArray[np.int8] | None:

@@ -1,27 +1,20 @@
 """Manifest: everything that a program must know to run a bundle's graphs, and its figures.
 
-The JSON file of each bundle. It contains the hash of its own text, so that a changed byte is found
-in it as in any other file.
+Its JSON file, in each bundle, is read and written by `manifest_file`.
 
 Units: pixels; frames; `_ms`, `_fps`; ratios in [0, 1].
 """
 
-import hashlib
-import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from jejunet_nas.errors import SettingError
-from jejunet_nas.records import FramePath, LatencySource
+from jejunet_nas.records import GRAPH_NAMES, FramePath, GraphName, LatencySource
 from jejunet_nas.space.architecture import Policy
 
 MANIFEST = "manifest.json"
 FORMAT = 4  # goes up when a reader of the previous format would misunderstand
 
-_FIX = "Export the bundle again."
-_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # as pydantic calls it
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -50,21 +43,27 @@ class Tensor(_Section):
 class GraphFile(_Section):
     """One graph, its tensors in the order of the graph.
 
-    metadata: whether the file has LiteRT metadata; graphs of earlier versions have none.
+    sha256: of the graph that the trial was scored with.
     """
 
     file: _FileName  # without a folder: inside the bundle
-    metadata: bool
+    sha256: _Sha256
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
 
 class Graphs(_Section):
-    """The three graphs."""
+    """The graphs that the policy runs, by name; the others are not in the bundle."""
 
     key: GraphFile
-    propagate: GraphFile
-    gate: GraphFile
+    propagate: GraphFile | None = None
+    gate: GraphFile | None = None
+
+    @property
+    def by_name(self) -> dict[GraphName, GraphFile]:
+        """The graphs of the bundle."""
+        graphs = {name: getattr(self, name) for name in GRAPH_NAMES}
+        return {name: graph for name, graph in graphs.items() if graph is not None}
 
 
 class Input(_Section):
@@ -166,67 +165,3 @@ class Manifest(_Section):
     source: Source
     versions: dict[str, str]
     files: dict[_FileName, _Sha256]
-
-
-def manifest_text(plain: dict[str, Any]) -> str:
-    """Return the text of a manifest; its last line is the hash of the text without that line."""
-    digest = hashlib.sha256(_text(plain).encode()).hexdigest()
-    return _text({**plain, "sha256": digest})
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest in `folder`. Raises `SettingError` naming the fault."""
-    file = folder / MANIFEST
-    text, plain = _read(file)
-    given = plain.get("format") if isinstance(plain, dict) else None
-    if given != FORMAT:
-        raise SettingError(
-            f"{file}: format is {given}; allowed: {FORMAT}. Export the trial again with this "
-            "version: jejunet-nas export STUDY --trial N --out FOLDER."
-        )
-    if not _matches_its_hash(text):
-        raise SettingError(
-            f"{file} was changed: its text does not match its SHA-256. Copy the whole bundle again."
-        )
-    plain.pop("sha256")
-    try:  # as JSON, since a strict check of Python values would not take a list for a tuple
-        return Manifest.model_validate_json(json.dumps(plain))
-    except ValidationError as error:
-        raise SettingError(f"{file}: {_first_problem(error)}") from None
-    except SettingError as error:
-        raise SettingError(f"{file}: policy: {error}") from None
-
-
-def _text(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _matches_its_hash(text: str) -> bool:
-    before, _, after = text.rpartition(',\n  "sha256": "')
-    digest = hashlib.sha256(f"{before}\n}}\n".encode()).hexdigest()
-    return after == f'{digest}"\n}}\n'
-
-
-def _read(file: Path) -> tuple[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        return text, json.loads(text)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SettingError(
-            f"{file} does not exist. Give a bundle: a folder or .zip that `jejunet-nas export` "
-            "wrote."
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingError(f"{file} cannot be read as JSON ({error}). {_FIX}") from None
-
-
-def _first_problem(error: ValidationError) -> str:
-    """Describe one problem: an unknown key first, since it may be a misspelt one."""
-    problem = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN_KEY)
-    key = ".".join(map(str, problem["loc"]))
-    if problem["type"] in _UNKNOWN_KEY:
-        return f"{key} is an unknown key. {_FIX}"
-    if problem["type"].startswith("missing"):
-        return f"{key} is missing. {_FIX}"
-    reason = problem["msg"].removeprefix("Input should be ").replace("a valid ", "")
-    return f"{key} is {problem['input']!r}; allowed: {reason}. {_FIX}"

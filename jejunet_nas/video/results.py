@@ -5,8 +5,9 @@ context is decoded with them. So all policies take their masks from one table, a
 runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each;
 contexts and frames are kept only until `forget_frames`.
 
-Their cache file is an .npz beside the network's graphs, with the compressed masks concatenated. A
-file that is missing or cut short is ignored.
+Their cache file is an .npz beside the network's graphs, with the compressed masks concatenated. It
+is bound to the graphs by a hash of them: a file of other graphs is ignored, as is one that is
+missing or cut short.
 """
 
 import zlib
@@ -100,10 +101,15 @@ class ClipResults:
         self.compressed[shown] = zlib.compress(mask.tobytes(), _FAST)
 
 
-def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
-    """Add the masks and scores in `file` to `clips`; return the number of those known."""
+def read_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> int:
+    """Add the masks and scores in `file` to `clips`; return the number of those known.
+
+    graphs: a hash of the graphs that compute them; results of other graphs are ignored.
+    """
     try:
         with file.open("rb") as opened, np.load(opened) as stored:
+            if stored["graphs"].item() != graphs:
+                return 0
             masks, lengths, scored = stored["masks"], stored["lengths"], stored["scored"]
             scores, blob = stored["scores"].tolist(), stored["blob"].tobytes()
     except Exception:  # zipfile and NumPy raise a dozen types for broken files
@@ -118,8 +124,8 @@ def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
     return sum(clip.size for clip in clips)
 
 
-def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
-    """Write the masks and scores of `clips` to `file`."""
+def write_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> None:
+    """Write the masks and scores of `clips`, computed by `graphs`, to `file`."""
     masks = [(n, *shown) for n, clip in enumerate(clips) for shown in clip.compressed]
     scored = [(n, *pair) for n, clip in enumerate(clips) for pair in clip.scores]
     blobs = [blob for clip in clips for blob in clip.compressed.values()]
@@ -128,6 +134,7 @@ def write_results(file: Path, clips: Sequence[ClipResults]) -> None:
     def write(beside: Path) -> None:
         np.savez(
             beside,
+            graphs=np.array(graphs),
             masks=np.array(masks, np.int32).reshape(-1, 3),
             lengths=np.array([len(blob) for blob in blobs], np.int64),
             blob=np.frombuffer(b"".join(blobs), np.uint8),

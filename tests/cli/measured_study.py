@@ -12,9 +12,9 @@ from jejunet_nas.study.kept_measurements import NETWORKS, read_measurements, sav
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.video.graphs import graph_files
 from tests.cli.commands import takes
-from tests.made_up import on_screen, scored
+from tests.made_up import as_in, on_screen, scored
 from tests.search.build import result, tiny_study
-from tests.search.measured import OTHER_PHONE, network_measurement
+from tests.search.measured import OTHER_PHONE, network_measurement, of_graphs
 
 TARGET = "target_fps: 25\n"  # 40 ms a frame
 
@@ -65,7 +65,9 @@ class MeasuredStudy:
         made = on_screen(made, walks=(FramePaths(clip="bear", letters=letters),))
         for name, file in graph_files(made.network, self.networks).items():
             takes(self.graph, file, us if name == "key" else us // 2)
-        (self.networks / made.network_id / "record.json").write_text(to_json(made.network))
+        folder = self.networks / made.network_id
+        made = dataclasses.replace(made, network=as_in(folder, made.network))
+        (folder / "record.json").write_text(to_json(made.network))
         ledger = self.ledger()
         ledger.complete(ledger.ask(), made)
         self._trials += 1
@@ -85,8 +87,11 @@ class MeasuredStudy:
             name: dataclasses.replace(one, taken_at="2999-01-01T00:00:00+00:00")
             for name, one in taken.graphs.items()
         }
-        name = self.history().complete[trial].network_id
-        save_measurement(dataclasses.replace(taken, graphs=late), self.networks / name)
+        network = self.history().complete[trial].network
+        save_measurement(
+            of_graphs(dataclasses.replace(taken, graphs=late), network),
+            self.networks / network.network_id,
+        )
 
     def written(self) -> dict[Path, bytes]:
         """Return all files of its state with what they hold."""

@@ -76,9 +76,9 @@ def test_a_bundle_is_made_of_the_trial_that_is_asked_for(
     assert plain["source"]["trial"] == number
     assert manifest(tmp_path / "b")["metrics"]["accuracy"]["miou"] == miou
     assert manifest(tmp_path / "b")["policy"]["keyframe_interval"] == number + 2
-    assert (
-        f"trial {number}, {100 * miou:.1f} mIoU (own-frame {100 * miou:.1f}), {ms:.1f} ms" in said
-    )
+    figures = f"{ms:.1f} ms a frame (predicted), 0.0 % of frames dropped, worst frame {ms:.1f} ms"
+    both = f"{100 * miou:.1f} mIoU (own-frame {100 * miou:.1f})"
+    assert f"trial {number}, {both}, {figures}" in said
 
 
 def test_a_zip_is_made_where_the_name_says_so_and_passes(
@@ -150,6 +150,20 @@ def test_graphs_that_are_gone_are_named(
 
     assert "gate.tflite is missing. Copy the study's folder again" in line
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "segment", "show", "policies"])
+def test_no_command_tells_a_trials_figures_of_graphs_that_changed(
+    command: str, study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (key,) = (tmp_path / "studies").rglob("key.tflite")
+    key.write_bytes(key.with_name("propagate.tflite").read_bytes())
+    video = [tmp_path / "film"] if command == "segment" else []
+
+    line = refusal(capfd, command, study, *video, "--out", tmp_path / "b.mp4")
+
+    assert line.startswith(f"{key} was changed after it was scored: its SHA-256 is not the one in")
+    assert not (tmp_path / "b.mp4").exists()
 
 
 def test_verify_names_the_first_fault_in_one_line_and_exits_with_2(

@@ -12,7 +12,7 @@ from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
-from tests.made_up import scored
+from tests.made_up import as_in, scored
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
@@ -42,6 +42,7 @@ def study(tmp_path: Path) -> Path:
         policy = Policy(keyframe_interval=2 + number)
         made = result(number, Architecture(network=tiny_network(), policy=policy))
         network = dataclasses.replace(made.network, latencies=latencies)
+        network = as_in(tiny_run().graphs["key"].parent, network)
         score = dataclasses.replace(made.score, miou=0.9 - number / 2)
         made = scored(dataclasses.replace(made, network=network), score)
         ledger.complete(ledger.ask(), made)

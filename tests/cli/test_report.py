@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.commands import exit_code
 from tests.search.build import SPACE, write_study
-from tests.searched_study import MIOUS, searched_study
+from tests.searched_study import MIOUS, give_graphs, network_folder, searched_study
 
 
 @pytest.fixture
@@ -43,6 +43,21 @@ def test_without_graphs_there_are_no_pictures_and_the_reason_is_told(
     assert re.search(reason, capfd.readouterr().err)
     page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
     assert "Some pictures are missing: " in page
+
+
+def test_a_graph_that_changed_after_its_score_is_told_and_the_report_is_written(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    give_graphs(study)
+    assert exit_code("report", study) == 0
+    assert "was changed" not in capfd.readouterr().err
+
+    (network_folder(study) / "gate.tflite").write_bytes(b"another")
+
+    assert exit_code("report", study) == 0  # with the pictures that were drawn before
+    assert "gate.tflite was changed after it was scored" in capfd.readouterr().err
+    page = (study.parent / "reports" / "tiny" / "index.html").read_text(encoding="utf-8")
+    assert "cannot be exported: " in page
 
 
 def test_a_baseline_is_answered_on_the_page_in_markdown_and_for_programs(

@@ -16,7 +16,7 @@ from jejunet_nas.study.ledger import Ledger, storage_url
 from tests.builders import tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import write_tiny
-from tests.made_up import scored
+from tests.made_up import as_in, scored
 from tests.media.films import FRAMES, HEIGHT, WIDTH, read_back, write_film
 from tests.search.build import result, tiny_study
 
@@ -48,6 +48,7 @@ def study(tmp_path: Path) -> Path:
     for number, policy in enumerate((POLICY, Policy(keyframe_interval=2))):
         made = result(number, Architecture(network=tiny_network(), policy=policy), mean_ms=20)
         network = dataclasses.replace(made.network, class_names=tiny_run().train.class_names)
+        network = as_in(tiny_run().graphs["key"].parent, network)
         score = dataclasses.replace(made.score, miou=0.9 - number / 2)
         made = scored(dataclasses.replace(made, network=network), score)
         ledger.complete(ledger.ask(), made)

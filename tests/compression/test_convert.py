@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from jejunet_nas.compression.convert import convert_int8
+from jejunet_nas.compression.convert import SIGNATURE, convert_int8
 from jejunet_nas.litert import Graph, list_operators
+from jejunet_nas.litert.graph import interpreter
 from tests.builders import noise, write_graph
 
 
@@ -19,6 +20,29 @@ def test_outputs_keep_their_names_whatever_their_order(tmp_path: Path) -> None:
 
     shapes = {name: value.shape for name, value in outputs.items()}
     assert shapes == {"wide": (1, 4, 4, 16), "cut": (1, 2, 4, 8), "pooled": (1, 1, 4, 8)}
+
+
+def test_a_graph_has_one_signature_that_names_its_inputs_and_outputs(tmp_path: Path) -> None:
+    shape = (1, 4, 4, 8)
+    file = tmp_path / "g.tflite"
+    file.write_bytes(
+        convert_int8(
+            lambda image, context: {"sum": image + context, "double": 2 * image},
+            {"image": shape, "context": shape},
+            [{"image": noise(0, *shape), "context": noise(1, *shape)}],
+            int8_inputs=("context",),
+        )
+    )
+    model = interpreter(file, delegate=False)
+
+    assert model.get_signature_list() == {
+        SIGNATURE: {"inputs": ["context", "image"], "outputs": ["double", "sum"]}
+    }
+    run = model.get_signature_runner(SIGNATURE)
+    graph, ones = Graph(file), np.ones(shape, np.uint8)
+    named = run(image=ones, context=ones.view(np.int8))
+    for name, value in graph.run(image=ones, context=ones.view(np.int8)).items():
+        np.testing.assert_equal(named[name], value)
 
 
 def test_inputs_are_calibrated_each_on_its_own_values(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Metadata follow the published schema, and change nothing of what a graph computes."""
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from flatbuffers import number_types as types  # type: ignore[import-untyped]
 from flatbuffers.table import Table  # type: ignore[import-untyped]
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jejunet_nas.compression.metadata import (
     LABELS,
@@ -35,6 +38,37 @@ def plain() -> bytes:
 @pytest.fixture(scope="module")
 def described(plain: bytes) -> bytes:
     return add_metadata(plain, "key", NAMES)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_garbled_metadata_are_labels_or_an_error_of_ours(
+    described: bytes, data: st.DataObject
+) -> None:
+    content = bytearray(described)
+    for _ in range(data.draw(st.integers(1, 6))):
+        # Where flatbuffers keep their tables, and where the zip is.
+        place = data.draw(st.integers(0, 400) | st.integers(len(content) - 3000, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+
+    with contextlib.suppress(SettingError):
+        assert all(isinstance(label, str) for label in labels_of(bytes(content)))
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\xff" * 64, b"\x04\0\0\0TFL3" + b"\xff" * 40])
+def test_metadata_of_what_is_no_graph_cannot_be_read(content: bytes) -> None:
+    with pytest.raises(SettingError, match="its TFLITE_METADATA"):
+        labels_of(content)
+
+
+def test_labels_that_unpack_without_end_are_refused(plain: bytes) -> None:
+    named = add_metadata(plain, "key", NAMES)
+    file = io.BytesIO(named[: named.index(b"PK\3\4")])
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(LABELS, "a\n" * (1 << 20))
+
+    with pytest.raises(SettingError, match=r"labels\.txt cannot be read \(.*longer than 1048576"):
+        labels_of(file.getvalue())
 
 
 def root_of(data: bytes) -> Table:

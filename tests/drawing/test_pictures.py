@@ -20,6 +20,7 @@ from jejunet_nas.drawing.pictures import (
 )
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import DataSplit, TrialResult
 from jejunet_nas.records.scores import ClipScore
 from jejunet_nas.space.architecture import Architecture, Policy
@@ -49,7 +50,7 @@ def trial(tmp_path: Path, val: DataSplit) -> TrialResult:
     graphs = {}
     for name, file in tiny_run().graphs.items():
         shutil.copy(file, folder / file.name)
-        graphs[name] = graph_record(file.name)
+        graphs[name] = graph_record(file.name, sha256=sha256_of(file))
     clips = tuple(
         ClipScore(name=c.name, frames=8, annotated=(10,), intersection=(right,), union=(10,))
         for c, right in zip(val.clips, (5, 8, 2), strict=True)

@@ -9,6 +9,7 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.film import choose_clip, film_frames
+from jejunet_nas.files import sha256_of
 from jejunet_nas.records import FramePaths, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.video.graphs import NetworkGraphs
@@ -27,7 +28,7 @@ def trial(tmp_path: Path) -> TrialResult:
     graphs = {}
     for name, file in tiny_run().graphs.items():
         shutil.copy(file, tmp_path / bare.network_id / file.name)
-        graphs[name] = graph_record(file.name)
+        graphs[name] = graph_record(file.name, sha256=sha256_of(file))
     return dataclasses.replace(bare, network=dataclasses.replace(bare.network, graphs=graphs))
 
 

@@ -164,6 +164,18 @@ def test_clips_that_changed_know_nothing_of_what_was_found_before(
     assert runs == before + before
 
 
+def test_graphs_that_changed_know_nothing_of_what_was_found_before(
+    val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
+) -> None:
+    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+    before = runs.copy()
+
+    files["gate"].write_bytes(files["gate"].read_bytes() + b"\0")
+    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+
+    assert runs == before + before
+
+
 def test_nothing_is_written_that_was_known(
     val: DataSplit, files: dict[GraphName, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def _made_up(
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(network, "NetworkGraphs", graphs),
     ):
+        (Path(folder) / "key.tflite").touch()
         evaluation = Evaluation(val, {"key": Path(folder) / "key.tflite"})
         rows = compare_policies(evaluation, latencies, target_fps=FPS, intervals=intervals)
     return Compared(rows, evaluation)

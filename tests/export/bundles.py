@@ -16,7 +16,7 @@ from jejunet_nas.records import FramePaths, GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from tests.builders import tiny_network, tiny_run
-from tests.made_up import on_screen, scored
+from tests.made_up import as_in, on_screen, scored
 from tests.search.build import result, tiny_study
 
 LAG, PREDICTED_MS = 2, 20.0
@@ -31,7 +31,9 @@ def tiny_trial(policy: Policy, class_names: Sequence[str] | None = None) -> Tria
     lag = LAG if policy.asynchronous else None
     none = tuple(0 for _ in names)
     clip = ClipScore(name="bear", frames=2, annotated=none, intersection=none, union=none)
-    made = dataclasses.replace(made, network=dataclasses.replace(made.network, class_names=names))
+    described = dataclasses.replace(made.network, class_names=names)
+    folder = described_graphs(class_names and names)["key"].parent
+    made = dataclasses.replace(made, network=as_in(folder, described))
     score = Score(miou=0.5, class_iou=(*(0.5 for _ in names[1:]), None), clips=(clip,))
     return on_screen(scored(made, score), walks=(FramePaths(clip="bear", letters="kpR", lag=lag),))
 

@@ -53,11 +53,15 @@ def test_figures_stand_with_their_source(gated: str) -> None:
 def test_the_steps_are_those_of_the_policy(gated: str, tmp_path: Path) -> None:
     every_frame = card(tmp_path, dataclasses.replace(Policy(keyframe_interval=1)))
 
-    assert "a score above 0.25 makes the frame a keyframe" in gated
-    assert "a score below 0.05 reuses the keyframe's mask" in gated
-    assert "each frame 5 or more frames after the last keyframe;" in gated
-    assert "a score" not in every_frame
-    assert "12288 bytes" in every_frame  # 64 x 64 x 3
+    assert "A score above 0.25 makes the frame a keyframe." in gated
+    assert "A score below 0.05 **reuses** the keyframe's mask." in gated
+    assert "each frame 5 or more frames after the last keyframe: `key.tflite` runs" in gated
+    assert "`gate.tflite`, " not in every_frame
+    steps = every_frame[every_frame.index("## The graphs") :]
+    for word in ("score ", "propagate", "gate", "context`", "thumbnail", "background,", "reuse"):
+        assert word not in steps, word
+    assert "| key graph | 20.0 | predicted |" in every_frame
+    assert "to 64 x 64 pixels" in every_frame
 
 
 def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:

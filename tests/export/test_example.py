@@ -167,6 +167,41 @@ def test_an_animated_picture_is_a_video(tmp_path: Path) -> None:
     assert [mask.shape for mask in masks_in(tmp_path / "out")] == [(50, 70)] * 3
 
 
+def test_it_replaces_nothing_and_takes_another_bundle_and_odd_paths(
+    clip: Clip, folder: Path, tmp_path: Path
+) -> None:
+    place, other = write_tiny(tmp_path / "a b'c"), write_tiny(tmp_path / "other")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+
+    refused = run(place, folder, "--out", tmp_path / "mine")
+    no_bundle = run(place, folder, "--out", tmp_path / "o", "--bundle", tmp_path / "mine")
+    ran = run(place, folder, "--out", tmp_path / "o p", "--bundle", other)
+
+    assert "mine exists already. Remove it, or give another folder" in refused.stderr
+    assert "has no manifest.json. Give the folder of a bundle" in no_bundle.stderr
+    assert ran.returncode == 0, ran.stderr
+    assert len(masks_in(tmp_path / "o p")) == len(clip)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "frames/a.png"])
+def test_an_image_that_cannot_be_read_and_a_folder_without_one_are_named(
+    name: str, tmp_path: Path
+) -> None:
+    place, broken = write_tiny(tmp_path / "b"), tmp_path / name
+    broken.parent.mkdir(exist_ok=True)
+    empty = run(place, broken.parent, "--out", tmp_path / "o")
+    broken.write_bytes(b"no image")
+
+    given = broken if name == "a.gif" else broken.parent
+    ran = run(place, given, "--out", tmp_path / "out")
+
+    assert "has no images. Give a folder with .jpg" in empty.stderr
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith(f"{broken} cannot be read as an image (")
+
+
 def test_what_is_not_there_is_named_and_help_says_what_it_cannot_do(tmp_path: Path) -> None:
     place = write_tiny(tmp_path / "b")
 
@@ -178,6 +213,7 @@ def test_what_is_not_there_is_named_and_help_says_what_it_cannot_do(tmp_path: Pa
         "gone does not exist. Give a folder of images, or an animated image."
     )
     assert "Does not decode videos" in " ".join(told.stdout.split())
+    assert "frames/%05d.png" in "".join(told.stdout.split())
 
 
 def test_it_imports_litert_numpy_and_pillow_and_the_standard_library() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.verify import verify
-from jejunet_nas.video.manifest import manifest_text
+from jejunet_nas.video.manifest_file import manifest_text
 from tests.export.bundles import EVERY_THIRD, write_tiny
 
 NAMES = ("background", "<script>alert(1)</script>", "'q\"", "d æ|rk", "*b*")
@@ -46,9 +46,16 @@ def rewrite(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file.write_text(manifest_text(plain), encoding="utf-8")
 
 
-def hash_anew(bundle: Path, name: str) -> None:
+def hash_anew(bundle: Path, name: str, *, scored: bool = True) -> None:
+    """Give the file `name` its hash; with `scored` as that of the graph that was scored, too."""
     digest = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-    rewrite(bundle, lambda plain: plain["files"].__setitem__(name, digest))
+
+    def change(plain: dict[str, Any]) -> None:
+        plain["files"][name] = digest
+        if scored:
+            plain["graphs"][name.removesuffix(".tflite")]["sha256"] = digest
+
+    rewrite(bundle, change)
 
 
 def test_a_bundle_as_it_was_written_passes_every_check(whole: Path) -> None:
@@ -184,24 +191,41 @@ def test_a_graph_without_metadata_is_found_though_its_hash_is_right(bundle: Path
         verify(bundle)
 
 
-def test_a_graph_that_does_not_load_is_found_though_its_hash_is_right(bundle: Path) -> None:
-    (bundle / "gate.tflite").write_bytes(b"no graph")
-    hash_anew(bundle, "gate.tflite")
+def test_a_graph_that_was_not_scored_is_found_though_its_hash_is_right(bundle: Path) -> None:
+    shutil.copyfile(bundle / "key.tflite", bundle / "propagate.tflite")
+    hash_anew(bundle, "propagate.tflite", scored=False)
 
-    with pytest.raises(SettingError, match=r"gate\.tflite is not a \.tflite graph"):
+    with pytest.raises(
+        SettingError, match=r"propagate\.tflite is not the graph that the trial was"
+    ):
+        verify(bundle)
+
+
+def test_a_graph_that_the_policy_runs_must_be_there(bundle: Path) -> None:
+    rewrite(bundle, lambda plain: plain["policy"].update(refresh_above=0.5))
+
+    with pytest.raises(SettingError, match=r"graphs\.gate is missing, which the policy runs\."):
+        verify(bundle)
+
+
+def test_a_graph_that_does_not_load_is_found_though_its_hash_is_right(bundle: Path) -> None:
+    (bundle / "propagate.tflite").write_bytes(b"no graph")
+    hash_anew(bundle, "propagate.tflite")
+
+    with pytest.raises(SettingError, match=r"propagate\.tflite is not a \.tflite graph"):
         verify(bundle)
 
 
 def test_a_graph_of_another_kind_is_found_though_the_manifest_describes_it(bundle: Path) -> None:
     def describe(plain: dict[str, Any]) -> None:
         told = plain["graphs"]
-        told["propagate"] |= {end: told["gate"][end] for end in ("inputs", "outputs")}
+        told["propagate"] |= {end: told["key"][end] for end in ("inputs", "outputs")}
 
-    shutil.copyfile(bundle / "gate.tflite", bundle / "propagate.tflite")
+    shutil.copyfile(bundle / "key.tflite", bundle / "propagate.tflite")
     hash_anew(bundle, "propagate.tflite")
     rewrite(bundle, describe)
 
-    with pytest.raises(SettingError, match=r"propagate\.tflite has no tensor context"):
+    with pytest.raises(SettingError, match=r"propagate\.tflite has no input context"):
         verify(bundle)
 
 
@@ -246,6 +270,35 @@ def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(SettingError, match=words):
             verify(place)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"text", b"\0" * 4096, b"[" * 100_000])
+def test_a_file_of_anything_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "my bundle.zip").write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "manifest.json").write_bytes(content)
+
+    for place in (tmp_path / "my bundle.zip", tmp_path / "folder"):
+        with pytest.raises(SettingError, match=r"cannot be (unpacked|read as JSON) \(") as caught:
+            verify(place)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_zip_with_a_space_in_its_name_passes(tmp_path: Path) -> None:
+    assert next(iter(verify(write_tiny(tmp_path / "my bundle.zip")))) == "archive"
+
+
+def test_a_manifest_without_end_and_one_with_a_key_twice_are_refused(bundle: Path) -> None:
+    file = bundle / "manifest.json"
+    text = file.read_text(encoding="utf-8")
+    twice = text.replace('"format": 4,', '"format": 4, "format": 4,')
+    for content, words in (
+        (text + " " * (1 << 20), r"manifest\.json is longer than 1048576 bytes"),
+        (twice, "the key format is there twice"),
+    ):
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(SettingError, match=words):
+            verify(bundle)
 
 
 def test_the_policy_is_told(whole: Path) -> None:

@@ -13,6 +13,8 @@ from jejunet_nas.export import write
 from jejunet_nas.export.facts import facts_of
 from jejunet_nas.export.verify import verify
 from jejunet_nas.export.write import write_bundle
+from jejunet_nas.files import sha256_of
+from jejunet_nas.litert.graph import interpreter
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.screens import Screens
@@ -44,7 +46,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
     assert {file.name for file in bundle.iterdir()} == {
         *("key.tflite", "propagate.tflite", "gate.tflite"),
-        *("manifest.json", "README.md", "example.py"),
+        *("manifest.json", "README.md", "example.py", "Segmenter.kt"),
     }
     assert [each.name for each in bundle.parent.iterdir()] == ["b"]
 
@@ -130,14 +132,47 @@ def test_graphs_are_those_of_the_study_byte_for_byte(bundle: Path) -> None:
 
     for name, file in described_graphs(HOSTILE).items():
         assert file.read_bytes() == (bundle / f"{name}.tflite").read_bytes()
-        assert manifest["graphs"][name]["metadata"] is True
+        assert manifest["graphs"][name]["sha256"] == sha256_of(file)
 
 
-def test_graphs_of_an_earlier_version_go_into_a_bundle_without_metadata(tmp_path: Path) -> None:
-    write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / "b")
+def test_signatures_name_the_tensors_that_the_manifest_names(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
 
-    assert verify(tmp_path / "b")["metadata"] == "none: an earlier version wrote the graphs"
-    assert "labels.txt" not in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+    for graph in manifest["graphs"].values():
+        (signature,) = (
+            interpreter(bundle / graph["file"], delegate=True).get_signature_list().items()
+        )
+        assert signature == (
+            "serving_default",
+            {end: sorted(t["name"] for t in graph[end]) for end in ("inputs", "outputs")},
+        )
+
+
+REFRESHED = Policy(keyframe_interval=3, between_keyframes="reuse", refresh_above=0.5)
+
+
+@pytest.mark.parametrize(
+    ("policy", "graphs"),
+    [
+        (Policy(keyframe_interval=1), {"key"}),
+        (Policy(keyframe_interval=3), {"key", "propagate"}),
+        (Policy(keyframe_interval=3, between_keyframes="reuse"), {"key"}),
+        (
+            Policy(keyframe_interval=3, between_keyframes="reuse", refresh_above=0.5),
+            {"key", "gate"},
+        ),
+        (Policy(keyframe_interval=3, reuse_below=0.5), {"key", "propagate", "gate"}),
+        (Policy(keyframe_interval=1, asynchronous=True), {"key", "propagate"}),
+    ],
+)
+def test_it_holds_only_the_graphs_that_its_policy_runs(
+    policy: Policy, graphs: set[str], tmp_path: Path
+) -> None:
+    bundle = write_tiny(tmp_path / "b", policy)
+
+    assert {file.stem for file in bundle.glob("*.tflite")} == graphs
+    assert {*read_bundle(bundle).graphs} == graphs
+    assert verify(bundle)["graphs"].startswith(f"{len(graphs)} graph")
 
 
 @pytest.mark.parametrize("name", ["b", "b.zip"])

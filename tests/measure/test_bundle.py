@@ -16,7 +16,7 @@ from jejunet_nas.latency import device
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.measure.bundle import bundle_at, save_timings
 from jejunet_nas.measure.graphs import TimedGraph
-from jejunet_nas.records import GRAPH_NAMES, to_json
+from jejunet_nas.records import to_json
 from jejunet_nas.study.kept_measurements import read_measurements as read_saved
 from jejunet_nas.study.opened import open_study
 from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements
@@ -61,6 +61,7 @@ def save(place: Path, *, key_ms: float = KEY_MS, threads: int = 1) -> list[str]:
     taken = {
         name: dataclasses.replace(one, graph_sha256=sha256_of(found.graphs[name]))
         for name, one in network_measurement(key_ms, threads=threads).graphs.items()
+        if name in found.graphs
     }
     lines: list[str] = []
     timed = [
@@ -87,7 +88,8 @@ def test_a_measurement_is_in_the_bundle_and_in_the_studys_report(study: Path, bu
     lines = save(bundle)
 
     (in_bundle,) = read_measurements(bundle).measured
-    assert in_bundle.latencies.key.median_ms == KEY_MS
+    assert in_bundle.graphs["key"].latency.median_ms == KEY_MS
+    assert "gate" not in in_bundle.graphs  # the policy does not run it
     opened = open_study(study)
     assert opened.trials()["latency_source"][:2].tolist() == ["measured"] * 2
     assert opened.trial(0).result.predicted.mean_ms == 30.0
@@ -129,7 +131,7 @@ def test_a_study_that_is_elsewhere_learns_nothing(
 
 
 def test_a_study_whose_graphs_are_others_learns_nothing(study: Path, bundle: Path) -> None:
-    (network(study) / "gate.tflite").write_bytes(b"another")
+    (network(study) / "propagate.tflite").write_bytes(b"another")
 
     lines = save(bundle)
 
@@ -171,7 +173,7 @@ def test_the_command_measures_a_bundle_and_the_report_shows_it(
 
     shown, said = answer(capfd, "measure", bundle, *options)
 
-    assert [Path(graph["file"]).stem for graph in shown["graphs"]] == [*GRAPH_NAMES]
+    assert [Path(graph["file"]).stem for graph in shown["graphs"]] == ["key", "propagate"]
     assert {graph["median_ms"] for graph in shown["graphs"]} == {25.0}
     assert f"saved in bundle/{MEASUREMENTS}" in said
     assert exit_code("report", "tiny", "--out", tmp_path / "out") == 0

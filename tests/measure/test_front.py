@@ -16,13 +16,13 @@ from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.measure.front import FrontTiming, time_front
-from jejunet_nas.records import Latency, TrialResult
+from jejunet_nas.records import Latency, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import Measurement, PhoneInfo
 from jejunet_nas.records.scores import Score
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import read_measurements
 from jejunet_nas.video.graphs import graph_files
-from tests.made_up import scored
+from tests.made_up import as_in, scored
 from tests.reporting.build import history
 from tests.search.build import result
 from tests.search.measured import OTHER_PHONE, PHONE, measurement
@@ -74,12 +74,23 @@ def write_graphs(networks: Path, *trials: tuple[TrialResult, float]) -> None:
             file.write_text(f"{ms}")
 
 
+def history_in(networks: Path, *trials: TrialResult) -> StudyHistory:
+    """Return the history of `trials` of the graphs that are in `networks`."""
+    return history(
+        *(
+            dataclasses.replace(each, network=as_in(networks / each.network_id, each.network))
+            for each in trials
+        )
+    )
+
+
 def timed(
     meter: LatencyMeter, networks: Path, *trials: TrialResult, again: bool = False
 ) -> tuple[FrontTiming, list[str]]:
     """Return the timing of the front of `trials`, and what was said."""
     said: list[str] = []
-    ledger = SimpleNamespace(history=lambda: history(*trials))
+    found = history_in(networks, *trials)
+    ledger = SimpleNamespace(history=lambda: found)
 
     return time_front(ledger, networks, meter, again=again, say=said.append), said  # type: ignore[arg-type]
 
@@ -134,7 +145,7 @@ def test_a_meter_that_is_no_phone_times_the_front_as_it_stands(tmp_path: Path) -
     front, said = timed(FileHost(), tmp_path, best, beaten)
 
     assert [t.trial.number for t in front.trials] == [0]
-    assert front.history == history(best, beaten)
+    assert front.history == history_in(tmp_path, best, beaten)
     assert list(tmp_path.rglob("measured")) == []
     assert said == [f"timing network {best.network_id} of trial 0"]
 

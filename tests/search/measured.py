@@ -1,12 +1,13 @@
 """Measurements that no phone made, and a phone that a test sends away and calls back."""
 
+import dataclasses
 import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from jejunet_nas.errors import DeviceAwayError, DeviceError
-from jejunet_nas.records import GRAPH_NAMES, Latency
+from jejunet_nas.records import GRAPH_NAMES, Latency, NetworkRecord
 from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo, PhoneState
 
 PATIENCE_S = 60.0  # until what must come is given up: both cores may be busy
@@ -79,6 +80,15 @@ def network_measurement(
             for name, share in shares.items()
         }
     )
+
+
+def of_graphs(taken: NetworkMeasurement, network: NetworkRecord) -> NetworkMeasurement:
+    """Return `taken` as a measurement of the graphs in the record of `network`."""
+    graphs = {
+        name: dataclasses.replace(one, graph_sha256=network.graphs[name].sha256)
+        for name, one in taken.graphs.items()
+    }
+    return NetworkMeasurement(graphs=graphs)
 
 
 class FakePhone:

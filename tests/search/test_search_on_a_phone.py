@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import os
 import re
@@ -25,6 +26,7 @@ from jejunet_nas.study.kept_measurements import read_measurements, with_measured
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.settings import StudySettings, read_study
 from tests.builders import write_graph
+from tests.made_up import as_in
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn, benchmark_binary
 from tests.search.build import SPACE, FakeTrials, QuietView, install, write_study
@@ -90,13 +92,17 @@ class TrialsWithGraphs(FakeTrials):
         self.meanwhile.get(len(self.tried), lambda: None)()
         folder = self.networks / result.network_id
         if folder.exists():
-            return result  # trained before: its graphs stay as they are
+            return as_in_folder(result, folder)  # trained before: its graphs stay as they are
         folder.mkdir(parents=True)
         for place, graph in enumerate(result.network.graphs.values()):
             us = f"{30_000 + 1000 * len(self.tried) + place}"
             words = "broken" if len(self.tried) in self.unfit else us
             (folder / graph.file).write_bytes(self.graph + f"\n{words}".encode())
-        return result
+        return as_in_folder(result, folder)
+
+
+def as_in_folder(result: TrialResult, folder: Path) -> TrialResult:
+    return dataclasses.replace(result, network=as_in(folder, result.network))
 
 
 class Setting:

@@ -12,7 +12,7 @@ from jejunet_nas.files import sha256_of, write_whole
 from jejunet_nas.records import FramePaths, Latency, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.scoring.front import pareto_front
-from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import (
     ignored_measurements,
     measured_trial,
@@ -67,6 +67,19 @@ def two_networks() -> tuple[TrialResult, TrialResult]:
 def means_ms(history: StudyHistory) -> list[float | None]:
     """Return each trial's mean as measured, None where it is only predicted."""
     return [trial.measured and trial.measured.mean_ms for trial in history.complete]
+
+
+def test_a_measurement_of_other_graphs_of_the_network_does_not_count(tmp_path: Path) -> None:
+    folder = tmp_path / TRIAL.network_id
+    folder.mkdir()
+    taken = network_measurement(30.0)
+    other = dataclasses.replace(taken.graphs["gate"], graph_sha256="1" * 64)
+    save_measurement(NetworkMeasurement(graphs={**taken.graphs, "gate": other}), folder)
+
+    found = with_measured(history(TRIAL), tmp_path)
+
+    assert found.complete[0].measured is None
+    assert found.phone is None
 
 
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:
@@ -136,11 +149,37 @@ def test_a_damaged_file_is_as_good_as_none(text: str, tmp_path: Path) -> None:
     assert read_measurements(folder, threads=1) == [network_measurement(9.0, phone=OTHER_PHONE)]
 
 
-def test_a_measurement_that_lacks_a_graph_is_as_good_as_none(tmp_path: Path) -> None:
-    folder = network_folder(tmp_path)
-    save_measurement(NetworkMeasurement(graphs={"key": measurement(30.0)}), folder)
+def test_a_measurement_that_lacks_a_graph_counts_for_policies_that_do_not_run_it(
+    tmp_path: Path,
+) -> None:
+    policies = (Policy(keyframe_interval=2, between_keyframes="reuse"), Policy(keyframe_interval=2))
+    trials = [
+        dataclasses.replace(TRIAL, architecture=dataclasses.replace(ARCHITECTURE, policy=p))
+        for p in policies
+    ]
+    save_measurement(
+        NetworkMeasurement(graphs={"key": measurement(30.0)}), network_folder(tmp_path)
+    )
 
-    assert read_measurements(folder, threads=1) == []
+    reuses, propagates = with_measured(history(*trials), tmp_path).complete
+
+    assert reuses.graph_latencies.key.median_ms == 30.0
+    assert reuses.graph_latencies.gate == TRIAL.network.latencies.gate
+    assert propagates.measured is None
+
+
+def test_a_measurement_of_some_graphs_keeps_the_others_of_an_earlier_one(tmp_path: Path) -> None:
+    folder = network_folder(tmp_path)
+    save_measurement(network_measurement(30.0), folder)
+
+    save_measurement(NetworkMeasurement(graphs={"key": measurement(40.0, second=1)}), folder)
+
+    (found,) = read_measurements(folder, threads=1)
+    assert {name: one.latency.median_ms for name, one in found.graphs.items()} == {
+        "key": 40.0,
+        "propagate": 15.0,
+        "gate": 15.0,
+    }
 
 
 LATENCY = {"median_ms": 1.0, "low_ms": 1.0, "high_ms": 1.0}

@@ -1,6 +1,7 @@
 """A trial from end to end, on clips that are drawn on the spot."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,17 @@ def test_a_second_policy_on_the_same_network_trains_nothing(
     assert second.paths == {"key": 0.25, "propagate": 0.0, "reuse": 0.75}
     assert second.float_miou == ran.result.float_miou
     assert second.latency.mean_ms < ran.result.latency.mean_ms
+
+
+def test_a_network_whose_graph_was_changed_is_made_again(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ran.folder, tmp_path / ran.result.network_id)
+    (tmp_path / ran.result.network_id / "gate.tflite").write_bytes(b"cut")
+    monkeypatch.setattr(material, "train_paths", refuse_to_train)
+
+    with pytest.raises(TrialError, match="the loss became nan"):
+        run_trial(8, TINY, setup_in(tmp_path), silence)
 
 
 def test_a_trial_that_breaks_leaves_nothing_that_counts_and_the_next_one_its_seeds_score(

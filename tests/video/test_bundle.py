@@ -12,7 +12,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import BundleSource, read_bundle
-from jejunet_nas.video.manifest import manifest_text
+from jejunet_nas.video.manifest_file import manifest_text
 from tests.export.bundles import LAG, tiny_trial, write_tiny
 
 Change = Callable[[dict[str, Any]], object]
@@ -79,7 +79,7 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda m: m["policy"].pop("keyframe_interval"),
         "policy.keyframe_interval is missing",
     ),
-    "a graph that is not named": (lambda m: m["graphs"].pop("gate"), r"graphs\.gate is missing"),
+    "a graph that is not named": (lambda m: m["graphs"].pop("key"), r"graphs\.key is missing"),
     "a wrong type": (set_key("target_fps", to="24"), "target_fps is '24'; allowed: number"),
     "a wrong type in the policy": (
         set_key("policy", "keyframe_interval", to="4"),

@@ -1,14 +1,21 @@
 """The int8 graphs of a network, one frame at a time."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.litert import Graph, TensorInfo
 from jejunet_nas.records import Clip
-from jejunet_nas.video.graphs import NetworkGraphs, context_table
-from tests.builders import TinyRun, tiny_run
+from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.video.graphs import NetworkGraphs, context_table, graph_files, graphs_of
+from tests.builders import TinyRun, tiny_network, tiny_run
+from tests.made_up import as_in
+from tests.search.build import result
 
 stored_alike = st.builds(
     TensorInfo,
@@ -102,3 +109,41 @@ def test_the_graphs_of_one_network_need_none(tiny: TinyRun) -> None:
     tensors = (Graph(tiny.graphs[name]).tensors["context"] for name in ("key", "propagate"))
 
     assert context_table(*tensors) is None
+
+
+def zeroed(content: bytes) -> bytes:
+    """Return a graph with a quarter of its bytes, weights among them, set to 0."""
+    return (
+        content[: len(content) // 2] + bytes(len(content) // 4) + content[3 * len(content) // 4 :]
+    )
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "zeroed": zeroed,
+    "cut": lambda content: content[: len(content) // 2],
+    "swapped": lambda _: tiny_run().graphs["propagate"].read_bytes(),
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_graph_that_is_not_the_one_that_was_scored_is_named_with_the_remedy(
+    damage: str, tmp_path: Path
+) -> None:
+    made = result(0, Architecture(network=tiny_network(), policy=Policy(keyframe_interval=2)))
+    folder = tmp_path / made.network_id
+    folder.mkdir()
+    for file in tiny_run().graphs.values():
+        (folder / file.name).write_bytes(file.read_bytes())
+    network = as_in(folder, made.network)
+    assert graphs_of(network, tmp_path) == graph_files(network, tmp_path)
+
+    key = folder / "key.tflite"
+    key.write_bytes(DAMAGES[damage](key.read_bytes()))
+
+    with pytest.raises(
+        SettingError,
+        match=r"key\.tflite was changed after it was scored: .* Copy the study's folder again, or "
+        r"make new graphs of the trained weights: `jejunet-nas export` with --steps\.$",
+    ):
+        graphs_of(network, tmp_path)

@@ -12,6 +12,7 @@ from jejunet_nas.video.results import ClipResults, Shown, read_results, write_re
 from tests.video.build import CountedGraphs, MadeUpGraphs, numbered_clip
 
 LENGTHS = (5, 1, 3)
+GRAPHS = "key 0123"
 
 
 def clips(graphs: MadeUpGraphs | CountedGraphs | None = None) -> list[ClipResults]:
@@ -42,7 +43,7 @@ def stored(found: list[ClipResults]) -> list[object]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Where results are kept that have been written."""
-    write_results(tmp_path / "results.npz", known())
+    write_results(tmp_path / "results.npz", known(), graphs=GRAPHS)
     return tmp_path / "results.npz"
 
 
@@ -53,8 +54,8 @@ def test_what_is_written_reads_back_as_it_was(
     file = tmp_path_factory.getbasetemp() / "round.npz"
     before, after = known(seed, asked), clips()
 
-    write_results(file, before)
-    count = read_results(file, after)
+    write_results(file, before, graphs=GRAPHS)
+    count = read_results(file, after, graphs=GRAPHS)
 
     assert stored(after) == stored(before)
     assert count == sum(results.size for results in before)
@@ -64,10 +65,10 @@ def test_what_was_read_is_not_computed_again(tmp_path: Path) -> None:
     graphs = CountedGraphs(MadeUpGraphs())
     first, second = clips(graphs), clips(graphs)
     masks = [first[0].mask(Shown(4, 2)), first[2].mask(Shown(1, 1)), first[0].gate(3, 0)]
-    write_results(tmp_path / "results.npz", first)
+    write_results(tmp_path / "results.npz", first, graphs=GRAPHS)
     graphs.runs.clear()
 
-    read_results(tmp_path / "results.npz", second)
+    read_results(tmp_path / "results.npz", second, graphs=GRAPHS)
 
     again = [second[0].mask(Shown(4, 2)), second[2].mask(Shown(1, 1)), second[0].gate(3, 0)]
     np.testing.assert_equal(again, masks)
@@ -78,7 +79,7 @@ def test_what_was_read_is_not_computed_again(tmp_path: Path) -> None:
 def test_a_missing_file_is_ignored(tmp_path: Path) -> None:
     found = clips()
 
-    assert read_results(tmp_path / "results.npz", found) == 0
+    assert read_results(tmp_path / "results.npz", found, graphs=GRAPHS) == 0
     assert stored(found) == stored(clips())
 
 
@@ -88,14 +89,14 @@ def test_a_file_that_was_cut_short_is_as_good_as_none(file: Path, share: float) 
     file.write_bytes(whole[: int(share * len(whole))])
     found = clips()
 
-    assert read_results(file, found) == 0
+    assert read_results(file, found, graphs=GRAPHS) == 0
     assert stored(found) == stored(clips())
 
 
 def test_a_file_that_lacks_but_its_last_byte_is_as_good_as_none(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
-    assert read_results(file, clips()) == 0
+    assert read_results(file, clips(), graphs=GRAPHS) == 0
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
@@ -103,39 +104,46 @@ def test_a_file_in_which_a_bit_tipped_is_right_or_as_good_as_none(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "tipped.npz"
-    write_results(file, known())
+    write_results(file, known(), graphs=GRAPHS)
     content = bytearray(file.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     file.write_bytes(content)
     found = clips()
 
-    if read_results(file, found):
+    if read_results(file, found, graphs=GRAPHS):
         assert stored(found) == stored(known())
     else:
         assert stored(found) == stored(clips())
 
 
-@pytest.mark.parametrize("missing", ["masks", "lengths", "blob", "scored", "scores"])
+def test_results_of_other_graphs_are_as_good_as_none(file: Path) -> None:
+    found = clips()
+
+    assert read_results(file, found, graphs="key 4567") == 0
+    assert stored(found) == stored(clips())
+
+
+@pytest.mark.parametrize("missing", ["graphs", "masks", "lengths", "blob", "scored", "scores"])
 def test_a_file_of_another_version_is_as_good_as_none(file: Path, missing: str) -> None:
     with np.load(file) as content:
         rest = {name: content[name] for name in content.files if name != missing}
     np.savez(file, **rest)
 
-    assert read_results(file, clips()) == 0
+    assert read_results(file, clips(), graphs=GRAPHS) == 0
 
 
 @pytest.mark.parametrize("content", [b"results", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)])
 def test_a_file_of_something_else_is_as_good_as_none(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
-    assert read_results(file, clips()) == 0
+    assert read_results(file, clips(), graphs=GRAPHS) == 0
 
 
 def test_an_array_in_the_files_place_is_as_good_as_none(file: Path) -> None:
     with file.open("wb") as opened:
         np.save(opened, np.arange(3))
 
-    assert read_results(file, clips()) == 0
+    assert read_results(file, clips(), graphs=GRAPHS) == 0
 
 
 def test_a_writer_that_dies_leaves_what_was_there(
@@ -148,11 +156,13 @@ def test_a_writer_that_dies_leaves_what_was_there(
     with monkeypatch.context() as broken:
         broken.setattr(np, "savez", die)
         with pytest.raises(KeyboardInterrupt):
-            write_results(file, known(seed=1, asked=40))
+            write_results(file, known(seed=1, asked=40), graphs=GRAPHS)
     found = clips()
 
-    read_results(file, found)
+    read_results(file, found, graphs=GRAPHS)
 
     assert stored(found) == stored(known())
-    write_results(file, known(seed=1, asked=40))  # and what the dead one left is in nobody's way
+    write_results(
+        file, known(seed=1, asked=40), graphs=GRAPHS
+    )  # and what the dead one left is in nobody's way
     assert [each.name for each in file.parent.iterdir()] == [file.name]

@@ -7,8 +7,7 @@ FRAMES is a folder of images, in the order of their names, or an animated image 
 TIFF). Convert a video to a folder of frames first: `ffmpeg -i street.mp4 frames/%05d.png`.
 
 Output: masks/00000.png and so on, class indices with the palette of the manifest, and
-overlays/00000.png, the frames with their masks in colour. To use the bundle in another language,
-port the class `Segmenter`.
+overlays/00000.png, the frames with their masks in colour. Segmenter.kt does the same on Android.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageOps, ImageSequence
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 TINT = 0.5  # share of a class's colour in an overlay
 
 
@@ -59,11 +58,13 @@ class Segmenter:
         self._policy, self._input = self.manifest["policy"], self.manifest["input"]
         graphs = self.manifest["graphs"]
         self._graphs = {n: Graph(bundle / g["file"], threads) for n, g in graphs.items()}
-        self._table = context_table(
-            tensor(graphs["key"]["outputs"], "context"),
-            tensor(graphs["propagate"]["inputs"], "context"),
-        )
-        self._score = tensor(graphs["gate"]["outputs"], "score")
+        self._table = None
+        if "propagate" in graphs:
+            self._table = context_table(
+                tensor(graphs["key"]["outputs"], "context"),
+                tensor(graphs["propagate"]["inputs"], "context"),
+            )
+        self._score = tensor(graphs["gate"]["outputs"], "score") if "gate" in graphs else None
         self._number = 0
         self._since: int | None = None  # frames since a keyframe began; None before the first
         self._keyframe: Keyframe | None = None  # the one that frames use
@@ -139,6 +140,7 @@ class Segmenter:
         assert self._keyframe is not None, "there is a keyframe to compare with"
         now, then = self._thumbnail(picture)[None], self._keyframe.thumbnail[None]
         stored = self._graphs["gate"].run(now=now, keyframe=then)["score"].item()
+        assert self._score is not None, "the policy has a gate"
         return float(self._score["scale"] * (stored - self._score["zero_point"]))
 
     def _resized(self, frame: Any) -> Any:
@@ -173,15 +175,25 @@ def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
 
 def frames_of(place: Path) -> Iterator[Any]:
     """Yield the frames of a folder or an animated image, uint8 [height, width, 3], RGB."""
+    files = [place]
     if place.is_dir():
-        files = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
-        for file in sorted(files, key=lambda each: natural_key(each.name)):
+        found = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
+        files = sorted(
+            (file for file in found if not file.name.startswith(".")),
+            key=lambda each: natural_key(each.name),
+        )
+        if not files:
+            sys.exit(f"{place} has no images. Give a folder with {', '.join(SUFFIXES)} files.")
+    for file in files:
+        try:
             with Image.open(file) as image:
-                yield np.array(ImageOps.exif_transpose(image).convert("RGB"))
-        return
-    with Image.open(place) as image:
-        for frame in ImageSequence.Iterator(image):
-            yield np.array(frame.convert("RGB"))
+                for frame in ImageSequence.Iterator(image):
+                    yield np.array(ImageOps.exif_transpose(frame).convert("RGB"))
+                    if place.is_dir():
+                        break
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            reason = " ".join(str(error).split())
+            sys.exit(f"{file} cannot be read as an image ({reason}). Remove or replace it.")
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -198,7 +210,13 @@ def main() -> None:
         "folder of frames first, with ffmpeg -i VIDEO frames/%05d.png."
     )
     parser.add_argument("frames", type=Path, help="folder of images, or a GIF, WebP, APNG or TIFF")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; must be empty")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        default=Path(__file__).parent,
+        help="folder of the graphs and manifest.json [default: the folder of this script]",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads per graph [default: 1]")
     parser.add_argument(
         "--graph-size", action="store_true", help="masks in the graphs' output size, no overlays"
@@ -206,7 +224,13 @@ def main() -> None:
     given = parser.parse_args()
     if not given.frames.exists():
         sys.exit(f"{given.frames} does not exist. Give a folder of images, or an animated image.")
-    segmenter = Segmenter(Path(__file__).parent, given.threads)
+    if given.out.exists() and not (given.out.is_dir() and not any(given.out.iterdir())):
+        sys.exit(f"{given.out} exists already. Remove it, or give another folder with --out.")
+    if not (given.bundle / "manifest.json").is_file():
+        sys.exit(f"{given.bundle} has no manifest.json. Give the folder of a bundle with --bundle.")
+    if given.threads < 1:
+        sys.exit(f"--threads is {given.threads}; allowed: 1 or more. Use 1.")
+    segmenter = Segmenter(given.bundle, given.threads)
     palette = np.array(segmenter.manifest["palette"], np.uint8)
     counts: dict[str, int] = {}
     for number, frame in enumerate(frames_of(given.frames)):

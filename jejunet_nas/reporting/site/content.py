@@ -31,7 +31,8 @@ class Extras:
 
     name: the study's name on the command line; by default the name in the history. importances: of
     each objective, by dimension. pictures: by trial. baseline: a study to compare the front with.
-    seeds: a sentence on the random seeds. no_pictures: why some are missing.
+    seeds: a sentence on the random seeds. no_pictures: why some are missing. damage: a graph on the
+    front that is missing or was changed since it was scored.
     """
 
     name: str = ""
@@ -40,6 +41,7 @@ class Extras:
     baseline: StudyHistory | None = None
     seeds: str = ""
     no_pictures: str | None = None
+    damage: str | None = None
 
 
 def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
@@ -74,6 +76,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
+        "damage": extras.damage,
         "baseline": _baseline(history, extras.baseline),
         "failures": failures(history)[:MOST_REASONS],
         "refused_ms": [trial.mean_ms for trial in history.refused],

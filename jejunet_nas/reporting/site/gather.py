@@ -13,7 +13,7 @@ from jejunet_nas.reporting.site.content import Extras, shown_front
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.settings import StudySettings
-from jejunet_nas.video.graphs import graphs_of
+from jejunet_nas.video.graphs import damage_of, graphs_of
 
 PICTURES = "pictures"  # in a study's folder
 
@@ -35,6 +35,7 @@ def gather(
     kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
     pictures = {number: found for number, found in kept.items() if found}
     missing = [trial for trial in front if trial.number not in pictures]
+    damages = (damage_of(t.network.graphs, folder / NETWORKS / t.network_id) for t in front)
     reasons: list[str] = []
     val: DataSplit | None = None
     for done, trial in enumerate(missing):
@@ -51,6 +52,7 @@ def gather(
         importances=importances(settings, history),
         pictures=pictures,
         no_pictures=reasons[0] if reasons else None,
+        damage=next(filter(None, damages), None),
         baseline=baseline,
         seeds=(
             f"Each network was trained once for {settings.training.steps} steps, with seed "
