@@ -1,13 +1,11 @@
-"""Files: the paths of a study; writing a file whole, hashing it, and reading YAML."""
+"""Files: the paths of a study; writing a file whole, and hashing it."""
 
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from jejunet_nas.documents.yaml_file import read_mapping as read_mapping
 from jejunet_nas.errors import SettingError, closest
 
 STUDIES = "studies"  # the folder of study files, and of the studies' states
@@ -40,6 +38,14 @@ def sha256_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; False for what cannot be a path, such as a name of 300 letters."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def study_file(study: str) -> Path:
     """Return the file of a study by its name or path. Raises `SettingError`."""
     if study.endswith((".yaml", ".yml")):
@@ -47,7 +53,7 @@ def study_file(study: str) -> Path:
         folder = Path(study).parent.name
         return Path(study) if folder and folder != ".." else Path(os.path.abspath(study))
     file = Path(STUDIES) / f"{study}.yaml"
-    if not file.is_file():
+    if not is_file(file):
         known = sorted(found.stem for found in Path(STUDIES).glob("*.yaml"))
         raise SettingError(
             f"study {study} does not exist; allowed: "
@@ -65,34 +71,3 @@ def project_folder(study_file: Path) -> Path:
 def state_folder(study_file: Path, name: str) -> Path:
     """Return the folder of a study's state."""
     return project_folder(study_file) / STUDIES / name
-
-
-def read_mapping(file: Path) -> dict[str, Any]:
-    """Return the YAML mapping in `file`. Raises `SettingError` naming the file and the line."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingError(f"{file} does not exist. Check the path.") from None
-    except (OSError, UnicodeDecodeError) as reason:
-        raise SettingError(
-            f"{file} cannot be read as YAML: {reason}. Give the path of a text file in UTF-8."
-        ) from None
-    except yaml.YAMLError as reason:
-        mark = getattr(reason, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(reason, "problem", None) or "the YAML cannot be parsed"
-        raise SettingError(f"{file}{place}: {problem}. Fix the YAML of that line.") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SettingError(
-            f"{file} contains {_kind(content)} instead of keys with values. "
-            "Write one `key: value` per line."
-        )
-    return content
-
-
-def _kind(content: object) -> str:
-    if content is None:
-        return "nothing"
-    if isinstance(content, dict):
-        return "keys that are not text"
-    return "a list" if isinstance(content, list) else f"the value {content}"

@@ -33,6 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"records"}),
     frozenset({"space"}),
     frozenset({"files"}),
+    frozenset({"documents"}),
     frozenset({"errors", "progress", "version"}),
 )
 LEVEL = {part: -line for line, parts in enumerate(LAYERS) for part in parts}

@@ -82,15 +82,21 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except JejunetError as error:
         sys.exit(_fail(str(error), error.exit_code, given))
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as end:
+        if isinstance(end.__cause__, EOFError):  # typer takes any for the end of the user's input
+            sys.exit(_fail(_internal(end.__cause__), 1, given))
         code = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # an error of the parser
             sys.exit(_fail(error.format_message(), SettingError.exit_code, given))
-        sys.exit(_fail(f"internal error: {error!r}. Add --debug for the traceback.", 1, given))
+        sys.exit(_fail(_internal(error), 1, given))
     if code == INTERRUPTED:  # typer mostly turns the interrupt into this code
         _fail("Interrupted. Finished work is kept; run the same command to resume.", code, [])
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _internal(error: BaseException) -> str:
+    return f"internal error: {error!r}. Add --debug for the traceback."
 
 
 def _fail(line: str, code: int, arguments: list[str]) -> int:

@@ -17,9 +17,6 @@ raises `DataError`.
 
 import dataclasses
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.camera import PhotoSettings
@@ -32,7 +29,8 @@ from jejunet_nas.datasets.clip_files import (
     photo_files,
 )
 from jejunet_nas.datasets.options import Split, check_share, check_whole
-from jejunet_nas.errors import DataError
+from jejunet_nas.documents.yaml_file import read_yaml
+from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records import IGNORE
 
 _PARTS = ("images", "masks", "classes.yaml")
@@ -160,9 +158,9 @@ def _listed(pictures: _Pictures, list_file: Path) -> list[str]:
 
 def _read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _bad_classes(file, f"cannot be read ({' '.join(str(error).split())})") from error
+        content = read_yaml(file)
+    except SettingError as error:
+        raise DataError(str(error)) from None
     if isinstance(content, list):
         content = {name: index for index, name in enumerate(content)}
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import (
@@ -50,7 +51,7 @@ def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeas
     for file in folder.glob(f"[!.]*-{threads}.json"):  # not those that are being written
         try:
             measurement = from_json(NetworkMeasurement, file.read_bytes())
-        except (OSError, ValidationError):
+        except (OSError, ValidationError, SettingError):
             continue
         if measurement.graphs.keys() == set(GRAPH_NAMES):
             found.append(measurement)

@@ -1,14 +1,20 @@
 """Errors about a study: a wrong file or starting point, or settings unlike the earlier trials'."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
+from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.datasets.calibration import CANDIDATES
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
+from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words, size_of
+from jejunet_nas.training.settings import TrainingSettings
 
+_MOST_BYTES = 1 << 32  # of pictures in memory at once
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -26,7 +32,8 @@ def first_problem(error: ValidationError, settings: type) -> str:
         return f"{key} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing. Add a line `{place[-1]}: ...`."
-    return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Fix that value."
+    given = shortened(repr(problem["input"]))
+    return f"{key} is {given}; allowed: {_allowed(problem)}. Fix that value."
 
 
 def _allowed(problem: Any) -> str:
@@ -71,6 +78,35 @@ def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, fil
                     f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
                     "Use one of these, or add it to the space."
                 )
+
+
+def check_pictures(
+    training: TrainingSettings, compression: CompressionSettings, space: SearchSpace, file: Path
+) -> None:
+    """Raise `SettingError` if the pictures that are in memory at once would fill it.
+
+    Of a training step they are the smallest part: the layers' outputs take a hundred times as much.
+    """
+    height, width = max(map(size_of, space.resolution), key=math.prod)
+    post_training = compression.post_training
+    candidates = CANDIDATES if post_training.calibration_choice == "varied" else 1
+    for name, count, frames, most in (
+        ("training.pairs_per_step", training.pairs_per_step, 2, _MOST_BYTES // 16),
+        ("training.gate_pairs", training.gate_pairs, 8 / 28, _MOST_BYTES),
+        (
+            "compression.post_training.calibration_frames",
+            post_training.calibration_frames,
+            candidates,
+            _MOST_BYTES,
+        ),
+    ):
+        allowed = int(most / (frames * 3 * height * width))
+        if count > allowed:
+            raise SettingError(
+                f"{file}: {name} is {count} with a resolution of {height}x{width}; allowed: at "
+                f"most {allowed}, whose pictures take {most >> 20} MiB. Lower it, or the "
+                "resolution."
+            )
 
 
 def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
