@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import NothingFeasibleError, SettingError
 from jejunet_nas.files import project_folder, study_file
 from jejunet_nas.progress import Say
@@ -71,12 +72,12 @@ def amount_of(text: str | None, units: dict[str, float], option: str, example: s
     """Return the value of a number with one of `units`, None of None. Raises `SettingError`."""
     if text is None:
         return None
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)([{''.join(units)}])", text.strip())
+    match = re.fullmatch(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,15}})?)([{''.join(units)}])", text.strip())
     if not match:
         *most, last = units
         raise SettingError(
-            f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, such as "
-            f"{example}."
+            f"{option} is {shortened(text)}; allowed: a number with {', '.join(most)} or {last}, "
+            f"such as {example}."
         )
     return float(match[1]) * units[match[2]]
 

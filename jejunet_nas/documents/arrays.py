@@ -32,7 +32,7 @@ def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
             _check_directory(opened)
             with zipfile.ZipFile(opened) as archive:
                 return _members(archive)
-        except (OSError, MemoryError):
+        except MemoryError:
             raise
         except Exception as reason:  # zipfile, zlib and NumPy raise a dozen types for damage
             words = shortened(str(reason)) or type(reason).__name__

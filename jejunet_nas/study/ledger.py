@@ -12,7 +12,6 @@ nothing else. Each trial has an `outcome`:
     interrupted  the process ended during the trial; its choices are tried again
 """
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +25,6 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.space.architecture import (
     Architecture,
-    architecture_from_dict,
     canonical_json,
 )
 from jejunet_nas.space.draw import choices_of
@@ -38,8 +36,10 @@ from jejunet_nas.study.history import (
     REASON,
     RECORD,
     count_rows,
+    damaged,
     read_history,
     read_records,
+    stored_architecture,
 )
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
@@ -113,7 +113,9 @@ class Ledger:
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
         """Store the settings that all trials share. Raises `SettingError` if stored ones differ."""
-        kept = self._study.user_attrs.get(_IDENTITY)
+        kept = self._attributes().get(_IDENTITY)
+        if kept is not None and not isinstance(kept, dict):
+            raise damaged(self.settings.name, f"the identity is {kept}")
         if kept is not None:
             require_same(self.settings.name, kept, identity)
         both = {**(kept or {}), **identity}
@@ -183,8 +185,8 @@ class Ledger:
         left = [trial for trial in running if trial not in held]
         for trial in left:
             if ARCHITECTURE in trial.user_attrs:
-                plain = json.loads(trial.user_attrs[ARCHITECTURE])
-                self.propose(choices_of(architecture_from_dict(plain)))
+                text = trial.user_attrs[ARCHITECTURE]
+                self.propose(choices_of(stored_architecture(text, self.settings.name)))
             elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
                 self.propose(trial.system_attrs["fixed_params"])
             self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
@@ -197,7 +199,17 @@ class Ledger:
 
     def class_names(self) -> tuple[str, ...]:
         """Return the stored names of the classes."""
-        return tuple(self._study.user_attrs.get("class_names", ()))
+        names = self._attributes().get("class_names", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+            raise damaged(self.settings.name, f"class_names is {names}")
+        return tuple(names)
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return what is stored for the whole study."""
+        try:
+            return self._study.user_attrs
+        except ValueError as reason:  # Optuna reads JSON
+            raise damaged(self.settings.name, str(reason)) from None
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""

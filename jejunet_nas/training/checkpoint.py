@@ -51,11 +51,17 @@ class Checkpoint:
             if str(stored["began"]) != self._start:
                 return []
             values = [stored[f"{number}"] for number in range(len(self._variables))]
-            losses: list[float] = stored["losses"].tolist()
-        except (SettingError, OSError, ValueError, KeyError):  # a broken checkpoint is ignored
+            losses: list[float] = stored["losses"].astype(np.float64, casting="same_kind").tolist()
+        except (
+            SettingError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # a broken checkpoint is ignored
             return []
-        shapes = [tuple(variable.shape) for variable in self._variables]
-        if [value.shape for value in values] != shapes:
+        kinds = [(tuple(each.shape), each.numpy().dtype) for each in self._variables]
+        if [(value.shape, value.dtype) for value in values] != kinds:
             return []
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)

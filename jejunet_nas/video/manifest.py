@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import FramePath, LatencySource
 from jejunet_nas.space.architecture import Policy
@@ -178,8 +179,8 @@ def read_manifest(folder: Path) -> Manifest:
     given = plain.get("format") if isinstance(plain, dict) else None
     if given != FORMAT:
         raise SettingError(
-            f"{file}: format is {given}; allowed: {FORMAT}. Export the trial again with this "
-            "version: jejunet-nas export STUDY --trial N --out FOLDER."
+            f"{file}: format is {shortened(str(given))}; allowed: {FORMAT}. Export the trial "
+            "again with this version: jejunet-nas export STUDY --trial N --out FOLDER."
         )
     if not _matches_its_hash(text):
         raise SettingError(
@@ -222,8 +223,8 @@ def _first_problem(error: ValidationError) -> str:
     problem = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN_KEY)
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] in _UNKNOWN_KEY:
-        return f"{key} is an unknown key. {_FIX}"
+        return f"{shortened(key)} is an unknown key. {_FIX}"
     if problem["type"].startswith("missing"):
         return f"{key} is missing. {_FIX}"
     reason = problem["msg"].removeprefix("Input should be ").replace("a valid ", "")
-    return f"{key} is {problem['input']!r}; allowed: {reason}. {_FIX}"
+    return f"{shortened(key)} is {shortened(repr(problem['input']))}; allowed: {reason}. {_FIX}"

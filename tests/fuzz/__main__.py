@@ -32,12 +32,13 @@ def fuzz(parsers: Sequence[Parser], inputs: int, seed: int, *, workers: int) -> 
 
     def one(parser: Parser) -> dict[str, Any]:
         began = time.monotonic()
-        failures, peak = run(parser, range(counts[parser.name]), seed)
+        failures, peak, accepted = run(parser, range(counts[parser.name]), seed)
         seconds = time.monotonic() - began
-        say = f"{parser.name}: {counts[parser.name]} inputs, {len(failures)} failures, {seconds:.0f} s"
-        print(say, file=sys.stderr, flush=True)
+        said = f"{counts[parser.name]} inputs, {len(failures)} failures, {seconds:.0f} s"
+        print(f"{parser.name}: {said}", file=sys.stderr, flush=True)
         return {
             "inputs": counts[parser.name],
+            "accepted": accepted,
             "seconds": round(seconds, 1),
             "peak_mb": round(peak / 1e6),
             "failures": failures,
@@ -52,14 +53,19 @@ def keep(parsers: Sequence[Parser], failures: Sequence[Failure], seed: int, fold
     """Write the shortest input of each kind of failure into `folder`, and name it."""
     known = {parser.name: parser for parser in parsers}
     kinds = {(each.parser, each.kind): each for each in reversed(failures)}
-    for each in kinds.values():
-        data = minimised(known[each.parser], known[each.parser].input(seed, each.number), each.kind)
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def one(each: Failure) -> None:
+        parser = known[each.parser]
+        data = minimised(parser, parser.input(seed, each.number), each.kind)
         file = folder / f"{each.parser.replace(' ', '_')}-{name_of(data)}"
         file.write_bytes(data)
         print(
             f"{each.parser}: {each.kind}: input {each.number}, shortened: {file}", file=sys.stderr
         )
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, kinds.values()))
 
 
 def report(found: dict[str, Any], seed: int, wall_s: float) -> dict[str, Any]:
@@ -75,7 +81,8 @@ def report(found: dict[str, Any], seed: int, wall_s: float) -> dict[str, Any]:
         "failures": sum(len(each["failures"]) for each in found.values()),
         "peak_mb": max(each["peak_mb"] for each in found.values()),
         "wall_s": round(wall_s),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "cores": os.cpu_count(),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "parsers": parsers,
     }
 
@@ -85,21 +92,20 @@ def in_words(figures: dict[str, Any]) -> str:
     lines = [
         "# Fuzzed inputs",
         "",
-        f"{figures['inputs']} made-up and damaged inputs, {figures['failures']} failures. A failure is an "
-        "end by a signal, an error that is not one of the project's own, a message of several lines, "
-        f"too much time, or more than {MEMORY_BYTES >> 30} GB.",
+        f"{figures['inputs']} made-up and damaged inputs, {figures['failures']} failures. A "
+        "failure is an end by a signal, an error not of the project's own, a message of several "
+        f"lines, too much time, or more than {MEMORY_BYTES >> 30} GB.",
         "",
-        f"`{figures['command']}` took {figures['wall_s']} s ({figures['machine']}); the largest process "
-        f"had {figures['peak_mb']} MB.",
+        f"`{figures['command']}` took {figures['wall_s']} s ({figures['cores']} cores, "
+        f"{figures['machine']}); the largest process had {figures['peak_mb']} MB.",
         "",
-        "| parser | inputs | failures | seconds | peak MB |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| parser | inputs | accepted | failures | seconds | peak MB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, each in figures["parsers"].items():
         failed = sum(each["failures"].values())
-        lines.append(
-            f"| {name} | {each['inputs']} | {failed} | {each['seconds']:.0f} | {each['peak_mb']} |"
-        )
+        cells = (name, each["inputs"], each["accepted"], failed, each["seconds"], each["peak_mb"])
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

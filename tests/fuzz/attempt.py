@@ -25,7 +25,7 @@ from jejunet_nas.errors import JejunetError
 MEMORY_BYTES = 2 << 30
 MOST_SECONDS = 5.0  # for one input, while other processes compete
 _LONGEST_MESSAGE = 3000
-_STATE = struct.Struct("=qd")  # number of the input, time at which it began
+_STATE = struct.Struct("=qdq")  # number of the input, when it began, inputs accepted so far
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,15 +59,16 @@ class Failure:
 
 
 def outcome(parser: Parser, data: bytes, folder: Path) -> str | None:
-    """Return what is wrong with how `parser` takes `data`, None if nothing is."""
+    """Return what is wrong with how `parser` takes `data`; "" if it refuses it, None if not."""
     try:
         parser.feed(data, folder)
     except JejunetError as error:
         message = str(error)
         if "\n" in message.strip() or len(message) > _LONGEST_MESSAGE:
-            return f"a message of {len(message)} letters or several lines {_place(error)}"
+            return f"a message that is long, or has several lines, {_place(error)}"
+        return ""
     except parser.allowed:
-        return None
+        return ""
     except MemoryError:
         return "memory"
     except Exception as error:
@@ -83,22 +84,24 @@ def _place(error: BaseException) -> str:
     return f"at {file}:{ours[-1].lineno} in {ours[-1].name}"
 
 
-def run(parser: Parser, numbers: range, seed: int) -> tuple[list[Failure], int]:
-    """Return the failures among the inputs `numbers`, and the peak resident bytes."""
+def run(parser: Parser, numbers: range, seed: int) -> tuple[list[Failure], int, int]:
+    """Return the failures among the inputs `numbers`, peak resident bytes, and inputs accepted."""
     failures: list[Failure] = []
-    peak, first = 0, numbers.start
+    peak, first, accepted = 0, numbers.start, 0
     while first < numbers.stop:
         shared = mmap.mmap(-1, _STATE.size)
-        shared[:] = _STATE.pack(first, time.monotonic())
+        shared[:] = _STATE.pack(first, time.monotonic(), accepted)
         found, status, memory = _child(parser, range(first, numbers.stop), seed, shared)
         failures += found
         peak = max(peak, memory)
-        at, _ = _STATE.unpack(shared[:])
+        at, _, accepted = _STATE.unpack(shared[:])
         if status is None:
             break
         failures.append(Failure(parser=parser.name, number=at, kind=status))
+        if at < 0:  # it could not be prepared
+            break
         first = at + 1
-    return failures, peak
+    return failures, peak, accepted
 
 
 def _child(
@@ -113,9 +116,9 @@ def _child(
     os.close(send)
     ended, usage, reason = 0, None, None
     while not ended:
-        time.sleep(0.02)
+        time.sleep(0.005)
         ended, status, usage = os.wait4(pid, os.WNOHANG)
-        number, began = _STATE.unpack(shared[:])
+        number, began, _ = _STATE.unpack(shared[:])
         if not ended and number >= 0 and time.monotonic() - began > parser.seconds:
             os.kill(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
@@ -132,7 +135,8 @@ def _child(
 
 def _work(parser: Parser, numbers: range, seed: int, shared: mmap.mmap, send: int) -> None:
     try:
-        shared[:] = _STATE.pack(-1, 0.0)  # preparing is not timed
+        accepted = _STATE.unpack(shared[:])[2]
+        shared[:] = _STATE.pack(-1, 0.0, accepted)  # preparing is not timed
         faulthandler.disable()
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -143,10 +147,12 @@ def _work(parser: Parser, numbers: range, seed: int, shared: mmap.mmap, send: in
             _limit_memory()
             for number in numbers:
                 data = parser.input(seed, number)
-                shared[:] = _STATE.pack(number, time.monotonic())
+                shared[:] = _STATE.pack(number, time.monotonic(), accepted)
                 wrong = outcome(parser, data, folder)
-                if wrong is not None:
+                accepted += wrong is None
+                if wrong:
                     os.write(send, f"{number} {wrong}\n".encode())
+            shared[:] = _STATE.pack(-1, 0.0, accepted)
         os._exit(0)
     except BaseException:
         os._exit(99)
@@ -159,7 +165,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def minimised(parser: Parser, data: bytes, kind: str, *, seconds: float = 20.0) -> bytes:
+def minimised(parser: Parser, data: bytes, kind: str, *, seconds: float = 5.0) -> bytes:
     """Return a shorter input that fails in the same way, found within `seconds`."""
     until, piece = time.monotonic() + seconds, max(1, len(data) // 2)
     while piece and time.monotonic() < until:

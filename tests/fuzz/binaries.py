@@ -14,13 +14,18 @@ from unittest import mock
 
 import numpy as np
 
+from jejunet_nas.media.frames import ReadingEndedError
 from tests.fuzz.attempt import Parser
 from tests.fuzz.documents import _PROJECT
 from tests.fuzz.graph import small_graph
 from tests.fuzz.mutation import mutated, mutated_json
 from tests.reporting.build import trial
 
-_ROWS = "rows.db"
+_FORMATS = (
+    *(("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("I;16", "PNG")),
+    *(("RGB", "JPEG"), ("RGB", "WEBP"), ("RGB", "BMP"), ("RGB", "TIFF")),
+)
+_HEADER = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}"
 
 
 def _bytes(seeds: Callable[[], tuple[bytes, ...]]) -> Callable[[random.Random], bytes]:
@@ -64,11 +69,7 @@ def _arrays() -> tuple[bytes, ...]:
         _npz(
             a=np.arange(6, dtype=np.float32).reshape(2, 3), t=np.array("text"), e=np.zeros((0, 3))
         ),
-        _zip(
-            {
-                "a.npy": b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}"
-            }
-        ),
+        _zip({"a.npy": _HEADER}),
     )
 
 
@@ -77,7 +78,7 @@ def _pictures() -> tuple[bytes, ...]:
 
     rng = np.random.default_rng(0)
     made = []
-    for mode, kind in (("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("RGB", "JPEG"), ("RGB", "WEBP"), ("RGB", "BMP"), ("RGB", "TIFF"), ("I;16", "PNG")):  # fmt: skip
+    for mode, kind in _FORMATS:
         shape = (16, 24, 3) if mode == "RGB" else (16, 24)
         values = rng.integers(0, 3, shape).astype(np.uint16 if mode == "I;16" else np.uint8)
         file = io.BytesIO()
@@ -152,7 +153,7 @@ def _results_seed() -> tuple[bytes, ...]:
         "scores": np.array([0.5], np.float64),
     }
     wrong = {name: array + 7 for name, array in arrays.items()}
-    return tuple(_npz(**{**arrays, name: wrong[name]}) for name in arrays) + (_npz(**arrays),)
+    return (_npz(**arrays), *(_npz(**{**arrays, name: wrong[name]}) for name in arrays))
 
 
 class _Variable:
@@ -246,10 +247,16 @@ def _cached_seed() -> tuple[bytes, ...]:
     return tuple(made)
 
 
-def _weights(data: bytes, folder: Path, name: str = "w.npz") -> None:
+def _weights(data: bytes, folder: Path) -> None:
     from jejunet_nas.training.weights_file import read_weights
 
-    read_weights(_file(folder, name, data))
+    read_weights(_file(folder, "w.npz", data))
+
+
+def _h5(data: bytes, folder: Path) -> None:
+    from jejunet_nas.training.weights_file import read_weights
+
+    read_weights(_file(folder, "w.h5", data))
 
 
 def _weights_seed() -> tuple[bytes, ...]:
@@ -339,17 +346,24 @@ def _load_tensorflow(_: Path) -> None:
 
 def parsers() -> list[Parser]:
     """Return the parsers of bytes."""
+    tensorflow = functools.partial(Parser, prepare=_load_tensorflow)
     return [
         Parser(name="tflite", make=_bytes(lambda: (small_graph(),)), feed=_graph, share=1.5),
         Parser(name="metadata", make=_bytes(_described), feed=_labels),
         Parser(name="bundle zip", make=_bytes(_bundles), feed=_unpack),
-        Parser(name="npz", make=_bytes(_arrays), feed=_read_arrays, share=1.5, allowed=(ValueError,)),
+        Parser(name="npz", make=_bytes(_arrays), feed=_read_arrays, allowed=(ValueError,)),
         Parser(name="results cache", make=_bytes(_results_seed), feed=_results),
         Parser(name="checkpoint", make=_bytes(_checkpoint_seed), feed=_checkpoint),
         Parser(name="training picture", make=_bytes(_pictures), feed=_picture, share=1.5),
-        Parser(name="picture folder", make=_bytes(_pictures), feed=_frames),
+        Parser(
+            name="picture folder",
+            make=_bytes(_pictures),
+            feed=_frames,
+            allowed=(ReadingEndedError,),
+        ),
         Parser(name="picture cache", make=_bytes(_cached_seed), feed=_cached),
-        Parser(name="weights npz", make=_bytes(_weights_seed), feed=_weights, prepare=_load_tensorflow, share=0.1),
-        Parser(name="weights h5", make=_bytes(_h5_seed), feed=lambda data, folder: _weights(data, folder, "w.h5"), prepare=_load_tensorflow, share=0.02, seconds=70),
+        tensorflow(name="weights npz", make=_bytes(_weights_seed), feed=_weights, share=0.1),
+        # Each is read in a process of its own, which takes half a second.
+        tensorflow(name="weights h5", make=_bytes(_h5_seed), feed=_h5, share=0.02, seconds=70.0),
         Parser(name="database", make=_rows_input, feed=_rows, prepare=_prepare_rows, share=0.1),
-    ]  # fmt: skip
+    ]

@@ -37,7 +37,14 @@ Thermal Status: 0
 clock /sys/devices/system/cpu/cpu0/cpufreq 1900800 1900800 1900800
 clock /sys/devices/system/cpu/cpu4/cpufreq 2457600 2457600 2457600
 """
-_DEVICES = b"* daemon started successfully\nList of devices attached\nFA7\tdevice\n192.168.0.2:5555\toffline\n"
+_DEVICES = b"""* daemon started successfully
+List of devices attached
+FA7\tdevice
+192.168.0.2:5555\toffline
+"""
+_ALIASES = b"a: &a {x: 1}\nb: {<<: *a, y: [*a]}\n"
+_JSON = b'{"a": [1, 2.5e3, "\\u00e9", null]}'
+_NOTES = b"name: x\nmade_from:\n  train_fingerprint: ab12\n  val_fingerprint: cd\n"
 _PROPERTIES = (
     b"serial=FA7\nmanufacturer=Google\nmodel=Pixel 2\nbuild=google/x\nandroid=11\nabi=arm64-v8a\n"
 )
@@ -157,7 +164,9 @@ def _meta(data: bytes, folder: Path) -> None:
     from jejunet_nas.datasets.youtube_vos import YoutubeVosSettings, describe_split
 
     for part in ("JPEGImages", "Annotations"):
-        (folder / "train" / part).mkdir(parents=True, exist_ok=True)
+        (folder / "train" / part / "a1").mkdir(parents=True, exist_ok=True)
+        for kind in ("jpg", "png"):
+            (folder / "train" / part / "a1" / f"00000.{kind}").touch()
     _file(folder, "train/meta.json", data)
     describe_split("train", folder, YoutubeVosSettings())
 
@@ -307,11 +316,12 @@ def parsers() -> list[Parser]:
     short = {**profile, "points": profile["points"][:3]}
     record = json.loads(to_json(trial(1, 0.5, 20.0, interval=2)))
     measured = json.loads(to_json(network_measurement(key_ms=20.0)))
+    printed = [text.encode() for text in (OLD, PROFILED, PREFIXED, QUANTILES)]
     return [
         Parser(name="study", make=_yaml_values(_studies()), feed=_study, share=1.5),
         Parser(name="space", make=_yaml_values(_spaces()), feed=_space, share=1.5),
-        Parser(name="yaml", make=_text(*_CLASSES, b"a: &a {x: 1}\nb: {<<: *a, y: [*a]}\n"), feed=_mapping, share=2),
-        Parser(name="json", make=_text(b'{"a": [1, 2.5e3, "\\u00e9", null]}'), feed=_json, share=1.5, allowed=(ValueError,)),
+        Parser(name="yaml", make=_text(*_CLASSES, _ALIASES), feed=_mapping, share=2.0),
+        Parser(name="json", make=_text(_JSON), feed=_json, share=1.5, allowed=(ValueError,)),
         Parser(name="classes", make=_text(*_CLASSES), feed=_classes, prepare=_folder_tree),
         Parser(name="list", make=_text(*_LIST), feed=_list, prepare=_folder_tree),
         Parser(name="meta.json", make=_values(json.loads(_META)), feed=_meta),
@@ -321,7 +331,7 @@ def parsers() -> list[Parser]:
         Parser(name="measurement", make=_values(measured), feed=_measurement),
         Parser(name="record", make=_values(record), feed=_record),
         Parser(name="manifest", make=_values(_manifest_seed()), feed=_manifest),
-        Parser(name="benchmark", make=_text(*(t.encode() for t in (OLD, PROFILED, PREFIXED, QUANTILES))), feed=_benchmark),
+        Parser(name="benchmark", make=_text(*printed), feed=_benchmark),
         Parser(name="operator profile", make=_text(_OPERATORS), feed=_operators),
         Parser(name="phone state", make=_text(_STATE), feed=_phone),
         Parser(name="properties", make=_text(_PROPERTIES), feed=_properties),
@@ -329,8 +339,8 @@ def parsers() -> list[Parser]:
         Parser(name="frame paths", make=_text(b"kpprKPR"), feed=_letters),
         Parser(name="amounts", make=_text(*_AMOUNTS), feed=_amount),
         Parser(name="options", make=_text(b"clips=10", b"height=64"), feed=_option),
-        Parser(name="study.yaml", make=_text(b"name: x\nmade_from:\n  train_fingerprint: ab12\n  val_fingerprint: cd\n"), feed=_notes),
-    ]  # fmt: skip
+        Parser(name="study.yaml", make=_text(_NOTES), feed=_notes),
+    ]
 
 
 def _table_seed() -> bytes:
