@@ -12,6 +12,7 @@ generated code for the graph's schema, but not for this one.
 """
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.litert import metadata_buffer
 from jejunet_nas.records import GraphName
@@ -49,6 +51,7 @@ _IMAGE, _FEATURE = 2, 1  # of the union ContentProperties
 _RGB = 1
 _NORMALIZATION = 1  # of the union ProcessUnitOptions
 _VALUE_LABELS = 3  # an associated file that names the tensor's values
+_MOST_BYTES = 1 << 20  # of the labels
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest: the same graph always gives the same bytes
 
 
@@ -80,8 +83,14 @@ def add_metadata(graph: bytes, name: GraphName, class_names: Sequence[str]) -> b
 
 
 def metadata_of(graph: bytes) -> bytes:
-    """Return the metadata of `graph`, a flatbuffer; empty without metadata."""
-    return metadata_buffer(graph, NAME)
+    """Return the metadata of `graph`, a flatbuffer; empty without metadata.
+
+    Raises `SettingError` where its tables cannot be read.
+    """
+    try:
+        return metadata_buffer(graph, NAME)
+    except (struct.error, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise SettingError(f"its metadata cannot be read ({shortened(str(error))}).") from error
 
 
 def labels_of(graph: bytes) -> tuple[str, ...]:
@@ -96,9 +105,14 @@ def labels_of(graph: bytes) -> tuple[str, ...]:
         return ()
     try:
         with zipfile.ZipFile(io.BytesIO(graph)) as archive:
+            if archive.getinfo(LABELS).file_size > _MOST_BYTES:
+                raise ValueError(f"it has more than {_MOST_BYTES} bytes")
             return tuple(archive.read(LABELS).decode().splitlines())
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise SettingError(f"its {LABELS} cannot be read ({error}).") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise a dozen types
+        why = shortened(str(error))
+        raise SettingError(f"its {LABELS} cannot be read ({why}).") from error
 
 
 def _with_labels(graph: bytes, class_names: Sequence[str]) -> bytes:

@@ -47,7 +47,7 @@ def read_yaml(file: Path) -> Any:
     except yaml.MarkedYAMLError as reason:
         mark = reason.problem_mark or reason.context_mark
         place = f" line {mark.line + 1}" if mark else ""
-        problem = reason.problem or "the YAML cannot be parsed"
+        problem = shortened(reason.problem or "the YAML cannot be parsed", 200)
         fix = "" if problem.endswith(".") else ". Fix the YAML of that line."
         raise SettingError(f"{file}{place}: {problem}{fix}") from None
     except ValueError as reason:

@@ -91,13 +91,17 @@ class KerasNetwork:
         try:
             stored = read_arrays(file)
             require_finite(stored)
+            weights = {
+                name: [stored[f"{name}/{number}"] for number in range(len(layer.weights))]
+                for name, layer in self.layers.items()
+            }
             for name, layer in self.layers.items():
-                count = len(layer.weights)
-                layer.set_weights([stored[f"{name}/{number}"] for number in range(count)])
+                layer.set_weights(weights[name])
         except (ValueError, KeyError) as reason:
             raise SettingError(
                 f"{file}, the weights of a trained network, cannot be used: "
-                f"{shortened(str(reason))}. Copy the study's folder again, or search again."
+                f"{shortened(str(reason))}. Remove {file.parent} and run the command again, "
+                "or copy that folder again."
             ) from None
 
     @property

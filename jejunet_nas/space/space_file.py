@@ -38,8 +38,8 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
     for name in content:
         if name not in DIMENSIONS:
             raise SettingError(
-                f"{where}: {name} is not a dimension; allowed: {', '.join(DIMENSIONS)}."
-                f"{closest(str(name), DIMENSIONS)}"
+                f"{where}: {shortened(str(name))} is not a dimension; allowed: "
+                f"{', '.join(DIMENSIONS)}.{closest(str(name), DIMENSIONS)}"
             )
     for name in DIMENSIONS:
         if name not in content and name not in _OPTIONAL:

@@ -67,9 +67,16 @@ def storage_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'study.db'}"
 
 
+def _study_names(storage: optuna.storages.BaseStorage, study: str) -> list[str]:
+    try:
+        return optuna.get_all_study_names(storage)
+    except ValueError as reason:  # Optuna reads the JSON of every study
+        raise damaged(study, str(reason)) from None
+
+
 def optuna_study(name: str, storage: optuna.storages.BaseStorage) -> optuna.Study:
     """Return the study of a name; create it if it is new."""
-    if name in optuna.get_all_study_names(storage):
+    if name in _study_names(storage, name):
         return optuna.load_study(study_name=name, storage=storage)
     study = optuna.create_study(
         study_name=name,
@@ -105,7 +112,7 @@ class Ledger:
         """
         if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file():
             return None
-        if settings.name not in optuna.get_all_study_names(_storage(url)):
+        if settings.name not in _study_names(_storage(url), settings.name):
             return None
         ledger = cls(settings, url)
         ledger.keep_identity(settings.identity())
@@ -218,7 +225,10 @@ class Ledger:
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""
-        return self._study.get_trials(deepcopy=False)
+        try:
+            return self._study.get_trials(deepcopy=False)
+        except ValueError as reason:  # Optuna reads JSON
+            raise damaged(self.settings.name, str(reason)) from None
 
 
 def _is_held(trial: FrozenTrial) -> bool:

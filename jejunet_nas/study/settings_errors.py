@@ -29,7 +29,7 @@ def first_problem(error: ValidationError, settings: type) -> str:
     if problem["type"] in _UNKNOWN_KEY:
         allowed = _keys_beside(place, settings)
         nearest = closest(str(place[-1]), allowed)
-        return f"{key} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
+        return f"{shortened(key)} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing. Add a line `{place[-1]}: ...`."
     given = shortened(repr(problem["input"]))
@@ -67,15 +67,16 @@ def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, fil
         for name, choice in start.items():
             if name not in DIMENSIONS:
                 raise SettingError(
-                    f"{where}: {name} is an unknown dimension; allowed: {', '.join(DIMENSIONS)}."
-                    f"{closest(name, DIMENSIONS)}"
+                    f"{where}: {shortened(name)} is an unknown dimension; allowed: "
+                    f"{', '.join(DIMENSIONS)}.{closest(name, DIMENSIONS)}"
                 )
             choices = getattr(space, name)
             switch = isinstance(choices[0], bool)
             if choice not in choices or isinstance(choice, bool) is not switch:
-                allowed = ", ".join(map(in_words, choices))
+                given = shortened(in_words(choice))
+                allowed = shortened(", ".join(map(in_words, choices)), 400)
                 raise SettingError(
-                    f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
+                    f"{where}: {name} is {given}; allowed: {allowed}. "
                     "Use one of these, or add it to the space."
                 )
 

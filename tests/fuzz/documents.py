@@ -27,7 +27,8 @@ _CLASSES = (
     b"ground: 0\nthing: [1, 2]\nignore: [254, 255]\n",
 )
 _LIST = (b"walk\nrun 1\nphoto0.jpg\n# no comment\n", "\ufeffwalk\r\n\r\nréal\r\n".encode())
-_META = b'{"videos": {"a1": {"objects": {"1": {"category": "cat", "frames": ["00000"]}}}}}'
+_OBJECTS = b'{"objects": {"1": {"category": "cat", "frames": ["00000"]}}}'
+_META = b'{"videos": {"a1": %s, "b2": %s, "c3": %s}}' % ((_OBJECTS,) * 3)
 _STATE = b"""mWakefulness=Awake
   AC powered: false
   USB powered: true
@@ -164,9 +165,10 @@ def _meta(data: bytes, folder: Path) -> None:
     from jejunet_nas.datasets.youtube_vos import YoutubeVosSettings, describe_split
 
     for part in ("JPEGImages", "Annotations"):
-        (folder / "train" / part / "a1").mkdir(parents=True, exist_ok=True)
-        for kind in ("jpg", "png"):
-            (folder / "train" / part / "a1" / f"00000.{kind}").touch()
+        for video in json.loads(_META)["videos"]:
+            (folder / "train" / part / video).mkdir(parents=True, exist_ok=True)
+            for kind in ("jpg", "png"):
+                (folder / "train" / part / video / f"00000.{kind}").touch()
     _file(folder, "train/meta.json", data)
     describe_split("train", folder, YoutubeVosSettings())
 

@@ -253,3 +253,15 @@ def test_an_h5_that_keeps_its_reader_busy_is_given_up(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"it is damaged: reading did not end in 0 s"):
         read_h5(file, timeout_s=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_garbled_h5_is_told_in_one_line(seed: int, tmp_path: Path) -> None:
+    file = write_keras(tmp_path / "w.h5", NARROW)
+    content, rng = bytearray(file.read_bytes()), np.random.default_rng(seed)
+    for at in rng.integers(8, 4096, 64):
+        content[at] = rng.integers(256)
+    file.write_bytes(content)
+
+    with pytest.raises(SettingError, match=r"w\.h5, which does not contain [^\n]*\. Export the we"):
+        read_weights(file)
