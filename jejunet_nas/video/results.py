@@ -117,7 +117,8 @@ def read_results(file: Path, clips: Sequence[ClipResults]) -> int:
         stored = read_arrays(file)
         require_finite(stored)
         masks, scored = (_rows(stored[name], clips) for name in ("masks", "scored"))
-        scores, lengths = stored["scores"].tolist(), stored["lengths"].tolist()
+        scores = stored["scores"].astype(np.float64, casting="same_kind").tolist()
+        lengths = stored["lengths"].tolist()
         blob, ends = stored["blob"].tobytes(), np.cumsum(stored["lengths"]).tolist()
         blobs = [blob[end - size : end] for end, size in zip(ends, lengths, strict=True)]
         for (number, _), compressed in zip(masks, blobs, strict=True):
