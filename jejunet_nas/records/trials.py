@@ -51,7 +51,7 @@ class TrialResult:
     def paths(self) -> dict[FramePath, float]:
         """Share of frames on each path."""
         letters = "".join(walk.letters for walk in self.walks).lower()
-        return {path: letters.count(path[0]) / len(letters) for path in PATHS}
+        return {path: letters.count(path[0]) / max(1, len(letters)) for path in PATHS}
 
     @property
     def network_id(self) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Any, TypeAlias
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
@@ -86,8 +87,8 @@ def size_of(resolution: Choice) -> tuple[int, int]:
     height, cross, width = str(resolution).partition("x")
     if not cross or not all(re.fullmatch("[0-9]{1,5}", side) for side in (height, width)):
         raise SettingError(
-            f"resolution holds {resolution}; allowed: a side such as 256, or HEIGHTxWIDTH such as "
-            "192x320. Write one of these."
+            f"resolution holds {shortened(str(resolution))}; allowed: a side such as 256, or "
+            "HEIGHTxWIDTH such as 192x320. Write one of these."
         )
     if height == width:
         raise SettingError(
@@ -142,5 +143,5 @@ def _check_choices(name: str, choices: tuple[Choice, ...]) -> None:
     check_count(name, len(choices))
     for position, choice in enumerate(choices):
         if choice in choices[:position]:
-            raise SettingError(f"{name} holds {in_words(choice)} twice. Remove one.")
+            raise SettingError(f"{name} holds {shortened(in_words(choice))} twice. Remove one.")
         check_choice_of(name, choice)
