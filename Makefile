@@ -6,9 +6,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 DATA_ROOT ?= ../shared/data/DAVIS
 MARKERS ?= not slow
+INPUTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search davis test lint types tests format lock clean
+.PHONY: help setup search davis fuzz test lint types tests format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +49,9 @@ types: $(READY) ## check the package with mypy --strict
 
 tests: $(READY) ## run the tests with pytest
 	$(BIN)/pytest -n auto --dist loadfile -m "$(MARKERS)"
+
+fuzz: $(READY) ## give 100,000 damaged inputs to every parser (INPUTS= for fewer)
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 
 format: $(READY) ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .

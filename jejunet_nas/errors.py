@@ -81,5 +81,6 @@ def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
     if not any(value == each and (value is each or not isinstance(each, bool)) for each in allowed):
         words = [str(each).lower() if isinstance(each, bool) else str(each) for each in allowed]
         raise SettingError(
-            f"{name} is {value}; allowed: {', '.join(words)}.{closest(str(value), words)}"
+            f"{name} is {str(value)[:100]}; allowed: {', '.join(words)}."
+            f"{closest(str(value)[:100], words)}"
         )

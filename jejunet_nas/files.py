@@ -1,4 +1,4 @@
-"""Files: the paths of a study; writing a file whole, hashing it, and reading YAML."""
+"""Files: the paths of a study; writing a file whole, and hashing it."""
 
 import contextlib
 import hashlib
@@ -7,10 +7,8 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from jejunet_nas.documents.yaml_file import read_mapping as read_mapping
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.faults import naming
 
@@ -100,6 +98,14 @@ def shipped_folder(kind: str) -> Path:
     return inside if inside.is_dir() else package.parent / kind
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; False for what cannot be a path, such as a name of 300 letters."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def study_file(study: str) -> Path:
     """Return the file of a study by its name or path. Raises `SettingError`.
 
@@ -163,34 +169,3 @@ def project_folder(study_file: Path) -> Path:
 def state_folder(study_file: Path, name: str) -> Path:
     """Return the folder of a study's state."""
     return project_folder(study_file) / STUDIES / name
-
-
-def read_mapping(file: Path) -> dict[str, Any]:
-    """Return the YAML mapping in `file`. Raises `SettingError` naming the file and the line."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingError(f"{file} does not exist. Check the path.") from None
-    except (OSError, UnicodeDecodeError) as reason:
-        raise SettingError(
-            f"{file} cannot be read as YAML: {reason}. Give the path of a text file in UTF-8."
-        ) from None
-    except yaml.YAMLError as reason:
-        mark = getattr(reason, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(reason, "problem", None) or "the YAML cannot be parsed"
-        raise SettingError(f"{file}{place}: {problem}. Fix the YAML of that line.") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SettingError(
-            f"{file} contains {_kind(content)} instead of keys with values. "
-            "Write one `key: value` per line."
-        )
-    return content
-
-
-def _kind(content: object) -> str:
-    if content is None:
-        return "nothing"
-    if isinstance(content, dict):
-        return "keys that are not text"
-    return "a list" if isinstance(content, list) else f"the value {content}"

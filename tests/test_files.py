@@ -1,26 +1,20 @@
-"""Files: the paths of a study, writing a file whole, and reading YAML."""
+"""Files: the paths of a study, and writing a file whole."""
 
 import os
 import time
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jejunet_nas import files
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import (
     project_folder,
-    read_mapping,
     state_folder,
     study_file,
     write_text_whole,
     write_whole,
 )
-
-WORDS = st.text("abcdefgh_", min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize(
@@ -76,53 +70,6 @@ def write(file: Path, text: str) -> Path:
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
     return file
-
-
-@given(content=st.dictionaries(WORDS, st.integers() | WORDS | st.booleans(), min_size=1))
-def test_a_written_mapping_is_read_back(
-    content: dict[str, object], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    file = write(tmp_path_factory.mktemp("yaml") / "a.yaml", yaml.safe_dump(content))
-
-    assert read_mapping(file) == content
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"/b\.yaml does not exist\. Check the path\.$"):
-        read_mapping(tmp_path / "b.yaml")
-
-
-def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"cannot be read as YAML: .*directory.* in UTF-8"):
-        read_mapping(tmp_path)
-
-
-def test_a_binary_file_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00a: 1")
-
-    with pytest.raises(SettingError, match=r"a\.yaml cannot be read as YAML: .* in UTF-8\.$"):
-        read_mapping(tmp_path / "a.yaml")
-
-
-def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.yaml", "name: x\nsteps: [1, 2\ntrials: 3\n")
-
-    with pytest.raises(SettingError, match=r"a\.yaml line 3: expected .*\. Fix the YAML of that"):
-        read_mapping(file)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", "nothing"),
-        ("- 1\n- 2\n", "a list"),
-        ("12\n", "the value 12"),
-        ("1: 2\n", "keys that are not text"),
-    ],
-)
-def test_a_file_without_a_mapping_is_refused(text: str, found: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=rf"a\.yaml contains {found} instead of keys with"):
-        read_mapping(write(tmp_path / "a.yaml", text))
 
 
 OURS = ".jejunet-part."

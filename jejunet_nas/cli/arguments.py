@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from jejunet_nas.cli.printer import Printer
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import NothingFeasibleError, SettingError
 from jejunet_nas.files import project_folder, study_file, study_names
 
@@ -89,7 +90,7 @@ def amount_of(text: str | None, units: dict[str, float], option: str, example: s
     """Return the sum of numbers with one of `units` each, None of None. Raises `SettingError`."""
     if text is None:
         return None
-    part = rf"([0-9]{{1,12}}(?:\.[0-9]+)?)\s*([{''.join(units)}])\s*"
+    part = rf"([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)\s*([{''.join(units)}])\s*"
     if re.fullmatch(f"(?:{part})+", text.strip()):
         return math.fsum(float(number) * units[unit] for number, unit in re.findall(part, text))
     *most, last = units
@@ -98,7 +99,7 @@ def amount_of(text: str | None, units: dict[str, float], option: str, example: s
         fix = " or ".join(f"{text.strip()}{unit}" for unit in units)
         fix = f"say {fix}"
     raise SettingError(
-        f"{option} is {text}; allowed: a number with {', '.join(most)} or {last}, {fix}."
+        f"{option} is {shortened(text)}; allowed: a number with {', '.join(most)} or {last}, {fix}."
     )
 
 

@@ -148,16 +148,19 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
     """Return the options in words such as `clips=10`; values are YAML."""
     import yaml
 
+    from jejunet_nas.documents.bounds import shortened
+    from jejunet_nas.documents.yaml_file import parse_yaml
+
     options: dict[str, Any] = {}
     for words in given:
         name, equals, value = words.partition("=")
         try:
             if not (name and equals):
                 raise ValueError
-            options[name.strip()] = yaml.safe_load(value)
+            options[name.strip()] = parse_yaml(value)
         except (ValueError, yaml.YAMLError):
             raise SettingError(
-                f"--option is {words}; allowed: NAME=VALUE, such as clips=10."
+                f"--option is {shortened(words)}; allowed: NAME=VALUE, such as clips=10."
             ) from None
     return options
 

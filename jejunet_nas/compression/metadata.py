@@ -58,6 +58,7 @@ _IMAGE, _FEATURE = 2, 1  # of the union ContentProperties
 _RGB = 1
 _NORMALIZATION = 1  # of the union ProcessUnitOptions
 _VALUE_LABELS = 3  # an associated file that names the tensor's values
+_MOST_BYTES = 1 << 20  # of the labels
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest: the same graph always gives the same bytes
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
 
 Split = Literal["train", "val"]
@@ -22,7 +23,7 @@ def settings_from(
     for name in options or {}:
         if name not in allowed:
             raise SettingError(
-                f"{name} is not an option of the data set {dataset}; "
+                f"{shortened(str(name))} is not an option of the data set {dataset}; "
                 f"allowed: {', '.join(allowed)}.{closest(str(name), allowed)}"
             )
     return kind(**(options or {}))
@@ -36,7 +37,8 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
         fix = f"The nearest is {low if value < low else high}."
     else:
         fix = f"Write it as a plain number, as in {name}: {low}."
-    raise SettingError(f"{name} is {value!r}; allowed: whole numbers from {low} to {high}. {fix}")
+    quoted = shortened(repr(value))
+    raise SettingError(f"{name} is {quoted}; allowed: whole numbers from {low} to {high}. {fix}")
 
 
 def check_at_most(name: str, value: object, high: int) -> None:
@@ -49,6 +51,7 @@ def check_share(name: str, value: object) -> None:
     """Raise `SettingError` unless `value` is between 0 and 1, both excluded."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
         return
+    quoted = shortened(repr(value))
     raise SettingError(
-        f"{name} is {value!r}; allowed: numbers over 0 and under 1. Use 0.1 for a tenth."
+        f"{name} is {quoted}; allowed: numbers over 0 and under 1. Use 0.1 for a tenth."
     )

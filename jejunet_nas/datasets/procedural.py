@@ -22,6 +22,7 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import Clip, DataSplit
 
 FPS = 24.0
+_MOST_PIXELS = 1 << 30  # of a split: 4 GiB with its masks
 _VERSION = 1  # of the pictures: increase it when the same settings give other pictures
 
 
@@ -45,6 +46,9 @@ class ProceduralSettings:
         check_whole("width", self.width, 32, 512)
         check_whole("objects", self.objects, 1, 8)
         check_whole("seed", self.seed, 0, 2**32 - 1)
+        most = max(1, _MOST_PIXELS // (self.frames * self.height * self.width))
+        check_whole("clips", self.clips, 1, most)  # of which all are in memory
+        check_whole("val_clips", self.val_clips, 1, most)
 
 
 def generate_split(

@@ -26,7 +26,7 @@ def require_file(file: Path, most_bytes: int) -> None:
         )
 
 
-def shortened(text: str) -> str:
-    """Return `text` with single spaces, cut to a length that fits a message."""
+def shortened(text: str, most: int = 60) -> str:
+    """Return `text` with single spaces, cut if it has more than `most` characters."""
     text = " ".join(text.split())
-    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
+    return text if len(text) <= most else f"{text[: most - 20]}... ({len(text)} characters)"

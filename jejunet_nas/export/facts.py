@@ -78,7 +78,9 @@ def facts_of(
 def known_fingerprints(state: Path) -> dict[str, str]:
     """Return the fingerprints of the data that the search noted in `state`; empty if missing."""
     file = state / "study.yaml"
-    made_from = read_mapping(file).get("made_from", {}) if file.is_file() else {}
+    made_from = read_mapping(file).get("made_from") if file.is_file() else None
+    if not isinstance(made_from, dict):
+        return {}
     kept = {split: made_from.get(f"{split}_fingerprint") for split in ("train", "val")}
     return {split: f"{digest}" for split, digest in kept.items() if digest}
 

@@ -10,6 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
+from jejunet_nas.documents.arrays import read_arrays, require_finite
+from jejunet_nas.documents.bounds import shortened
+from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.folded_layers import FoldedLayers, Taps, fold
 from jejunet_nas.networks.keras_layers import KerasLayers
 from jejunet_nas.networks.layers import Layers
@@ -84,11 +87,22 @@ class KerasNetwork:
         np.savez(file, **weights)
 
     def load_weights(self, file: Path) -> None:
-        """Load the weights that `save_weights` wrote."""
-        with np.load(file) as stored:
+        """Load the weights that `save_weights` wrote. Raises `SettingError` naming the file."""
+        try:
+            stored = read_arrays(file)
+            require_finite(stored)
+            weights = {
+                name: [stored[f"{name}/{number}"] for number in range(len(layer.weights))]
+                for name, layer in self.layers.items()
+            }
             for name, layer in self.layers.items():
-                count = len(layer.weights)
-                layer.set_weights([stored[f"{name}/{number}"] for number in range(count)])
+                layer.set_weights(weights[name])
+        except (ValueError, KeyError) as reason:
+            raise SettingError(
+                f"{file}, the weights of a trained network, cannot be used: "
+                f"{shortened(str(reason))}. Remove {file.parent} and run the command again, "
+                "or copy that folder again."
+            ) from None
 
     @property
     def parameters(self) -> int:

@@ -93,6 +93,14 @@ class FramePaths:
     letters: str
     lag: int | None = None
 
+    def __post_init__(self) -> None:
+        wrong = {*self.letters.lower()} - {*_BY_LETTER}
+        if wrong:
+            raise SettingError(
+                f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, or "
+                "their capitals. Restore the record."
+            )
+
     @classmethod
     def of(
         cls, clip: str, paths: Sequence[FramePath], gated: Sequence[bool], *, lag: int | None = None

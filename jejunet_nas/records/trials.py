@@ -76,7 +76,7 @@ class TrialResult:
     def paths(self) -> dict[FramePath, float]:
         """Share of the frames that are not dropped on each path."""
         letters = "".join(walk.taken for walk in self.walks).lower()
-        return {path: letters.count(path[0]) / len(letters) for path in PATHS}
+        return {path: letters.count(path[0]) / max(1, len(letters)) for path in PATHS}
 
     @property
     def network_id(self) -> str:

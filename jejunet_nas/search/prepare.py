@@ -1,5 +1,6 @@
 """From a study's settings to the setup of its trials: clips, weights, teacher, latency meter."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,8 @@ def _measured(
     both = hashlib.sha256(f"{digest} {train.fingerprint}".encode()).hexdigest()[:12]
     kept = folder / f"source-{both}.npz"
     if kept.is_file():
-        return load_source(kept)
+        with contextlib.suppress(ValueError):  # a damaged one is measured again
+            return load_source(kept)
     tell("measure the backbone's weights", 0, 1)
     count = min(SOURCE_FRAMES, train.frame_count)
     frames = calibration_frames(train, height=SOURCE_PX, width=SOURCE_PX, count=count, seed=0)

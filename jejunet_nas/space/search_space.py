@@ -1,13 +1,16 @@
 """SearchSpace: the values that each dimension of an architecture may have."""
 
 import dataclasses
+import re
 from typing import Any, TypeAlias
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 Choice: TypeAlias = bool | int | float | str | None
 
+MOST_CHOICES = 1000  # of one dimension
 # Each choice is checked by setting it in this architecture, in which any valid choice fits.
 _EXAMPLE = Architecture(
     network=Network(
@@ -82,10 +85,10 @@ def size_of(resolution: Choice) -> tuple[int, int]:
     if isinstance(resolution, int):
         return resolution, resolution
     height, cross, width = str(resolution).partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
+    if not cross or not all(re.fullmatch("[0-9]{1,5}", side) for side in (height, width)):
         raise SettingError(
-            f"resolution holds {resolution}; allowed: a side such as 256, or HEIGHTxWIDTH such as "
-            "192x320. Write one of these."
+            f"resolution holds {shortened(str(resolution))}; allowed: a side such as 256, or "
+            "HEIGHTxWIDTH such as 192x320. Write one of these."
         )
     if height == width:
         raise SettingError(
@@ -116,14 +119,29 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
     return Architecture(network=network, policy=policy)
 
 
+def check_count(name: str, count: int) -> None:
+    """Raise `SettingError` if a dimension has more choices than a sampler can use."""
+    if count > MOST_CHOICES:
+        raise SettingError(
+            f"{name} has {count} choices; allowed: up to {MOST_CHOICES}. Use a larger step, or "
+            "fewer choices."
+        )
+
+
+def check_choice_of(name: str, choice: Choice) -> None:
+    """Raise `SettingError` if the dimension `name` cannot have the value `choice`."""
+    try:
+        set_dimension(_EXAMPLE, name, choice)
+    except SettingError as error:
+        named = "" if str(error).startswith(name) else f"{name}: "
+        raise SettingError(f"{named}{error}") from None
+
+
 def _check_choices(name: str, choices: tuple[Choice, ...]) -> None:
     if not choices:
         raise SettingError(f"{name} has no choices. Add one to its list.")
+    check_count(name, len(choices))
     for position, choice in enumerate(choices):
         if choice in choices[:position]:
-            raise SettingError(f"{name} holds {in_words(choice)} twice. Remove one.")
-        try:
-            set_dimension(_EXAMPLE, name, choice)
-        except SettingError as error:
-            named = "" if str(error).startswith(name) else f"{name}: "
-            raise SettingError(f"{named}{error}") from None
+            raise SettingError(f"{name} holds {shortened(in_words(choice))} twice. Remove one.")
+        check_choice_of(name, choice)

@@ -12,9 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import read_mapping
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace
+from jejunet_nas.space.search_space import (
+    DIMENSIONS,
+    Choice,
+    SearchSpace,
+    check_choice_of,
+    check_count,
+)
 
 _OPTIONAL = ("asynchronous", "pruning", "quantization")
 _OFF = type(None)
@@ -31,8 +38,8 @@ def space_from_mapping(content: Mapping[str, Any], where: str) -> SearchSpace:
     for name in content:
         if name not in DIMENSIONS:
             raise SettingError(
-                f"{where}: {name} is not a dimension; allowed: {', '.join(DIMENSIONS)}."
-                f"{closest(str(name), DIMENSIONS)}"
+                f"{where}: {shortened(str(name))} is not a dimension; allowed: "
+                f"{', '.join(DIMENSIONS)}.{closest(str(name), DIMENSIONS)}"
             )
     for name in DIMENSIONS:
         if name not in content and name not in _OPTIONAL:
@@ -50,10 +57,12 @@ def _expand(name: str, value: Any) -> tuple[Choice, ...]:
     if isinstance(value, dict):
         value = _range(name, value)
     if not isinstance(value, list | range):
+        quoted = shortened(str(value))
         raise SettingError(
-            f"{name} is {value}; allowed: a list of choices, or a range. Write [{value}] for "
-            "one choice."
+            f"{name} is {quoted}; allowed: a list of choices, or a range. Write [{quoted}] for one "
+            "choice."
         )
+    check_count(name, len(value))
     return tuple(_choice(name, each) for each in value)
 
 
@@ -62,14 +71,17 @@ def _range(name: str, value: dict[str, Any]) -> range:
     step = whole.get("step", 1)
     if set(whole) != set(value) or not {"from", "to"} <= set(whole) <= {"from", "to", "step"}:
         raise SettingError(
-            f"{name} is {value}; allowed: {{from: 1, to: 12}} or {{from: 1, to: 12, step: 2}}, "
-            "with whole numbers. Write a range like these, or a list."
+            f"{name} is {shortened(str(value))}; allowed: {{from: 1, to: 12}} or "
+            "{from: 1, to: 12, step: 2}, with whole numbers. Write a range like these, or a list."
         )
     if step < 1 or whole["to"] < whole["from"]:
         raise SettingError(
             f"{name} runs from {whole['from']} to {whole['to']} in steps of {step}, which gives no "
             "choice. Swap the ends, or use a positive step."
         )
+    for end in (whole["from"], whole["to"]):  # before the range is written out
+        check_choice_of(name, _choice(name, end))
+    check_count(name, (whole["to"] - whole["from"]) // step + 1)
     return range(whole["from"], whole["to"] + 1, step)
 
 
@@ -86,6 +98,8 @@ def _choice(name: str, choice: Any) -> Choice:
         or not isinstance(choice, allowed)
     ):
         words = " or ".join(_WORDS[kind] for kind in kinds)
-        raise SettingError(f"{name} holds {choice!r}; allowed: {words}. Fix that choice.")
+        raise SettingError(
+            f"{name} holds {shortened(repr(choice))}; allowed: {words}. Fix that choice."
+        )
     plain: Choice = float(choice) if float in kinds else choice
     return plain

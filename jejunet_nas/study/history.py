@@ -10,7 +10,6 @@ import collections
 import contextlib
 import dataclasses
 import gc
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -21,10 +20,12 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
+from jejunet_nas.documents.bounds import shortened
+from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import FailedTrial, RefusedTrial, StudyHistory, TrialResult, from_json
-from jejunet_nas.space.architecture import architecture_from_dict
+from jejunet_nas.space.architecture import Architecture, architecture_from_dict
 from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
@@ -32,6 +33,7 @@ Record = TypeVar("Record")
 IDENTITY = "identity"  # the user attribute of a study with what all its trials share
 # The user attributes of a trial.
 OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
+_ATTRIBUTES = (OUTCOME, ARCHITECTURE, RECORD, REASON)
 ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
 
 
@@ -62,7 +64,8 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
                 notes.trial_id == trials.trial_id, *of_study
             )
         ):
-            attributes.setdefault(trial_id, {})[key] = json.loads(value)
+            if key in _ATTRIBUTES:  # a dashboard may have others
+                attributes.setdefault(trial_id, {})[key] = _plain(value, study)
         return [
             TrialRow(number=number, start=start, end=end, attributes=attributes.get(trial_id, {}))
             for trial_id, number, start, end in connection.execute(
@@ -76,6 +79,24 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
                 .order_by(trials.number)
             )
         ]
+
+
+def _plain(value: str, study: str) -> str:
+    try:
+        plain = parse_json(value)
+    except ValueError as reason:
+        raise damaged(study, str(reason)) from None
+    if not isinstance(plain, str):
+        raise damaged(study, f"a trial's attribute is {shortened(str(plain))}, not text")
+    return plain
+
+
+def damaged(study: str, reason: str) -> SettingError:
+    """Return the error for a row of the database that nothing of ours wrote."""
+    return SettingError(
+        f"the database of {study} has a damaged row ({shortened(reason)}). Copy the study's folder "
+        "again, or remove it to search anew."
+    )
 
 
 def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
@@ -137,12 +158,13 @@ def read_history(
     settings: StudySettings, storage: RDBStorage, class_names: tuple[str, ...]
 ) -> StudyHistory:
     """Return the results of all trials in `storage`, with latencies as the search stored them."""
-    rows = read_rows(storage, settings.name)
+    study = settings.name
+    rows = read_rows(storage, study)
     ended: dict[str, list[TrialRow]] = collections.defaultdict(list)
     for row in rows:
         ended[row.attributes.get(OUTCOME, "open")].append(row)
     return StudyHistory(
-        study=settings.name,
+        study=study,
         dataset=settings.data.dataset,
         class_names=class_names,
         target_fps=settings.target_fps,
@@ -150,9 +172,9 @@ def read_history(
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,
-        complete=tuple(read_records(TrialResult, _records(ended["complete"]))),
-        refused=tuple(read_records(RefusedTrial, _records(ended["refused"]))),
-        failed=tuple(map(_failed, ended["failed"])),
+        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"], study))),
+        refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"], study))),
+        failed=tuple(_failed(row, study) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
     )
@@ -175,14 +197,26 @@ def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:
         ) from None
 
 
-def _records(rows: list[TrialRow]) -> list[str]:
-    return [row.attributes[RECORD] for row in rows]
+def stored_architecture(text: str, study: str) -> Architecture:
+    """Return the architecture that the ledger stored as `text`. Raises `SettingError`."""
+    try:
+        return architecture_from_dict(parse_json(text))
+    except (ValueError, KeyError, TypeError) as reason:
+        raise damaged(study, f"an architecture is {text}: {reason}") from None
 
 
-def _failed(row: TrialRow) -> FailedTrial:
+def _stored(key: str, rows: list[TrialRow], study: str) -> list[str]:
+    for row in rows:
+        if key not in row.attributes:
+            raise damaged(study, f"trial {row.number} has no {key}")
+    return [row.attributes[key] for row in rows]
+
+
+def _failed(row: TrialRow, study: str) -> FailedTrial:
     plain = row.attributes.get(ARCHITECTURE)
+    (reason,) = _stored(REASON, [row], study)
     return FailedTrial(
         number=row.number,
-        architecture=architecture_from_dict(json.loads(plain)) if plain else None,
-        reason=row.attributes[REASON],
+        architecture=stored_architecture(plain, study) if plain else None,
+        reason=reason,
     )

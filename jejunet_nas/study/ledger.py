@@ -12,7 +12,6 @@ report needs nothing else. Each trial has an `outcome`:
     interrupted  the process ended during the trial; its choices are tried again, once
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +26,6 @@ from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import (
     Architecture,
-    architecture_from_dict,
     canonical_json,
 )
 from jejunet_nas.space.draw import choices_of
@@ -40,9 +38,11 @@ from jejunet_nas.study.history import (
     REASON,
     RECORD,
     count_rows,
+    damaged,
     is_begun,
     read_history,
     read_records,
+    stored_architecture,
 )
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
@@ -117,7 +117,10 @@ class Ledger:
 
     def _identity(self) -> dict[str, Any] | None:
         with readable(self._url):
-            return self._study.user_attrs.get(IDENTITY)
+            kept = self._study.user_attrs.get(IDENTITY)
+        if kept is not None and not isinstance(kept, dict):
+            raise damaged(self.settings.name, f"the identity is {kept}")
+        return kept
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
         """Store what all trials share, once all else of a new study is stored.
@@ -216,7 +219,7 @@ class Ledger:
                 self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
                 self._say(f"trial {trial.number} failed: {reason}")
                 return False
-            self.propose(choices_of(architecture_from_dict(json.loads(plain))))
+            self.propose(choices_of(stored_architecture(plain, self.settings.name)))
         elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
             self.propose(trial.system_attrs["fixed_params"])
         self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
@@ -235,7 +238,10 @@ class Ledger:
     def class_names(self) -> tuple[str, ...]:
         """Return the stored names of the classes."""
         with readable(self._url):
-            return tuple(self._study.user_attrs.get("class_names", ()))
+            names = self._study.user_attrs.get("class_names", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+            raise damaged(self.settings.name, f"class_names is {names}")
+        return tuple(names)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""

@@ -21,12 +21,17 @@ from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.files import SPACES, read_mapping, shipped_folder
+from jejunet_nas.files import SPACES, is_file, read_mapping, shipped_folder
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, FeasibleRule
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
-from jejunet_nas.study.settings_errors import NAME_WORDS, check_starts, first_problem
+from jejunet_nas.study.settings_errors import (
+    NAME_WORDS,
+    check_pictures,
+    check_starts,
+    first_problem,
+)
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
@@ -91,7 +96,7 @@ class StudySettings(_Section):
     training: TrainingSettings = TrainingSettings()
     compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
-    target_fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 24.0
+    target_fps: Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False)] = 24.0
     feasible: FeasibleRule = "no_drops"
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
@@ -159,7 +164,7 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
         inline = space_from_mapping(space, f"{file}: search_space")
         content["search_space"] = dataclasses.asdict(inline)
     latency = content.get("latency")
-    if isinstance(latency, dict) and (file.parent / str(latency.get("device"))).is_file():
+    if isinstance(latency, dict) and is_file(file.parent / str(latency.get("device"))):
         latency["device"] = str(file.parent / latency["device"])
     if isinstance(starts := content.get("start_with"), list):
         content["start_with"] = [_with_off(start) for start in starts]
@@ -171,6 +176,7 @@ def read_study(file: Path, overrides: Mapping[str, Any] | None = None) -> StudyS
     except SettingError as error:
         raise SettingError(f"{file}: {_section(str(error))}{error}") from None
     check_starts(study.start_with, study.search_space, file)
+    check_pictures(study.training, study.compression, study.search_space, file)
     return study
 
 
@@ -216,7 +222,7 @@ def _space_file(name: str, study_file: Path) -> Path:
     places = (study_file.parent.parent / SPACES, Path(SPACES), shipped_folder(SPACES))
     known = sorted({f.stem for place in places for f in place.glob("*.yaml")})
     for place in places:
-        if (place / f"{name}.yaml").is_file():
+        if is_file(place / f"{name}.yaml"):
             return place / f"{name}.yaml"
     raise SettingError(
         f"{study_file}: search_space is {name}; allowed: {', '.join(known) or 'a YAML file'}."

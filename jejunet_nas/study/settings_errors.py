@@ -1,16 +1,21 @@
 """Errors about a study: a wrong file or starting point, or settings unlike the earlier trials'."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
+from jejunet_nas.compression.settings import CompressionSettings
+from jejunet_nas.datasets.calibration import CANDIDATES
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words
-from jejunet_nas.training.settings import SCRATCH
+from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, in_words, size_of
+from jejunet_nas.training.settings import SCRATCH, TrainingSettings
 
 NAME_WORDS = "at most 100 letters, digits, '_', '.' and '-', the first a letter or digit"
+_MOST_BYTES = 1 << 32  # of pictures in memory at once
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -25,10 +30,11 @@ def first_problem(error: ValidationError, settings: type) -> str:
     if problem["type"] in _UNKNOWN_KEY:
         allowed = _keys_beside(place, settings)
         nearest = closest(str(place[-1]), allowed)
-        return f"{key} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
+        return f"{shortened(key)} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key} is missing. Add a line `{place[-1]}: ...`."
-    return f"{key} is {problem['input']!r}; allowed: {_allowed(problem)}. Fix that value."
+    given = shortened(repr(problem["input"]))
+    return f"{key} is {given}; allowed: {_allowed(problem)}. Fix that value."
 
 
 def _allowed(problem: Any) -> str:
@@ -62,17 +68,47 @@ def check_starts(starts: Sequence[Mapping[str, Choice]], space: SearchSpace, fil
         for name, choice in start.items():
             if name not in DIMENSIONS:
                 raise SettingError(
-                    f"{where}: {name} is an unknown dimension; allowed: {', '.join(DIMENSIONS)}."
-                    f"{closest(name, DIMENSIONS)}"
+                    f"{where}: {shortened(name)} is an unknown dimension; allowed: "
+                    f"{', '.join(DIMENSIONS)}.{closest(name, DIMENSIONS)}"
                 )
             choices = getattr(space, name)
             switch = isinstance(choices[0], bool)
             if choice not in choices or isinstance(choice, bool) is not switch:
-                allowed = ", ".join(map(in_words, choices))
+                given = shortened(in_words(choice))
+                allowed = shortened(", ".join(map(in_words, choices)), 400)
                 raise SettingError(
-                    f"{where}: {name} is {in_words(choice)}; allowed: {allowed}. "
+                    f"{where}: {name} is {given}; allowed: {allowed}. "
                     "Use one of these, or add it to the space."
                 )
+
+
+def check_pictures(
+    training: TrainingSettings, compression: CompressionSettings, space: SearchSpace, file: Path
+) -> None:
+    """Raise `SettingError` if the pictures that are in memory at once would fill it.
+
+    Of a training step they are the smallest part: the layers' outputs take a hundred times as much.
+    """
+    height, width = max(map(size_of, space.resolution), key=math.prod)
+    post_training = compression.post_training
+    candidates = CANDIDATES if post_training.calibration_choice == "varied" else 1
+    for name, count, frames, most in (
+        ("training.pairs_per_step", training.pairs_per_step, 2, _MOST_BYTES // 16),
+        ("training.gate_pairs", training.gate_pairs, 8 / 28, _MOST_BYTES),
+        (
+            "compression.post_training.calibration_frames",
+            post_training.calibration_frames,
+            candidates,
+            _MOST_BYTES,
+        ),
+    ):
+        allowed = int(most / (frames * 3 * height * width))
+        if count > allowed:
+            raise SettingError(
+                f"{file}: {name} is {count} with a resolution of {height}x{width}; allowed: at "
+                f"most {allowed}, whose pictures take {most >> 20} MiB. Lower it, or the "
+                "resolution."
+            )
 
 
 def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

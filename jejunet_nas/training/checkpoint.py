@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from jejunet_nas.documents.arrays import read_arrays, require_finite
+from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -44,12 +46,22 @@ class Checkpoint:
         if self._file is None:
             return []
         try:
-            with self._file.open("rb") as opened, np.load(opened) as stored:
-                if str(stored["began"]) != self._start:
-                    return []
-                values = [stored[f"{number}"] for number in range(len(self._variables))]
-                losses: list[float] = stored["losses"].tolist()
-        except Exception:  # any error of zipfile or NumPy: a broken checkpoint is ignored
+            stored = read_arrays(self._file)
+            require_finite(stored)
+            if str(stored["began"]) != self._start:
+                return []
+            values = [stored[f"{number}"] for number in range(len(self._variables))]
+            losses: list[float] = stored["losses"].astype(np.float64, casting="same_kind").tolist()
+        except (
+            SettingError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # a broken checkpoint is ignored
+            return []
+        kinds = [(tuple(each.shape), each.numpy().dtype) for each in self._variables]
+        if [(value.shape, value.dtype) for value in values] != kinds:
             return []
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)

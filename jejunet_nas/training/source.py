@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
+from jejunet_nas.documents.arrays import read_arrays, require_finite
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON, KerasLayers
@@ -103,19 +104,25 @@ def save_source(source: Source, file: Path) -> None:
 
 
 def load_source(file: Path) -> Source:
-    """Return the source that `save_source` wrote."""
-    with np.load(file) as stored:
-        return Source(
-            depth_multiplier=float(stored["depth_multiplier"]),
-            layers={
-                name: SourceLayer(
-                    kernel=stored[f"{name}/kernel"],
-                    norm=Norm(*(stored[f"{name}/{part}"] for part in Norm._fields)),
-                    deviation=stored[f"{name}/deviation"],
-                )
-                for name in LAYER_NAMES
-            },
-        )
+    """Return the source that `save_source` wrote. Raises ValueError if it is damaged."""
+    stored = read_arrays(file)
+    require_finite(stored)
+    try:
+        width = float(stored["depth_multiplier"])
+        layers = {
+            name: SourceLayer(
+                kernel=stored[f"{name}/kernel"],
+                norm=Norm(*(stored[f"{name}/{part}"] for part in Norm._fields)),
+                deviation=stored[f"{name}/deviation"],
+            )
+            for name in LAYER_NAMES
+        }
+        whole = {name: layer.kernel.shape for name, layer in layers.items()} == layer_shapes(width)
+    except (KeyError, TypeError, SettingError) as reason:
+        raise ValueError(f"it is not a source ({reason})") from None
+    if not whole:
+        raise ValueError(f"its layers are not those of MobileNetV2 {width}")
+    return Source(depth_multiplier=width, layers=layers)
 
 
 def source_for(sources: Sequence[Source], depth_multiplier: float) -> Source:

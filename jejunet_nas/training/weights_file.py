@@ -15,23 +15,23 @@ ones [height, width, channels, 1].
 
 import dataclasses
 import itertools
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.documents.arrays import read_arrays
 from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON
 from jejunet_nas.networks.mobilenet_v2 import blocks, stem_channels
+from jejunet_nas.training.h5_file import is_h5, read_h5
 
 Array = npt.NDArray[np.float32]
 NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")  # in Keras' order
 PUBLISHED_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)  # by Keras
+LARGEST_WEIGHT = 1e9  # float32 sums of products of such weights stay finite
 _WIDTHS = (1.0, *PUBLISHED_WIDTHS, *(n / 100 for n in range(140, 9, -1)))  # in order of preference
 
 
@@ -78,15 +78,15 @@ class Weights:
 def read_weights(file: Path) -> Weights:
     """Return the weights in `file`. Raises `SettingError` if they are not a MobileNetV2's."""
     try:
-        found = _read_h5(file) if h5py.is_hdf5(file) else _read_npz(file)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as reason:
+        found = _read_h5(file) if is_h5(file) else _read_npz(file)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as reason:
         raise SettingError(
             f"init is {file}, which does not contain NN_op/kernel and NN_op/bias arrays, or layers "
             f"with Keras' names ({' '.join(str(reason).split())[:200]}). Export the weights again."
         ) from reason
     width = _width(file, [layer.kernel.shape for layer in found])
     layers = dict(zip(layer_shapes(width), found, strict=True))
-    _check_vectors(file, layers)
+    _check_values(file, layers)
     return Weights(depth_multiplier=width, layers=layers)
 
 
@@ -105,15 +105,12 @@ LAYER_NAMES = tuple(layer_shapes(1.0))
 
 
 def _read_npz(file: Path) -> list[Convolution]:
-    with file.open("rb") as opened:
-        stored = np.load(opened)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array")
-        keys = set(stored.files)
-        if any(key.endswith("/gamma") for key in keys):
-            return [_named(stored, keys, name) for name in LAYER_NAMES]
-        names = sorted({key.split("/")[0] for key in keys})[: len(LAYER_NAMES)]
-        return [_convolution(stored[f"{n}/kernel"], stored[f"{n}/bias"], None) for n in names]
+    stored = read_arrays(file)
+    keys = set(stored)
+    if any(key.endswith("/gamma") for key in keys):
+        return [_named(stored, keys, name) for name in LAYER_NAMES]
+    names = sorted({key.split("/")[0] for key in keys})[: len(LAYER_NAMES)]
+    return [_convolution(stored[f"{n}/kernel"], stored[f"{n}/bias"], None) for n in names]
 
 
 def _named(stored: Any, keys: set[str], name: str) -> Convolution:
@@ -130,31 +127,26 @@ def _named(stored: Any, keys: set[str], name: str) -> Convolution:
 
 def _read_h5(file: Path) -> list[Convolution]:
     found: list[Convolution] = []
-    with h5py.File(file, "r") as opened:
-        group = opened.get("model_weights", opened)  # of `save`, and of `save_weights`
-        epsilons = _epsilons(opened.attrs.get("model_config"))
-        if "layer_names" not in group.attrs:
-            raise ValueError("it has no attribute layer_names")
-        for name in map(_text, group.attrs["layer_names"]):
-            names = group[name].attrs["weight_names"]
-            arrays = [np.asarray(group[name][_text(weight)], np.float32) for weight in names]
-            dimensions = [array.ndim for array in arrays]
-            if dimensions in ([4], [4, 1]):
-                if len(found) == len(LAYER_NAMES):
-                    break  # the last convolution and the classifier are not used
-                found.append(_convolution(arrays[0], arrays[1] if arrays[1:] else None, None))
-            elif dimensions == [1] * len(NORM_PARTS) and found:
-                norm = _norm(arrays, epsilons.get(name, BATCH_NORM_EPSILON))
-                found[-1] = dataclasses.replace(found[-1], norm=norm)
-            elif arrays:
-                break
+    stored = read_h5(file)
+    epsilons = _epsilons(stored.config)
+    for name, arrays in stored.layers:
+        dimensions = [array.ndim for array in arrays]
+        if dimensions in ([4], [4, 1]):
+            if len(found) == len(LAYER_NAMES):
+                break  # the last convolution and the classifier are not used
+            found.append(_convolution(arrays[0], arrays[1] if arrays[1:] else None, None))
+        elif dimensions == [1] * len(NORM_PARTS) and found:
+            norm = _norm(arrays, epsilons.get(name, BATCH_NORM_EPSILON))
+            found[-1] = dataclasses.replace(found[-1], norm=norm)
+        elif arrays:
+            break
     return found
 
 
 def _epsilons(config: Any) -> dict[str, float]:
     if config is None:
         return {}
-    layers = json.loads(_text(config))["config"]["layers"]
+    layers = config["config"]["layers"]
     settings = (layer["config"] for layer in layers if "epsilon" in layer["config"])
     return {setting["name"]: float(setting["epsilon"]) for setting in settings}
 
@@ -192,16 +184,21 @@ def _width(file: Path, shapes: list[tuple[int, ...]]) -> float:
     )
 
 
-def _check_vectors(file: Path, layers: Mapping[str, Convolution]) -> None:
+def _check_values(file: Path, layers: Mapping[str, Convolution]) -> None:
     for name, layer in layers.items():
         channels = layer.kernel.shape[2 if name.endswith("depthwise") else 3]
-        for vector in (layer.bias, *(layer.norm or ())):
-            if vector.shape != (channels,) or not np.isfinite(vector).all():
+        parts = {"kernel": layer.kernel, "bias": layer.bias}
+        parts |= layer.norm._asdict() if layer.norm else {}
+        for part, values in parts.items():
+            if part != "kernel" and values.shape != (channels,):
                 raise SettingError(
-                    f"init is {file}: {name} has a bias or batch norm of shape {vector.shape}; "
-                    f"allowed: {channels} finite values. Export the weights again."
+                    f"init is {file}: {part} of {name} has the shape {values.shape}; allowed: "
+                    f"({channels},). Export the weights again."
                 )
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+            low = 0.0 if part == "variance" else -LARGEST_WEIGHT
+            if not np.all((low <= values) & (values <= LARGEST_WEIGHT)):  # NaN is not, either
+                wrong = values[~((low <= values) & (values <= LARGEST_WEIGHT))].flat[0]
+                raise SettingError(
+                    f"init is {file}: {part} of {name} holds {wrong:g}; allowed: {low:g} to "
+                    f"{LARGEST_WEIGHT:g}. Export the weights again."
+                )

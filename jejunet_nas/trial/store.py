@@ -51,7 +51,7 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
     """Return the record in `file`, or None where it is missing or not readable."""
     try:
         return from_json(kind, file.read_bytes())
-    except (OSError, ValidationError):
+    except (OSError, ValidationError, SettingError):
         return None
 
 

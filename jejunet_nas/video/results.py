@@ -13,11 +13,13 @@ missing or cut short.
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.documents.arrays import read_arrays, require_finite
+from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_frame, thumbnails
@@ -84,6 +86,12 @@ class ClipResults:
         """The number of masks and scores that are known."""
         return len(self.compressed) + len(self.scores)
 
+    def require_mask(self, compressed: bytes) -> None:
+        """Raise ValueError or `zlib.error` unless `compressed` is a mask of the graphs' size."""
+        height, width = self._graphs.mask_size
+        if len(zlib.decompressobj().decompress(compressed, height * width + 1)) != height * width:
+            raise ValueError("a mask has another size")
+
     def _frame(self, t: int) -> Frame:
         if t not in self._frames:
             self._frames[t] = resize_frame(
@@ -104,24 +112,38 @@ class ClipResults:
 def read_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> int:
     """Add the masks and scores in `file` to `clips`; return the number of those known.
 
-    graphs: a hash of the graphs that compute them; results of other graphs are ignored.
+    graphs: a hash of the graphs that compute them. A file that is damaged, or of other graphs or
+    clips, adds nothing.
     """
     try:
-        with file.open("rb") as opened, np.load(opened) as stored:
-            if stored["graphs"].item() != graphs:
-                return 0
-            masks, lengths, scored = stored["masks"], stored["lengths"], stored["scored"]
-            scores, blob = stored["scores"].tolist(), stored["blob"].tobytes()
-    except Exception:  # zipfile and NumPy raise a dozen types for broken files
+        stored = dict(read_arrays(file))
+        if stored.pop("graphs").item() != graphs:
+            return 0
+        require_finite(stored)
+        masks, scored = (_rows(stored[name], clips) for name in ("masks", "scored"))
+        scores = stored["scores"].astype(np.float64, casting="same_kind").tolist()
+        lengths = stored["lengths"].tolist()
+        blob, ends = stored["blob"].tobytes(), np.cumsum(stored["lengths"]).tolist()
+        blobs = [blob[end - size : end] for end, size in zip(ends, lengths, strict=True)]
+        for (number, _), compressed in zip(masks, blobs, strict=True):
+            clips[number].require_mask(compressed)
+        known = [list(zip(*pair, strict=True)) for pair in ((masks, blobs), (scored, scores))]
+    except (SettingError, OSError, ValueError, KeyError, TypeError, IndexError, zlib.error):
         return 0
-    ends = np.cumsum(lengths).tolist()
-    for number, clip in enumerate(clips):
-        mine = np.flatnonzero(masks[:, 0] == number).tolist()
-        theirs = np.flatnonzero(scored[:, 0] == number).tolist()
-        for i in mine:
-            clip.compressed[Shown(*masks[i, 1:].tolist())] = blob[ends[i] - lengths[i] : ends[i]]
-        clip.scores.update((Shown(*scored[i, 1:].tolist()), scores[i]) for i in theirs)
+    for (number, shown), compressed in known[0]:
+        clips[number].compressed[shown] = compressed
+    for (number, pair), score in known[1]:
+        clips[number].scores[pair] = score
     return sum(clip.size for clip in clips)
+
+
+def _rows(stored: npt.NDArray[Any], clips: Sequence[ClipResults]) -> list[tuple[int, Shown]]:
+    """Return clip, frame and keyframe of each row. Raises ValueError if there is no such frame."""
+    rows = [(int(number), Shown(int(frame), int(key))) for number, frame, key in stored]
+    for number, shown in rows:
+        if number < 0 or not 0 <= shown.keyframe <= shown.frame < len(clips[number]):
+            raise ValueError(f"clip {number} has no frame {shown.frame}")
+    return rows
 
 
 def write_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> None:

@@ -22,6 +22,18 @@ def figures(shown: str) -> dict[str, tuple[float, float]]:
     return found
 
 
+def test_a_file_that_ends_early_is_no_interruption(
+    monkeypatch: pytest.MonkeyPatch, capfd: Capfd
+) -> None:
+    def end(*_: object) -> None:
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr("jejunet_nas.latency.doctor.examine", end)
+
+    assert exit_code("doctor") == 1
+    assert "internal error: EOFError('No data left in file')" in capfd.readouterr().err
+
+
 def test_with_nothing_attached_it_says_what_is_missing_and_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capfd: Capfd
 ) -> None:

@@ -99,6 +99,13 @@ def test_255_is_ignored_unless_a_class_has_it(root: Path) -> None:
     assert next(c.masks[0].min() for c in split.clips if c.name == "photo0") == 1
 
 
+def test_classes_that_are_no_yaml_are_told_with_the_line(root: Path) -> None:
+    (root / "classes.yaml").write_text("road: 0\ncar: 1\nroad: 2\n")
+
+    with pytest.raises(DataError, match=r"classes\.yaml line 3: the key road is there twice"):
+        opened(root)
+
+
 @pytest.mark.parametrize(
     ("gone", "message"),
     [

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.build import KerasNetwork, as_input, build_network
 from jejunet_nas.networks.paths import context_stride, key_path
 from tests.builders import noise, tiny_run, weights_of
@@ -112,3 +114,11 @@ def test_masks_do_not_depend_on_the_number_of_frames() -> None:
     alone = np.concatenate([network.folded().key(as_input(frame[None]))[0] for frame in frames])
     # Traced and eager, by eight and by one, may sum in another order: a near tie may tip.
     assert (masks == alone).mean() > 0.999
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x93NUMPY"])
+def test_damaged_weights_are_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "weights.npz").write_bytes(content)
+
+    with pytest.raises(SettingError, match=r"weights\.npz, the weights of .* not a complete \.npz"):
+        tiny_run().network.load_weights(tmp_path / "weights.npz")

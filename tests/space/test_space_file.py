@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,25 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(SettingError, match=r"s\.yaml line 2: .*\. Fix the YAML"):
         read_search_space(tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "problem"),
+    [
+        ("keyframe_interval", {"from": 1, "to": 10**9}, "keyframe_interval is 1000000000; allowed"),
+        ("keyframe_interval", {"from": -(2**62), "to": 4}, "keyframe_interval is -46116860184273"),
+        ("resolution", {"from": 64, "to": 2**62, "step": 32}, "resolution: input_height is 4611"),
+        ("depth_multiplier", {"from": 1, "to": 10**12}, "depth_multiplier is 1000000000000.0; all"),
+        ("keyframe_interval", [4] * 100_000, "has 100000 choices; allowed: up to 1000"),
+        ("resolution", ["9" * 5000 + "x64"], r"resolution holds 99.*; allowed: a side such as"),
+        ("resolution", "x" * 5000, r"resolution is x{40}\.\.\. \(5000 characters\); allowed: a li"),
+    ],
+)
+def test_a_size_is_bounded_before_it_is_made(dimension: str, value: object, problem: str) -> None:
+    tracemalloc.start()
+
+    with pytest.raises(SettingError, match=problem):
+        space(**{dimension: value})
+
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

@@ -1,4 +1,6 @@
+import contextlib
 import dataclasses
+import sqlite3
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
+from jejunet_nas.study.history import OUTCOME, RECORD
 from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.samplers import chooser
@@ -396,3 +399,37 @@ def test_who_only_reads_a_study_writes_nothing(ledger: Ledger, tmp_path: Path) -
         event.remove(Engine, "before_cursor_execute", note)
 
     assert {*said} <= {"SELECT", "PRAGMA"}, {*said}
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("trial", RECORD, "{"),
+        ("trial", RECORD, "5"),
+        ("trial", OUTCOME, '"complete'),
+        ("trial", OUTCOME, '["complete"]'),
+        ("study", "class_names", "7"),
+        ("study", "class_names", "[1, 2]"),
+        ("study", "identity", "[[1"),
+        ("study", "identity", '"x"'),
+    ],
+)
+def test_a_damaged_row_is_told_in_one_line(
+    table: str, key: str, value: str, tmp_path: Path
+) -> None:
+    ledger = open_ledger(tmp_path)
+    ledger.keep_identity(ledger.settings.identity())
+    ledger.note_class_names(("background", "object"))
+    trial, architecture = begin(ledger)
+    ledger.complete(trial, result(trial.number, architecture))
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as database, database:
+        change = f"update {table}_user_attributes set value_json = ? where key = ?"
+        assert database.execute(change, (value, key)).rowcount == 1
+
+    def read() -> None:
+        found = Ledger.find(ledger.settings, storage_url(tmp_path))
+        assert found is not None
+        found.history()
+
+    with pytest.raises(SettingError, match=r"^the database of tiny has a damaged row \([^\n]*\.$"):
+        read()

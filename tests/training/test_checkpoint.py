@@ -141,3 +141,21 @@ def test_it_is_written_after_a_time_and_at_the_end(
     left_by(file, last=True)
 
     assert [each.name for each in file.parent.iterdir()] == ["train.npz"]
+
+
+@pytest.mark.parametrize("change", ["", "empty", "cut", "nan", "text", "shape", "losses"])
+def test_a_damaged_checkpoint_is_not_believed(change: str, tmp_path: Path) -> None:
+    file, variable = tmp_path / "c.npz", tf.Variable(np.ones((2, 3), np.float32))
+    kept = checkpoint.Checkpoint(file, [variable], FIVE, ())
+    kept.keep([0.5, 0.25], last=True)
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    wrong = {"nan": np.full((2, 3), np.nan, np.float32), "text": np.array([["x"] * 3] * 2)}
+    wrong |= {"shape": np.ones(6, np.float32), "losses": np.array("x")}
+    if change in wrong:
+        np.savez(file, **(arrays | {"losses" if change == "losses" else "0": wrong[change]}))
+    elif change:
+        file.write_bytes(b"" if change == "empty" else file.read_bytes()[:-30])
+
+    assert kept.resume() == ([] if change else [0.5, 0.25])
+    np.testing.assert_array_equal(variable.numpy(), 1)

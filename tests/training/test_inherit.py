@@ -258,3 +258,23 @@ def test_a_wider_network_than_the_source_is_refused() -> None:
         SettingError, match=r"depth_multiplier is 1\.4 .* at most 1\.0\. Use a narrower network"
     ):
         source_for([numbered_source()], 1.4)
+
+
+@pytest.mark.parametrize("change", ["cut", "nan", "another width", "one layer less"])
+def test_a_damaged_source_is_not_believed(change: str, tmp_path: Path) -> None:
+    file = tmp_path / "source.npz"
+    save_source(numbered_source(), file)
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    if change == "nan":
+        arrays["Conv1/gamma"] = arrays["Conv1/gamma"] * np.nan
+    elif change == "another width":
+        arrays["depth_multiplier"] = np.float64(0.5)
+    else:
+        del arrays["Conv1/mean"]
+    np.savez(file, **arrays)
+    if change == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+
+    with pytest.raises(ValueError, match=r"^(it is not|its layers|Conv1/gamma has)"):
+        load_source(file)

@@ -1,6 +1,7 @@
 """MobileNetV2 weights from files of every layout."""
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import tf_keras
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.training.h5_file import read_h5
 from jejunet_nas.training.weights_file import (
     LAYER_NAMES,
     NORM_PARTS,
@@ -169,7 +171,7 @@ def test_a_file_without_weights_is_named(content: bytes, tmp_path: Path) -> None
 def test_a_single_array_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.zeros(3))
 
-    with pytest.raises(SettingError, match=r"w\.npy, which does not contain .*a single array"):
+    with pytest.raises(SettingError, match=r"w\.npy, which does not contain .*not a zip file"):
         read_weights(tmp_path / "w.npy")
 
 
@@ -214,5 +216,52 @@ def test_a_bias_of_another_size_is_named(tmp_path: Path) -> None:
     folded = folded_weights(NARROW)
     folded["Conv1"] = (folded["Conv1"][0], np.zeros(3, np.float32))
 
-    with pytest.raises(SettingError, match=r"Conv1 has a bias .*\(3,\); allowed: 16 finite"):
+    with pytest.raises(
+        SettingError, match=r"bias of Conv1 has the shape \(3,\); allowed: \(16,\)\."
+    ):
         read_weights(write_folded(tmp_path / "w.npz", folded))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [(0, np.nan), (0, 1e20), (1, -np.inf)],
+)
+def test_values_that_no_training_survives_are_named_before_it(
+    part: int, value: float, tmp_path: Path
+) -> None:
+    folded = folded_weights(NARROW)
+    folded["block_1_project"][part].flat[1] = value
+
+    with pytest.raises(
+        SettingError,
+        match=rf"(kernel|bias) of block_1_project holds {re.escape(f'{value:g}')}; allowed: -1e",
+    ):
+        read_weights(write_folded(tmp_path / "w.npz", folded))
+
+
+def test_a_negative_variance_is_named(tmp_path: Path) -> None:
+    channels = layer_shapes(NARROW)["Conv1"][3]
+    arrays = by_names(**{"bn_Conv1/moving_variance": np.full(channels, -1, np.float32)})
+    np.savez(tmp_path / "w.npz", **arrays)
+
+    with pytest.raises(SettingError, match=r"variance of Conv1 holds -1; allowed: 0 to 1e\+09"):
+        read_weights(tmp_path / "w.npz")
+
+
+def test_an_h5_that_keeps_its_reader_busy_is_given_up(tmp_path: Path) -> None:
+    file = write_h5(tmp_path / "w.h5", [("a", [np.zeros((1, 1, 1, 1))])])
+
+    with pytest.raises(ValueError, match=r"it is damaged: reading did not end in 0 s"):
+        read_h5(file, timeout_s=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_garbled_h5_is_told_in_one_line(seed: int, tmp_path: Path) -> None:
+    file = write_keras(tmp_path / "w.h5", NARROW)
+    content, rng = bytearray(file.read_bytes()), np.random.default_rng(seed)
+    for at in rng.integers(8, 4096, 64):
+        content[at] = rng.integers(256)
+    file.write_bytes(content)
+
+    with pytest.raises(SettingError, match=r"w\.h5, which does not contain [^\n]*\. Export the we"):
+        read_weights(file)

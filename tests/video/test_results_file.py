@@ -1,6 +1,7 @@
 """A cache file of results is read as it was written, or ignored."""
 
 import random
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,32 @@ def test_a_writer_that_dies_leaves_what_was_there(
         file, known(seed=1, asked=40), graphs=GRAPHS
     )  # and what the dead one left is in nobody's way
     assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("masks", np.array([[0, 9, 9]])),
+        ("masks", np.array([[7, 0, 0]])),
+        ("masks", np.array([[-1, 0, 0]])),
+        ("masks", np.array([0])),
+        ("lengths", np.array([1])),
+        ("blob", np.zeros(99, np.uint8)),
+        ("blob", np.frombuffer(zlib.compress(bytes(1 << 24)), np.uint8)),
+        ("scores", np.array(["x"])),
+        ("scores", np.array([np.nan])),
+    ],
+)
+def test_a_whole_file_of_wrong_values_is_as_good_as_none(
+    name: str, wrong: np.ndarray, file: Path
+) -> None:
+    with np.load(file) as content:
+        arrays = {**content, "masks": content["masks"][:1], "lengths": content["lengths"][:1]}
+    arrays |= {"scored": arrays["scored"][:1], "scores": arrays["scores"][:1], name: wrong}
+    if name == "blob":
+        arrays["lengths"] = np.array([len(wrong)])
+    np.savez(file, **arrays)
+    found = clips()
+
+    assert read_results(file, found) == 0
+    assert stored(found) == stored(clips())

@@ -1,0 +1,1 @@
+"""Fuzzing: made-up and damaged inputs for every parser of the project (`make fuzz`)."""

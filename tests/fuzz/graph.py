@@ -1,0 +1,88 @@
+"""Small `.tflite` graphs written by hand, so that fuzzing needs no TensorFlow."""
+
+import flatbuffers  # type: ignore[import-untyped]
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+CONVOLUTION, ARG_MAX, ADD = 3, 56, 0  # of schema.BuiltinOperator
+_FLOAT, _INT32 = 0, 2  # of schema.TensorType
+
+
+def small_graph(metadata: bytes = b"") -> bytes:
+    """Return a graph of a convolution, an addition and an arg max over 8 x 8 pixels."""
+    rng = np.random.default_rng(0)
+    model = schema.ModelT()
+    model.version, model.description = 3, b"fuzzing"
+    model.buffers = [_buffer(None)]
+    graph = schema.SubGraphT()
+    graph.name = b"main"
+    graph.tensors = [
+        _tensor(model, "image", (1, 8, 8, 3)),
+        _tensor(model, "kernel", (4, 3, 3, 3), rng.normal(size=(4, 3, 3, 3)).astype(np.float32)),
+        _tensor(model, "bias", (4,), np.zeros(4, np.float32)),
+        _tensor(model, "features", (1, 8, 8, 4)),
+        _tensor(model, "sum", (1, 8, 8, 4)),
+        _tensor(model, "axis", (1,), np.array([3], np.int32)),
+        _tensor(model, "class_map", (1, 8, 8), kind=_INT32),
+    ]
+    convolution, added, chosen = (
+        schema.Conv2DOptionsT(),
+        schema.AddOptionsT(),
+        schema.ArgMaxOptionsT(),
+    )
+    convolution.strideH = convolution.strideW = 1
+    convolution.dilationHFactor = convolution.dilationWFactor = 1
+    chosen.outputType = _INT32
+    options = schema.BuiltinOptions
+    graph.operators = [
+        _operator(0, [0, 1, 2], [3], options.Conv2DOptions, convolution),
+        _operator(1, [3, 3], [4], options.AddOptions, added),
+        _operator(2, [4, 5], [6], options.ArgMaxOptions, chosen),
+    ]
+    graph.inputs, graph.outputs = [0], [6]
+    model.subgraphs = [graph]
+    model.operatorCodes = [_code(CONVOLUTION), _code(ADD), _code(ARG_MAX)]
+    if metadata:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
+        model.buffers.append(_buffer(np.frombuffer(metadata, np.uint8)))
+        model.metadata = [entry]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _buffer(values: np.ndarray | None) -> schema.BufferT:
+    buffer = schema.BufferT()
+    if values is not None:
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    return buffer
+
+
+def _tensor(
+    model: schema.ModelT, name: str, shape: tuple[int, ...], values: np.ndarray | None = None,
+    kind: int = _FLOAT,
+) -> schema.TensorT:  # fmt: skip
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type = name.encode(), list(shape), kind
+    if values is not None:
+        tensor.type = _INT32 if values.dtype == np.int32 else _FLOAT
+        model.buffers.append(_buffer(values))
+        tensor.buffer = len(model.buffers) - 1
+    return tensor
+
+
+def _code(builtin: int) -> schema.OperatorCodeT:
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = 1
+    return code
+
+
+def _operator(
+    code: int, inputs: list[int], outputs: list[int], kind: int, options: object
+) -> schema.OperatorT:
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = code, inputs, outputs
+    operator.builtinOptionsType, operator.builtinOptions = kind, options
+    return operator
