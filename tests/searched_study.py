@@ -12,7 +12,8 @@ from jejunet_nas.records import GRAPH_NAMES, RefusedTrial
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS, save_measurement
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from tests.builders import PROCEDURAL, tiny_network
 from tests.export.bundles import described_graphs
 from tests.made_up import as_in, graph_record, scored

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.search.loop import search
-from jejunet_nas.study.settings import StudySettings, read_study, start_choices
+from jejunet_nas.study.settings import StudySettings, start_choices
+from jejunet_nas.study.study_file import read_study
 from tests.datasets.trees import TREES
 from tests.search.build import QuietView
 

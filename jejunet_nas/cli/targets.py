@@ -32,7 +32,7 @@ def choose_trial(
     try:
         return opened.best()
     except SettingError:
-        from jejunet_nas.study.opened import trial_numbers
+        from jejunet_nas.study.opened_words import trial_numbers
 
         raise SettingError(
             "--trial is missing, and no trial meets the target; allowed: "

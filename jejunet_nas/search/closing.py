@@ -17,7 +17,13 @@ from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
-from jejunet_nas.records.words import drop_words, per_cent
+from jejunet_nas.records.words import (
+    counted,
+    drop_words,
+    latency_figures,
+    miou_words,
+    per_cent,
+)
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
@@ -183,3 +189,29 @@ def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[
         phone.abandon()
         raise
     phone.close()
+
+
+def resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
+    """Propose again the trials of a process that died; return the history."""
+    screens = Screens(networks, ledger.settings.target_fps)
+    interrupted = ledger.take_up_interrupted(
+        lambda result: newest_measured(result, networks, ledger.settings, screens)
+    )
+    if interrupted:
+        trials = counted(interrupted, "interrupted trial")
+        view.say(f"{trials} of {ledger.settings.name} will be tried again")
+    return with_measured(ledger.history(), networks)
+
+
+def trial_words(result: TrialResult, settings: StudySettings) -> str:
+    """Return one line about a complete trial, with the seconds of each stage."""
+    training = result.network.training
+    waiting = f"{training.input_wait_share:.1%} of it waiting for batches"
+    trained = f"{training.median_step_ms:.0f} ms a step, {waiting}"
+    if result.network_reused:
+        trained = "trained before"
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
+    return (
+        f"trial {result.number}: {miou_words(result)}, {latency_figures(result.latency)}, "
+        f"{verdict(result, settings)}; network {result.network_id} ({trained}); seconds: {stages}"
+    )

@@ -21,26 +21,25 @@ from filelock import FileLock, Timeout
 from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
-from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import counted, latency_figures, miou_words
+from jejunet_nas.records import StudyHistory
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import over_target_ms, point_of
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import (
     Closing,
-    newest_measured,
     open_phone,
+    resume,
     still_to_measure,
-    verdict,
+    trial_words,
 )
 from jejunet_nas.search.prepare import made_from, prepare, warnings_of
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.screens import Screens
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 
@@ -85,7 +84,7 @@ def _search(
 ) -> StudyHistory:
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
-    history = _resume(ledger, networks, view) if ledger else None
+    history = resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.complete) >= settings.trials
     if history and done and not still_to_measure(settings, history):
         view.say(
@@ -102,18 +101,6 @@ def _search(
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
             _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
-
-
-def _resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
-    """Propose again the trials of a process that died; return the history."""
-    screens = Screens(networks, ledger.settings.target_fps)
-    interrupted = ledger.take_up_interrupted(
-        lambda result: newest_measured(result, networks, ledger.settings, screens)
-    )
-    if interrupted:
-        trials = counted(interrupted, "interrupted trial")
-        view.say(f"{trials} of {ledger.settings.name} will be tried again")
-    return with_measured(ledger.history(), networks)
 
 
 def _set_up(
@@ -253,17 +240,3 @@ class _Search:
             return None
         left_s = spent_s / done * (self._settings.trials - complete)
         return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
-
-
-def trial_words(result: TrialResult, settings: StudySettings) -> str:
-    """Return one line about a complete trial, with the seconds of each stage."""
-    training = result.network.training
-    waiting = f"{training.input_wait_share:.1%} of it waiting for batches"
-    trained = f"{training.median_step_ms:.0f} ms a step, {waiting}"
-    if result.network_reused:
-        trained = "trained before"
-    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
-    return (
-        f"trial {result.number}: {miou_words(result)}, {latency_figures(result.latency)}, "
-        f"{verdict(result, settings)}; network {result.network_id} ({trained}); seconds: {stages}"
-    )

@@ -13,9 +13,7 @@ report needs nothing else. Each trial has an `outcome`:
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import optuna
 from optuna.storages import RDBStorage
@@ -58,13 +56,6 @@ from jejunet_nas.study.storage import (
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
 MOST_ENDS = 2  # of the process during trials of one architecture; then it counts as failed
 _CONSTRAINT = "ms_over_target"
-
-
-def storage_url(folder: Path) -> str:
-    """Return the URL of the SQLite storage in a study's folder."""
-    file = str(folder / "study.db")
-    # Signs of URLs, and of Optuna's templates.
-    return f"sqlite:///{quote(file) if set('?{}%') & set(file) else file}"
 
 
 class Ledger:

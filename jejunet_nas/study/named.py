@@ -12,7 +12,8 @@ from typing import Any
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import NOTED, read_mapping, state_folder, study_file, study_word
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.settings import IMAGENET
 
 BESIDE = Path("..") / "weights"  # seen from the data: the folder of weights

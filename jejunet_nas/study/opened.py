@@ -21,12 +21,19 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import study_word
 from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
-from jejunet_nas.records.words import architecture_words, one_line, per_cent, source_words
+from jejunet_nas.records.words import architecture_words, one_line
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.named import find_named
+from jejunet_nas.study.opened_words import (
+    counts_words,
+    figures_words,
+    reason_words,
+    trial_numbers,
+)
 from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.study.tables import front_table, summary, trials_table
 from jejunet_nas.video.bundle import Bundle, BundleSource
 from jejunet_nas.video.graphs import graphs_of
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
 
     from jejunet_nas.video.runtime import Pace, VideoSegmenter
 
-_NAMED = 20  # trials in a message
 _SHOWN = ["trial", "miou", "mean_ms", "worst_ms", "dropped_frames_pct", "latency_source"]
 
 
@@ -126,7 +132,7 @@ class Study:
             if result.number == number:
                 return Trial(result=result, history=history, study=self)
         raise SettingError(
-            f"trial is {number}{_reason(number, history)}; allowed: {trial_numbers(history)}."
+            f"trial is {number}{reason_words(number, history)}; allowed: {trial_numbers(history)}."
         )
 
     def best(self) -> "Trial":
@@ -146,14 +152,14 @@ class Study:
         return front_figure(self.history)
 
     def __repr__(self) -> str:
-        return f"<Study {self.name}: {_counts(self.history)}>"
+        return f"<Study {self.name}: {counts_words(self.history)}>"
 
     def _repr_html_(self) -> str:
         history = self.history
         table = front_table(history)[_SHOWN].assign(
             architecture=[architecture_words(trial.architecture) for trial in front_of(history)]
         )
-        words = html.escape(f"{self.name}: {_counts(history)}")
+        words = html.escape(f"{self.name}: {counts_words(history)}")
         return f"<p>{words}</p>{table.to_html(index=False, float_format='{:.3f}'.format)}"
 
 
@@ -214,37 +220,4 @@ class Trial:
     def __repr__(self) -> str:
         words = architecture_words(self.result.architecture)
         study = one_line(self.history.study)
-        return f"<Trial {self.number} of {study}: {_figures(self.result)}: {words}>"
-
-
-def trial_numbers(history: StudyHistory) -> str:
-    """Return the numbers of the first complete trials, for a message."""
-    numbers = [str(trial.number) for trial in history.complete]
-    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    return ", ".join(numbers[:_NAMED]) + more or "none, since no trial is complete"
-
-
-def _reason(number: int, history: StudyHistory) -> str:
-    for verb, trials in (("was refused", history.refused), ("failed", history.failed)):
-        for trial in trials:
-            if trial.number == number:
-                return f", which {verb}: {one_line(trial.reason)}"
-    return ""
-
-
-def _counts(history: StudyHistory) -> str:
-    front = front_of(history)
-    found = f"nothing meets {history.target_fps:g} fps"
-    if front:
-        found = f"{len(front)} on the front, best {_figures(front[0])}"
-    return (
-        f"{len(history.complete)} complete, {len(history.refused)} refused, "
-        f"{len(history.failed)} failed; {found}"
-    )
-
-
-def _figures(trial: TrialResult) -> str:
-    return (
-        f"{per_cent(trial.score.miou)} mIoU in {trial.latency.mean_ms:.1f} ms a frame "
-        f"({source_words(trial)}), {per_cent(trial.latency.dropped_frames)} % dropped"
-    )
+        return f"<Trial {self.number} of {study}: {figures_words(self.result)}: {words}>"

@@ -18,9 +18,11 @@ from jejunet_nas.files import (
 )
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.named import NamedStudy, find_named
-from jejunet_nas.study.settings import check_name, read_study
+from jejunet_nas.study.settings import check_name
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
 
 LOCK = "lock"  # in a study's folder, held by its search
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import optuna
 import sqlalchemy
@@ -47,6 +47,13 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
         _RESTORE,
     ),
 )
+
+
+def storage_url(folder: Path) -> str:
+    """Return the URL of the SQLite storage in a study's folder."""
+    file = str(folder / "study.db")
+    # Signs of URLs, and of Optuna's templates.
+    return f"sqlite:///{quote(file) if set('?{}%') & set(file) else file}"
 
 
 def to_standard_error(line: str) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
-from jejunet_nas.litert import Graph, TensorInfo
+from jejunet_nas.litert import Graph, TensorInfo, vouch_for
 from jejunet_nas.records import GraphName, GraphRecord, NetworkRecord
 
 Frame = npt.NDArray[np.uint8]  # [height, width, 3], RGB, at the graphs' input size
@@ -38,6 +38,8 @@ def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
             f"{damage}. Copy the study's folder again, or make new graphs of the trained weights: "
             "`jejunet-nas export` with --steps."
         )
+    for graph in network.graphs.values():
+        vouch_for(graph.sha256)
     return graph_files(network, networks)
 
 

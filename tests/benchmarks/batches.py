@@ -19,7 +19,7 @@ from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.loop import _make_step
 from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings

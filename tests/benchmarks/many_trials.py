@@ -59,9 +59,11 @@ from jejunet_nas.space.architecture import Architecture, canonical_json, network
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import distribution
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
 from jejunet_nas.study.tables import summary, trials_table
 from tests.made_up import TEMPORAL, graph_record, network_record
 

@@ -28,8 +28,9 @@ from jejunet_nas.files import state_folder, study_file
 from jejunet_nas.records import DataSplit, GraphName, PathLatencies, TrialResult
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS
-from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail, graph_files
 
 PLAIN = Policy(keyframe_interval=1)

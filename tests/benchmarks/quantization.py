@@ -29,7 +29,7 @@ from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records.words import network_words
 from jejunet_nas.search.prepare import prepare
 from jejunet_nas.space.architecture import Network
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.trial.run import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup

@@ -9,7 +9,8 @@ from jejunet_nas.records.scores import Score
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import draw
 from jejunet_nas.study.kept_measurements import NETWORKS, read_measurements, save_measurement
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.video.graphs import graph_files
 from tests.cli.commands import takes
 from tests.made_up import as_in, on_screen, scored

@@ -11,7 +11,8 @@ import pytest
 from jejunet_nas.errors import TrialError
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial import compress
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal

@@ -11,7 +11,8 @@ import pytest
 
 from jejunet_nas.records import TrialResult
 from jejunet_nas.study.kept_measurements import NETWORKS
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import PROCEDURAL, tiny_run
 from tests.cli.commands import answer, exit_code, refusal

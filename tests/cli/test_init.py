@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.study_file import read_study
 from tests.cli.commands import answer, exit_code, refusal
 from tests.datasets.trees import write_camvid, write_folder
 

@@ -9,7 +9,8 @@ import pytest
 
 from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.made_up import as_in, scored

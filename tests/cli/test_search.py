@@ -9,8 +9,9 @@ import pytest
 from jejunet_nas.cli import main
 from jejunet_nas.records import RefusedTrial
 from jejunet_nas.space.draw import draw
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
+from jejunet_nas.study.storage import storage_url
 from tests.search.build import SPACE, result, tiny_study, write_study
 
 TINY_DATA = """\

@@ -288,8 +288,9 @@ def _h5_seed() -> tuple[bytes, ...]:
 
 
 def _prepare_rows(folder: Path) -> None:
-    from jejunet_nas.study.ledger import Ledger, storage_url
-    from jejunet_nas.study.settings import read_study
+    from jejunet_nas.study.ledger import Ledger
+    from jejunet_nas.study.storage import storage_url
+    from jejunet_nas.study.study_file import read_study
 
     settings = read_study(_PROJECT / "studies" / "quickstart.yaml")
     (folder / "state").mkdir()
@@ -302,8 +303,9 @@ def _prepare_rows(folder: Path) -> None:
 
 def _rows(data: bytes, folder: Path) -> None:
     """Read the study with one of its rows replaced by `data`: TABLE:NUMBER:TEXT."""
-    from jejunet_nas.study.ledger import Ledger, storage_url
-    from jejunet_nas.study.settings import read_study
+    from jejunet_nas.study.ledger import Ledger
+    from jejunet_nas.study.storage import storage_url
+    from jejunet_nas.study.study_file import read_study
     from jejunet_nas.study.tables import summary
 
     table, number, text = data.split(b":", 2)

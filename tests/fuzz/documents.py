@@ -112,7 +112,8 @@ def _spaces() -> list[str]:
 
 
 def _study(data: bytes, folder: Path) -> None:
-    from jejunet_nas.study.settings import init_file, read_study, start_choices
+    from jejunet_nas.study.settings import init_file, start_choices
+    from jejunet_nas.study.study_file import read_study
 
     study = read_study(_file(folder, "s.yaml", data))
     study.identity()
@@ -355,7 +356,7 @@ def _table_seed() -> bytes:
 
 def _manifest_seed() -> dict[str, Any]:
     from jejunet_nas.export.facts import facts_of
-    from jejunet_nas.study.settings import read_study
+    from jejunet_nas.study.study_file import read_study
 
     made = trial(1, 0.5, 20.0, interval=2)
     settings = read_study(_PROJECT / "studies" / "quickstart.yaml")

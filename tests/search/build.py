@@ -19,7 +19,8 @@ from jejunet_nas.records import (
 from jejunet_nas.records.scores import Score, Streamed
 from jejunet_nas.search.view import SearchProgress, View
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.study_file import read_study
 from tests.made_up import TEMPORAL, graph_record, network_record
 
 SPACE = """\

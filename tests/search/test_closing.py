@@ -17,8 +17,9 @@ from jejunet_nas.study.kept_measurements import (
     save_measurement,
     with_measured,
 )
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.screens import Screens
+from jejunet_nas.study.storage import storage_url
 from tests.made_up import on_screen
 from tests.search.build import QuietView, result, tiny_study
 from tests.search.measured import OTHER_PHONE, PHONE, network_measurement

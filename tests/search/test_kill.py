@@ -8,8 +8,9 @@ import pytest
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
 from tests.search.build import SPACE, write_study
 
 TRIALS = 2

@@ -10,7 +10,8 @@ from filelock import FileLock
 from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.search.loop import search, trial_words
+from jejunet_nas.search.closing import trial_words
+from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
 from tests.made_up import on_screen

@@ -23,8 +23,10 @@ from jejunet_nas.search import phone_queue as measuring
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.study.kept_measurements import read_measurements, with_measured
-from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
 from tests.builders import write_graph
 from tests.made_up import as_in
 from tests.phone.server import AdbServer
@@ -373,7 +375,7 @@ KILLED = """\
 import os, pathlib, signal, sys
 import pytest
 from jejunet_nas.search.loop import search
-from jejunet_nas.study.settings import read_study
+from jejunet_nas.study.study_file import read_study
 from tests.search.build import QuietView, install
 from tests.search.test_search_on_a_phone import TrialsWithGraphs, wait_for
 

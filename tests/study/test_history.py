@@ -8,7 +8,8 @@ import optuna
 import pytest
 
 from jejunet_nas.study.history import count_rows, read_rows, without_garbage_collection
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from tests.search.build import result, tiny_study
 from tests.study.test_ledger import begin, refused
 

@@ -15,9 +15,10 @@ from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
 from jejunet_nas.study.history import OUTCOME, RECORD
 from jejunet_nas.study.kept_measurements import measured_trial
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.screens import Screens
+from jejunet_nas.study.storage import storage_url
 from tests.made_up import on_screen
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement

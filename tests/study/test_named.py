@@ -7,8 +7,9 @@ import yaml
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import NOTED, SPACES, STUDIES, shipped_folder, study_file, study_word
-from jejunet_nas.study.ledger import Ledger, storage_url
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.named import BESIDE, FOLDED, NamedStudy, find_named
+from jejunet_nas.study.storage import storage_url
 from jejunet_nas.training.settings import IMAGENET, SCRATCH
 from tests.search.build import write_study
 

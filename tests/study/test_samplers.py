@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from jejunet_nas.study.samplers import chooser, distribution, make_sampler
-from jejunet_nas.study.settings import StudySettings, read_study
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.study_file import read_study
 
 Name = Literal["tpe", "nsga2", "random"]
 KINDS: dict[Name, type] = {

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.study.settings import init_file, read_study, start_choices, teacher_file
+from jejunet_nas.study.settings import init_file, start_choices, teacher_file
+from jejunet_nas.study.study_file import read_study
 from tests.search.build import SPACE, tiny_study, write_study
 from tests.space.build import to_yaml
 

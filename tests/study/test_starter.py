@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from jejunet_nas.datasets.recognise import DataFacts
 from jejunet_nas.space.search_space import size_of
-from jejunet_nas.study.settings import StudySettings, read_study, start_choices
+from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.starter import starter_study
+from jejunet_nas.study.study_file import read_study
 
 FACTS = DataFacts(
     dataset="folder",

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.study import sqlite_lock
-from jejunet_nas.study.ledger import Ledger, storage_url
-from jejunet_nas.study.storage import has_study, open_storage, storage_error
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import has_study, open_storage, storage_error, storage_url
 from tests.search.build import tiny_study
 from tests.study.test_ledger import begin, result
 
