@@ -3,7 +3,6 @@
 Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume in mIoU x ms.
 """
 
-import html
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,7 +99,7 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
             [100 * miou for _, miou in (*steps, *steps[-1:])],
             mode="lines+markers",
             line={"shape": "hv", "width": 2.5},
-            name=html.escape(name, quote=False),  # plotly reads a few HTML tags
+            name=name,
             hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
         )
         traces += [dots | {"marker": {"size": 6}, "opacity": 0.4}, stairs]
