@@ -109,4 +109,5 @@ def stages_chart(history: StudyHistory) -> Chart:
         hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
     )
     title = {"text": "minutes, sum over all trials"}
-    return chart([trace], xaxis={"title": title})
+    room = 1.2 * max(spent.values(), default=0.0) / 60  # for the text beside the longest bar
+    return chart([trace], xaxis={"title": title, "range": [0, room]} if room else {"title": title})

@@ -142,7 +142,7 @@
   }
 
   const isKnown = (value) => value !== null && value !== undefined;
-  const figure1 = (value) => (isKnown(value) ? value.toFixed(1) : "–"); // values come rounded
+  const figure1 = (value) => (isKnown(value) ? value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) : "–"); // values come rounded
 
   const title = (known, baseline) => (baseline ? `${data.names[1]}, trial ${known.number}` : `Trial ${known.number}, ${known.state}`);
 
@@ -296,6 +296,8 @@
 
   async function open() {
     setTheme(theme, false);
+    // plotly would keep a finger's movements for itself; of a tap the browser makes a click, which it sees.
+    for (const place of document.querySelectorAll(".chart")) place.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
     const [library, told_] = await Promise.all([unpack("packed-plotly"), unpack("packed-data")]);
     data = JSON.parse(told_);
     ((data.trials || {}).number || []).forEach((number, row) => rowOf.set(number, row));
