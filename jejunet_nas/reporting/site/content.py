@@ -186,7 +186,7 @@ def _baseline_rows(found: BaselineAnswer) -> list[Mapping[str, Any]]:
     """Return a row for each trial of the baseline, and how the front does against it."""
     if found.best is None:
         return []
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for each in found.against:
         assert each.best is not None, "the front has a best trial"
         as_good = each.as_good
