@@ -40,7 +40,7 @@ class Page:
     """
 
     def __init__(self, browser: Any, file: Path, *, width: int = 1300) -> None:
-        self.browser, self.file = browser, file
+        self.browser, self.file, self.width = browser, file, width
         phone = width < 600
         size = {"width": width, "height": 800 if phone else 1400, "deviceScaleFactor": 1}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "mobile": phone})
