@@ -94,11 +94,11 @@ class FramePaths:
     lag: int | None = None
 
     def __post_init__(self) -> None:
-        wrong = {*self.letters.lower()} - {*_BY_LETTER}
+        wrong = {*self.letters.lower()} - {*_BY_LETTER, DROPPED}
         if wrong:
             raise SettingError(
-                f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, or "
-                "their capitals. Restore the record."
+                f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, "
+                f"their capitals, or {DROPPED}. Restore the record."
             )
 
     @classmethod
