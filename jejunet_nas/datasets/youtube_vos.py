@@ -14,15 +14,14 @@ object id that meta.json lacks. A broken frame between two annotated ones may be
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
+from jejunet_nas.documents.json_file import read_json
 from jejunet_nas.errors import DataError, SettingError, check_choice, closest
 from jejunet_nas.records import IGNORE
 
@@ -98,12 +97,12 @@ def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> Sp
 
 def _read_meta(file: Path) -> Categories:
     try:
-        content: Any = json.loads(file.read_bytes())
+        content = read_json(file)
         categories = {
             video: {int(number): str(each["category"]) for number, each in entry["objects"].items()}
             for video, entry in content["videos"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"{file} cannot be read ({reason}); expected: videos, each with objects, each with a "
