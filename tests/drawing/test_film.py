@@ -59,5 +59,5 @@ def test_each_frame_says_its_path_and_score() -> None:
 def test_the_title_names_clip_and_trial_and_the_trials_figures() -> None:
     assert title_of("b", trial(7, 0.5, 20)) == (
         "b, trial 7",
-        "50.0 mIoU over all clips, 20.0 ms a frame (predicted)",
+        "50.0 mIoU (own-frame 51.0) over all clips, 20.0 ms a frame (predicted)",
     )
