@@ -7,7 +7,7 @@ predicted may leave the front and let an unmeasured one in.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -124,18 +124,26 @@ def time_front(
     if not found:
         raise next(iter(failed.values()))
     now = {trial.number: trial for trial in history.complete}
+    fps = history.target_fps
     trials = tuple(
-        _trial_timing(
-            now[trial.number],
-            ranks.get(trial.number),
-            *found[trial.network_id],
-            history.target_fps,
-        )
-        for trial in front
-        if trial.network_id in found
+        _trial_timing(now[each.number], ranks.get(each.number), *found[each.network_id], fps)
+        for each in front
+        if each.network_id in found
     )
+    return FrontTiming(
+        history=history, trials=trials, graphs=_graph_timings(trials, found, networks)
+    )
+
+
+def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
+    return with_measured(ledger.history(), networks, phone=meter.phone_info, screens=screens)
+
+
+def _graph_timings(
+    trials: Sequence[TrialTiming], found: Mapping[str, Timed], networks: Path
+) -> tuple[GraphTiming, ...]:
     timed = {each.trial.network_id: each.trial.network for each in trials}
-    graphs = tuple(
+    return tuple(
         GraphTiming(
             network_id=name,
             graph=graph,
@@ -146,11 +154,6 @@ def time_front(
         for name, network in timed.items()
         for graph, file in graph_files(network, networks).items()
     )
-    return FrontTiming(history=history, trials=trials, graphs=graphs)
-
-
-def _read(ledger: Ledger, networks: Path, meter: LatencyMeter, screens: Screens) -> StudyHistory:
-    return with_measured(ledger.history(), networks, phone=meter.phone_info, screens=screens)
 
 
 def _trial_timing(

@@ -29,7 +29,7 @@ from jejunet_nas.scoring.ranking import (
 _OPENINGS: dict[State, str] = {
     "front": "On the Pareto front.",
     "dominated": "Dominated: another trial is at least as good in mIoU and in latency.",
-    "over target": "It misses the target.",
+    "over target": "Over the target: it does not keep up with the camera.",
 }
 
 

@@ -25,8 +25,7 @@ from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.files import state_folder, study_file
-from jejunet_nas.latency.stream import background_lag
-from jejunet_nas.records import DataSplit, GraphName, TrialResult
+from jejunet_nas.records import DataSplit, GraphName, PathLatencies, TrialResult
 from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import Ledger, storage_url
@@ -67,16 +66,16 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     asked = parser.parse_args()
     trial, files, val = _open(asked.study, asked.trial, asked.data_root)
-    lag = background_lag(trial.network.latencies, target_fps=val.clips[0].fps)
+    latencies = trial.network.latencies
     policies = a_hundred_policies()
     size = trial.architecture.network
     print(f"trial {trial.number} of {asked.study}, {size.input_width}x{size.input_height} px")
-    print(f"{val.dataset} val, {len(val.clips)} clips, {val.frame_count} frames; lag {lag}")
+    print(f"{val.dataset} val, {len(val.clips)} clips, {val.frame_count} frames")
     print(f"{'':16}{'s':>9}{'key':>9}{'propagate':>11}{'gate':>9}")
     network.NetworkGraphs = _Counted  # type: ignore[misc]
-    _pass_s(files, val, (PLAIN,), lag)  # warms the cache of pages
-    plain_s = _row("plain pass", files, val, (PLAIN,), lag)
-    many_s = _row(f"{len(policies)} policies", files, val, policies, lag)
+    _pass_s(files, val, (PLAIN,), latencies)  # warms the cache of pages
+    plain_s = _row("plain pass", files, val, (PLAIN,), latencies)
+    many_s = _row(f"{len(policies)} policies", files, val, policies, latencies)
     ratio = many_s / plain_s
     verdict = "less" if ratio < AT_MOST else "not less"
     print(f"{len(policies)} policies take {ratio:.2f} plain passes, {verdict} than {AT_MOST:g}")
@@ -123,18 +122,21 @@ def _row(
     files: Mapping[GraphName, Path],
     val: DataSplit,
     policies: Sequence[Policy],
-    lag: int,
+    latencies: PathLatencies,
 ) -> float:
     """Print the seconds and runs of a pass, and return the seconds."""
     _Counted.runs.clear()
-    seconds = _pass_s(files, val, policies, lag)
+    seconds = _pass_s(files, val, policies, latencies)
     key, propagate, gate = (_Counted.runs[graph] for graph in ("key", "propagate", "gate"))
     print(f"{name:16}{seconds:>9.1f}{key:>9}{propagate:>11}{gate:>9}", flush=True)
     return seconds
 
 
 def _pass_s(
-    files: Mapping[GraphName, Path], val: DataSplit, policies: Sequence[Policy], lag: int
+    files: Mapping[GraphName, Path],
+    val: DataSplit,
+    policies: Sequence[Policy],
+    latencies: PathLatencies,
 ) -> float:
     """Return the seconds of scoring `policies` with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +145,7 @@ def _pass_s(
             for graph, file in files.items()
         }
         began = time.perf_counter()
-        Evaluation(val, copies).score(policies, lag=lag)
+        Evaluation(val, copies).score(policies, latencies, target_fps=val.clips[0].fps)
         return time.perf_counter() - began
 
 

@@ -76,7 +76,9 @@ def test_a_bundle_is_made_of_the_trial_that_is_asked_for(
     assert plain["source"]["trial"] == number
     assert manifest(tmp_path / "b")["metrics"]["accuracy"]["miou"] == miou
     assert manifest(tmp_path / "b")["policy"]["keyframe_interval"] == number + 2
-    assert f"trial {number}, {100 * miou:.1f} mIoU, {ms:.1f} ms a frame (predicted)" in said
+    assert (
+        f"trial {number}, {100 * miou:.1f} mIoU (own-frame {100 * miou:.1f}), {ms:.1f} ms" in said
+    )
 
 
 def test_a_zip_is_made_where_the_name_says_so_and_passes(

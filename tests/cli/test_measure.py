@@ -384,8 +384,10 @@ def test_a_trial_that_a_measurement_beats_leaves_the_front(
 
     assert shown["front"] == [0]
     assert [trial["trial"] for trial in shown["trials"]] == [0, 1]
-    assert re.search(r"^ +1 +1 +0 +60\.0 +15\.0 \(measured\) +30\.0 +0\.50 +66\.7", said, re.M)
-    assert re.search(r"^ +off +2 +1 +50\.0 +20\.0 \(measured\) ", said, re.M)
+    assert re.search(
+        r"^ +1 +1 +0 +60\.0 +60\.0 +15\.0 \(measured\) +30\.0 +0\.50 +66\.7", said, re.M
+    )
+    assert re.search(r"^ +off +2 +1 +50\.0 +50\.0 +20\.0 \(measured\) ", said, re.M)
 
 
 @needs_adb
@@ -403,8 +405,8 @@ def test_what_comes_onto_the_front_in_place_of_another_is_measured_too(
         (0, "measured"),
         (1, "measured"),
     }
-    assert re.search(r"^ +1 +- +1 +50\.0 +22\.0 \(measured\) ", said, re.M)
-    assert re.search(r"^ +off +1 +0 +60\.0 +60\.0 \(measured\) ", said, re.M)
+    assert re.search(r"^ +1 +- +1 +50\.0 +50\.0 +22\.0 \(measured\) ", said, re.M)
+    assert re.search(r"^ +off +1 +0 +60\.0 +60\.0 +60\.0 \(measured\) ", said, re.M)
 
 
 @needs_adb

@@ -18,7 +18,7 @@ from tests.searched_study import searched_study
 
 KEYS = {
     *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
-    *("mean_interval", "miou", "consistency"),
+    *("dropped_frames", "mean_interval", "miou", "own_frame_miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
 KEY_MS, PROPAGATE_MS, GATE_MS = 60.0, 10.0, 1.0

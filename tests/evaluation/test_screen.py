@@ -4,11 +4,11 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jejunet_nas.evaluation.screen import Screen, simulate
-from jejunet_nas.latency.stream import frame_ms, stream_latency
+from jejunet_nas.latency.stream import frame_ms, least_stream, stream_latency
 from jejunet_nas.records import PathLatencies
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import Gate, PathChooser, walk
@@ -144,6 +144,24 @@ def test_no_mask_is_shown_before_its_time_and_none_after_a_newer_one(ms: int, fr
     assert all(40 * (time - frame) >= ms for time, frame in shown)
     assert [frame for _, frame in shown] == sorted(frame for _, frame in shown)
     assert len(shown) == sum(40 * time >= ms for time in range(frames))
+
+
+@settings(max_examples=50)
+@given(all_policies, networks(), st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_what_is_refused_before_training_drops_frames_whatever_the_gate_says(
+    policy: Policy, latencies: PathLatencies, scores: list[float]
+) -> None:
+    frames = 800  # a mean of 1/12 ms too much fills the buffer after 480
+    gate = _gate(scores * frames)
+    least = least_stream(policy, latencies, target_fps=FPS)
+
+    walk = simulate("", frames, policy, gate, latencies, target_fps=FPS).walk
+
+    found = stream_latency([walk], latencies, target_fps=FPS)
+    assert least.worst_ms <= found.worst_ms
+    assert found.dropped_frames > 0 or least.dropped_frames == 0
+    if not policy.gated:
+        assert (found.dropped_frames > 0) == (least.dropped_frames > 0)
 
 
 @pytest.mark.parametrize("frames", [1, 2])

@@ -43,7 +43,8 @@ def test_names_are_text_whatever_is_in_them(gated: str) -> None:
 
 
 def test_figures_stand_with_their_source(gated: str) -> None:
-    assert "mIoU **50.0 %**, measured with the int8 graphs" in gated
+    assert "mIoU **50.0 %**, with the int8 graphs" in gated
+    assert "own-frame mIoU 50.0 %." in gated
     assert "| a frame, mean | 20.0 | predicted |" in gated
     assert "The latency was predicted." in gated
     assert re.search(r"^\| \\\*c.* \| - \|", gated, re.MULTILINE)  # no frame holds it

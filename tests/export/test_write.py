@@ -15,9 +15,11 @@ from jejunet_nas.export.verify import verify
 from jejunet_nas.export.write import write_bundle
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.kept_measurements import measured_trial
+from jejunet_nas.study.screens import Screens
 from jejunet_nas.video.bundle import read_bundle
 from tests.builders import tiny_run
 from tests.export.bundles import (
+    EVERY_THIRD,
     FINGERPRINTS,
     LAG,
     described_graphs,
@@ -50,7 +52,7 @@ def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
 def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
 
-    assert manifest["format"] == 3
+    assert manifest["format"] == 4
     assert manifest["class_names"] == [*HOSTILE[:4], "*c* # d"]
     assert manifest["palette"] == [[0, 0, 0], *(list(c) for c in class_colours(HOSTILE)[1:] if c)]
     assert manifest["policy"] == {
@@ -91,13 +93,16 @@ def test_every_figure_has_its_source(bundle: Path) -> None:
     accuracy, latency = metrics["accuracy"], metrics["latency"]
     assert (accuracy["graphs"], accuracy["split"], accuracy["frames"]) == ("int8", "val", 3)
     assert (accuracy["miou"], accuracy["class_iou"][-1]) == (0.5, None)
+    assert accuracy["own_frame_miou"] == 0.5
     assert accuracy["paths"] == {path: pytest.approx(1 / 3) for path in accuracy["paths"]}
     assert (latency["source"], latency["graphs_source"]) == ("predicted", "predicted")
     assert (latency["device"], latency["threads"], latency["mean_ms"]) == ("Pixel 2", 1, 20.0)
 
 
 def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Path) -> None:
-    trial = measured_trial(tiny_trial(GATED), network_measurement(40.0), 24.0)
+    trial = measured_trial(
+        tiny_trial(EVERY_THIRD), network_measurement(40.0), Screens(tmp_path, 24.0)
+    )
     history = dataclasses.replace(history_of(trial), phone="Google Pixel 2")
 
     facts = facts_of(

@@ -40,7 +40,7 @@ def test_what_is_not_on_the_front_says_why() -> None:
 
     assert [*notes] == [0, 1, 2]
     assert "Dominated: another trial is at least as good" in notes[1]
-    assert "It misses the target." in notes[2]
+    assert "Over the target: it does not keep up" in notes[2]
 
 
 def test_the_studys_note_says_how_it_stands() -> None:

@@ -409,9 +409,8 @@ def test_a_measurement_that_shows_other_masks_does_not_count_before_they_are_sco
     assert study.results() == [(0, 20.0)]
     assert study.told() == [20.0]
     assert study.history().unscored == (0,)
-    assert study.view.lines == [
-        "trial 0 cannot be scored with its measured latency: the clips are missing"
-    ]
+    (line,) = study.view.lines
+    assert line.startswith("trial 0 cannot be scored with its measured latency: ")
 
 
 def test_a_study_that_only_predicts_opens_no_phone(

@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.ledger import Ledger, storage_url
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.screens import Screens
+from tests.made_up import on_screen
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement
 
@@ -77,6 +79,24 @@ def test_each_outcome_comes_back_in_its_place(ledger: Ledger, tmp_path: Path) ->
         (2, third, "it broke")
     ]
     assert history.duplicates == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "over_ms"), [("no_drops", 0.2 * 1000 / 24), ("every_frame", 60 - 1000 / 24)]
+)
+def test_samplers_learn_how_far_a_trial_that_drops_frames_misses_the_target(
+    rule: str, over_ms: float, tmp_path: Path
+) -> None:
+    ledger = Ledger(tiny_study(tmp_path, f"feasible: {rule}\n"), storage_url(tmp_path))
+    trial, architecture = begin(ledger)
+    made = result(0, architecture)  # of 20 ms a frame
+    latency = dataclasses.replace(made.predicted, worst_ms=60.0, dropped_frames=0.2)
+
+    ledger.complete(trial, on_screen(made, latency=latency))
+
+    study = optuna.load_study(study_name="tiny", storage=storage_url(tmp_path))
+    assert study.trials[0].constraints == {"ms_over_target": pytest.approx(over_ms)}
+    assert best_numbers(tmp_path) == []
 
 
 def test_a_trial_that_runs_is_not_yet_in_the_history(ledger: Ledger) -> None:

@@ -45,6 +45,10 @@ BAD_STUDIES = [
         "compression.post_training.calibration_frames is 0; allowed: 1 to 1024.",
     ),
     ("target_fps: fast", "target_fps is 'fast'; allowed: number"),
+    (
+        "feasible: sometimes",
+        "feasible is 'sometimes'; allowed: 'no_drops', 'every_frame' or 'mean'",
+    ),
     ("target_fps: 0", "target_fps is 0; allowed: greater than 0"),
     ("trials: 0", "trials is 0; allowed: greater than or equal to 1"),
     ("trials: ten", "trials is 'ten'; allowed: integer"),
@@ -244,6 +248,7 @@ def test_another_recipe_is_another_study(tmp_path: Path) -> None:
 
     assert tiny_study(tmp_path, "training: {steps: 9}\n").identity() != first
     assert tiny_study(tmp_path, "target_fps: 30\n").identity() != first
+    assert tiny_study(tmp_path, "feasible: mean\n").identity() != first
 
 
 def test_a_starting_point_names_what_it_fixes_and_no_more(tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ def test_a_trial_is_scored_under_its_policy(ran: Ran) -> None:
 
     assert (result.number, result.architecture, result.network_reused) == (7, TINY, False)
     assert result.paths == {"key": 0.25, "propagate": 0.75, "reuse": 0.0}
-    assert [clip.frames for clip in result.score.clips] == [8, 8]
+    assert [clip.frames for clip in result.own_frame_score.clips] == [8, 8]
+    assert [clip.frames for clip in result.score.clips] == [7, 7]  # but each first one
     assert 0.3 < result.score.miou <= 1  # background everywhere has at most a fifth
     assert result.int8_miou == pytest.approx(result.float_miou, abs=0.03)  # as in compression
 

@@ -55,9 +55,9 @@ def set_key(*place: str, to: object) -> Change:
 BAD: dict[str, tuple[Change, str]] = {
     "another format": (
         set_key("format", to=2),
-        r"format is 2; allowed: 3\. Export the trial again with this version: jejunet-nas export",
+        r"format is 2; allowed: 4\. Export the trial again with this version: jejunet-nas export",
     ),
-    "no format": (lambda m: m.pop("format"), "format is None; allowed: 3"),
+    "no format": (lambda m: m.pop("format"), "format is None; allowed: 4"),
     "an unknown key": (set_key("clas_names", to=1), "clas_names is an unknown key"),
     "one deep inside": (
         set_key("graphs", "key", "fil", to=""),
@@ -123,7 +123,7 @@ def test_a_manifest_that_is_none_is_refused_in_one_line(name: str, folder: Path)
 def test_a_manifest_that_was_changed_is_found_out(folder: Path) -> None:
     file = folder / "manifest.json"
     text = file.read_text(encoding="utf-8")
-    never = ('{"format": 3, "x": NaN}', '{"format": 3, "x": "\\ud800"}')
+    never = ('{"format": 4, "x": NaN}', '{"format": 4, "x": "\\ud800"}')
     spaced = (text.replace("\n", "\n\n", 1), f"{text} ")
     for changed in (text.replace("24.0", "25.0"), *spaced, *never):
         file.write_text(changed, encoding="utf-8")
