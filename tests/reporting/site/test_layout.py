@@ -51,6 +51,13 @@ def test_all_picks_are_labelled(page: Page) -> None:
     assert {"best mIoU", "knee", "fastest"} <= {name.partition(" ")[2] for name in labels}
 
 
+def test_labels_cover_nothing_wherever_points_and_lines_are(page: Page) -> None:
+    covered, placed, wanted = page.run(f"{LAYOUT}; return randomLabels(7)")
+
+    assert covered == []
+    assert placed > wanted / 4  # of crowded points some have no room
+
+
 def test_the_page_does_not_scroll_sideways(page: Page) -> None:
     assert page.run("return document.documentElement.scrollWidth") <= page.width
 
