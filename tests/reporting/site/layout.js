@@ -59,3 +59,31 @@ function textsOfCardsThatMeet() {
     return pairs(boxes).filter(([[, a], [, b]]) => { const [x, y] = overlap(a, b); return x > 1 && y > 3; }).map(([[one], [other]]) => `${one} | ${other}`);
   });
 }
+
+// Labels that the page's script places badly among random points and lines, and how many it placed, of how many.
+function randomLabels(seed) {
+  let state = seed;
+  const dice = (most) => { state = (1103515245 * state + 12345) % 2147483648; return (most * state) / 2147483648; };
+  const many = (most, make) => Array.from({ length: Math.floor(dice(most)) }, make);
+  const area = { left: 60, top: 30, right: 360, bottom: 330 }, wrong = [];
+  let placed = 0, wanted = 0;
+  for (let round = 0; round < 50; round += 1) {
+    const spot = () => ({ x: area.left + dice(300), y: area.top + dice(300) });
+    const points = many(40, () => ({ ...spot(), radius: 2 + dice(8) })), lines = many(12, () => { const a = spot(), b = spot(); return [a.x, a.y, b.x, b.y]; });
+    const labels = points.slice(0, 15).map(({ x, y }) => ({ x, y, width: 10 + dice(80), height: 14 }));
+    const boxes = Labels.place(labels, points, lines, area).map((box, at) => box && { ...box, right: box.left + labels[at].width, bottom: box.top + labels[at].height, at });
+    const found = boxes.filter(Boolean);
+    wanted += labels.length;
+    placed += found.length;
+    pairs(found).forEach(([a, b]) => { if (overlap(a, b).every((px) => px > 0)) wrong.push(`${round}: ${a.at} on ${b.at}`); });
+    for (const box of found) {
+      if (box.left < area.left || box.top < area.top || box.right > area.right || box.bottom > area.bottom) wrong.push(`${round}: ${box.at} outside`);
+      for (const { x, y } of points) if (x > box.left && x < box.right && y > box.top && y < box.bottom) wrong.push(`${round}: ${box.at} on a point`);
+      for (const [x1, y1, x2, y2] of lines) for (let part = 0; part <= 1; part += 0.005) {
+        const x = x1 + part * (x2 - x1), y = y1 + part * (y2 - y1);
+        if (x > box.left && x < box.right && y > box.top && y < box.bottom) { wrong.push(`${round}: ${box.at} on a line`); break; }
+      }
+    }
+  }
+  return [wrong, placed, wanted];
+}

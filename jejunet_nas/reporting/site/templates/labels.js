@@ -4,6 +4,7 @@ const Labels = (() => {
   const SIDES = [[-1, -1], [0, -1], [-1, 0], [1, 1], [0, 1], [1, 0], [1, -1], [-1, 1]]; // up and left of a front there is room
   const GAPS = [2, 7, 13]; // between a point and its label
   const CLEAR = 1.5; // around a label
+  const REACH = 40; // beyond a label's size there is no point that it could cover
 
   const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
@@ -24,7 +25,8 @@ const Labels = (() => {
     const boxes = [];
     return labels.map((label) => {
       const own = (point) => Math.abs(point.x - label.x) < 1 && Math.abs(point.y - label.y) < 1;
-      const radius = Math.max(0, ...points.filter(own).map((point) => point.radius)), others = points.filter((point) => !own(point));
+      const near = points.filter(({ x, y }) => Math.abs(x - label.x) < label.width + REACH && Math.abs(y - label.y) < label.height + REACH);
+      const radius = Math.max(0, ...near.filter(own).map((point) => point.radius)), others = near.filter((point) => !own(point));
       for (const gap of GAPS) for (const [right, down] of SIDES) {
         const away = (radius + gap) * (right && down ? 0.75 : 1);
         const left = label.x + right * away + (right - 1) * label.width / 2, top = label.y + down * away + (down - 1) * label.height / 2;
@@ -46,14 +48,14 @@ const Labels = (() => {
     const placeOf = (trace, at) => [across._offset + across.d2p(trace.x[at]), (trace.yaxis === "y2" ? second : up)._offset + (trace.yaxis === "y2" ? second : up).d2p(trace.y[at])];
     for (const trace of chart.data) {
       if (trace.visible === false || trace.visible === "legendonly") continue;
-      const size = (trace.marker || {}).size, bars = trace.error_y;
+      const size = (trace.marker || {}).size, bars = trace.error_y, marked = /markers/.test(trace.mode), joined = /lines/.test(trace.mode);
       let before = null;
       trace.x.forEach((value, at) => {
         if (value === null) { before = null; return; }
         const [x, y] = placeOf(trace, at);
-        if (/markers/.test(trace.mode)) points.push({ x, y, radius: (Array.isArray(size) ? size[at] : size || 8) / 2 });
+        if (marked) points.push({ x, y, radius: (Array.isArray(size) ? size[at] : size || 8) / 2 });
         if (bars) lines.push([x, up._offset + up.d2p(trace.y[at] + bars.array[at]), x, up._offset + up.d2p(trace.y[at] - bars.arrayminus[at])]);
-        if (/lines/.test(trace.mode) && before) {
+        if (joined && before) {
           const corner = (trace.line || {}).shape === "hv" ? [x, before[1]] : [x, y];
           lines.push([...before, ...corner], [...corner, x, y]);
         }
@@ -82,9 +84,10 @@ const Labels = (() => {
         span.style.color = pick ? colours[roles[at]] : role === "front" ? colours.ink : colours[role];
         span.className = pick ? "pick-label" : "";
         layer.append(span);
-        wanted.push({ span, x, y, width: span.offsetWidth, height: span.offsetHeight, first: pick ? 0 : role === "front" ? 1 : 2 });
+        wanted.push({ span, x, y, first: pick ? 0 : role === "front" ? 1 : 2 });
       });
     }
+    for (const each of wanted) { each.width = each.span.offsetWidth; each.height = each.span.offsetHeight; } // one reflow for all
     wanted.sort((one, other) => one.first - other.first);
     place(wanted, points, lines, area).forEach((box, at) => {
       const { span } = wanted[at];

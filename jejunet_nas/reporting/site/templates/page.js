@@ -86,6 +86,7 @@
     const place = byId(id.replace("chart-", "legend-")), c = COLOURS[theme];
     if (!place) return;
     const named = traces.filter((trace) => trace.name && trace.showlegend !== false);
+    named.sort((one, other) => Boolean((other.meta || {}).points) - Boolean((one.meta || {}).points)); // the front is drawn last, and named first
     place.replaceChildren(...named.map((trace) => {
       const button = document.createElement("button"), shown = trace.visible !== "legendonly";
       button.type = "button";
