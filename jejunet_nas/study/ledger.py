@@ -230,8 +230,7 @@ class Ledger:
         """Return the stored names of the classes."""
         with readable(self._url):
             names = self._study.user_attrs.get("class_names", ())
-            texts = isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)
-            if not texts:
+            if not isinstance(names, list | tuple) or not {*map(type, names)} <= {str}:
                 raise ValueError(f"class_names is {names}")
         return tuple(names)
 
