@@ -432,5 +432,5 @@ def test_a_damaged_row_is_told_in_one_line(
         assert found is not None
         found.history()
 
-    with pytest.raises(SettingError, match=r"^the database of tiny has a damaged row \([^\n]*\.$"):
+    with pytest.raises(SettingError, match=r"study\.db has a damaged row \([^\n]*\.$"):
         read()

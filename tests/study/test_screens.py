@@ -15,7 +15,7 @@ from jejunet_nas.study.rescoring import rescored
 from jejunet_nas.study.screens import Screens, same_screen
 from jejunet_nas.video.graphs import graph_files
 from tests.builders import tiny_network, tiny_run
-from tests.made_up import path_latencies
+from tests.made_up import as_in, path_latencies
 from tests.reporting.build import history
 from tests.search.build import result
 
@@ -31,6 +31,7 @@ def trial_of(policy: Policy, networks: Path) -> TrialResult:
     files["key"].parent.mkdir(exist_ok=True)
     for name, file in files.items():
         shutil.copy(tiny_run().graphs[name], file)
+    network = as_in(files["key"].parent, network)
     (found,) = Evaluation(tiny_run().val, files).score([policy], PREDICTED, target_fps=FPS)
     return dataclasses.replace(
         made,

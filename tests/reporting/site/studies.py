@@ -47,11 +47,6 @@ def hostile_study() -> StudyHistory:
     return dataclasses.replace(made, dataset=HOSTILE, complete=complete)
 
 
-def large_study(count: int) -> StudyHistory:
-    """A study of `count` trials."""
-    return history(*map(two_clips, many_trials(count, seed=0)))
-
-
 STREETS = (
     *("sky", "building", "column pole", "road", "pavement", "tree", "sign symbol", "fence"),
     *("car", "pedestrian", "bicyclist"),
