@@ -188,7 +188,8 @@ class Ledger:
         """
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         held = [trial for trial in running if _is_held(trial)]
-        results = read_records(TrialResult, [trial.user_attrs[RECORD] for trial in held])
+        with readable(self._url):
+            results = read_records(TrialResult, [trial.user_attrs[RECORD] for trial in held])
         for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
         left = [trial for trial in running if trial not in held]
