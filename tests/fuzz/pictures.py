@@ -1,6 +1,7 @@
 """Pictures, the cache of decoded ones, and videos."""
 
 import functools
+import gc
 import io
 import itertools
 import json
@@ -233,6 +234,7 @@ def _video(data: bytes, folder: Path) -> None:
     from jejunet_nas.media.sink import VideoSink
     from jejunet_nas.media.source import open_source
 
+    gc.collect(1)  # PyAV's closed files keep their threads until then
     file = put(folder, "in.video", data)
     with open_source(file) as source:
         small = source.size if max(source.size) <= 128 else (16, 16)
