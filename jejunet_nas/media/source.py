@@ -45,7 +45,8 @@ def open_source(what: str | Path, *, fps: float = FOLDER_FPS) -> Source:
         return _open_camera(index)
     if path.exists():
         raise SettingError(
-            f"{path} is a pipe or a device. Use a video file, a folder of frames, or a camera's number."
+            f"{path} is a pipe or a device. Use a video file, a folder of frames, or a camera's "
+            "number."
         )
     try:
         nearest = closest(path.name, [file.name for file in path.parent.iterdir()])
