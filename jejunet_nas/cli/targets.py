@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jejunet_nas.cli.arguments import data_root_override, find_study
+from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ def choose_trial(
     """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
     opened = open_named(study, storage, data_root)
     if number is not None:
-        try:
+        with naming_options({"trial": "--trial"}):
             return opened.trial(number)
-        except SettingError as error:  # it names the trial as the option does
-            raise SettingError(f"--{error}") from None
     try:
         return opened.best()
     except SettingError:
