@@ -43,8 +43,8 @@ _shortened = functools.partial(shortened, most=200)  # for what the program prin
 
 _NUMBER = r"[-+]?(?:nan|inf|\d+(?:\.\d*)?(?:e[-+]?\d+)?)"  # C++ prints 1.23457e+06 for 1234567
 _SUMMARY = re.compile(f"{SUMMARY}|{LITERT_SUMMARY}", re.IGNORECASE)
-_LITERT_RUNS = re.compile(r"Inference \(avg\): +(\d+\.\d\d) ms \(([1-9]\d*) runs\)")
-_RUNS = re.compile(r"\bcount=(\d+)(.*)")
+_LITERT_RUNS = re.compile(r"Inference \(avg\): +(\d{1,9}\.\d\d) ms \(([1-9]\d{0,8}) runs\)")
+_RUNS = re.compile(r"\bcount=(\d{1,9})\b(.*)")
 _FIELD = re.compile(rf"\b(curr|avg|median)=({_NUMBER})", re.IGNORECASE)
 _BLAMED = re.compile(
     r"error|fail|unsupported|didn't find|cannot|can't|not executable|denied|no such|not found|"

@@ -188,12 +188,11 @@ class Ledger:
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         held = [trial for trial in running if _is_held(trial)]
         with readable(self._url):
-            results = read_records(TrialResult, [trial.user_attrs[RECORD] for trial in held])
+            results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
         for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
-        left = [trial for trial in running if trial not in held]
         with readable(self._url):
-            return sum(self._try_again(trial) for trial in left)
+            return sum(self._try_again(trial) for trial in running if trial not in held)
 
     def _try_again(self, trial: FrozenTrial) -> bool:
         """Close an interrupted trial; propose it again unless it keeps ending the process."""

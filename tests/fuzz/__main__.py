@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz import binaries, documents
 from tests.fuzz.attempt import MEMORY_BYTES, Failure, Parser, minimised, name_of, run
+from tests.fuzz.parsers import all_parsers
 
 
 def shares(parsers: Sequence[Parser], inputs: int) -> dict[str, int]:
@@ -121,7 +121,7 @@ def main() -> int:
     )
     arguments.add_argument("--out", type=Path, default=Path("reports"))
     given = arguments.parse_args()
-    parsers = [*binaries.parsers(), *documents.parsers()]
+    parsers = all_parsers()
     names = [parser.name for parser in parsers]
     if given.parser:
         parsers = [parser for parser in parsers if parser.name == given.parser]

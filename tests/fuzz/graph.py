@@ -5,11 +5,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 CONVOLUTION, ARG_MAX, ADD = 3, 56, 0  # of schema.BuiltinOperator
-_FLOAT, _INT32 = 0, 2  # of schema.TensorType
+_FLOAT, _INT32, _INT8 = 0, 2, 9  # of schema.TensorType
 
 
-def small_graph(metadata: bytes = b"") -> bytes:
-    """Return a graph of a convolution, an addition and an arg max over 8 x 8 pixels."""
+def small_graph(metadata: bytes = b"", *, int8: bool = False, open_size: bool = False) -> bytes:
+    """Return a graph of a convolution, an addition and an arg max over 8 x 8 pixels.
+
+    int8: quantised, with a scale of each channel. open_size: height and width are left open.
+    """
     rng = np.random.default_rng(0)
     model = schema.ModelT()
     model.version, model.description = 3, b"fuzzing"
@@ -40,6 +43,16 @@ def small_graph(metadata: bytes = b"") -> bytes:
         _operator(2, [4, 5], [6], options.ArgMaxOptions, chosen),
     ]
     graph.inputs, graph.outputs = [0], [6]
+    if int8:
+        for number in (0, 1, 3, 4):
+            _quantise(graph.tensors[number], channels=4 if number == 1 else 1)
+        model.buffers[graph.tensors[1].buffer] = _buffer(np.ones((4, 3, 3, 3), np.int8))
+        _quantise(graph.tensors[2], channels=4)
+        graph.tensors[2].type, graph.tensors[2].quantization.scale = _INT32, [0.001] * 4
+    if open_size:
+        for number in (0, 3, 4, 6):
+            tensor = graph.tensors[number]
+            tensor.shapeSignature = [1, -1, -1, *tensor.shape[3:]]
     model.subgraphs = [graph]
     model.operatorCodes = [_code(CONVOLUTION), _code(ADD), _code(ARG_MAX)]
     if metadata:
@@ -70,6 +83,13 @@ def _tensor(
         model.buffers.append(_buffer(values))
         tensor.buffer = len(model.buffers) - 1
     return tensor
+
+
+def _quantise(tensor: schema.TensorT, channels: int) -> None:
+    tensor.type = _INT8
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale = [0.1 if channels == 1 else 0.01] * channels
+    tensor.quantization.zeroPoint = [0] * channels
 
 
 def _code(builtin: int) -> schema.OperatorCodeT:

@@ -80,8 +80,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         )
         for trial in front
     ]
-    found, trials = summary(history), trial_columns(history)
-    theirs = extras.baseline
+    found, trials, theirs = summary(history), trial_columns(history), extras.baseline
     clips = history.complete[0].score.clips if history.complete else ()
     return {
         "study": one_line(history.study),
