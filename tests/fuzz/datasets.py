@@ -125,5 +125,5 @@ def parsers() -> list[Parser]:
         Parser(name="list", make=of_text(*_LIST), feed=_list, prepare=_folder_tree),
         Parser(name="list of pairs", make=of_text(*_PAIRS), feed=_pairs, prepare=_folder_tree),
         Parser(name="meta.json", make=of_values(json.loads(_META)), feed=_meta),
-        Parser(name="data folder", make=_tree_input, feed=_tree, prepare=_folder_tree),
+        Parser(name="data folder", make=_tree_input, feed=_tree, prepare=_folder_tree, share=0.4),
     ]
