@@ -55,7 +55,7 @@ def _facts_table(check: "DataCheck") -> Table:
         ("clips", clip_words),
         ("frames", lambda split: str(split.frames)),
         ("annotated", lambda split: str(split.annotated_frames)),
-        ("size, width x height", size_words),
+        ("size, height x width", size_words),
         ("frame rate", rate),
         ("ignored", lambda split: f"{per_cent(split.void_share)} % of the masks"),
         ("broken files", lambda split: str(len(split.faults) or "none")),

@@ -164,6 +164,7 @@ def _allowed(classes: bytes) -> str:
 def wrong_size(path: Path, size: Size, expected: Size, why: str) -> DataError:
     """Return the error for a picture of another size than `expected`."""
     return DataError(
-        f"{path} is {size[1]}x{size[0]} pixels; expected: {expected[1]}x{expected[0]}, {why}. "
+        f"{path} is {size[0]}x{size[1]} pixels (height x width); expected: "
+        f"{expected[0]}x{expected[1]}, {why}. "
         "Copy or download this file again, at the resolution of the others."
     )

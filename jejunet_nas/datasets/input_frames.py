@@ -56,7 +56,7 @@ def input_frames(
         if copied := _copied(pictures, least):
             in_file[copied[0].file][number] = copied
     entries = [_entry([*copies.values()], least) for copies in in_file.values()]
-    size = f"{height}" if height == width else f"{width}x{height}"
+    size = f"{height}" if height == width else f"{height}x{width}"
     what = f"{split.dataset} {split.split} for {size} px"
     opened = open_entries(entries, what, progress, verb="resizing")
     numbers = [number for copies in in_file.values() for number in copies]
@@ -130,7 +130,7 @@ def _entry(copies: Sequence[_Copied], least: Size) -> _Resized:
     identity = json.dumps([_VERSION, original.name, places, [size for _, size in copies]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:16]
     name = original.name.rpartition("-")[0]
-    folder = original.with_name(f"{name}-{least[1]}x{least[0]}-{key}")
+    folder = original.with_name(f"{name}-{least[0]}x{least[1]}-{key}")
     return _Resized(folder=folder, copies=copies)
 
 

@@ -92,8 +92,8 @@ def clip_words(split: SplitCheck) -> str:
 
 
 def size_words(split: SplitCheck) -> str:
-    """Return the sizes of a split, width x height: the only one, or the extremes."""
-    sizes = [f"{width}x{height}" for height, width in split.sizes]
+    """Return the sizes of a split, height x width: the only one, or the extremes."""
+    sizes = [f"{height}x{width}" for height, width in split.sizes]
     if len(sizes) < 2:
         return sizes[0] if sizes else "no readable frame"
     return f"{sizes[0]} to {sizes[-1]} ({len(sizes)} sizes)"

@@ -145,12 +145,12 @@ def _check_bounds(image: Image.Image, path: Path) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS:
         shrink = (MOST_PIXELS / (width * height)) ** 0.5
-        fits = f", to {int(width * shrink)}x{int(height * shrink)} or less"
-        raise _too_large(path, f"{width}x{height}", fits)
+        fits = f", to {int(height * shrink)}x{int(width * shrink)} or less"
+        raise _too_large(path, f"{height}x{width}", fits)
     if max(width, height) > LONGEST_ASPECT * min(width, height):
         raise DataError(
-            f"{path} is {width}x{height} pixels; expected: a longer side of at most "
-            f"{LONGEST_ASPECT} times the shorter one. Cut it, or remove it."
+            f"{path} is {height}x{width} pixels (height x width); expected: a longer side of at "
+            f"most {LONGEST_ASPECT} times the shorter one. Cut it, or remove it."
         )
 
 

@@ -26,8 +26,9 @@ def open_folder(folder: Path, fps: float) -> Source:
     for file in files[1:]:
         if (other := picture_size(file)) != size:
             raise DataError(
-                f"{file} is {other[1]}x{other[0]} pixels, but the first frame {files[0].name} is "
-                f"{size[1]}x{size[0]}. Resize it, or move it elsewhere."
+                f"{file} is {other[0]}x{other[1]} pixels (height x width), but the first frame "
+                f"{files[0].name} is "
+                f"{size[0]}x{size[1]}. Resize it, or move it elsewhere."
             )
     first = Frame(time_s=0.0, picture=read_rgb(files[0]))
     return Source(

@@ -94,7 +94,7 @@ class FramePaths:
     lag: int | None = None
 
     def __post_init__(self) -> None:
-        wrong = {*self.letters.lower()} - {*_BY_LETTER}
+        wrong = {*self.letters.lower()} - {*_BY_LETTER, DROPPED}
         if wrong:
             raise SettingError(
                 f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, or "

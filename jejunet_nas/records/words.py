@@ -2,7 +2,7 @@
 
 Also texts from outside, such as names, made safe for one line and for Markdown.
 
-Units: picture sizes are width x height.
+Units: picture sizes are height x width, as in study files.
 """
 
 import re
@@ -42,9 +42,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def input_words(network: Network) -> str:
-    """Return, say, `224 px` or `224x160 px`."""
+    """Return, say, `224 px` or, height first, `160x224 px`."""
     height, width = network.input_height, network.input_width
-    return f"{width} px" if height == width else f"{width}x{height} px"
+    return f"{width} px" if height == width else f"{height}x{width} px"
 
 
 def network_words(network: Network) -> str:

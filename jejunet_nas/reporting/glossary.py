@@ -9,7 +9,7 @@ NOTATION = (
     ("/16", "output stride (input size / size of the deepest feature map)"),
     ("48 ch", "channels of the decoder"),
     ("thin /8", "kind of the detail branch, and output stride of the mask"),
-    ("256 px", "input size; 224x160 px is width x height"),
+    ("256 px", "input size; 160x224 px is height x width"),
     ("key every 4", "a keyframe at least every 4 frames"),
     ("propagate", "path of the frames between keyframes"),
     (

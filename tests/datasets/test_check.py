@@ -89,7 +89,7 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(davis: Path) -> None:
     (sentence,) = sentences(check_data("davis", davis))
 
     assert re.match(
-        rf"{file} is 32x24 pixels; expected: 64x48, as its frame .*00002\.jpg", sentence
+        rf"{file} is 24x32 pixels .*; expected: 48x64, as its frame .*00002\.jpg", sentence
     )
 
 
@@ -99,7 +99,7 @@ def test_a_frame_of_another_size_than_its_clip_is_named(davis: Path) -> None:
 
     (sentence,) = sentences(check_data("davis", davis))
 
-    assert re.match(rf"{file} is 32x24 pixels; .* first frame 00000\.jpg", sentence)
+    assert re.match(rf"{file} is 24x32 pixels .*; .* first frame 00000\.jpg", sentence)
 
 
 def test_a_jpeg_that_is_cut_short_is_named(davis: Path) -> None:

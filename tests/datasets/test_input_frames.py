@@ -145,7 +145,7 @@ def test_one_shape_of_input_is_not_told_as_another(tmp_path: Path) -> None:
 
     input_frames(open_train(tmp_path), height=8, width=16, progress=lambda *step: told.append(step))
 
-    assert {what.split(" for ")[1] for what, _, _ in told} == {"16x8 px"}
+    assert {what.split(" for ")[1] for what, _, _ in told} == {"8x16 px"}
 
 
 @on_disk

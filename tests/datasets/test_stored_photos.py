@@ -138,7 +138,7 @@ def test_a_mask_of_another_size_is_named_before_anything_is_written(
     mask = voc_folder(root) / "SegmentationClass" / "2007_000004.png"
     mask.write_bytes((mask.parent / "2007_000005.png").read_bytes())
 
-    with pytest.raises(Exception, match=r"2007_000004\.png is 64x48 pixels; expected: 48x64"):
+    with pytest.raises(Exception, match=r"2007_000004\.png is 48x64 pixels .*; expected: 64x48"):
         open_clips(described(root), cache_dir=tmp_path / "cache")
 
     assert not (tmp_path / "cache").exists()

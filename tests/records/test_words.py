@@ -20,10 +20,10 @@ def test_a_network_is_named_by_what_was_searched() -> None:
     assert network_words(NETWORK) == "0.5 x blocks 0-12 /16, 48 ch, thin /8, 224 px"
 
 
-def test_a_picture_that_is_not_square_is_named_width_first() -> None:
+def test_a_picture_that_is_not_square_is_named_height_first() -> None:
     wide = dataclasses.replace(NETWORK, input_width=384)
 
-    assert network_words(wide).endswith("384x224 px")
+    assert network_words(wide).endswith("224x384 px")
 
 
 @pytest.mark.parametrize(
