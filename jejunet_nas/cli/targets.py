@@ -1,14 +1,44 @@
 """The study, trial or bundle that the words of a command name."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jejunet_nas.cli.arguments import data_root_override, find_study
+from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.study.opened import Study, Trial
     from jejunet_nas.video.bundle import Bundle
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A study as a command wants it: of this data, at this target, on this device profile.
+
+    None: as in its search.
+    """
+
+    storage: str | None
+    data_root: Path | None = None
+    target_fps: float | None = None
+    device: str | None = None
+
+
+def open_wanted(study: str, wanted: Wanted, printer: Printer) -> "Study":
+    """Return the study of a name or YAML file, as `wanted`. Raises `SettingError`."""
+    opened = open_named(study, wanted.storage, wanted.data_root)
+    if wanted.target_fps is None and wanted.device is None:
+        return opened
+    names = {"target_fps": "--target-fps", "device profile": "--device"}
+    with naming_options(names), printer.status("scoring again") as say:
+        return opened.at(
+            target_fps=wanted.target_fps,
+            device=wanted.device and wanted.device.removeprefix("predicted:"),
+            tell=lambda what, done, total: say(f"{what}: {done} of {total}"),
+        )
 
 
 def open_named(study: str, storage: str | None, data_root: Path | None = None) -> "Study":
@@ -23,7 +53,11 @@ def choose_trial(
     study: str, number: int | None, storage: str | None, data_root: Path | None = None
 ) -> "Trial":
     """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
-    opened = open_named(study, storage, data_root)
+    return trial_of(open_named(study, storage, data_root), number)
+
+
+def trial_of(opened: "Study", number: int | None) -> "Trial":
+    """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
     if number is not None:
         try:
             return opened.trial(number)

@@ -7,7 +7,7 @@ bytes; MACs in millions.
 import base64
 import dataclasses
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import network_words, per_cent, policy_words
+from jejunet_nas.records.words import asked_words, network_words, per_cent, policy_words
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.ranking import picks
 from jejunet_nas.study.tables import trial_figures
@@ -63,14 +63,15 @@ def card(
         "parameters": network.training.parameters,
         "size_kb": sum(graph.size_bytes for graph in network.graphs.values()) / 1000,
         "pictures": _pictures(pictures),
-        "export": export_command(study, trial.number),
+        "export": export_command(study, trial.number, asked_words(history)),
     }
 
 
-def export_command(study: str, number: int) -> str:
-    """Return the command that exports a trial without fine-tuning."""
+def export_command(study: str, number: int, asked: Sequence[str] = ()) -> str:
+    """Return the command that exports a trial without fine-tuning; `asked`: its other options."""
     out = shlex.quote(f"{Path(study).stem}-{number}")
-    return f"jejunet-nas export {shlex.quote(study)} --trial {number} --out {out}"
+    words = ["jejunet-nas export", shlex.quote(study), f"--trial {number}", *asked, f"--out {out}"]
+    return " ".join(words)
 
 
 def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:

@@ -18,7 +18,13 @@ from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, 
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from jejunet_nas.scoring.bootstrap import miou_interval
-from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, picks
+from jejunet_nas.scoring.ranking import (
+    deadline_ms,
+    front_of,
+    nearest_to_target,
+    picks,
+    searched_words,
+)
 from jejunet_nas.study.tables import failures, summary
 
 MOST_CARDS = 24  # of a long front: both ends and evenly between
@@ -73,6 +79,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "picks": [each for each in cards if each["roles"]],
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
+        "searched": searched_words(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
