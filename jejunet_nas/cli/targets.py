@@ -1,6 +1,7 @@
 """The study, trial or bundle that the words of a command name."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,29 @@ def trial_of(opened: "Study", number: int | None) -> "Trial":
             "--trial is missing, and no trial meets the target; allowed: "
             f"{trial_numbers(opened.history)}."
         ) from None
+
+
+def under_row(chosen: "Trial", row: int, option: str, printer: Printer) -> "Trial":
+    """Return a trial with the policy of a row that `policies` prints for it, and its figures.
+
+    Raises `SettingError`, which names `option`, if there is no such row or no bundle can run it.
+    """
+    from jejunet_nas.evaluation.network import Evaluation
+    from jejunet_nas.evaluation.policies import policy_of_row
+    from jejunet_nas.study.rescoring import under_policy
+
+    study, result, history = chosen.study, chosen.result, chosen.history
+    open_val = functools.cache(lambda: study.settings.data.open_split("val"))
+    with naming_options({"row": option}), printer.status(f"scoring row {row} of the policies"):
+        policy = policy_of_row(
+            row,
+            Evaluation(open_val(), chosen.graphs),
+            result.graph_latencies,
+            target_fps=history.target_fps,
+            propagates=result.architecture.network.propagates,
+        )
+        scored = under_policy(result, policy, history, study.networks, open_val)
+    return dataclasses.replace(chosen, result=scored)
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":

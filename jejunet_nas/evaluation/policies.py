@@ -97,7 +97,7 @@ def compare_policies(
     which favours it: a phone takes time for it.
     """
     comparison = _Comparison(evaluation, latencies, target_fps)
-    rows = []
+    rows: list[PolicyRow] = []
     for way in comparison.ways(intervals, propagates):
         say(way.words(comparison.lag))
         rows.append(comparison.row(len(rows) + 1, way))

@@ -54,13 +54,14 @@ class CompressionRow:
 class PolicyRow:
     """One way of choosing keyframes; a rule costs at most as much as its fixed interval.
 
-    number: of the row, from 1. policy: None for a rule that no bundle can run. between: the path of other frames. interval: the fixed interval, or the one that a rule is
-    compared with; 1 for every frame and in the background. latest: frames after which a keyframe
-    comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
-    with a fixed interval. lag: frames that a keyframe takes in the background; None in the
-    foreground. mean_ms, worst_ms, dropped_frames: as in `StreamLatency`. mean_interval: frames a
-    keyframe, of those that are not dropped. miou: of what the screen shows; own_frame_miou: of each
-    mask against its own frame. consistency: as in `TemporalScore`.
+    number: of the row, from 1. policy: None for a rule that no bundle can run. between: the path of
+    other frames. interval: the fixed interval, or the one that a rule is compared with; 1 for every
+    frame and in the background. latest: frames after which a keyframe comes whatever the score.
+    threshold: of the score, above which a frame becomes a keyframe; None with a fixed interval.
+    lag: frames that a keyframe takes in the background; None in the foreground. mean_ms, worst_ms,
+    dropped_frames: as in `StreamLatency`. mean_interval: frames a keyframe, of those that are not
+    dropped. miou: of what the screen shows; own_frame_miou: of each mask against its own frame.
+    consistency: as in `TemporalScore`.
     """
 
     number: int

@@ -18,7 +18,18 @@ from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
 KEYS = {
-    *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
+    *(
+        "number",
+        "policy",
+        "rule",
+        "between",
+        "interval",
+        "latest",
+        "threshold",
+        "lag",
+        "mean_ms",
+        "worst_ms",
+    ),
     *("dropped_frames", "mean_interval", "miou", "own_frame_miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
@@ -84,9 +95,9 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
     shown = capfd.readouterr()
     assert shown.out == out.read_text(encoding="utf-8") + "\n"
     assert shown.err == f"comparison: {out}\n"
-    assert "\n**At 24 fps take keyframes " in shown.out
+    assert "\n**At 24 fps take row " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
-    assert f"`jejunet-nas policies {study} --trial 1`" in shown.out
+    assert f"jejunet-nas policies {study} --trial 1   # this page\n" in shown.out
     assert not (tmp_path / "reports").exists()
 
 
