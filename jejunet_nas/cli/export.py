@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.records import GraphName
+    from jejunet_nas.space.architecture import Policy
     from jejunet_nas.study.opened import Trial
 
 Pick = Literal["best", "knee", "fastest"]
@@ -53,7 +54,7 @@ def export(
     again; the result is kept in studies/NAME/exports: the same command resumes an interrupted
     export.
     """
-    from jejunet_nas.export.write import require_free, write_bundle
+    from jejunet_nas.export.write import require_free
 
     require_free(out)
     wanted = Wanted(storage=storage, data_root=data_root, target_fps=target_fps, device=device)
@@ -62,8 +63,24 @@ def export(
     own = chosen.result.architecture.policy
     if policy is not None:
         chosen = under_row(chosen, policy, "--policy", printer)
-    from jejunet_nas.export.facts import facts_of, known_fingerprints
+    chosen, facts = _write(chosen, own, steps, qat, out, printer)
     from jejunet_nas.records.words import latency_figures, miou_words, policy_words
+
+    result = chosen.result
+    under = "" if policy is None else f" with {policy_words(result.architecture.policy)}"
+    printer.result(
+        f"exported: {out}, trial {result.number}{under}, {miou_words(result)}, "
+        f"{latency_figures(result.latency)}"
+    )
+    printer.json({"out": str(out), **facts})
+
+
+def _write(
+    chosen: "Trial", own: "Policy", steps: int, qat: bool, out: Path, printer: Printer
+) -> "tuple[Trial, dict[str, Any]]":
+    """Write the bundle; return the trial as it is in it, and its facts. own: the trial's policy."""
+    from jejunet_nas.export.facts import facts_of, known_fingerprints
+    from jejunet_nas.export.write import write_bundle
 
     state = chosen.study.folder
     with native_log(state / "tensorflow.log"):
@@ -80,13 +97,7 @@ def export(
             trial_policy=None if chosen.result.architecture.policy == own else own,
         )
         write_bundle(graphs, facts, out)
-    result = chosen.result
-    under = "" if policy is None else f" with {policy_words(result.architecture.policy)}"
-    printer.result(
-        f"exported: {out}, trial {result.number}{under}, {miou_words(result)}, "
-        f"{latency_figures(result.latency)}"
-    )
-    printer.json({"out": str(out), **facts})
+    return chosen, facts
 
 
 def _chosen(
