@@ -14,6 +14,7 @@ from jejunet_nas.study.opened import open_study
 from jejunet_nas.study.storage import storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
+from tests.export.bundles import described_graphs
 from tests.made_up import as_in, scored
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
@@ -54,15 +55,19 @@ def study(tmp_path: Path) -> Path:
     for number in range(2):
         policy = Policy(keyframe_interval=2 + number)
         made = result(number, Architecture(network=tiny_network(), policy=policy))
-        network = dataclasses.replace(made.network, latencies=latencies)
-        network = as_in(tiny_run().graphs["key"].parent, network)
-        score = dataclasses.replace(made.score, miou=0.9 - number / 2)
+        names = tiny_run().train.class_names
+        network = dataclasses.replace(made.network, latencies=latencies, class_names=names)
+        network = as_in(described_graphs()["key"].parent, network)
+        miou = 0.9 - number / 2
+        score = dataclasses.replace(made.score, miou=miou, class_iou=(miou,) * len(names))
         made = scored(dataclasses.replace(made, network=network), score)
-        ledger.complete(ledger.ask(), made)
+        trial = ledger.ask()
+        ledger.begin(trial, made.architecture)
+        ledger.complete(trial, made)
     folder = state / "networks" / made.network_id
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:
-        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+        shutil.copy(described_graphs()[name], folder / f"{name}.tflite")
     return tmp_path / "tiny.yaml"
 
 
