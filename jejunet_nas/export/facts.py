@@ -17,6 +17,7 @@ from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult, graphs_run_by
 from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.version import __version__
 from jejunet_nas.video.manifest import FORMAT, Accuracy, Input, LatencyFigures, Metrics, Source
@@ -31,12 +32,14 @@ def facts_of(
     *,
     fingerprints: Mapping[str, str],
     export_steps: int,
+    trial_policy: Policy | None = None,
 ) -> dict[str, Any]:
     """Return the manifest as plain JSON values, without the hashes of files.
 
     Of the graphs, those that the policy runs, there is only the hash: `write_bundle` adds the rest.
 
     fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial.
+    trial_policy: the trial's in the study, if `trial` has another.
     """
     network = trial.architecture.network
     colours = class_colours(trial.network.class_names)
@@ -49,6 +52,7 @@ def facts_of(
         trial=trial.number,
         network_id=trial.network_id,
         network=dataclasses.asdict(network),
+        trial_policy=trial_policy,
         dataset=history.dataset,
         fingerprints=dict(fingerprints),
         training_steps=settings.training.steps,

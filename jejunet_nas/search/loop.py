@@ -36,6 +36,7 @@ from jejunet_nas.search.prepare import made_from, prepare, warnings_of
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
+from jejunet_nas.study.adding import LOCK
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
@@ -65,7 +66,7 @@ def search(
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock").acquire(timeout=0), view:
+        with FileLock(folder / LOCK).acquire(timeout=0), view:
             url = storage or storage_url(folder)
             return _search(settings, folder, view, seconds, url, notes or {})
     except Timeout:

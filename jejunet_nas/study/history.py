@@ -17,7 +17,7 @@ from typing import TypeVar
 import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from jejunet_nas.documents.json_file import parse_json
@@ -109,6 +109,11 @@ def is_begun(storage: RDBStorage, study: str) -> bool:
         if connection.execute(identity).first() is not None:
             return True
     return count_rows(storage, study, begun=True) > 0
+
+
+def is_held(trial: FrozenTrial) -> bool:
+    """Return True if `trial` has its result but was not closed before the process died."""
+    return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")
 
 
 def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, float]:

@@ -22,10 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from jejunet_nas.progress import Say
 from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
-from jejunet_nas.space.architecture import (
-    Architecture,
-    canonical_json,
-)
+from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
@@ -37,6 +34,7 @@ from jejunet_nas.study.history import (
     RECORD,
     count_rows,
     is_begun,
+    is_held,
     read_history,
     read_records,
     stored_architecture,
@@ -159,6 +157,11 @@ class Ledger:
         trial.set_user_attr(OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
+    def open(self, template: FrozenTrial) -> optuna.Trial:
+        """Return a running trial with the choices of `template`, which no sampler drew."""
+        trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)
+        return optuna.Trial(self._study, trial_id)
+
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training; TPE learns by how much."""
         trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
@@ -186,7 +189,7 @@ class Ledger:
         measurements that were made since.
         """
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
-        held = [trial for trial in running if _is_held(trial)]
+        held = [trial for trial in running if is_held(trial)]
         with readable(self._url):
             results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
         for trial, result in zip(held, results, strict=True):
@@ -242,8 +245,3 @@ class Ledger:
         """Return all trials in Optuna's storage, in any state; do not change them."""
         with readable(self._url):
             return self._study.get_trials(deepcopy=False)
-
-
-def _is_held(trial: FrozenTrial) -> bool:
-    """Return True if `trial` has its result but was not closed before the process died."""
-    return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")

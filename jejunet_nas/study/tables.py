@@ -15,7 +15,7 @@ import pandas as pd
 from jejunet_nas.records import PATHS, StudyHistory, TrialResult
 from jejunet_nas.records.words import one_line
 from jejunet_nas.scoring.front import hypervolume, reference_point
-from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, states
+from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, searched_words, states
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 _NETWORK = dataclasses.fields(Network)
@@ -48,6 +48,7 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "threads": history.threads,
         "target_fps": history.target_fps,
         "feasible": history.feasible_rule,
+        **({"searched_for": _searched_for(history)} if history.searched_for else {}),
         "trials": {
             "complete": len(history.complete),
             "refused": len(history.refused),
@@ -59,6 +60,15 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "best_without_video": _in_short(best_feasible(history, video=False)),
         "best_with_video": _in_short(best_feasible(history, video=True)),
         "front": [_front_entry(trial) for trial in front],
+    }
+
+
+def _searched_for(history: StudyHistory) -> dict[str, Any]:
+    assert history.searched_for is not None
+    return {
+        "target_fps": history.searched_for.target_fps,
+        "device": history.searched_for.device,
+        "words": searched_words(history),
     }
 
 
@@ -75,7 +85,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = [
         _row(trial)
-        | {"network_reused": trial.network_reused}
+        | {"network_reused": trial.network_reused, "added": trial.added}
         | {_stage_column(stage): seconds for stage, seconds in trial.stage_s.items()}
         for trial in history.complete
     ]
@@ -93,7 +103,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     state = states(history)
     rows = [row | {"state": state[row["trial"]]} for row in rows]
     stages = [_stage_column(stage) for stage in stage_names(history)]
-    names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused"]
+    names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused", "added"]
     return _frame(sorted(rows, key=lambda row: row["trial"]), [*names, *stages, "reason"])
 
 

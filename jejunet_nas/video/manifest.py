@@ -86,15 +86,17 @@ class Input(_Section):
 class Source(_Section):
     """Where the network comes from: study, trial, data, training, seeds.
 
-    network: all its choices. export_steps: fine-tuning steps after the trial's `training_steps`.
-    compression: the chain of methods. fingerprints: of the data's files, by split; empty if the
-    search's notes are missing.
+    network: all its choices. trial_policy: the trial's, if the bundle has another, chosen after the
+    search; its figures are then not the trial's. export_steps: fine-tuning steps after the trial's
+    `training_steps`. compression: the chain of methods. fingerprints: of the data's files, by
+    split; empty if the search's notes are missing.
     """
 
     study: str
     trial: _Count
     network_id: str
     network: dict[str, Any]
+    trial_policy: Policy | None = None
     dataset: str
     fingerprints: dict[str, str]
     training_steps: _Count

@@ -9,7 +9,7 @@ from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line
+from jejunet_nas.records.words import asked_words, latency_words, one_line
 from jejunet_nas.reporting.baseline import (
     CAVEAT,
     BaselineAnswer,
@@ -38,6 +38,7 @@ from jejunet_nas.scoring.ranking import (
     nearest_to_target,
     picks,
     rule_words,
+    searched_words,
 )
 from jejunet_nas.study.tables import failures, summary
 
@@ -98,6 +99,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "annotations": {style: jpeg_url(jpeg) for jpeg, style in annotations.items()},
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
+        "searched": searched_words(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
@@ -119,7 +121,8 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "trials": trials,
         "baseline_trials": trial_columns(theirs) if theirs else None,
         "commands": [
-            export_command(each, TRIAL) for each in (name, *([theirs.study] if theirs else []))
+            export_command(name, TRIAL, asked_words(history)),
+            *([export_command(theirs.study, TRIAL)] if theirs else []),
         ],
         "names": [one_line(each.study) for each in (history, theirs) if each],
         "slices": slice_dimensions(trials),
