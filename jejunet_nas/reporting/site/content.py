@@ -31,7 +31,7 @@ from jejunet_nas.reporting.site.cards import (
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.scoring.bootstrap import miou_difference, miou_interval
+from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
     front_of,
@@ -107,12 +107,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "baseline": _baseline(history, theirs),
         "failures": failures(history)[:MOST_REASONS],
         "refused_ms": [trial.mean_ms for trial in history.refused],
-        "charts": {
-            "front": front_chart(history, intervals, theirs),
-            "progress": progress_chart(history) if history.complete else None,
-            "importance": importance_chart(extras.importances),
-            "stages": stages_chart(history) if history.complete else None,
-        },
+        "charts": _charts(history, extras, intervals),
         "over_time": bool(history.spent_s),
         "network_example": NETWORK_EXAMPLE,
         "policy_example": POLICY_EXAMPLE,
@@ -126,6 +121,17 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         ],
         "names": [one_line(each.study) for each in (history, theirs) if each],
         "slices": slice_dimensions(trials),
+    }
+
+
+def _charts(
+    history: StudyHistory, extras: Extras, intervals: Mapping[int, Interval | None]
+) -> dict[str, Any]:
+    return {
+        "front": front_chart(history, intervals, extras.baseline),
+        "progress": progress_chart(history) if history.complete else None,
+        "importance": importance_chart(extras.importances),
+        "stages": stages_chart(history) if history.complete else None,
     }
 
 
