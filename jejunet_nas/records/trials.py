@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
     PATHS,
     FeasibleRule,
@@ -126,7 +127,7 @@ class StudyHistory:
     feasible_rule: which trials meet the target. unscored: trials whose network was measured, but
     whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
-    empty where unknown.
+    empty where unknown. data: what was found out about the data before the first trial.
     """
 
     study: str
@@ -143,6 +144,7 @@ class StudyHistory:
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement
+    data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     def __hash__(self) -> int:

@@ -20,12 +20,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
-from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
+from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
-from jejunet_nas.space.architecture import (
-    Architecture,
-    canonical_json,
-)
+from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
@@ -42,6 +39,7 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
+from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, kept_class_names, kept_data
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -224,20 +222,21 @@ class Ledger:
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
         with readable(self._url):
-            return read_history(self.settings, self._storage, self.class_names())
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the stored names of the classes."""
-        with readable(self._url):
-            names = self._study.user_attrs.get("class_names", ())
-        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-            raise damaged(self.settings.name, f"class_names is {names}")
-        return tuple(names)
+            attributes, study = self._study.user_attrs, self.settings.name
+            names, data = kept_class_names(attributes, study), kept_data(attributes, study)
+            return read_history(self.settings, self._storage, names, data)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""
-        if self.class_names() != names:
-            self._study.set_user_attr("class_names", list(names))
+        self._note(CLASS_NAMES, list(names))
+
+    def note_data(self, facts: DataFacts) -> None:
+        """Store what is known about the data."""
+        self._note(DATA, to_json(facts))
+
+    def _note(self, key: str, value: Any) -> None:
+        if self._study.user_attrs.get(key) != value:
+            self._study.set_user_attr(key, value)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jejunet_nas.records import (
     GRAPH_NAMES,
+    DataSplit,
     FramePaths,
     StreamLatency,
     TrialResult,
@@ -137,7 +138,9 @@ def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
 
     def prepare(*_: Any) -> SimpleNamespace:
         names = ("background", "object")
-        split = SimpleNamespace(class_names=names, absent=(), clips=())
+        split = DataSplit(
+            dataset="davis", split="val", class_names=names, clips=(), fingerprint="0"
+        )
         return SimpleNamespace(train=split, val=split)
 
     monkeypatch.setattr(search, "prepare", prepare)
