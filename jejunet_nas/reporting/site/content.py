@@ -17,6 +17,7 @@ from jejunet_nas.reporting.site.cards import card
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
+from jejunet_nas.reporting.validation import data_notes
 from jejunet_nas.scoring.bootstrap import miou_interval
 from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, picks
 from jejunet_nas.study.tables import failures, summary
@@ -73,6 +74,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "picks": [each for each in cards if each["roles"]],
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
+        "data_notes": data_notes(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
