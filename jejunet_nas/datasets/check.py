@@ -33,7 +33,7 @@ from jejunet_nas.datasets.clip_files import (
     read_mask,
     wrong_size,
 )
-from jejunet_nas.datasets.learnable import Labels, check_learnable, label_warnings
+from jejunet_nas.datasets.learnable import Labels, check_learnable, label_warnings, origin_warning
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.datasets.shared import shared_files, shared_warning
 from jejunet_nas.errors import DataError
@@ -146,7 +146,11 @@ def check_data(
         files=files,
         splits=splits,
         refusals=tuple(itertools.chain(*map(_refusal, splits, files))),
-        warnings=(*label_warnings(train, val), *shared_warning(shared_files(*files))),
+        warnings=(
+            *label_warnings(train, val),
+            *origin_warning(val.videos, val.photos),
+            *shared_warning(shared_files(*files)),
+        ),
         seconds=time.monotonic() - began,
     )
 

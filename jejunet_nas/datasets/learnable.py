@@ -119,17 +119,17 @@ def label_warnings(train: Labels, val: Labels) -> list[str]:
     if val.annotated_frames < FEW_FRAMES:
         frames = counted(val.annotated_frames, "annotated frame")
         said.append(f"val has only {frames}: small differences of mIoU mean nothing")
-    return [*said, *_origin_warning(val)]
+    return said
 
 
-def _origin_warning(val: Labels) -> Iterator[str]:
-    pans = f"{counted(val.photos, 'simulated pan')} over photos"
-    if not val.photos:
-        return
-    if val.videos:
-        yield f"val is {counted(val.videos, 'video')} and {pans}, where nothing moves by itself"
-    else:
-        yield f"val is {pans} and no video: video policies are judged on simulated motion alone"
+def origin_warning(videos: int, photos: int) -> list[str]:
+    """Return a sentence on what val is, where some of its clips are simulated pans over photos."""
+    if not photos:
+        return []
+    pans = f"{counted(photos, 'simulated pan')} over photos"
+    if videos:
+        return [f"val is {counted(videos, 'video')} and {pans}, where nothing moves by itself"]
+    return [f"val is {pans} and no video: video policies are judged on simulated motion alone"]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ class DataFacts:
     """What a study keeps of its data, so that its report needs none.
 
     videos: the validation clips that are videos; the others are simulated pans over `photos`
-    photos, of `photo_frames` frames at `photo_fps`. warnings: what the search said before it
+    photos, of `photo_frames` frames at `photo_fps`. warnings: of the search, before it
     trained. Empty in studies of earlier versions.
     """
 

@@ -63,7 +63,8 @@ def _scores(history: StudyHistory) -> list[str]:
         for name, count in (("video", len(data.videos)), ("pan", data.photos))
         if count == 1
     ]
-    return [table, *alone]
+    apart = "Each mIoU is the mean over the classes that occur in those clips."
+    return [table, " ".join([apart, *alone])]
 
 
 def _counts(data: DataFacts) -> str:

@@ -18,6 +18,7 @@ import optuna
 import yaml
 from filelock import FileLock, Timeout
 
+from jejunet_nas.datasets.learnable import origin_warning
 from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
@@ -116,7 +117,7 @@ def _set_up(
         shutil.rmtree(part, ignore_errors=True)
     setup = prepare(settings, folder, view.stage)
     facts = data_facts(setup.train, setup.val)
-    for warning in facts.warnings:
+    for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
         view.say(warning)
     ledger = ledger or Ledger(settings, url, view.say)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.check import check_data
-from jejunet_nas.datasets.learnable import Labels, label_warnings, labels_of
+from jejunet_nas.datasets.learnable import Labels, label_warnings, labels_of, origin_warning
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
@@ -127,8 +127,6 @@ def test_of_usual_masks_nothing_is_said() -> None:
             "90 % of the pixels of val's masks are ignored",
         ),
         ("val", {"annotated_frames": 9}, "val has only 9 annotated frames: small differences"),
-        ("val", {"photos": 9}, "val is 3 videos and 9 simulated pans over photos, where nothing"),
-        ("val", {"videos": 0, "photos": 20}, "no video: video policies are judged on simulated "),
     ],
 )
 def test_what_cannot_be_learnt_or_told_is_said(
@@ -139,3 +137,17 @@ def test_what_cannot_be_learnt_or_told_is_said(
     (warning,) = label_warnings(pair["train"], pair["val"])
 
     assert said in warning
+
+
+@pytest.mark.parametrize(
+    ("videos", "photos", "said"),
+    [
+        (3, 9, "val is 3 videos and 9 simulated pans over photos, where nothing moves by itself"),
+        (0, 1, "val is 1 simulated pan over photos and no video: video policies are judged on "),
+    ],
+)
+def test_pans_over_photos_are_told_from_video(videos: int, photos: int, said: str) -> None:
+    (warning,) = origin_warning(videos, photos)
+
+    assert warning.startswith(said)
+    assert origin_warning(videos, 0) == []

@@ -132,14 +132,17 @@ class FakeTrials:
         return result(number, architecture, reused=reused)
 
 
-def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
-    """Put `trials` in the place of real ones, and a data set of two classes behind them."""
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    trials: FakeTrials,
+    class_names: tuple[str, ...] = ("background", "object"),
+) -> FakeTrials:
+    """Put `trials` in the place of real ones, and an empty data set behind them."""
     from jejunet_nas.search import loop as search
 
     def prepare(*_: Any) -> SimpleNamespace:
-        names = ("background", "object")
         split = DataSplit(
-            dataset="davis", split="val", class_names=names, clips=(), fingerprint="0"
+            dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
         )
         return SimpleNamespace(train=split, val=split)
 

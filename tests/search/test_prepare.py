@@ -249,7 +249,6 @@ def test_what_the_data_lack_is_said_before_the_first_trial(
         "no mask of train has dog, cat: a network cannot learn it",
         "no mask of val has dog, cat: the mIoU is that of the other classes",
         "val has only 3 annotated frames: small differences of mIoU mean nothing",
-        "val is 1 video and 1 simulated pan over photos, where nothing moves by itself",
         # The clips and the photos of this tree are all alike.
         "4 frames of val are in train too (val's frame 0 of walk is train's frame 0 of climb): "
         "the mIoU is too good. Keep them in one of the splits",
