@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
     PATHS,
     FeasibleRule,
@@ -139,7 +140,8 @@ class StudyHistory:
     feasible_rule: which trials meet the target. unscored: trials whose network was measured, but
     whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
-    empty where unknown. searched_for: None where the trials are scored as in the search.
+    empty where unknown. searched_for: None where the trials are scored as in the search. data: what
+    was found out about the data before the first trial.
     """
 
     study: str
@@ -156,6 +158,7 @@ class StudyHistory:
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement
+    data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
 

@@ -1,7 +1,7 @@
 """Markdown: a study's report as one Markdown page.
 
-Its order: the front and its best trials, the comparison with a baseline, the masks over
-time, the cost of int8, measured latencies, the time spent, and failed trials.
+Its order: the front and its best trials, the validation clips, the comparison with a baseline, the
+masks over time, the cost of int8, measured latencies, the time spent, and failed trials.
 
 Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
 """
@@ -26,6 +26,7 @@ from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.reporting.validation import validation_section
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
     front_of,
@@ -52,6 +53,7 @@ def page(
         *([escaped(again)] if again else []),
     ]
     sections += _front_section(history, figure)
+    sections += validation_section(history)
     if against:
         sections += _against_section(against)
     if front:

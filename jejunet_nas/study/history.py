@@ -23,7 +23,14 @@ from pydantic import ValidationError
 from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.records import FailedTrial, RefusedTrial, StudyHistory, TrialResult, from_json
+from jejunet_nas.records import (
+    DataFacts,
+    FailedTrial,
+    RefusedTrial,
+    StudyHistory,
+    TrialResult,
+    from_json,
+)
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
 from jejunet_nas.study.settings import StudySettings
 
@@ -148,7 +155,10 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def read_history(
-    settings: StudySettings, storage: RDBStorage, class_names: tuple[str, ...]
+    settings: StudySettings,
+    storage: RDBStorage,
+    class_names: tuple[str, ...],
+    data: DataFacts,
 ) -> StudyHistory:
     """Return the results of all trials in `storage`, with latencies as the search stored them."""
     rows = read_rows(storage, settings.name)
@@ -169,6 +179,7 @@ def read_history(
         failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
+        data=data,
     )
 
 

@@ -20,7 +20,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
-from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
+from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of
@@ -39,6 +39,7 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
+from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, kept_class_names, kept_data
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -188,8 +189,8 @@ class Ledger:
         Trials that only waited for their measurement are closed with their results; `measured` adds
         measurements that were made since.
         """
-        running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
-        held = [trial for trial in running if is_held(trial)]
+        running = [each for each in self.trials() if each.state == TrialState.RUNNING]
+        held = [*filter(is_held, running)]
         with readable(self._url):
             results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
         for trial, result in zip(held, results, strict=True):
@@ -226,20 +227,22 @@ class Ledger:
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
         with readable(self._url):
-            return read_history(self.settings, self._storage, self.class_names())
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the stored names of the classes."""
-        with readable(self._url):
-            names = self._study.user_attrs.get("class_names", ())
-            if not isinstance(names, list | tuple) or not {*map(type, names)} <= {str}:
-                raise ValueError(f"class_names is {names}")
-        return tuple(names)
+            kept = self._study.user_attrs
+            names, data = kept_class_names(kept), kept_data(kept)
+            return read_history(self.settings, self._storage, names, data)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""
-        if self.class_names() != names:
-            self._study.set_user_attr("class_names", list(names))
+        self._note(CLASS_NAMES, list(names))
+
+    def note_data(self, facts: DataFacts) -> None:
+        """Store what is known about the data."""
+        self._note(DATA, to_json(facts))
+
+    def _note(self, key: str, value: Any) -> None:
+        with readable(self._url):
+            if self._study.user_attrs.get(key) != value:
+                self._study.set_user_attr(key, value)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""

@@ -5,6 +5,7 @@ stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.records import PATHS, DataFacts, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.words import one_line
 from jejunet_nas.scoring.front import hypervolume, reference_point
+from jejunet_nas.scoring.origins import scores_by_origin
 from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, searched_words, states
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
@@ -59,7 +61,8 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "hypervolume": hypervolume([point_of(trial) for trial in front], reference),
         "best_without_video": _in_short(best_feasible(history, video=False)),
         "best_with_video": _in_short(best_feasible(history, video=True)),
-        "front": [_front_entry(trial) for trial in front],
+        "data": json.loads(to_json(history.data)),
+        "front": [_front_entry(trial) | _by_origin(trial, history.data) for trial in front],
     }
 
 
@@ -177,6 +180,13 @@ def _front_entry(trial: TrialResult) -> dict[str, Any]:
         "paths": trial.paths,
         "architecture": dataclasses.asdict(trial.architecture),
     }
+
+
+def _by_origin(trial: TrialResult, data: DataFacts) -> dict[str, Any]:
+    """Return the scores of videos and of simulated pans, where val has both."""
+    if not (data.videos and data.photos):
+        return {}
+    return {"by_origin": [dataclasses.asdict(score) for score in scores_by_origin(trial, data)]}
 
 
 def _row(trial: TrialResult) -> dict[str, Any]:

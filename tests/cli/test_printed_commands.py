@@ -3,13 +3,11 @@
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
 
 from jejunet_nas.cli import app, main
-from jejunet_nas.search import loop
 from tests.cli.commands import exit_code, refusal
 from tests.search.build import FakeTrials, install, write_study
 from tests.searched_study import searched_study
@@ -37,10 +35,7 @@ def parse(words: list[str]) -> None:
 @pytest.fixture
 def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study file outside studies/, in a folder whose name a shell would split."""
-    install(monkeypatch, FakeTrials())
-    split = SimpleNamespace(class_names=("background",), absent=(), clips=())
-    one_class = SimpleNamespace(train=split, val=split)
-    monkeypatch.setattr(loop, "prepare", lambda *_: one_class)  # as the results of FakeTrials
+    install(monkeypatch, FakeTrials(), ("background",))  # the class of their results
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "my 'studies'"
     folder.mkdir()

@@ -31,6 +31,7 @@ from jejunet_nas.reporting.site.cards import (
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
+from jejunet_nas.reporting.validation import data_notes
 from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
@@ -100,6 +101,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
         "searched": searched_words(history),
+        "data_notes": data_notes(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
