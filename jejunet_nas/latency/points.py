@@ -210,7 +210,8 @@ def _profile_rows(file: Path) -> list[dict[str, Any]]:
     rows = read_profile_json(file).get("points")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SettingError(
-            f"{file} has no points, a list of objects. Give a device profile that `fit` wrote."
+            f"{file} has no points, a list of objects. "
+            "Give a device profile that `jejunet-nas calibrate` wrote."
         )
     return rows
 

@@ -28,7 +28,7 @@ def profile_file(name_or_path: str | Path) -> Path:
         names = sorted(found.stem for found in PROFILES.glob("*.json"))
         raise SettingError(
             f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
-            f".json file that `fit` wrote.{closest(str(name_or_path), names)}"
+            f".json file that `jejunet-nas calibrate` wrote.{closest(str(name_or_path), names)}"
         )
     return file
 
