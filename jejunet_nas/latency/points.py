@@ -236,6 +236,6 @@ def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None
     for field in fields:
         if not 0 < getattr(point, field) <= _MOST:
             raise SettingError(
-                f"{field} of {shortened(name)} is {getattr(point, field)}; allowed: more than 0, up "
-                f"to {_MOST:g}. Fix it."
+                f"{field} of {shortened(name)} is {getattr(point, field)}; allowed: more than 0, "
+                f"up to {_MOST:g}. Fix it."
             )
