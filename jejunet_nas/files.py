@@ -100,10 +100,7 @@ def shipped_folder(kind: str) -> Path:
 
 def is_file(path: Path) -> bool:
     """Whether `path` is a file; False for what cannot be a path, such as a name of 300 letters."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path)  # Path.is_file raises OSError for a name that is too long
 
 
 def study_file(study: str) -> Path:
@@ -119,7 +116,7 @@ def study_file(study: str) -> Path:
     if Path(study).name == study:
         here, shipped = Path(STUDIES), shipped_folder(STUDIES)
         for file in (here / f"{study}.yaml", noted_file(here / study), shipped / f"{study}.yaml"):
-            if file is not None and file.is_file():
+            if file is not None and is_file(file):
                 return file
     known = study_names()
     raise SettingError(
@@ -138,13 +135,13 @@ def study_names() -> list[str]:
 
 def noted_file(state: Path) -> Path | None:
     """Return the study's file that its `state` notes because its name does not lead there."""
-    if not (state / NOTED).is_file():
+    if not is_file(state / NOTED):
         return None
     try:
         noted = read_mapping(state / NOTED).get("file")
     except SettingError:
         return None
-    return Path(noted) if isinstance(noted, str) and Path(noted).is_file() else None
+    return Path(noted) if isinstance(noted, str) and is_file(Path(noted)) else None
 
 
 def study_word(file: Path, name: str) -> str:

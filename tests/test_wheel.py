@@ -53,7 +53,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_wheel_has_every_study_and_space(packages: Path, tmp_path: Path) -> None:
+def test_a_wheel_has_every_study_and_space_and_begins_a_study(
+    packages: Path, tmp_path: Path
+) -> None:
     shipped = packages / "jejunet_nas" / "shipped"
 
     for kind in ("studies", "search_spaces"):
@@ -61,8 +63,11 @@ def test_a_wheel_has_every_study_and_space(packages: Path, tmp_path: Path) -> No
         assert {file.name for file in (shipped / kind).iterdir()} == names
     shown = run("jejunet-nas studies show davis_pixel2 --json", tmp_path, packages)
     assert f'"file": "{shipped}/studies/davis_pixel2.yaml"' in shown.stdout
+    assert run("jejunet-nas init", tmp_path, packages).returncode == 0
+    assert (tmp_path / "studies" / "first_look.yaml").is_file()
 
 
+@pytest.mark.slow
 def test_an_empty_folder_and_the_wheel_lead_to_a_bundle_by_the_printed_commands(
     packages: Path, tmp_path: Path
 ) -> None:

@@ -3,8 +3,7 @@
     [background, person]                        value 0 is the first, and so on
     {background: 0, road: [1, 2], ignore: 9}    the values of each name; `ignore`: of no class
 
-Value 255 is ignored unless a class has it. Only these two forms are read, without YAML's aliases
-and tags, so no file can stand for more than it shows.
+Value 255 is ignored unless a class has it. Only these two forms are read.
 """
 
 import re
@@ -14,12 +13,12 @@ from pathlib import Path
 import yaml
 
 from jejunet_nas.datasets.clip_files import NO_CLASS, MaskCode, mask_code
-from jejunet_nas.errors import DataError
+from jejunet_nas.documents.bounds import shortened
+from jejunet_nas.documents.yaml_file import read_nodes
+from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records import IGNORE
 
 _IGNORED = "ignore"
-_MOST_BYTES = 64 * 1024
-_MOST_LEVELS = 3
 _LONGEST_NAME = 60
 _STRING, _WHOLE = "tag:yaml.org,2002:str", re.compile(r"0|[1-9][0-9]{0,2}")
 
@@ -29,7 +28,7 @@ Named = list[tuple[yaml.Node, list[tuple[int, yaml.Node]]]]  # a name, and its v
 class _Fault(Exception):
     """What is wrong, and where."""
 
-    def __init__(self, problem: str, at: yaml.Node | yaml.Event | None = None) -> None:
+    def __init__(self, problem: str, at: yaml.Node | None = None) -> None:
         mark = at.start_mark if at else None
         super().__init__((f"line {mark.line + 1} " if mark else "") + problem)
 
@@ -37,37 +36,14 @@ class _Fault(Exception):
 def read_classes(file: Path) -> tuple[tuple[str, ...], MaskCode]:
     """Return the classes' names, and the code of masks. Raises `DataError` naming the line."""
     try:
-        return _classes(_root(file), file)
+        return _classes(read_nodes(file), file)
+    except SettingError as error:
+        raise DataError(str(error)) from None
     except _Fault as fault:
         raise DataError(
             f"{file} {fault}; expected: a list of names, or names with values from 0 to 255, each "
             "value once. Fix the file, as in {background: 0, road: [1, 2], ignore: 255}."
         ) from None
-
-
-def _root(file: Path) -> yaml.Node | None:
-    try:
-        if file.is_file() and file.stat().st_size > _MOST_BYTES:
-            raise _Fault(f"has more than {_MOST_BYTES} bytes")
-        data = file.read_bytes()
-        level = 0
-        for event in yaml.parse(data, yaml.SafeLoader):
-            level += isinstance(event, yaml.CollectionStartEvent)
-            level -= isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _Fault("uses an alias, & or *. Write it out", event)
-            if tag := getattr(event, "tag", None):
-                raise _Fault(f"uses the tag {_short(str(tag))}. Remove it", event)
-            if level > _MOST_LEVELS:
-                raise _Fault("is nested too deeply", event)
-        return yaml.compose(data, yaml.SafeLoader)
-    except OSError as error:
-        raise _Fault(f"cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, ValueError, OverflowError, IndexError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1} " if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())[:200]
-        raise _Fault(f"{place}cannot be read ({problem})") from None
 
 
 def _classes(root: yaml.Node | None, file: Path) -> tuple[tuple[str, ...], MaskCode]:
@@ -122,7 +98,7 @@ def _named(root: yaml.Node | None) -> Named:
 def _name(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise _Fault("holds no names of classes: a list or mapping is in place of one", node)
-    shown = _short(node.value)
+    shown = shortened(node.value)
     if node.tag != _STRING:
         raise _Fault(f"holds no names of classes: {shown} needs quotes to be one", node)
     name = " ".join(node.value.split())
@@ -136,11 +112,6 @@ def _values(key: yaml.Node, node: yaml.Node) -> Iterator[tuple[int, yaml.Node]]:
         plain = isinstance(each, yaml.ScalarNode) and each.style is None
         if not plain or not _WHOLE.fullmatch(each.value) or int(each.value) > IGNORE:
             is_text = isinstance(each, yaml.ScalarNode)
-            shown = f"value {_short(each.value)!r}" if is_text else "collection of collections"
+            shown = f"value {shortened(each.value)!r}" if is_text else "collection of collections"
             raise _Fault(f"gives a class the {shown}", each)
         yield int(each.value), each
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."

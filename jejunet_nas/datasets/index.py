@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.datasets.pictures import StoredPictures
+from jejunet_nas.documents.json_file import parse_json
 
 INDEX = "index.json"
 
@@ -31,7 +32,7 @@ def read_index(folder: Path) -> tuple[Any, bool]:
 
     Raises OSError or ValueError where the index is missing or damaged, or a file is missing.
     """
-    index = json.loads((folder / INDEX).read_bytes())
+    index = parse_json((folder / INDEX).read_bytes())
     if not isinstance(index, dict) or index.pop("check", None) != _check(index):
         raise ValueError(f"{folder / INDEX} is damaged")
     states = {name: (folder / name).stat() for name in index["files"]}

@@ -8,6 +8,7 @@ when other names are added or removed, on any machine.
 """
 
 import hashlib
+import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def _root_hint(root: Path, parts: Sequence[str]) -> str | None:
 
 def missing(path: Path, expected: str, fix: str) -> DataError:
     """Return the error for a file or folder that is missing or empty."""
-    state = "is empty" if path.is_dir() else "is missing"
+    state = "is empty" if os.path.isdir(path) else "is missing"  # never raises for a long name
     return DataError(f"{path} {state}; expected: {expected}. {fix}")
 
 

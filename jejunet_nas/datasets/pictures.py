@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
+from jejunet_nas.images.read import MOST_PIXELS
 from jejunet_nas.records import IGNORE
 
+_MOST = 2**40  # bytes of a file, pictures or a checksum: more than any has
 Picture = npt.NDArray[np.uint8]
 
 
@@ -52,13 +54,24 @@ class LazyPictures(abc.ABC):
 class StoredPictures(LazyPictures):
     """Pictures of one size in a file, without gaps from byte `offset` on.
 
-    sums: CRC-32 of each picture, compared at every access; none: nothing is compared.
+    sums: CRC-32 of each picture, compared at every access; none: nothing is compared. The figures
+    may come from a damaged file: raises ValueError unless they can be those of pictures.
     """
 
     file: Path
     offset: int
     shape: tuple[int, ...]
     sums: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = (self.offset, *self.shape, *self.sums)
+        if not all(type(number) is int and 0 <= number < _MOST for number in numbers):
+            raise ValueError(f"the place of a picture in {self.file} is not in whole numbers")
+        whole = len(self.shape) in (3, 4) and min(self.shape) > 0
+        if not whole or math.prod(self.shape[1:]) > 3 * MOST_PIXELS:
+            raise ValueError(f"pictures in {self.file} have the shape {self.shape}")
+        if self.sums and len(self.sums) != len(self):
+            raise ValueError(f"{self.file} has {len(self.sums)} checksums of {len(self)} pictures")
 
     def __getitem__(self, index: SupportsIndex | slice, /) -> Picture:
         times = range(len(self))[index]

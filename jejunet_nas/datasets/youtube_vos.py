@@ -14,15 +14,15 @@ object id that meta.json lacks. A broken frame between two annotated ones may be
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jejunet_nas.datasets import layout
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, Storage, mask_code
 from jejunet_nas.datasets.options import Split, check_at_most, check_share, check_whole
 from jejunet_nas.datasets.voc2012 import CLASS_NAMES as VOC_NAMES
+from jejunet_nas.documents.bounds import shortened
+from jejunet_nas.documents.json_file import read_json
 from jejunet_nas.errors import DataError, SettingError, check_choice, closest
 from jejunet_nas.records import IGNORE
 
@@ -41,6 +41,7 @@ _TO_VOC = {
 # May belong to a class (a hand to a person, a plant to a pot) or not: ignored.
 _IGNORED = ("hand", "plant", "others")
 
+_LONGEST_NAME = 240  # bytes: disks take 255
 Categories = dict[str, dict[int, str]]  # of each video: of each object
 
 
@@ -98,13 +99,15 @@ def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> Sp
 
 def _read_meta(file: Path) -> Categories:
     try:
-        content: Any = json.loads(file.read_bytes())
+        content = read_json(file)
         categories = {
-            video: {int(number): str(each["category"]) for number, each in entry["objects"].items()}
+            _name(video): {
+                int(number): _name(each["category"]) for number, each in entry["objects"].items()
+            }
             for video, entry in content["videos"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        reason = f"no {error}" if isinstance(error, KeyError) else shortened(str(error), 200)
         raise DataError(
             f"{file} cannot be read ({reason}); expected: videos, each with objects, each with a "
             "category. Unpack train.zip again."
@@ -116,6 +119,14 @@ def _read_meta(file: Path) -> Categories:
             "Unpack train.zip again."
         )
     return categories
+
+
+def _name(value: object) -> str:
+    """Return `value` if a folder can have it as its name. Raises ValueError."""
+    plain = isinstance(value, str) and value.isprintable() and not value.startswith(".")
+    if not plain or "/" in str(value) or not 0 < len(str(value).encode()) <= _LONGEST_NAME:
+        raise ValueError(f"{shortened(repr(value))} is no name of a video or category")
+    return str(value)
 
 
 def _check_same_videos(train: Path, categories: Categories) -> None:

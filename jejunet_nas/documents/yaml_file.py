@@ -5,9 +5,10 @@ numbers that are not finite or have more than 64 bits, tags, and repeated keys, 
 silently keeps the last.
 """
 
+import codecs
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,22 @@ def read_yaml(file: Path) -> Any:
 
     Raises `SettingError` naming the file and, where it is known, the line.
     """
+    return _worded(file, parse_yaml)
+
+
+def read_nodes(file: Path) -> yaml.Node | None:
+    """Return the YAML in `file` as PyYAML's nodes, which know their lines and quotes.
+
+    Raises as `read_yaml` does, for all that it refuses.
+    """
+    root: yaml.Node | None = _worded(file, lambda text: _parse(text)[0])
+    return root
+
+
+def _worded(file: Path, parse: Callable[[str], Any]) -> Any:
     text = _read_text(file)
     try:
-        return parse_yaml(text)
+        return parse(text)
     except yaml.MarkedYAMLError as reason:
         mark = reason.problem_mark or reason.context_mark
         place = f" line {mark.line + 1}" if mark else ""
@@ -56,13 +70,18 @@ def read_yaml(file: Path) -> Any:
 
 def parse_yaml(text: str) -> Any:
     """Return the YAML value in `text`. Raises `yaml.MarkedYAMLError` or ValueError, in words."""
+    return _parse(text)[1]
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """Return the root's node and value. Raises as `parse_yaml` does."""
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
-            return None
+            return None, None
         _Bounds().check(root)
-        return loader.construct_document(root)
+        return root, loader.construct_document(root)
     except yaml.MarkedYAMLError:
         raise
     except yaml.reader.ReaderError as reason:
@@ -78,7 +97,9 @@ def parse_yaml(text: str) -> Any:
 def _read_text(file: Path) -> str:
     require_file(file, MOST_BYTES)
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        content = file.read_bytes()
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError as reason:
         raise SettingError(
             f"{file} is not text in UTF-8: byte {reason.start + 1} is "

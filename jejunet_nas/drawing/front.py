@@ -1,8 +1,8 @@
 """Front: the chart of a study as a PNG, legible at the width of a README.
 
 mIoU against the mean latency of a frame; up and left is better. Colour shows the state of a trial,
-a diamond that the whole network runs on every frame. The colours are safe for colour-blind readers
-(Okabe and Ito, "Color Universal Design", 2008).
+a diamond that the whole network runs on every frame (the best of them is orange). The colours are
+safe for colour-blind readers (Okabe and Ito, "Color Universal Design", 2008).
 
 Units: mIoU in per cent; ms a frame; frames a second.
 """
@@ -164,7 +164,7 @@ def _draw_marks(axes: Axes, shown: FrontPoints, history: StudyHistory) -> None:
     if any(whole for points in shown.by_state.values() for whole in points.whole):
         points = points_of([best] if best else [])
         style: dict[str, Any] = {"color": _VERMILION, "markersize": 7, "markeredgecolor": "white"}
-        name = "every frame a keyframe"
+        name = "diamond: every frame a keyframe; orange: the best"
         axes.plot(points.ms, points.miou_pct, "D", zorder=5, label=name, **style)
     for number, (predicted_ms, measured_ms, miou) in enumerate(shown.predictions):
         xs, name = [predicted_ms, measured_ms], "" if number else "from predicted to measured"

@@ -1,9 +1,9 @@
 """Pictures of a trial's validation clips, small enough to be embedded in a page.
 
 Three frames of the clip with the median mIoU (early, midway, late), and one frame each of the worst
-and the best clip, as the int8 graphs segment them under the trial's policy. They are cached in a
-folder of the study, as JPEGs and `<trial>/pictures.json`, and read from there without the data set
-or the graphs.
+and the best clip, as the int8 graphs segment them under the trial's policy, and as they are
+annotated. They are cached in a folder of the study, as JPEGs and `<trial>/pictures.json`, and read
+from there without the data set or the graphs.
 
 Units: pixels; mIoU of a clip in [0, 1]; frames are counted from 0.
 """
@@ -31,7 +31,7 @@ Role = Literal["early", "midway", "late", "worst", "best"]
 _Choice = tuple[Role, Clip, int, float]  # the frame of a clip, and the clip's mIoU
 
 WIDTH_PX = 240
-LARGEST_BYTES = 15_000  # of one JPEG; five of each of eight trials are then below 1 MB as base64
+LARGEST_BYTES = 12_000  # of one JPEG; five masks of each of eight trials are 0.6 MB as base64
 _QUALITIES = range(84, 20, -8)
 _RECORD = "pictures.json"
 _PLACES: dict[Role, float] = {"early": 1 / 6, "midway": 1 / 2, "late": 5 / 6}  # in the clip
@@ -52,13 +52,14 @@ class ClipFrame:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPictures:
-    """The pictures of one trial: `jpegs[i]` shows `frames[i]`.
+    """The pictures of one trial: `jpegs[i]` shows `frames[i]`, `annotations[i]` its annotation.
 
     A single annotated clip has no worst and best. Clips without annotation are not shown.
     """
 
     frames: tuple[ClipFrame, ...]
     jpegs: tuple[bytes, ...]
+    annotations: tuple[bytes, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +78,14 @@ def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
     folder = cache / str(trial.number)
     try:
         kept = from_json(_Kept, (folder / _RECORD).read_bytes())
-        jpegs = tuple((folder / f"{frame.role}.jpg").read_bytes() for frame in kept.frames)
+        files = [(folder / name).read_bytes() for f in kept.frames for name in _files(f)]
     except (OSError, ValidationError):
         return None
     if kept.made_of != _made_of(trial):
         return None
-    return TrialPictures(frames=kept.frames, jpegs=jpegs)
+    return TrialPictures(
+        frames=kept.frames, jpegs=tuple(files[::2]), annotations=tuple(files[1::2])
+    )
 
 
 def trial_pictures(
@@ -101,15 +104,15 @@ def trial_pictures(
     evaluation = Evaluation(val, graphs_of(trial.network, networks))
     colours = class_colours(val.class_names)
     made = (_draw(each, trial, evaluation, colours) for each in chosen)
-    frames, jpegs = zip(*made, strict=True)
-    pictures = TrialPictures(frames=frames, jpegs=jpegs)
+    frames, jpegs, annotations = zip(*made, strict=True)
+    pictures = TrialPictures(frames=frames, jpegs=jpegs, annotations=annotations)
     _keep(pictures, trial, cache)
     return pictures
 
 
 def _draw(
     choice: _Choice, trial: TrialResult, evaluation: Evaluation, colours: Sequence[Colour | None]
-) -> tuple[ClipFrame, bytes]:
+) -> tuple[ClipFrame, bytes, bytes]:
     role, clip, time, clip_miou = choice
     lag = trial.walks[0].lag or 1  # unused without keyframes in the background
     ((mask, path),) = evaluation.masks(clip.name, [time], trial.architecture.policy, lag=lag)
@@ -124,7 +127,11 @@ def _draw(
         width_px=WIDTH_PX,
         height_px=height_px,
     )
-    return frame, _jpeg(overlay(clip.frames[time], mask, colours, height_px, WIDTH_PX))
+    shown, annotated = (
+        _jpeg(overlay(clip.frames[time], each, colours, height_px, WIDTH_PX))
+        for each in (mask, clip.masks[time])
+    )
+    return frame, shown, annotated
 
 
 def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
@@ -136,10 +143,22 @@ def _choose(trial: TrialResult, val: DataSplit) -> list[_Choice]:
             "was scored on. Use the study's data root."
         )
     middle = ranked[(len(ranked) - 1) // 2]
-    chosen = [(role, middle, place) for role, place in _PLACES.items()]
+    times = {_annotated(middle[1], place): role for role, place in reversed(_PLACES.items())}
+    chosen = [(role, middle, time) for time, role in sorted(times.items())]
     if len(ranked) > 1:
-        chosen += [("worst", ranked[0], 0.5), ("best", ranked[-1], 0.5)]
-    return [(role, clip, int(place * len(clip)), miou) for role, (miou, clip), place in chosen]
+        ends: tuple[tuple[Role, tuple[float, Clip]], ...] = (
+            ("worst", ranked[0]),
+            ("best", ranked[-1]),
+        )
+        chosen += [(role, found, _annotated(found[1], 0.5)) for role, found in ends]
+    return [(role, clip, time, miou) for role, (miou, clip), time in chosen]
+
+
+def _annotated(clip: Clip, place: float) -> int:
+    """Return the annotated frame that is nearest to a place in the clip, from 0 to 1."""
+    wanted = int(place * len(clip))
+    known = [time for time in range(len(clip)) if clip.annotated[time]]
+    return min(known, key=lambda time: abs(time - wanted), default=wanted)
 
 
 def _ranked(trial: TrialResult, val: DataSplit) -> list[tuple[float, Clip]]:
@@ -169,14 +188,20 @@ def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:
     part = beside_of(folder)
     try:
         part.mkdir(parents=True, exist_ok=True)
-        for frame, jpeg in zip(pictures.frames, pictures.jpegs, strict=True):
-            (part / f"{frame.role}.jpg").write_bytes(jpeg)
+        shown = zip(pictures.frames, pictures.jpegs, pictures.annotations, strict=True)
+        for frame, *jpegs in shown:
+            for name, jpeg in zip(_files(frame), jpegs, strict=True):
+                (part / name).write_bytes(jpeg)
         record = _Kept(made_of=_made_of(trial), frames=pictures.frames)
         (part / _RECORD).write_text(to_json(record, indent=2), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _files(frame: ClipFrame) -> tuple[str, str]:
+    return f"{frame.role}.jpg", f"{frame.role}-annotated.jpg"
 
 
 def _made_of(trial: TrialResult) -> str:

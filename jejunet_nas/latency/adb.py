@@ -10,13 +10,17 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import DeviceAwayError, DeviceError, closest
 
 ANSWER_S = 20.0  # timeout of a short answer, with the start of adb's server
 PUSH_S = 300.0
 _ADDRESS = re.compile(r"[^\s/]+:\d+")  # of a phone on the network
+_LONGEST = 200  # characters of a serial, or of adb's words in a message
+_MOST_NAMED = 8  # phones in a message
 _END = "@end of the command: "
 
 _UNLOCK = "Unlock it and allow USB debugging from this computer when it asks"
@@ -142,7 +146,7 @@ def find_phone(serial: str | None = None) -> Adb:
     if serial is None:
         serial = _only(states)
     if serial not in states:
-        attached = f" Attached: {', '.join(states)}." if states else ""
+        attached = f" Attached: {_few(states)}." if states else ""
         raise DeviceAwayError(
             f"device is adb:{serial}, which is not attached.{attached} Plug it in, and look at "
             f"`adb devices`.{closest(serial, states)}"
@@ -168,8 +172,7 @@ def _only(states: dict[str, str]) -> str:
     ready = [serial for serial, state in states.items() if state == "device"]
     if len(ready) > 1:
         raise DeviceError(
-            f"{len(ready)} phones are attached: {', '.join(ready)}. Choose one: "
-            f"--device adb:{ready[0]}"
+            f"{len(ready)} phones are attached: {_few(ready)}. Choose one: --device adb:{ready[0]}"
         )
     if not states:
         raise DeviceAwayError(
@@ -178,11 +181,22 @@ def _only(states: dict[str, str]) -> str:
     return ready[0] if ready else next(iter(states))
 
 
+def _few(serials: Iterable[str]) -> str:
+    """Return the first serials of many."""
+    shown = [*serials]
+    more = len(shown) - _MOST_NAMED
+    return ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _states() -> dict[str, str]:
-    """Return the state of each phone that adb lists, by serial."""
+    """Return the state of each phone that adb lists, by serial; a line of anything else is none."""
     lines = _answer("devices").splitlines()
     pairs = (line.split("\t", 1) for line in lines if "\t" in line and not line.startswith("*"))
-    return {serial: state.strip() for serial, state in pairs}
+    return {
+        serial: shortened(state, _LONGEST)
+        for serial, state in pairs
+        if len(serial) <= _LONGEST and serial.isprintable()
+    }
 
 
 def _not_ready(serial: str, state: str) -> DeviceAwayError:
@@ -232,4 +246,5 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
     """Return the last line that names an error: `adb push` prints other lines after it."""
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line or "fail" in line]
-    return [f"exit code {done.returncode}", *lines, *errors][-1].rstrip(".")
+    last = [f"exit code {done.returncode}", *lines, *errors][-1]
+    return shortened(last, _LONGEST).rstrip(".")

@@ -171,7 +171,7 @@ class Phone:
 
 def parse_state(text: str) -> PhoneState:
     """Return the state in the phone's reports; what they leave out is None."""
-    level, tenths_c = _number(r"^\s*level: (\d+)", text), _number(r"^\s*temperature: (-?\d+)", text)
+    level, tenths_c = _number(r"^\s*level: ", text), _number(r"^\s*temperature: ", text)
     plugs = re.findall(rf"^\s*(?:{'|'.join(_PLUGS)}) powered: (true|false)", text, re.MULTILINE)
     wakefulness = re.search(r"mWakefulness=(\w+)", text)
     return PhoneState(
@@ -179,7 +179,7 @@ def parse_state(text: str) -> PhoneState:
         battery=None if level is None else level / 100,
         battery_c=None if tenths_c is None else tenths_c / 10,
         charging="true" in plugs if plugs else None,
-        thermal_status=_number(r"Thermal Status: (\d+)", text),
+        thermal_status=_number("Thermal Status: ", text),
         cores=read_cores(text),
         unread_cores=unread_cores(text),
         offline_cores=offline_cores(text),
@@ -203,6 +203,7 @@ def _identify(adb: Adb) -> PhoneInfo:
     )
 
 
-def _number(pattern: str, text: str) -> int | None:
-    found = re.search(pattern, text, re.MULTILINE)
+def _number(before: str, text: str) -> int | None:
+    """Return the whole number of up to nine digits behind the pattern `before`, None without."""
+    found = re.search(rf"{before}(-?\d{{1,9}})\b", text, re.MULTILINE | re.ASCII)
     return int(found[1]) if found else None

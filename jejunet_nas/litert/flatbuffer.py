@@ -133,12 +133,18 @@ class Reader:
     def _list(self, what: str, at: int, of: str) -> Any:
         count = self._scalar("I", at)
         if what == "s":
-            return self._vector("B", at + 4, count, of).tobytes().decode(errors="replace")
+            return self._text(at + 4, count, of)
         if what.startswith("*"):
             return self._vector(what[1], at + 4, count, of)
         offsets = self._vector("I", at + 4, count, of).tolist()
         kind = what.strip("[]")
         return [self._table(kind, at + 4 + 4 * i + offset) for i, offset in enumerate(offsets)]
+
+    def _text(self, at: int, count: int, of: str) -> str:
+        try:
+            return self._vector("B", at, count, of).tobytes().decode()
+        except UnicodeDecodeError:  # LiteRT's interpreter cannot return it to Python
+            raise DamagedError(f"{of} is not text in UTF-8") from None
 
     def _target(self, at: int) -> int:
         return at + self._scalar("I", at)

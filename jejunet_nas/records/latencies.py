@@ -97,8 +97,8 @@ class FramePaths:
         wrong = {*self.letters.lower()} - {*_BY_LETTER, DROPPED}
         if wrong:
             raise SettingError(
-                f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, or "
-                "their capitals. Restore the record."
+                f"letters of {self.clip} hold {min(wrong)!r}; allowed: {', '.join(_BY_LETTER)}, "
+                f"their capitals, or {DROPPED}. Restore the record."
             )
 
     @classmethod

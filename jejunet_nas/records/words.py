@@ -30,7 +30,7 @@ _SOURCES: dict[LatencySource, str] = {
 
 def per_cent(share: float | None, digits: int = 1) -> str:
     """Return a share of [0, 1] in per cent, say `71.3`; `-` for None."""
-    return "-" if share is None else f"{100 * share:.{digits}f}"
+    return "-" if share is None else f"{100 * share:z.{digits}f}"
 
 
 def points(difference: float, digits: int = 1) -> str:

@@ -123,10 +123,13 @@ def sentences(answer: BaselineAnswer) -> list[str]:
     target = f"{answer.target_fps:g} fps"
     if answer.best is None:
         return [f"No trial of {answer.study} meets {target}, so there is nothing to compare."]
-    first = f"At {target} ({answer.latency}), the best of {answer.study} is {_words(answer.best)}."
+    first = (
+        f"At {target} ({answer.latency}), the best of {answer.study} is "
+        f"trial {answer.best.trial} with {_words(answer.best)}."
+    )
     if not answer.against:
         return [first, f"{answer.baseline} has no complete trial yet."]
-    return [first, *map(_sentence, answer.against)]
+    return [first, *(_sentence(against, answer.baseline) for against in answer.against)]
 
 
 def difference_words(difference: Difference) -> str:
@@ -139,18 +142,20 @@ def difference_words(difference: Difference) -> str:
     return f"{amount}, {verdict} (95 %: {low} to {high})"
 
 
-def _sentence(against: Against) -> str:
+def _sentence(against: Against, study: str) -> str:
     assert against.best is not None, "the front has a best trial"
     as_good, surely = against.as_good, against.surely
     words = [
-        f"Baseline at {against.baseline.name}: {_words(against.baseline)}.",
+        f"Trial {against.baseline.trial} of {study}, at {against.baseline.name}, has "
+        f"{_words(against.baseline)}.",
         f"The best of the front differs by {difference_words(against.best)}.",
     ]
     if as_good is None:
         return " ".join([*words, "No front trial reaches this mIoU."])
+    speed = times_as_fast(as_good, against.baseline)
     words.append(
         f"The fastest front trial with at least this mIoU is {_short(as_good)}"
-        f"{_times_as_fast(as_good, against.baseline)}."
+        f"{f', {speed}' if speed else ''}."
     )
     if surely is None:
         words.append("No front trial has a significant gain.")
@@ -161,12 +166,12 @@ def _sentence(against: Against) -> str:
     return " ".join(words)
 
 
-def _times_as_fast(ours: Standing, theirs: Standing) -> str:
+def times_as_fast(ours: Standing, theirs: Standing) -> str:
     """Return the ratio of the latencies in words; empty where their sources differ."""
     if ours.source != theirs.source or not ours.mean_ms:
         return ""
     times = theirs.mean_ms / ours.mean_ms
-    return f", {times:.1f} times as fast" if times >= 1 else f", {1 / times:.1f} times as slow"
+    return f"{times:.1f} times as fast" if times >= 1 else f"{1 / times:.1f} times as slow"
 
 
 def _short(standing: Standing) -> str:
@@ -182,7 +187,7 @@ def _words(standing: Standing) -> str:
         low, high = standing.interval.low, standing.interval.high
         interval = f" (95 %: {per_cent(low)} to {per_cent(high)})"
     return (
-        f"trial {standing.trial} with {per_cent(standing.miou)} % mIoU{interval} in "
+        f"{per_cent(standing.miou)} % mIoU{interval} in "
         f"{standing.mean_ms:.1f} ms a frame, {standing.sustained_fps:.1f} fps ({standing.source}), "
         f"{per_cent(standing.dropped_frames)} % of frames dropped"
     )

@@ -1,5 +1,8 @@
 """Glossary: the notation and the terms of a report, explained for its readers."""
 
+from jejunet_nas.records.words import input_words
+from jejunet_nas.space.architecture import Network, Policy
+
 NETWORK_EXAMPLE = "0.5 x blocks 0-12 /16, 48 ch, thin /8, 256 px"
 POLICY_EXAMPLE = "key every 4, propagate, gate reuse < 0.05, refresh > 0.2"
 
@@ -47,6 +50,41 @@ TERMS = (
     ("J, F", "region and boundary scores of DAVIS"),
     ("hypervolume", "area between the front and mIoU 0 at the target's latency, in mIoU x ms"),
 )
+
+
+def network_meaning(network: Network) -> str:
+    """Return a network in plain words, say for a reader who does not know the notation."""
+    decoder = "no decoder"
+    if network.propagates:
+        decoder = (
+            f"a decoder of {network.decoder_channels} channels with the {network.detail} detail "
+            f"branch, masks at 1/{network.logit_stride} of the input"
+        )
+    extras = f", {100 * network.pruning:g} % of the channels pruned" if network.pruning else ""
+    if network.quantization != "post_training":
+        extras += ", quantisation-aware training (QAT)"
+    return (
+        f"MobileNetV2 with depth multiplier {network.depth_multiplier:g}, blocks 0 to "
+        f"{network.last_block}, output stride {network.output_stride}; {decoder}; input "
+        f"{input_words(network)}{extras}."
+    )
+
+
+def policy_meaning(policy: Policy) -> str:
+    """Return a policy in plain words."""
+    if not policy.spares_frames:
+        return "The whole network runs on every frame."
+    often = f"at least every {policy.keyframe_interval} frames"
+    if policy.keyframe_interval == 1:
+        often = "as often as it can"
+    said = [f"The whole network runs {often}{', on another core' if policy.asynchronous else ''}."]
+    if policy.between_keyframes == "reuse":
+        said.append("Other frames show its last mask again.")
+    else:
+        said.append("Other frames combine their own detail with the features of that keyframe.")
+    if policy.gated:
+        said.append("A gate shows the old mask where little changes, or asks for a new keyframe.")
+    return " ".join(said)
 
 
 def legend() -> str:

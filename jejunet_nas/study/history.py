@@ -20,7 +20,6 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
@@ -51,7 +50,7 @@ class TrialRow:
 
 
 def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
-    """Return the trials of the study named `study`, by number."""
+    """Return the trials of the study named `study`, by number. Raises ValueError if damaged."""
     trials, notes = models.TrialModel, models.TrialUserAttributeModel
     of_study = (
         trials.study_id == models.StudyModel.study_id,
@@ -65,7 +64,7 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
             )
         ):
             if key in _ATTRIBUTES:  # a dashboard may have others
-                attributes.setdefault(trial_id, {})[key] = _plain(value, study)
+                attributes.setdefault(trial_id, {})[key] = _plain(value)
         return [
             TrialRow(number=number, start=start, end=end, attributes=attributes.get(trial_id, {}))
             for trial_id, number, start, end in connection.execute(
@@ -81,22 +80,11 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
         ]
 
 
-def _plain(value: str, study: str) -> str:
-    try:
-        plain = parse_json(value)
-    except ValueError as reason:
-        raise damaged(study, str(reason)) from None
+def _plain(value: str) -> str:
+    plain = parse_json(value)
     if not isinstance(plain, str):
-        raise damaged(study, f"a trial's attribute is {shortened(str(plain))}, not text")
+        raise ValueError(f"a trial's attribute is {plain}, not text")
     return plain
-
-
-def damaged(study: str, reason: str) -> SettingError:
-    """Return the error for a row of the database that nothing of ours wrote."""
-    return SettingError(
-        f"the database of {study} has a damaged row ({shortened(reason)}). Copy the study's folder "
-        "again, or remove it to search anew."
-    )
 
 
 def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
@@ -163,13 +151,12 @@ def read_history(
     settings: StudySettings, storage: RDBStorage, class_names: tuple[str, ...]
 ) -> StudyHistory:
     """Return the results of all trials in `storage`, with latencies as the search stored them."""
-    study = settings.name
-    rows = read_rows(storage, study)
+    rows = read_rows(storage, settings.name)
     ended: dict[str, list[TrialRow]] = collections.defaultdict(list)
     for row in rows:
         ended[row.attributes.get(OUTCOME, "open")].append(row)
     return StudyHistory(
-        study=study,
+        study=settings.name,
         dataset=settings.data.dataset,
         class_names=class_names,
         target_fps=settings.target_fps,
@@ -177,9 +164,9 @@ def read_history(
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,
-        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"], study))),
-        refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"], study))),
-        failed=tuple(_failed(row, study) for row in ended["failed"]),
+        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"]))),
+        refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"]))),
+        failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
     )
@@ -202,26 +189,26 @@ def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:
         ) from None
 
 
-def stored_architecture(text: str, study: str) -> Architecture:
-    """Return the architecture that the ledger stored as `text`. Raises `SettingError`."""
+def stored_architecture(text: str) -> Architecture:
+    """Return the architecture that the ledger stored as `text`. Raises ValueError for any other."""
     try:
         return architecture_from_dict(parse_json(text))
     except (ValueError, KeyError, TypeError) as reason:
-        raise damaged(study, f"an architecture is {text}: {reason}") from None
+        raise ValueError(f"an architecture is {text}: {reason}") from None
 
 
-def _stored(key: str, rows: list[TrialRow], study: str) -> list[str]:
+def _stored(key: str, rows: list[TrialRow]) -> list[str]:
     for row in rows:
         if key not in row.attributes:
-            raise damaged(study, f"trial {row.number} has no {key}")
+            raise ValueError(f"trial {row.number} has no {key}")
     return [row.attributes[key] for row in rows]
 
 
-def _failed(row: TrialRow, study: str) -> FailedTrial:
+def _failed(row: TrialRow) -> FailedTrial:
     plain = row.attributes.get(ARCHITECTURE)
-    (reason,) = _stored(REASON, [row], study)
+    (reason,) = _stored(REASON, [row])
     return FailedTrial(
         number=row.number,
-        architecture=stored_architecture(plain, study) if plain else None,
+        architecture=stored_architecture(plain) if plain else None,
         reason=reason,
     )

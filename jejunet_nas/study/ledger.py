@@ -33,7 +33,6 @@ from jejunet_nas.study.history import (
     REASON,
     RECORD,
     count_rows,
-    damaged,
     is_begun,
     is_held,
     read_history,
@@ -107,8 +106,8 @@ class Ledger:
     def _identity(self) -> dict[str, Any] | None:
         with readable(self._url):
             kept = self._study.user_attrs.get(IDENTITY)
-        if kept is not None and not isinstance(kept, dict):
-            raise damaged(self.settings.name, f"the identity is {kept}")
+            if kept is not None and not isinstance(kept, dict):
+                raise ValueError(f"the identity is {kept}")
         return kept
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
@@ -191,12 +190,12 @@ class Ledger:
         """
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         held = [trial for trial in running if is_held(trial)]
-        results = read_records(TrialResult, [trial.user_attrs[RECORD] for trial in held])
+        with readable(self._url):
+            results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
         for trial, result in zip(held, results, strict=True):
             self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
-        left = [trial for trial in running if trial not in held]
         with readable(self._url):
-            return sum(self._try_again(trial) for trial in left)
+            return sum(self._try_again(trial) for trial in running if trial not in held)
 
     def _try_again(self, trial: FrozenTrial) -> bool:
         """Close an interrupted trial; propose it again unless it keeps ending the process."""
@@ -213,7 +212,7 @@ class Ledger:
                 self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
                 self._say(f"trial {trial.number} failed: {reason}")
                 return False
-            self.propose(choices_of(stored_architecture(plain, self.settings.name)))
+            self.propose(choices_of(stored_architecture(plain)))
         elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
             self.propose(trial.system_attrs["fixed_params"])
         self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
@@ -233,8 +232,8 @@ class Ledger:
         """Return the stored names of the classes."""
         with readable(self._url):
             names = self._study.user_attrs.get("class_names", ())
-        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-            raise damaged(self.settings.name, f"class_names is {names}")
+            if not isinstance(names, list | tuple) or not {*map(type, names)} <= {str}:
+                raise ValueError(f"class_names is {names}")
         return tuple(names)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import NOTED, read_mapping, state_folder, study_file, study_word
+from jejunet_nas.files import NOTED, is_file, read_mapping, state_folder, study_file, study_word
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.settings import IMAGENET
@@ -77,13 +77,18 @@ def find_named(
 def read_notes(folder: Path) -> dict[str, Any]:
     """Return what a search noted in a study's folder, by the keys of `NamedStudy.notes`."""
     file = folder / NOTED
-    if not file.is_file():
+    if not is_file(file):
         return {}
     noted, kinds = read_mapping(file), {"given": dict, "weights": str, "storage": str, "file": str}
     for key, kind in kinds.items():
         if not isinstance(noted.get(key, kind()), kind):
             raise SettingError(
                 f"{file}: {key} is {noted[key]!r}, which no search writes. Remove that line."
+            )
+    for key in noted.get("given", ()):
+        if key not in _GIVEN:
+            raise SettingError(
+                f"{file}: a key of given is {key!r}, which no search writes. Remove that line."
             )
     return {key: noted[key] for key in kinds if key in noted}
 
@@ -100,7 +105,7 @@ def _with_weights(settings: StudySettings, noted: str | None) -> tuple[StudySett
     if noted is None and settings.data.root:
         file = (Path(settings.data.root).absolute() / BESIDE / FOLDED).resolve()
         wide_enough = max(settings.search_space.depth_multiplier) <= _FOLDED_WIDTH
-        init = str(file) if wide_enough and file.is_file() else IMAGENET
+        init = str(file) if wide_enough and is_file(file) else IMAGENET
     training = dataclasses.replace(settings.training, init=init)
     return settings.model_copy(update={"training": training}), init
 
@@ -109,7 +114,7 @@ def _absolute(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return the paths among `overrides` absolute; a file of weights too, if it is there."""
     plain = {key: overrides[key] for key in _GIVEN if overrides.get(key) is not None}
     for key, value in plain.items():
-        if key in _PATHS or (key == "training.init" and Path(value).is_file()):
+        if key in _PATHS or (key == "training.init" and is_file(Path(value))):
             plain[key] = str(Path(value).expanduser().absolute())
     return plain
 

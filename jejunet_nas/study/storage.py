@@ -20,6 +20,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.faults import masked
 from jejunet_nas.progress import Say
@@ -143,9 +144,8 @@ def readable(url: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise SettingError(
-            f"{_place(url)} has rows that cannot be read ({type(error).__name__}). {_RESTORE}."
-        ) from error
+        words = shortened(str(error)) if isinstance(error, ValueError) else type(error).__name__
+        raise SettingError(f"{_place(url)} has a damaged row ({words}). {_RESTORE}.") from error
 
 
 def storage_error(error: BaseException, url: str, *, opening: bool = False) -> JejunetError:

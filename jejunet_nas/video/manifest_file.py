@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import graphs_run_by
 from jejunet_nas.records.words import one_line
@@ -72,25 +73,15 @@ def _read(file: Path) -> tuple[str, Any]:
         if len(content) > MOST_BYTES:
             raise SettingError(f"{file} is longer than {MOST_BYTES} bytes. {_FIX}")
         text = content.decode()
-        return text, json.loads(text, object_pairs_hook=_once)
+        return text, parse_json(text)
     except (FileNotFoundError, NotADirectoryError):
         raise SettingError(
             f"{file} does not exist. Give a bundle: a folder or .zip that `jejunet-nas export` "
             "wrote."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = one_line(str(error))[:_SHOWN]
         raise SettingError(f"{file} cannot be read as JSON ({reason}). {_FIX}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return `pairs` as a dictionary. Raises `ValueError` naming a key that is there twice."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key} is there twice")
-        found[key] = value
-    return found
 
 
 def _first_problem(error: ValidationError) -> str:

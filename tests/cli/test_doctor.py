@@ -25,7 +25,7 @@ def figures(shown: str) -> dict[str, tuple[float, float]]:
 def test_a_file_that_ends_early_is_no_interruption(
     monkeypatch: pytest.MonkeyPatch, capfd: Capfd
 ) -> None:
-    def end(*_: object) -> None:
+    def end(*_: object, **__: object) -> None:
         raise EOFError("No data left in file")
 
     monkeypatch.setattr("jejunet_nas.latency.doctor.examine", end)

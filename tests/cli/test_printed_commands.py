@@ -38,7 +38,8 @@ def parse(words: list[str]) -> None:
 def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study file outside studies/, in a folder whose name a shell would split."""
     install(monkeypatch, FakeTrials())
-    one_class = SimpleNamespace(val=SimpleNamespace(class_names=("background",)))
+    split = SimpleNamespace(class_names=("background",), absent=(), clips=())
+    one_class = SimpleNamespace(train=split, val=split)
     monkeypatch.setattr(loop, "prepare", lambda *_: one_class)  # as the results of FakeTrials
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "my 'studies'"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.cli import main
 from jejunet_nas.records import RefusedTrial
 from jejunet_nas.space.draw import draw
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.storage import storage_url
+from tests.cli.commands import exit_code
 from tests.search.build import SPACE, result, tiny_study, write_study
 
 TINY_DATA = """\
@@ -51,12 +51,6 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger = Ledger(tiny_study(tmp_path), storage_url(folder))
     ledger.note_class_names(("background",))
     return ledger
-
-
-def exit_code(*arguments: str | Path) -> object:
-    with pytest.raises(SystemExit, match=r"^\d+$") as caught:
-        main([str(argument) for argument in arguments])
-    return caught.value.code
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -195,10 +189,13 @@ def test_a_search_that_finds_nothing_feasible_names_the_nearest_and_exits_with_3
     )
 
 
-def test_a_data_set_on_disk_without_its_folder_is_bad_input(tmp_path: Path) -> None:
-    ended = run("search", write_study(tmp_path, "data: {dataset: davis}\n"))
+def test_a_data_set_on_disk_without_its_folder_is_bad_input(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("search", write_study(tmp_path, "data: {dataset: davis}\n")) == 2
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    shown = capfd.readouterr()
+    assert shown.out == ""
     assert_matches(
-        r"jejunet-nas: .*the data set davis is missing.* --data-root", ended.stderr.splitlines()[-1]
+        r"jejunet-nas: .*the data set davis is missing.* --data-root", shown.err.splitlines()[-1]
     )

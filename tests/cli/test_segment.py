@@ -81,7 +81,7 @@ def test_a_bundle_segments_a_film_and_says_what_it_took(
 
 def test_no_line_of_litert_or_tensorflow_is_seen(bundle: Path, film: Path, tmp_path: Path) -> None:
     for words, lines in (
-        (("measure", bundle / "gate.tflite", "--device", "host", "--runs", 1), 0),
+        (("measure", bundle / "key.tflite", "--device", "host", "--runs", 1), 0),
         (("verify", bundle), 0),
         (("segment", bundle, film, "--frames", 1, "--masks", tmp_path / "masks"), 0),
     ):

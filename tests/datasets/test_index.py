@@ -1,7 +1,10 @@
 """Damage in the cache of decoded pictures is noticed, and mended by decoding again."""
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.index import INDEX, _check
 from jejunet_nas.datasets.input_frames import input_frames
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit
@@ -71,6 +75,40 @@ def test_an_index_that_is_none_is_written_again(text: str, tmp_path: Path) -> No
         index.write_text(text)
 
     assert pixels(opened(tmp_path, "voc2012")) == whole
+
+
+FIGURES = st.sampled_from([-1, 0, 1.5, 10**7, 10**12, 2**70, True, None, "1", [], [[]], {}])
+
+
+@pytest.mark.parametrize("dataset", ["davis", "voc2012"])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), figure=FIGURES)
+def test_figures_that_no_pictures_have_are_not_believed(
+    dataset: str, tmp_path: Path, data: st.DataObject, figure: object
+) -> None:
+    whole = pixels(opened(tmp_path, dataset))
+    file = data.draw(st.sampled_from([f for f in cached_files(tmp_path) if f.name == INDEX]))
+    index = json.loads(file.read_bytes())
+    places = list(figures(index["content"]))
+    holder, key = data.draw(st.sampled_from(places))
+    holder[key] = figure
+    del index["check"]
+    file.write_text(json.dumps({**index, "check": _check(index)}))
+
+    try:
+        assert pixels(opened(tmp_path, dataset)) == whole
+    except DataError:  # found when the picture was read: the next time it is made again
+        assert pixels(opened(tmp_path, dataset)) == whole
+
+
+def figures(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each holder with a key of a value in `content`, those of classes left out."""
+    keys = content if isinstance(content, dict) else range(len(content))
+    for key in keys:
+        if key != "classes":
+            yield content, key
+            if isinstance(content[key], dict | list):
+                yield from figures(content[key])
 
 
 def test_a_cache_that_was_copied_is_used(tmp_path: Path) -> None:

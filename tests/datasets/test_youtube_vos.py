@@ -230,3 +230,15 @@ def test_a_wrong_root_is_told_within_a_second(tmp_path: Path) -> None:
         opened(tmp_path / "clutter")
 
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "x" * 300, "a\nb", "\x1b[31m", 7])
+@pytest.mark.parametrize("key", ["video", "category"])
+def test_a_name_that_no_folder_can_have_is_named(key: str, name: object, root: Path) -> None:
+    if key == "category":
+        edit_meta(root, TRAIN[0], "objects", "2", "category", value=name)
+    else:
+        edit_meta(root, str(name) if name != 7 else "\0", value={"objects": {}})
+
+    with pytest.raises(DataError, match=r"meta\.json cannot be read \(.* is no name of a [^\n]+$"):
+        describe_split("train", root, YoutubeVosSettings())

@@ -62,10 +62,16 @@ def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_binary_file_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00a: 1")
+    (tmp_path / "a.yaml").write_bytes(b"\xff\x00a: 1")
 
     with pytest.raises(SettingError, match=r"a\.yaml is not text in UTF-8: byte 1 is 0xff\. Save"):
         read_mapping(tmp_path / "a.yaml")
+
+
+def test_a_file_that_an_editor_saved_as_utf_16_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("name: é".encode("utf-16"))
+
+    assert read_mapping(tmp_path / "a.yaml") == {"name": "é"}
 
 
 def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:

@@ -81,7 +81,10 @@ def test_the_legend_names_what_is_drawn_and_nothing_else(
     few = legend(chart(drawn, FEW, tmp_path))
     one = legend(chart(drawn, history(trial(0, 0.7, 30, interval=4)), tmp_path))
 
-    assert few == ["front", "dominated", "over the target", "every frame a keyframe"]
+    assert few == [
+        *("front", "dominated", "over the target"),
+        "diamond: every frame a keyframe; orange: the best",
+    ]
     assert one == ["front"]
 
 

@@ -97,8 +97,36 @@ def test_a_picture_is_the_frame_under_the_mask_that_the_policy_shows(
     assert np.abs(other - wanted).mean() > 16
 
 
+def test_beside_a_mask_is_the_annotation_of_its_frame(
+    trial: TrialResult, val: DataSplit, tmp_path: Path
+) -> None:
+    found = make(trial, val, tmp_path)
+
+    clip, colours = val.clips[0], class_colours(val.class_names)
+    wanted = overlay(clip.frames[4], clip.masks[4], colours, 240, 240)
+    shown = np.asarray(Image.open(io.BytesIO(found.annotations[1])), np.float64)
+    assert found.frames[1].frame == 4
+    assert np.abs(shown - wanted).mean() < 8  # what JPEG changes
+    assert len(found.annotations) == len(found.jpegs)
+
+
+def test_of_a_clip_that_is_annotated_once_that_frame_is_shown(
+    trial: TrialResult, val: DataSplit, tmp_path: Path
+) -> None:
+    clips = tuple(
+        dataclasses.replace(clip, annotated=np.arange(len(clip)) == 3) for clip in val.clips
+    )
+
+    found = make(trial, dataclasses.replace(val, clips=clips), tmp_path)
+
+    shown = [(each.role, each.frame) for each in found.frames]
+    assert shown == [("early", 3), ("worst", 3), ("best", 3)]
+
+
 def test_pictures_are_small(trial: TrialResult, val: DataSplit, tmp_path: Path) -> None:
-    assert all(len(jpeg) <= LARGEST_BYTES for jpeg in make(trial, val, tmp_path).jpegs)
+    made = make(trial, val, tmp_path)
+
+    assert all(len(jpeg) <= LARGEST_BYTES for jpeg in (*made.jpegs, *made.annotations))
 
 
 def test_even_noise_becomes_a_small_picture() -> None:
@@ -132,7 +160,7 @@ def test_pictures_of_another_architecture_are_made_again(
     assert kept_pictures(trial, tmp_path / "pictures") is None
 
 
-@pytest.mark.parametrize("file", ["pictures.json", "late.jpg"])
+@pytest.mark.parametrize("file", ["pictures.json", "late.jpg", "worst-annotated.jpg"])
 def test_pictures_of_which_a_file_is_gone_are_made_again(
     file: str, trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:

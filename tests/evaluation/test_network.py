@@ -167,11 +167,11 @@ def test_clips_that_changed_know_nothing_of_what_was_found_before(
 def test_graphs_that_changed_know_nothing_of_what_was_found_before(
     val: DataSplit, files: dict[GraphName, Path], runs: Counter[str]
 ) -> None:
-    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+    Evaluation(val, files).score([POLICIES[1]], LATENCIES, target_fps=FPS)
     before = runs.copy()
 
     files["gate"].write_bytes(files["gate"].read_bytes() + b"\0")
-    Evaluation(val, files).score([POLICIES[1]], lag=LAG)
+    Evaluation(val, files).score([POLICIES[1]], LATENCIES, target_fps=FPS)
 
     assert runs == before + before
 

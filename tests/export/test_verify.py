@@ -294,7 +294,7 @@ def test_a_manifest_without_end_and_one_with_a_key_twice_are_refused(bundle: Pat
     twice = text.replace('"format": 4,', '"format": 4, "format": 4,')
     for content, words in (
         (text + " " * (1 << 20), r"manifest\.json is longer than 1048576 bytes"),
-        (twice, "the key format is there twice"),
+        (twice, "the key format occurs twice"),
     ):
         file.write_text(content, encoding="utf-8")
         with pytest.raises(SettingError, match=words):

@@ -1,7 +1,6 @@
 """A bundle holds all that it has to, and is written whole or not at all."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
@@ -120,11 +119,8 @@ def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Pa
 def test_each_file_has_its_hash(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
 
-    def digest(file: Path) -> str:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-
     others = [file for file in bundle.iterdir() if file.name != "manifest.json"]
-    assert manifest["files"] == {file.name: digest(file) for file in others}
+    assert manifest["files"] == {file.name: sha256_of(file) for file in others}
 
 
 def test_graphs_are_those_of_the_study_byte_for_byte(bundle: Path) -> None:
@@ -146,9 +142,6 @@ def test_signatures_name_the_tensors_that_the_manifest_names(bundle: Path) -> No
             "serving_default",
             {end: sorted(t["name"] for t in graph[end]) for end in ("inputs", "outputs")},
         )
-
-
-REFRESHED = Policy(keyframe_interval=3, between_keyframes="reuse", refresh_above=0.5)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import argparse
 import collections
 import concurrent.futures
 import json
+import math
 import os
 import platform
 import sys
@@ -16,14 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz import binaries, documents
 from tests.fuzz.attempt import MEMORY_BYTES, Failure, Parser, minimised, name_of, run
+from tests.fuzz.parsers import all_parsers
 
 
 def shares(parsers: Sequence[Parser], inputs: int) -> dict[str, int]:
-    """Return the number of inputs of each parser; they add up to about `inputs`."""
+    """Return the number of inputs of each parser; they add up to `inputs` or a few more."""
     whole = sum(parser.share for parser in parsers)
-    return {parser.name: max(1, round(inputs * parser.share / whole)) for parser in parsers}
+    return {parser.name: math.ceil(inputs * parser.share / whole) for parser in parsers}
 
 
 def fuzz(parsers: Sequence[Parser], inputs: int, seed: int, *, workers: int) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def main() -> int:
     )
     arguments.add_argument("--out", type=Path, default=Path("reports"))
     given = arguments.parse_args()
-    parsers = [*binaries.parsers(), *documents.parsers()]
+    parsers = all_parsers()
     names = [parser.name for parser in parsers]
     if given.parser:
         parsers = [parser for parser in parsers if parser.name == given.parser]

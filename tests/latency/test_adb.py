@@ -105,6 +105,25 @@ def test_of_several_phones_one_has_to_be_named(
     assert find_phone("two").serial == "two"
 
 
+def test_of_very_many_phones_some_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phones = (f"phone{number}" for number in range(50))
+    fake_adb(tmp_path, monkeypatch, lists(*((name, "device") for name in phones)))
+
+    with pytest.raises(DeviceError, match=r"50 phones .* phone7 and 42 more\. Choose"):
+        find_phone()
+
+
+def test_words_too_long_for_a_serial_are_no_phone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_adb(tmp_path, monkeypatch, lists(("x" * 5000, "device"), ("one", "y" * 5000)))
+
+    with pytest.raises(DeviceAwayError, match=r"^the phone one is y{180}[.]+ See"):
+        find_phone()
+
+
 def test_the_phone_that_is_ready_is_meant_where_another_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,16 @@ def test_litert_s_summary_of_no_runs_is_a_failure() -> None:
         parse_output(none)
 
 
+@pytest.mark.parametrize("runs", ["9" * 400, "9" * 5000])
+def test_more_runs_than_there_can_be_are_a_failure(runs: str) -> None:
+    for text in (
+        OLD.replace("count=", f"count={runs}"),
+        LITERT_STDERR.replace("10 runs", f"{runs} runs"),
+    ):
+        with pytest.raises(DeviceError, match=r"^benchmark_model printed: .*; expected: a line"):
+            parse_output(text)
+
+
 def test_the_output_of_2019_is_read() -> None:
     assert parse_output(OLD) == RunStatistics(count=15, median_us=66767.6)
 

@@ -552,3 +552,11 @@ def test_two_phones_are_measured_at_the_same_time(
     assert not said
     locks = {file.name for file in (cache / "phones").iterdir()}
     assert locks <= {f"{each.info.serial_hash}.lock" for each in (first, second)}
+
+
+@pytest.mark.parametrize("digits", ["9" * 10, "9" * 400, "9" * 5000])
+@pytest.mark.parametrize("before", ["  level: ", "  temperature: ", "Thermal Status: "])
+def test_a_number_that_no_phone_has_is_not_read(before: str, digits: str) -> None:
+    state = parse_state(f"{before}{digits}\n")
+
+    assert (state.battery, state.battery_c, state.thermal_status) == (None, None, None)

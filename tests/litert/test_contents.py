@@ -101,3 +101,11 @@ def _quantization(model: Any) -> Any:
 def test_a_wrong_number_is_named(change: Callable[[Any], None], words: str) -> None:
     with pytest.raises(DamagedError, match=words):
         contents_of(changed(change))
+
+
+def test_a_name_that_is_not_text_is_refused() -> None:
+    name = b"quantize"
+    assert name in small()
+
+    with pytest.raises(DamagedError, match=r"^name of a Tensor is not text in UTF-8$"):
+        contents_of(small().replace(name, b"\xff" + name[1:]))

@@ -85,7 +85,7 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
         "(95 %: 61.0 to 79.0) in 30.0 ms a frame, 33.3 fps (predicted), 0.0 % of frames "
         "dropped."
     )
-    assert "Baseline at 256 px: trial 1 with 60.0 % mIoU" in at_256
+    assert "Trial 1 of seed, at 256 px, has 60.0 % mIoU" in at_256
     assert (
         "The best of the front differs by +10.0 points, significant (95 %: +10.0 to +10.0)."
         in at_256

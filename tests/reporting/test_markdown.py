@@ -69,7 +69,7 @@ def test_a_baseline_is_answered_and_named_in_the_command() -> None:
     text = page(study, "front.png", answer(study, seed))
 
     assert "\n## Compared with the \\*seed\\*\n" in text
-    assert "\n- Baseline at 224 px: trial 0 with 60.0 % mIoU" in text
+    assert "\n- Trial 0 of the \\*seed\\*, at 224 px, has 60.0 % mIoU" in text
     assert "2.0 times as fast" in text
     assert "this selection bias favours the front" in text
     assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text

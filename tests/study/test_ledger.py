@@ -23,6 +23,8 @@ from tests.made_up import on_screen
 from tests.search.build import result, tiny_study
 from tests.search.measured import network_measurement
 
+DAMAGED = r".*study\.db has a damaged row"
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
@@ -252,6 +254,16 @@ def test_a_held_trial_of_another_version_is_named(tmp_path: Path) -> None:
         open_ledger(tmp_path).take_up_interrupted()
 
 
+@pytest.mark.parametrize("record", ["{", "[" * 5000])
+def test_a_held_trial_whose_row_is_damaged_is_named(record: str, tmp_path: Path) -> None:
+    trial, architecture = begin(open_ledger(tmp_path))
+    open_ledger(tmp_path).hold(trial, result(0, architecture))
+    trial.set_user_attr("record", record)
+
+    with pytest.raises(SettingError, match=r"study\.db.* has a damaged row"):
+        open_ledger(tmp_path).take_up_interrupted()
+
+
 def test_starting_points_come_first_in_their_order(tmp_path: Path) -> None:
     ledger = open_ledger(
         tmp_path, "start_with: [{resolution: 96, keyframe_interval: 3}, {depth_multiplier: 0.5}]\n"
@@ -432,5 +444,5 @@ def test_a_damaged_row_is_told_in_one_line(
         assert found is not None
         found.history()
 
-    with pytest.raises(SettingError, match=r"^the database of tiny has a damaged row \([^\n]*\.$"):
+    with pytest.raises(SettingError, match=rf"^{DAMAGED} \([^\n]*\.$"):
         read()

@@ -154,13 +154,13 @@ def test_a_space_that_ships_is_found_anywhere(here: Path) -> None:
         find_named("tiny")
 
 
-@pytest.mark.parametrize("note", ["given: [1]", "weights: {}", "file: 3"])
+@pytest.mark.parametrize("note", ["given: [1]", "given: {1: 2}", "weights: {}", "file: 3"])
 def test_notes_that_no_search_writes_are_named(note: str, here: Path) -> None:
     write_study(here / STUDIES)
     (here / STUDIES / "tiny").mkdir()
     (here / STUDIES / "tiny" / NOTED).write_text(note)
 
-    with pytest.raises(SettingError, match=r"study\.yaml: \w+ is .*, which no search writes\."):
+    with pytest.raises(SettingError, match=r"study\.yaml: [\w ]+ is .*, which no search writes\."):
         find_named("tiny")
 
 
@@ -171,3 +171,21 @@ def test_a_name_that_ends_like_a_file_is_refused(name: str, here: Path) -> None:
 
     with pytest.raises(SettingError, match=r"name is '.*'; allowed: a name that does not end in"):
         find_named("tiny.yaml")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/y", "..", "x\0y"])
+def test_a_name_that_no_folder_can_have_is_refused(name: str, here: Path) -> None:
+    file = write_study(here / STUDIES)
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "name": name}))
+
+    with pytest.raises(SettingError, match=r"tiny\.yaml: name "):
+        find_named(str(file))
+
+
+@pytest.mark.parametrize("long", ["x" * 300, "/x" * 5000])
+def test_a_noted_path_that_no_disk_holds_leads_nowhere(long: str, here: Path) -> None:
+    write_study(here / STUDIES)
+    search_begins(named := find_named("tiny"))
+    (named.folder / NOTED).write_text(yaml.safe_dump({**named.notes, "file": long}))
+
+    assert study_file("tiny").samefile(here / STUDIES / "tiny.yaml")

@@ -121,7 +121,7 @@ def test_an_empty_name_is_refused(tmp_path: Path) -> None:
 def test_a_list_of_files_without_end_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = zip_of(tmp_path, *((f"{i}", b"") for i in range(30_000)))
+    file = zip_of(tmp_path, *((f"{i:0250}", b"") for i in range(4_000)))
     monkeypatch.setattr(zipfile, "ZipFile", pytest.fail)
 
     with pytest.raises(

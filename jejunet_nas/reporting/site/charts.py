@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import per_cent
-from jejunet_nas.reporting.site.plot import LEGEND_ABOVE, Chart, bars, chart, scatter
+from jejunet_nas.reporting.site.plot import Chart, bars, chart, scatter
 from jejunet_nas.scoring.front import Point, hypervolume, reference_point
 from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.study.tables import stage_names
+
+FEW_TICKS = 12  # more trials have whole numbers as ticks anyway
 
 
 class Progress(NamedTuple):
@@ -59,8 +61,11 @@ def progress_chart(history: StudyHistory) -> Chart:
         hovertemplate="after trial %{x}: %{y:.2f}<extra></extra>",
     )
     title = {"text": "hypervolume (mIoU x ms)"}
+    few = {"dtick": 1} if len(made.trials) <= FEW_TICKS else {}  # there is no half trial
     return chart(
-        [trace], xaxis={"title": {"text": "trial"}}, yaxis={"title": title, "rangemode": "tozero"}
+        [trace],
+        xaxis={"title": {"text": "trial"}, "tickformat": "d", **few},
+        yaxis={"title": title, "rangemode": "tozero"},
     )
 
 
@@ -83,9 +88,7 @@ def importance_chart(importances: Mapping[str, Mapping[str, float]]) -> Chart | 
         )
         for (objective, shares), role in zip(known.items(), ("front", "video"), strict=False)
     ]
-    return chart(
-        traces, barmode="group", xaxis={"title": {"text": "share (%)"}}, legend=LEGEND_ABOVE
-    )
+    return chart(traces, barmode="group", xaxis={"title": {"text": "share (%)"}})
 
 
 def stages_chart(history: StudyHistory) -> Chart:
@@ -106,4 +109,5 @@ def stages_chart(history: StudyHistory) -> Chart:
         hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
     )
     title = {"text": "minutes, sum over all trials"}
-    return chart([trace], xaxis={"title": title}, showlegend=False)
+    room = 1.2 * max(spent.values(), default=0.0) / 60  # for the text beside the longest bar
+    return chart([trace], xaxis={"title": title, "range": [0, room]} if room else {"title": title})

@@ -3,7 +3,6 @@
 Units: mIoU in per cent within charts, else in [0, 1]; ms a frame; hypervolume in mIoU x ms.
 """
 
-import html
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +55,8 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
             )
         ],
         "within": [(each.mean_ms, each.mious) for each in found.within],
-        "leads": [_lead_words(lead, names[0]) for lead in found.leads],
+        "range_ms": found.range_ms,
+        "leads": [_lead_words(lead, names[0], found.range_ms) for lead in found.leads],
         "caveat": _CAVEAT,
         "charts": {"front": _chart(histories, names, found)},
     }
@@ -74,15 +74,28 @@ def _best(history: StudyHistory, number: int | None) -> dict[str, Any] | None:
     }
 
 
-def _lead_words(lead: Lead, first: str) -> str:
-    words = (
-        f"{one_line(lead.study)} has a higher mIoU than {first} over {per_cent(lead.ahead, 0)} % "
-        f"of the latency range, and a lower one over {per_cent(lead.behind, 0)} %."
-    )
+def _lead_words(lead: Lead, first: str, range_ms: tuple[float, float]) -> list[str]:
+    """Return which study is ahead, then the sentences that say by how much."""
+    study, (low, high) = one_line(lead.study), range_ms
+    if lead.ahead == lead.behind:
+        verdict = f"{study} and {first} are level."
+    else:
+        ahead, behind = (study, first) if lead.ahead > lead.behind else (first, study)
+        verdict = f"{ahead} is ahead of {behind} at most latencies."
+    words = [
+        f"{verdict} From {low:.1f} to {high:.1f} ms a frame, the best trial of {study} within a "
+        f"latency has a higher mIoU than that of {first} over {per_cent(lead.ahead, 0)} % of the "
+        f"range, and a lower mIoU over {per_cent(lead.behind, 0)} %."
+    ]
     if lead.mean_miou is not None:
-        words += f" Where both have trials, the mean difference is {points(lead.mean_miou)} points."
+        words.append(
+            f"Mean difference of {study} from {first} at equal latency, where both have trials: "
+            f"{points(lead.mean_miou)} points of mIoU."
+        )
     if lead.best is not None:
-        words += f" The best trials differ by {difference_words(lead.best)}."
+        words.append(
+            f"Difference of its best trial from the best of {first}: {difference_words(lead.best)}."
+        )
     return words
 
 
@@ -100,7 +113,8 @@ def _chart(histories: Sequence[StudyHistory], names: Sequence[str], found: Compa
             [100 * miou for _, miou in (*steps, *steps[-1:])],
             mode="lines+markers",
             line={"shape": "hv", "width": 2.5},
-            name=html.escape(name, quote=False),  # plotly reads a few HTML tags
+            marker={"size": 7},
+            name=name,
             hovertemplate="%{y:.1f} mIoU in %{x:.1f} ms<extra></extra>",
         )
         traces += [dots | {"marker": {"size": 6}, "opacity": 0.4}, stairs]

@@ -4,25 +4,40 @@ Units: as in `cards`; hypervolume in mIoU x ms.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line
-from jejunet_nas.reporting.baseline import CAVEAT, answer, sentences
+from jejunet_nas.records.words import asked_words, latency_words, one_line
+from jejunet_nas.reporting.baseline import (
+    CAVEAT,
+    BaselineAnswer,
+    answer,
+    difference_words,
+    sentences,
+    times_as_fast,
+)
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
 from jejunet_nas.reporting.notes import reasons
-from jejunet_nas.reporting.site.cards import card
+from jejunet_nas.reporting.site.cards import (
+    TRIAL,
+    Card,
+    card,
+    colours_of,
+    export_command,
+    jpeg_url,
+)
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.scoring.bootstrap import miou_interval
+from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
     front_of,
     nearest_to_target,
     picks,
+    rule_words,
     searched_words,
 )
 from jejunet_nas.study.tables import failures, summary
@@ -54,29 +69,34 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
     """Return the values that the template prints and the script draws."""
     front = shown_front(history)
     intervals = {trial.number: miou_interval(trial.score.clips) for trial in front}
+    name, annotations = extras.name or history.study, _annotations(front, extras.pictures)
     cards = [
         card(
             trial,
             history,
             interval=intervals[trial.number],
             pictures=extras.pictures.get(trial.number),
-            study=extras.name or history.study,
+            study=name,
+            annotations=annotations,
         )
         for trial in front
     ]
-    found, trials = summary(history), trial_columns(history)
+    found, trials, theirs = summary(history), trial_columns(history), extras.baseline
     clips = history.complete[0].score.clips if history.complete else ()
     return {
         "study": one_line(history.study),
         "dataset": one_line(history.dataset),
         "target_fps": history.target_fps,
+        "rule": rule_words(history),
         "deadline_ms": deadline_ms(history),
         "latency": latency_words(history),
         "counts": found["trials"],
         "hypervolume": found["hypervolume"],
         "front_size": len(front_of(history)),
         "cards": cards,
-        "picks": [each for each in cards if each["roles"]],
+        "picks": _picks(cards, front),
+        "classes": list(zip(history.class_names, colours_of(history.class_names), strict=True)),
+        "annotations": {style: jpeg_url(jpeg) for jpeg, style in annotations.items()},
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
         "searched": searched_words(history),
@@ -84,23 +104,34 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
         "damage": extras.damage,
-        "baseline": _baseline(history, extras.baseline),
+        "baseline": _baseline(history, theirs),
         "failures": failures(history)[:MOST_REASONS],
         "refused_ms": [trial.mean_ms for trial in history.refused],
-        "charts": {
-            "front": front_chart(history, intervals, extras.baseline),
-            "progress": progress_chart(history) if history.complete else None,
-            "importance": importance_chart(extras.importances),
-            "stages": stages_chart(history) if history.complete else None,
-        },
+        "charts": _charts(history, extras, intervals),
         "over_time": bool(history.spent_s),
         "network_example": NETWORK_EXAMPLE,
         "policy_example": POLICY_EXAMPLE,
         "notation": NOTATION,
         "terms": TERMS,
         "trials": trials,
-        "baseline_trials": trial_columns(extras.baseline) if extras.baseline else None,
+        "baseline_trials": trial_columns(theirs) if theirs else None,
+        "commands": [
+            export_command(name, TRIAL, asked_words(history)),
+            *([export_command(theirs.study, TRIAL)] if theirs else []),
+        ],
+        "names": [one_line(each.study) for each in (history, theirs) if each],
         "slices": slice_dimensions(trials),
+    }
+
+
+def _charts(
+    history: StudyHistory, extras: Extras, intervals: Mapping[int, Interval | None]
+) -> dict[str, Any]:
+    return {
+        "front": front_chart(history, intervals, extras.baseline),
+        "progress": progress_chart(history) if history.complete else None,
+        "importance": importance_chart(extras.importances),
+        "stages": stages_chart(history) if history.complete else None,
     }
 
 
@@ -115,18 +146,70 @@ def shown_front(history: StudyHistory) -> list[TrialResult]:
     return [trial for trial in front if trial.number in numbers]
 
 
+def _annotations(
+    front: Sequence[TrialResult], pictures: Mapping[int, TrialPictures]
+) -> dict[bytes, str]:
+    """Return the style of each picture of an annotation, which many trials have in common."""
+    found: dict[bytes, str] = {}
+    for trial in front:
+        for jpeg in pictures[trial.number].annotations if trial.number in pictures else ():
+            found.setdefault(jpeg, f"annotation-{len(found)}")
+    return found
+
+
+def _picks(cards: Sequence[Card], front: Sequence[TrialResult]) -> list[Card]:
+    """Return the cards of the picks, each with its difference from the best in words."""
+    return [
+        each | {"beside_best": _beside_best(trial, front[0])}
+        for each, trial in zip(cards, front, strict=True)
+        if each["roles"]
+    ]
+
+
+def _beside_best(trial: TrialResult, best: TrialResult) -> str:
+    if trial is best:
+        return ""
+    difference = miou_difference(trial.score.clips, best.score.clips)
+    words = f"Against trial {best.number}: {difference_words(difference)}"
+    if trial.latency.source == best.latency.source and trial.latency.mean_ms:
+        words += f"; {best.latency.mean_ms / trial.latency.mean_ms:.1f} times as fast"
+    return f"{words}."
+
+
 def _baseline(history: StudyHistory, baseline: StudyHistory | None) -> Mapping[str, Any] | None:
     if baseline is None:
         return None
+    found = answer(history, baseline)
     ours, theirs = _training_steps(history), _training_steps(baseline)
     alike = f"as long as this study, {ours} steps"
     trained = alike if ours == theirs else f"for {theirs} steps, this study for {ours}"
     return {
         "study": one_line(baseline.study),
-        "sentences": sentences(answer(history, baseline)),
+        "lead": sentences(found)[0],
+        "best": found.best,
+        "rows": _baseline_rows(found),
         "trained": f"The baseline was trained {trained}.",
         "caveat": CAVEAT,
     }
+
+
+def _baseline_rows(found: BaselineAnswer) -> list[Mapping[str, Any]]:
+    """Return a row for each trial of the baseline, and how the front does against it."""
+    if found.best is None:
+        return []
+    rows: list[Mapping[str, Any]] = []
+    for each in found.against:
+        assert each.best is not None, "the front has a best trial"
+        as_good = each.as_good
+        rows.append(
+            {
+                "theirs": each.baseline,
+                "difference": difference_words(each.best),
+                "as_good": as_good,
+                "speed": times_as_fast(as_good, each.baseline) if as_good else "",
+            }
+        )
+    return rows
 
 
 def _training_steps(history: StudyHistory) -> str:

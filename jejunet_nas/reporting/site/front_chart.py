@@ -16,13 +16,13 @@ from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import input_words
 from jejunet_nas.reporting.site.plot import Chart, Trace, against_latency, chart, scatter
 from jejunet_nas.scoring.bootstrap import Interval
-from jejunet_nas.scoring.ranking import deadline_ms
+from jejunet_nas.scoring.ranking import Pick, deadline_ms, picks
 
 _DOTTED = {
-    "mode": "lines+markers+text",
+    "mode": "lines+markers",
     "line": {"dash": "dot", "width": 1.5},
-    "textposition": "top center",
 }
+PICK_NAMES: dict[Pick, str] = {"best": "best mIoU", "knee": "knee", "fastest": "fastest"}
 _TICK = {"symbol": "line-ns-open", "size": 9}
 _PUBLISHED_DATASET = "voc2012"
 _PUBLISHED = (  # square input in pixels, mIoU in per cent, ms a frame
@@ -55,7 +55,7 @@ def front_chart(
         _stairs(shown),
         _predictions(shown),
         _interval_bars(shown.by_state["front"], intervals),
-        _points(shown.by_state["front"], "front", "front"),
+        _front(shown.by_state["front"], history),
     ]
     latencies = [*shown.latencies, *(trial.latency.mean_ms for trial in theirs)]
     layout = against_latency([*latencies, *(ms for _, _, ms in published)], deadline_ms(history))
@@ -74,6 +74,23 @@ def _points(points: Points, name: str, role: str) -> Trace:
         marker={"symbol": ["diamond" if each else "circle" for each in points.whole]},
         hoverinfo="none",
     )
+
+
+def _front(front: Points, history: StudyHistory) -> Trace:
+    """Return the front: each point is labelled, and a pick has the colour of its first role.
+
+    meta.points: the role of each point; meta.labels: its label.
+    """
+    roles: dict[int, list[Pick]] = {}
+    for role, trial in picks(history).items():
+        roles.setdefault(trial.number, []).append(role)
+    names = {number: ", ".join(PICK_NAMES[role] for role in own) for number, own in roles.items()}
+    meta = {
+        "role": "front",
+        "points": [roles[n][0] if n in roles else "front" for n in front.numbers],
+        "labels": [f"{n} {names[n]}" if n in names else f"{n}" for n in front.numbers],
+    }
+    return _points(front, "front", "front") | {"meta": meta}
 
 
 def _stairs(shown: FrontPoints) -> Trace:
@@ -143,7 +160,10 @@ def _baseline(trials: Sequence[TrialResult]) -> Trace:
         "baseline",
         points.ms,
         points.miou_pct,
-        text=[input_words(trial.architecture.network) for trial in trials],
+        meta={
+            "role": "baseline",
+            "labels": [input_words(trial.architecture.network) for trial in trials],
+        },
         customdata=[-1 - number for number in points.numbers],
         marker={"symbol": "square", "size": 9},
         name="baseline",
@@ -158,6 +178,7 @@ def _published(points: Sequence[tuple[int, float, float]]) -> Trace:
         (ms for _, _, ms in points),
         (miou for _, miou, _ in points),
         text=[f"{input_px} px" for input_px, _, _ in points],
+        meta={"role": "published", "labels": [f"{input_px} px" for input_px, _, _ in points]},
         marker={"symbol": "square-open", "size": 9},
         name="JejuNet's own chart, 2018: int8, Pixel 2, 1 thread",
         visible="legendonly",

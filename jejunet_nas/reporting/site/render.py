@@ -19,7 +19,7 @@ from markupsafe import Markup
 from jejunet_nas.records.words import per_cent, points
 from jejunet_nas.version import __version__
 
-_DRAWN = ("charts", "trials", "baseline_trials")  # for the script
+_DRAWN = ("charts", "trials", "baseline_trials", "commands", "names")  # for the script
 _TEMPLATES = files("jejunet_nas.reporting.site") / "templates"
 
 
@@ -40,7 +40,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         plotly=packed_plotly(),
         data=packed(safe_json(drawn)),
         style=Markup(_read("style.css")),
-        script=Markup(_read("page.js")),
+        script=Markup(_read("labels.js") + _read("page.js")),
     )
 
 
@@ -50,7 +50,7 @@ def _read(name: str) -> str:
 
 def _number(value: float | None, digits: int = 1) -> str:
     """Return a number with `digits` decimals, `-` for None."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+    return "-" if value is None else f"{value:z,.{digits}f}"
 
 
 def packed(text: str) -> str:

@@ -6,7 +6,7 @@ Columns compress well: 10,000 trials take a third of a megabyte in the page.
 import itertools
 from typing import Any
 
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records import RefusedTrial, StreamLatency, StudyHistory, TrialResult
 from jejunet_nas.records.words import network_words, one_line, policy_words
 from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
@@ -22,7 +22,8 @@ def trial_columns(history: StudyHistory) -> Columns:
     rows: dict[int, dict[str, Any]] = {trial.number: _complete(trial) for trial in history.complete}
     rows |= {
         trial.number: _drawn(trial.architecture)
-        | {"ms": round(trial.mean_ms, 3), "source": trial.source, "reason": one_line(trial.reason)}
+        | _timed(trial)
+        | {"reason": one_line(trial.reason)}
         for trial in history.refused
     }
     rows |= {
@@ -46,14 +47,29 @@ def slice_dimensions(columns: Columns) -> list[str]:
 
 
 def _complete(trial: TrialResult) -> dict[str, Any]:
-    latency = trial.latency
-    return _drawn(trial.architecture) | {
-        "miou": round(100 * trial.score.miou, 2),
-        "ms": round(latency.mean_ms, 3),
-        "source": latency.source,
-        "predicted": round(trial.predicted.mean_ms, 3) if trial.measured else None,
-        "worst": round(latency.worst_ms, 1),
-        "dropped": round(100 * latency.dropped_frames, 1),
+    return (
+        _drawn(trial.architecture)
+        | _timed(trial.latency)
+        | {
+            "miou": round(100 * trial.score.miou, 1),
+            "own": round(100 * trial.own_frame_score.miou, 1),
+            "predicted": round(trial.predicted.mean_ms, 1) if trial.measured else None,
+        }
+    )
+
+
+def _timed(timed: StreamLatency | RefusedTrial) -> dict[str, Any]:
+    """Return latencies with the decimals that are shown, as rounding twice may give another digit.
+
+    place_ms: the place on an axis.
+    """
+    return {
+        "place_ms": round(timed.mean_ms, 3),
+        "ms": round(timed.mean_ms, 1),
+        "fps": round(1000 / timed.mean_ms, 1) if timed.mean_ms else None,
+        "source": timed.source,
+        "worst": round(timed.worst_ms, 1),
+        "dropped": round(100 * timed.dropped_frames, 1),
     }
 
 

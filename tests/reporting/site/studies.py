@@ -1,15 +1,18 @@
 """Studies for pages; nothing here is a test."""
 
+import base64
 import dataclasses
 from typing import Any
 
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.drawing.pictures import ClipFrame, Role, TrialPictures
+from jejunet_nas.records import FailedTrial, StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
 from tests.made_up import scored
 from tests.reporting.build import history, many_trials, measured, refused, trial
 
 HOSTILE = "<script>window.hurt = 1</script>'\"&amp; \u00e9\u4e2d\u0416</style>${x}{{ 7 * 7 }}"
 CLASSES = ("background", HOSTILE)
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")  # the smallest GIF
 
 
 def two_clips(found: TrialResult) -> TrialResult:
@@ -44,6 +47,54 @@ def hostile_study() -> StudyHistory:
     return dataclasses.replace(made, dataset=HOSTILE, complete=complete)
 
 
-def large_study(count: int) -> StudyHistory:
-    """A study of `count` trials."""
-    return history(*map(two_clips, many_trials(count, seed=0)))
+STREETS = (
+    *("sky", "building", "column pole", "road", "pavement", "tree", "sign symbol", "fence"),
+    *("car", "pedestrian", "bicyclist"),
+)
+
+
+def crowded_study() -> StudyHistory:
+    """A study of sixty trials with long names, many classes, and all states of trials."""
+    complete = tuple(
+        dataclasses.replace(
+            two_clips(trial(each.number, each.score.miou, each.latency.mean_ms, interval=6)),
+            network=dataclasses.replace(each.network, class_names=STREETS),
+            own_frame_score=of_streets(each.score),
+        )
+        for each in many_trials(60, seed=4)
+    )
+    complete = tuple(scored(each, of_streets(each.score)) for each in complete)
+    name = "a_study_whose_name_is_long_enough_to_need_two_lines_on_a_phone"
+    made = history(
+        *complete,
+        refused=(refused(60, 120.0), refused(61, 80.0)),
+        failed=(FailedTrial(number=62, architecture=None, reason="out of memory " * 12),),
+        study=name,
+        class_names=STREETS,
+    )
+    return dataclasses.replace(made, spent_s={n: 60.0 for n in range(63)})
+
+
+def of_streets(score: Score) -> Score:
+    """Return `score` with the classes of a street."""
+    return dataclasses.replace(score, class_iou=(score.miou,) * (len(STREETS) - 1) + (None,))
+
+
+def crowded_pictures(study: StudyHistory) -> dict[int, TrialPictures]:
+    """Five pictures of each trial, with long names."""
+    roles: tuple[Role, ...] = ("early", "midway", "late", "worst", "best")
+    frames = tuple(
+        ClipFrame(
+            role=role,
+            clip="clip_0016E5_with_a_long_name_that_has_no_space_in_it",
+            frame=7,
+            path="propagate",
+            clip_miou=0.5,
+            width_px=240,
+            height_px=180,
+        )
+        for role in roles
+    )
+    jpegs = (PIXEL,) * len(roles)
+    made = TrialPictures(frames=frames, jpegs=jpegs, annotations=jpegs)
+    return dict.fromkeys((each.number for each in study.complete), made)

@@ -5,19 +5,26 @@ import dataclasses
 import gzip
 import json
 import re
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jejunet_nas.drawing.pictures import ClipFrame, TrialPictures
 from jejunet_nas.records import FailedTrial
-from jejunet_nas.reporting.site.cards import card, export_command
+from jejunet_nas.records.words import per_cent
+from jejunet_nas.reporting.glossary import network_meaning, policy_meaning
+from jejunet_nas.reporting.report import write_report
+from jejunet_nas.reporting.site.cards import TRIAL, card, export_command, in_time
 from jejunet_nas.reporting.site.compare import ROLES
 from jejunet_nas.reporting.site.content import MOST_CARDS, Extras, content, shown_front
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.plot import latency_axis
-from jejunet_nas.reporting.site.render import _read, packed, render, safe_json
+from jejunet_nas.reporting.site.render import _number, _read, packed, render, safe_json
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from tests.reporting.build import history, measured, refused, trial
+from jejunet_nas.space.architecture import Policy
+from tests.reporting.build import history, many_trials, measured, refused, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study
 
 PICTURE = ClipFrame(
@@ -84,6 +91,7 @@ def test_a_measured_trial_says_what_was_predicted() -> None:
         interval=None,
         pictures=None,
         study="davis",
+        annotations={},
     )
 
     assert (made["mean_ms"], made["predicted_ms"], made["latency_source"]) == (
@@ -155,6 +163,113 @@ def test_a_baseline_that_was_trained_for_longer_is_said_so() -> None:
     )
 
 
+def test_a_baseline_is_a_table_in_which_its_study_is_named() -> None:
+    told = content(study(), Extras(baseline=study(study="the <seed>")))
+    page = " ".join(render("index.html.j2", told).split())
+
+    first, *_ = told["baseline"]["rows"]
+    assert (first["theirs"].trial, first["as_good"].trial) == (1, 1)
+    assert (first["difference"], first["speed"]) == (
+        "+0.0 points, not significant (95 %: +0.0 to +0.0)",
+        "1.0 times as fast",
+    )
+    assert "the &lt;seed&gt;, trial 1: 224 px" in page
+    assert told["names"] == ["davis", "the <seed>"]
+    assert told["commands"][1] == (
+        f"jejunet-nas export 'the <seed>' --trial {TRIAL} --out 'the <seed>-{TRIAL}'"
+    )
+
+
+def test_a_command_is_completed_where_the_script_expects_the_number() -> None:
+    assert f'replaceAll("{TRIAL}", known.number)' in _read("page.js")
+
+
+def test_late_frames_without_a_dropped_one_are_explained() -> None:
+    late, lost = trial(0, 0.7, 39.0).latency, trial(1, 0.7, 39.0, dropped=0.2).latency
+
+    assert in_time(trial(2, 0.7, 20.0).latency, 40.0) == "Every frame takes less than 40.0 ms."
+    assert in_time(late, 40.0).endswith("and faster ones catch up: none is lost.")
+    assert in_time(lost, 40.0).endswith("replaces the frame in the buffer, which is dropped.")
+
+
+def test_a_pick_says_how_far_it_is_from_the_best_and_how_sure() -> None:
+    best, fastest = content(study(), Extras())["picks"]
+
+    assert best["beside_best"] == ""
+    assert fastest["beside_best"].startswith("Against trial 0: ")
+    assert "significant (95 %:" in fastest["beside_best"]
+    assert fastest["interval"] is not None
+
+
+@given(ms=st.floats(0.01, 500.0), miou=st.floats(0.0, 1.0))
+def test_a_tooltip_and_a_card_have_the_same_figures(ms: float, miou: float) -> None:
+    study = history(trial(0, miou, ms, dropped=0.123456))
+    columns = trial_columns(study)
+
+    made = card(study.complete[0], study, interval=None, pictures=None, study="s", annotations={})
+
+    for name, shown in (
+        ("fps", _number(made["sustained_fps"])),
+        ("ms", _number(made["mean_ms"])),
+        ("worst", _number(made["worst_ms"])),
+        ("dropped", _number(made["dropped_frames_pct"])),
+        ("miou", per_cent(made["miou"])),
+        ("own", per_cent(made["own_frame_miou"])),
+    ):
+        assert f"{columns[name][0]:,.1f}" == shown, name
+
+
+@given(value=st.floats(-1.0, 0.0), digits=st.integers(0, 2))
+def test_nothing_is_minus_zero(value: float, digits: int) -> None:
+    for shown in (_number(value, digits), per_cent(value, digits)):
+        assert shown[0] != "-" or float(shown) < 0
+
+
+def test_every_link_of_a_page_leads_somewhere(tmp_path: Path) -> None:
+    extras = Extras(baseline=study(study="seed"))
+
+    page = write_report(study(), tmp_path, extras).read_text(encoding="utf-8")
+
+    links = set(re.findall(r'href="([^"]+)"', page))
+    assert {"#take", "#baseline", "#front", "#glossary", "trials.csv", "summary.json"} <= links
+    for link in links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in page, link
+        else:
+            assert (tmp_path / link).is_file(), link
+
+
+def test_notation_is_explained_for_the_network_at_hand() -> None:
+    words = network_meaning(trial(0, 0.7, 20.0).architecture.network)
+    reused = Policy(keyframe_interval=4, between_keyframes="reuse")
+    gated = Policy(keyframe_interval=4, reuse_below=0.05, asynchronous=True)
+
+    assert words == (
+        "MobileNetV2 with depth multiplier 0.5, blocks 0 to 12, output stride 16; a decoder of 48 "
+        "channels with the thin detail branch, masks at 1/8 of the input; input 224 px."
+    )
+    assert policy_meaning(Policy(keyframe_interval=1)) == "The whole network runs on every frame."
+    assert policy_meaning(reused).endswith("Other frames show its last mask again.")
+    assert "at least every 4 frames, on another core." in policy_meaning(gated)
+    assert "A gate shows the old mask" in policy_meaning(gated)
+
+
+def test_a_class_has_the_colour_of_its_masks() -> None:
+    (made,) = content(history(trial(0, 0.7, 20.0)), Extras())["cards"]
+
+    background, thing = (colour for _, _, colour in made["classes"])
+    assert thing == "rgb(255, 106, 26)"
+    assert background.startswith("#")  # muted in pictures
+
+
+def test_there_is_no_half_trial_on_an_axis() -> None:
+    few = content(study(), Extras())["charts"]["progress"]["layout"]["xaxis"]
+    many = content(history(*many_trials(40, seed=0)), Extras())["charts"]["progress"]["layout"]
+
+    assert (few["dtick"], few["tickformat"]) == (1, "d")
+    assert "dtick" not in many["xaxis"]
+
+
 def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
     script = _read("page.js")
 
@@ -170,13 +285,16 @@ def test_roles_may_fall_on_one_trial() -> None:
 
 
 def test_pictures_say_clip_frame_path_and_score() -> None:
-    pictures = TrialPictures(frames=(PICTURE,), jpegs=(b"jpeg",))
+    pictures = TrialPictures(frames=(PICTURE,), jpegs=(b"jpeg",), annotations=(b"known",))
 
-    page = render("index.html.j2", content(study(), Extras(pictures={0: pictures})))
+    page = render("index.html.j2", content(study(), Extras(pictures={0: pictures, 1: pictures})))
 
     assert f"data:image/jpeg;base64,{base64.b64encode(b'jpeg').decode()}" in page
-    assert "frame 7, key; clip 50.0 mIoU" in page
+    assert "frame 7, key; clip 50.0 % mIoU" in page
     assert "<script>window" not in page
+    known = f"data:image/jpeg;base64,{base64.b64encode(b'known').decode()}"
+    assert page.count(known) == 1  # trials have annotations in common
+    assert page.count('class="annotation annotation-0"') == 2
 
 
 def test_names_that_are_scripts_are_text_in_the_page() -> None:
