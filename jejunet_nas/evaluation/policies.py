@@ -99,7 +99,10 @@ def compare_policies(
     comparison = _Comparison(evaluation, latencies, target_fps)
     rows: list[PolicyRow] = []
     for way in comparison.ways(intervals, propagates):
-        say(way.words(comparison.lag))
+        if way.policy.asynchronous:
+            say("keyframes in the background")
+        elif way.interval > 1:
+            say(f"{way.rule.name}, at the latency of interval {way.interval}")
         rows.append(comparison.row(len(rows) + 1, way))
     return rows
 
