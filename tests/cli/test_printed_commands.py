@@ -71,13 +71,15 @@ def test_the_export_command_of_every_card_can_be_parsed(
         parse(["export", "tiny", "--nowhere"])
 
 
-def test_every_command_of_the_readme_can_be_parsed() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    blocks = "".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
+def test_every_command_of_the_readme_and_of_the_docs_can_be_parsed() -> None:
+    project = Path(__file__).parents[2]
+    pages = [project / "README.md", *(project / "docs").glob("*.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
 
     commands = re.findall(r"^jejunet-nas (.*)", blocks, re.MULTILINE)
 
-    assert len(commands) >= 13
+    assert len(commands) >= 20
     for line in commands:
         parse(shlex.split(line, comments=True))
 
