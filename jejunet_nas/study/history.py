@@ -20,13 +20,13 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import FailedTrial, RefusedTrial, StudyHistory, TrialResult, from_json
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
 from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.storage import DamagedRowError
 
 Record = TypeVar("Record")
 
@@ -65,7 +65,7 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
             )
         ):
             if key in _ATTRIBUTES:  # a dashboard may have others
-                attributes.setdefault(trial_id, {})[key] = _plain(value, study)
+                attributes.setdefault(trial_id, {})[key] = _plain(value)
         return [
             TrialRow(number=number, start=start, end=end, attributes=attributes.get(trial_id, {}))
             for trial_id, number, start, end in connection.execute(
@@ -81,22 +81,14 @@ def read_rows(storage: RDBStorage, study: str) -> list[TrialRow]:
         ]
 
 
-def _plain(value: str, study: str) -> str:
+def _plain(value: str) -> str:
     try:
         plain = parse_json(value)
     except ValueError as reason:
-        raise damaged(study, str(reason)) from None
+        raise DamagedRowError("a trial's attribute is no JSON") from reason
     if not isinstance(plain, str):
-        raise damaged(study, f"a trial's attribute is {shortened(str(plain))}, not text")
+        raise DamagedRowError(f"a trial's attribute is a {type(plain).__name__}, not text")
     return plain
-
-
-def damaged(study: str, reason: str) -> SettingError:
-    """Return the error for a row of the database that nothing of ours wrote."""
-    return SettingError(
-        f"the database of {study} has a damaged row ({shortened(reason)}). Copy the study's folder "
-        "again, or remove it to search anew."
-    )
 
 
 def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
@@ -172,9 +164,9 @@ def read_history(
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,
-        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"], study))),
-        refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"], study))),
-        failed=tuple(_failed(row, study) for row in ended["failed"]),
+        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"]))),
+        refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"]))),
+        failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
     )
@@ -197,26 +189,26 @@ def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:
         ) from None
 
 
-def stored_architecture(text: str, study: str) -> Architecture:
-    """Return the architecture that the ledger stored as `text`. Raises `SettingError`."""
+def stored_architecture(text: str) -> Architecture:
+    """Return the architecture that the ledger stored as `text`. Raises `DamagedRowError`."""
     try:
         return architecture_from_dict(parse_json(text))
     except (ValueError, KeyError, TypeError) as reason:
-        raise damaged(study, f"an architecture is {text}: {reason}") from None
+        raise DamagedRowError("an architecture is none") from reason
 
 
-def _stored(key: str, rows: list[TrialRow], study: str) -> list[str]:
+def _stored(key: str, rows: list[TrialRow]) -> list[str]:
     for row in rows:
         if key not in row.attributes:
-            raise damaged(study, f"trial {row.number} has no {key}")
+            raise DamagedRowError(f"trial {row.number} has no {key}")
     return [row.attributes[key] for row in rows]
 
 
-def _failed(row: TrialRow, study: str) -> FailedTrial:
+def _failed(row: TrialRow) -> FailedTrial:
     plain = row.attributes.get(ARCHITECTURE)
-    (reason,) = _stored(REASON, [row], study)
+    (reason,) = _stored(REASON, [row])
     return FailedTrial(
         number=row.number,
-        architecture=stored_architecture(plain, study) if plain else None,
+        architecture=stored_architecture(plain) if plain else None,
         reason=reason,
     )

@@ -36,7 +36,6 @@ from jejunet_nas.study.history import (
     REASON,
     RECORD,
     count_rows,
-    damaged,
     is_begun,
     read_history,
     read_records,
@@ -46,6 +45,7 @@ from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
 from jejunet_nas.study.storage import (
+    DamagedRowError,
     has_study,
     open_storage,
     optuna_study,
@@ -109,8 +109,8 @@ class Ledger:
     def _identity(self) -> dict[str, Any] | None:
         with readable(self._url):
             kept = self._study.user_attrs.get(IDENTITY)
-        if kept is not None and not isinstance(kept, dict):
-            raise damaged(self.settings.name, f"the identity is {kept}")
+            if kept is not None and not isinstance(kept, dict):
+                raise DamagedRowError("the identity is no mapping")
         return kept
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
@@ -210,7 +210,7 @@ class Ledger:
                 self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
                 self._say(f"trial {trial.number} failed: {reason}")
                 return False
-            self.propose(choices_of(stored_architecture(plain, self.settings.name)))
+            self.propose(choices_of(stored_architecture(plain)))
         elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
             self.propose(trial.system_attrs["fixed_params"])
         self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
@@ -230,8 +230,8 @@ class Ledger:
         """Return the stored names of the classes."""
         with readable(self._url):
             names = self._study.user_attrs.get("class_names", ())
-        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-            raise damaged(self.settings.name, f"class_names is {names}")
+            if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+                raise DamagedRowError("class_names is no list of names")
         return tuple(names)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:

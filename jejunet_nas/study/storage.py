@@ -137,14 +137,19 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(unquote(name.removeprefix("file:")) if "uri" in url.query else name)
 
 
+class DamagedRowError(ValueError):
+    """A row that nothing of ours wrote; the message says what it is, without its content."""
+
+
 @contextlib.contextmanager
 def readable(url: str) -> Iterator[None]:
     """Word an error that Optuna or JSON raises in the block because rows are damaged."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = error if isinstance(error, DamagedRowError) else type(error).__name__
         raise SettingError(
-            f"{_place(url)} has rows that cannot be read ({type(error).__name__}). {_RESTORE}."
+            f"{_place(url)} has rows that cannot be read ({reason}). {_RESTORE}."
         ) from error
 
 
