@@ -448,7 +448,7 @@ def test_a_damaged_row_is_told_in_one_line(
         assert found is not None
         found.history()
 
-    with pytest.raises(SettingError, match=r"study\.db has rows that cannot be read \([^\n]*\.$"):
+    with pytest.raises(SettingError, match=r"study\.db has a damaged row \([^\n]*\.$"):
         read()
 
 
