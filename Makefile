@@ -29,16 +29,16 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv. Next: source .venv/bin/activate; jejunet-nas --help"
 
-search: $(READY) ## search the quickstart study and write its report
+search: $(READY) ## search the quickstart study and write its report (1.5 to 4 minutes)
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 
-davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design (3 hours; DATA_ROOT=DAVIS folder)
+davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design (3 hours; DATA_ROOT= the DAVIS folder)
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 
-test: lint types tests ## lint, check types, run all tests except the slowest (MARKERS= for all)
+test: lint types tests ## lint, check types, run all tests but the slowest, 10 minutes (MARKERS= for all)
 
 lint: $(READY) ## check rules and format with ruff
 	$(BIN)/ruff check .
@@ -50,7 +50,7 @@ types: $(READY) ## check the package with mypy --strict
 tests: $(READY) ## run the tests with pytest
 	$(BIN)/pytest -n auto --dist loadfile -m "$(MARKERS)"
 
-fuzz: $(READY) ## give 100,000 damaged inputs to every parser (INPUTS= for fewer)
+fuzz: $(READY) ## give 100,000 damaged inputs to every parser (INPUTS=1000 for fewer)
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 
 format: $(READY) ## format the code and fix what ruff can fix

@@ -3,6 +3,7 @@
 import atexit
 import dataclasses
 import functools
+import gc
 import math
 import shutil
 import tempfile
@@ -103,6 +104,12 @@ def train_tiny(network: KerasNetwork, settings: TrainingSettings) -> LoopRecord:
         seed=settings.seed,
     )
     return train_paths(network, sampler, settings, pretrained=set(), on_step=lambda *_: None)
+
+
+def traced_graphs() -> int:
+    """Return how many graphs of traced functions are in memory."""
+    gc.collect()
+    return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from jejunet_nas.images.listing import SUFFIXES
 from jejunet_nas.images.read import LONGEST_ASPECT, MOST_PIXELS
 
 PROJECT = Path(__file__).parents[1]
+PAGES = sorted((PROJECT / "docs").glob("*.md"))
 FOLDER = (PROJECT / "docs" / "folder.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", FOLDER, re.DOTALL)
 
@@ -46,7 +47,7 @@ def test_suffixes_and_bounds_are_those_of_the_reader() -> None:
     assert f"at most {LONGEST_ASPECT} times" in FOLDER
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/folder.md"])
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page.name}" for page in PAGES)])
 def test_links_lead_somewhere(page: str) -> None:
     text = (PROJECT / page).read_text(encoding="utf-8")
 

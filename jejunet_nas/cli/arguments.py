@@ -43,6 +43,16 @@ TrialNumber = Annotated[
     int | None, typer.Option("--trial", help="Trial [default: the front's best mIoU].")
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
+TargetFps = Annotated[
+    float | None,
+    typer.Option(
+        "--target-fps", help="Score the trained networks for another fps, without training."
+    ),
+]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--device", help="Score them for another device: a profile's name or .json file."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")]
 Storage = Annotated[
     str | None,

@@ -49,8 +49,8 @@ def check(
     Reads every file, and draws a contact sheet of frames with their masks.
 
     If a list, folder, frame or mask is missing, the check stops and names it. Broken files
-    (truncated, of another size, or with a mask value that is no class) are listed at the end. In
-    both cases the exit code is 2.
+    (truncated, of another size, or with a mask value that is no class), and masks that a network
+    cannot learn from, are listed at the end. In these cases the exit code is 2.
     """
     options = _options(option or [])
     root = existing_folder(data_root)
@@ -80,6 +80,8 @@ def check(
             f"{files} of {root} cannot be used, as listed above. Fix or remove them, then check "
             "again."
         )
+    if found.refusals:
+        raise DataError(f"{root} cannot be learnt from, as listed above.")
 
 
 @app.command()

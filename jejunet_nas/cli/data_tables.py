@@ -20,11 +20,8 @@ def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None
     say(_facts_table(check))
     say()
     say(_class_table(check))
-    for split in check.splits:
-        if split.never:
-            say(f"not in {split.split}: {', '.join(split.never)}")
-        if len(split.classes) - len(split.never) < 2:
-            say(f"{split.split} cannot be used: fewer than two classes occur in its masks")
+    for warning in check.warnings:
+        say(f"warning: {warning}")
     for note in dict.fromkeys(files.note for files in check.files if files.note):
         say(f"note: {note}")
     say()
@@ -32,6 +29,8 @@ def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None
         say(f"bad: {fault}")
     if len(check.faults) > _MOST_SHOWN:
         say(f"and {len(check.faults) - _MOST_SHOWN} other files; --json lists all")
+    for refusal in check.refusals:
+        say(f"bad: {refusal}")
     say(f"read {sum(split.frames for split in check.splits)} frames in {check.seconds:.1f} s")
     if sheet:
         say(f"contact sheet: {sheet}")
@@ -88,14 +87,17 @@ def check_json(check: "DataCheck", sheet: Path | None) -> dict[str, Any]:
         "seconds": round(check.seconds, 3),
         "contact_sheet": str(sheet) if sheet else None,
         "notes": [*dict.fromkeys(files.note for files in check.files if files.note)],
+        "warnings": list(check.warnings),
+        "refusals": list(check.refusals),
         "splits": [_split_json(split) for split in check.splits],
     }
 
 
 def _split_json(split: "SplitCheck") -> dict[str, Any]:
-    plain = ("split", "clips", "photos", "frames", "annotated_frames", "fps", "void_share", "never")
+    plain = ("split", "clips", "photos", "frames", "annotated_frames", "fps", "void_share")
     return {
         **{name: getattr(split, name) for name in plain},
+        "never": list(split.labels.absent),
         "sizes": [
             {"width": width, "height": height, "frames": frames}
             for (height, width), frames in split.sizes.items()

@@ -2,18 +2,19 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from jejunet_nas.cli.arguments import AsJson, DataRoot, Storage, StudyName
+from jejunet_nas.cli.arguments import AsJson, DataRoot, ProfileName, Storage, StudyName, TargetFps
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.streams import native_log
-from jejunet_nas.cli.targets import choose_trial
+from jejunet_nas.cli.targets import Wanted, open_wanted, trial_of, under_row
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.records import GraphName
+    from jejunet_nas.space.architecture import Policy
     from jejunet_nas.study.opened import Trial
 
 Pick = Literal["best", "knee", "fastest"]
@@ -30,6 +31,12 @@ def export(
             "line between best and fastest [default: best]."
         ),
     ] = None,
+    policy: Annotated[
+        int | None,
+        typer.Option(help="Policy: a row of the table that `policies` prints for the trial."),
+    ] = None,
+    target_fps: TargetFps = None,
+    device: ProfileName = None,
     steps: Annotated[
         int, typer.Option(min=0, help="Fine-tune the trial's weights for this many steps.")
     ] = 0,
@@ -42,18 +49,40 @@ def export(
 ) -> None:
     """Write a bundle of a trial: graphs, manifest, model card, and an example that runs it.
 
-    By default, a bundle has the trial's own graphs and scores. With --steps or --qat the network is
-    fine-tuned, compressed and scored again. The result is kept in studies/NAME/exports: the same
-    command resumes an interrupted export.
+    By default, a bundle has the trial's own graphs and scores. With --policy it has another policy
+    and the figures of that. With --steps or --qat the network is fine-tuned, compressed and scored
+    again; the result is kept in studies/NAME/exports: the same command resumes an interrupted
+    export.
     """
-    from jejunet_nas.export.write import require_free, write_bundle
+    from jejunet_nas.export.write import require_free
 
     require_free(out)
-    chosen = _chosen(study, trial, pick, storage, data_root)
-    from jejunet_nas.export.facts import facts_of, known_fingerprints
-    from jejunet_nas.records.words import latency_figures, miou_words
+    wanted = Wanted(storage=storage, data_root=data_root, target_fps=target_fps, device=device)
+    printer = Printer(as_json=as_json)
+    chosen = _chosen(study, trial, pick, wanted, printer)
+    own = chosen.result.architecture.policy
+    if policy is not None:
+        chosen = under_row(chosen, policy, "--policy", printer)
+    chosen, facts = _write(chosen, own, steps, qat, out, printer)
+    from jejunet_nas.records.words import latency_figures, miou_words, policy_words
 
-    state, printer = chosen.study.folder, Printer(as_json=as_json)
+    result = chosen.result
+    under = "" if policy is None else f" with {policy_words(result.architecture.policy)}"
+    printer.result(
+        f"exported: {out}, trial {result.number}{under}, {miou_words(result)}, "
+        f"{latency_figures(result.latency)}"
+    )
+    printer.json({"out": str(out), **facts})
+
+
+def _write(
+    chosen: "Trial", own: "Policy", steps: int, qat: bool, out: Path, printer: Printer
+) -> "tuple[Trial, dict[str, Any]]":
+    """Write the bundle; return the trial as it is in it, and its facts. own: the trial's policy."""
+    from jejunet_nas.export.facts import facts_of, known_fingerprints
+    from jejunet_nas.export.write import write_bundle
+
+    state = chosen.study.folder
     with native_log(state / "tensorflow.log"):
         if steps or qat:
             chosen, graphs, fingerprints = _made(chosen, state, steps, qat, printer)
@@ -65,22 +94,18 @@ def export(
             chosen.study.settings,
             fingerprints=fingerprints,
             export_steps=steps,
+            trial_policy=None if chosen.result.architecture.policy == own else own,
         )
         write_bundle(graphs, facts, out)
-    result = chosen.result
-    printer.result(
-        f"exported: {out}, trial {result.number}, {miou_words(result)}, "
-        f"{latency_figures(result.latency)}"
-    )
-    printer.json({"out": str(out), **facts})
+    return chosen, facts
 
 
 def _chosen(
-    study: str, number: int | None, pick: Pick | None, storage: str | None, data_root: Path | None
+    study: str, number: int | None, pick: Pick | None, wanted: Wanted, printer: Printer
 ) -> "Trial":
     if number is not None and pick is not None:
         raise SettingError(f"--trial is {number} and --pick is {pick}. Give only one of them.")
-    chosen = choose_trial(study, number, storage, data_root)
+    chosen = trial_of(open_wanted(study, wanted, printer), number)
     if pick is None:
         return chosen
     from jejunet_nas.scoring.ranking import picks

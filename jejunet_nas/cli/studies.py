@@ -92,5 +92,6 @@ def _list_cells(row: dict[str, Any]) -> tuple[str, ...]:
     if row["problem"]:
         return row["study"], row["from"], "", "", row["problem"]
     data = row["dataset"] + (f" in {row['data_root']}" if row["data_root"] else "")
-    trials = f"{row['complete']} of {row['trials']}" if row["complete"] is not None else "-"
+    complete, wanted = row["complete"], row["trials"]
+    trials = "-" if complete is None else f"{complete} of {max(complete, wanted)}"
     return row["study"], row["from"], trials, per_cent(row["best_miou"]), data

@@ -1,15 +1,45 @@
 """The study, trial or bundle that the words of a command name."""
 
+import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jejunet_nas.cli.arguments import data_root_override, find_study
 from jejunet_nas.cli.parser_errors import naming_options
+from jejunet_nas.cli.printer import Printer
 from jejunet_nas.errors import SettingError
 
 if TYPE_CHECKING:
     from jejunet_nas.study.opened import Study, Trial
     from jejunet_nas.video.bundle import Bundle
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A study as a command wants it: of this data, at this target, on this device profile.
+
+    None: as in its search.
+    """
+
+    storage: str | None
+    data_root: Path | None = None
+    target_fps: float | None = None
+    device: str | None = None
+
+
+def open_wanted(study: str, wanted: Wanted, printer: Printer) -> "Study":
+    """Return the study of a name or YAML file, as `wanted`. Raises `SettingError`."""
+    opened = open_named(study, wanted.storage, wanted.data_root)
+    if wanted.target_fps is None and wanted.device is None:
+        return opened
+    names = {"target_fps": "--target-fps", "device profile": "--device"}
+    with naming_options(names), printer.status("scoring again") as say:
+        return opened.at(
+            target_fps=wanted.target_fps,
+            device=wanted.device and wanted.device.removeprefix("predicted:"),
+            tell=lambda what, done, total: say(f"{what}: {done} of {total}"),
+        )
 
 
 def open_named(study: str, storage: str | None, data_root: Path | None = None) -> "Study":
@@ -24,7 +54,11 @@ def choose_trial(
     study: str, number: int | None, storage: str | None, data_root: Path | None = None
 ) -> "Trial":
     """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
-    opened = open_named(study, storage, data_root)
+    return trial_of(open_named(study, storage, data_root), number)
+
+
+def trial_of(opened: "Study", number: int | None) -> "Trial":
+    """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
     if number is not None:
         with naming_options({"trial": "--trial"}):
             return opened.trial(number)
@@ -37,6 +71,29 @@ def choose_trial(
             "--trial is missing, and no trial meets the target; allowed: "
             f"{trial_numbers(opened.history)}."
         ) from None
+
+
+def under_row(chosen: "Trial", row: int, option: str, printer: Printer) -> "Trial":
+    """Return a trial with the policy of a row that `policies` prints for it, and its figures.
+
+    Raises `SettingError`, which names `option`, if there is no such row or no bundle can run it.
+    """
+    from jejunet_nas.evaluation.network import Evaluation
+    from jejunet_nas.evaluation.policies import policy_of_row
+    from jejunet_nas.study.rescoring import under_policy
+
+    study, result, history = chosen.study, chosen.result, chosen.history
+    open_val = functools.cache(lambda: study.settings.data.open_split("val"))
+    with naming_options({"row": option}), printer.status(f"scoring row {row} of the policies"):
+        policy = policy_of_row(
+            row,
+            Evaluation(open_val(), chosen.graphs),
+            result.graph_latencies,
+            target_fps=history.target_fps,
+            propagates=result.architecture.network.propagates,
+        )
+        scored = under_policy(result, policy, history, study.networks, open_val)
+    return dataclasses.replace(chosen, result=scored)
 
 
 def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle":

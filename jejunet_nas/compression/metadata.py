@@ -23,6 +23,7 @@ from typing import Any
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.litert import metadata_buffer, vouch_for
 from jejunet_nas.records import GraphName
@@ -100,7 +101,7 @@ def metadata_of(graph: bytes) -> bytes:
     try:
         return metadata_buffer(graph, NAME)
     except _UNREADABLE as error:
-        raise SettingError(f"its {NAME} cannot be read ({one_line(str(error))}).") from None
+        raise SettingError(f"its {NAME} cannot be read ({_reason(error)}).") from None
 
 
 def labels_of(graph: bytes) -> tuple[str, ...]:
@@ -120,7 +121,11 @@ def labels_of(graph: bytes) -> tuple[str, ...]:
                 raise ValueError(f"it is longer than {MOST_LABEL_BYTES} bytes")
             return tuple(content.decode().splitlines())
     except _UNREADABLE as error:
-        raise SettingError(f"its {LABELS} cannot be read ({one_line(str(error))}).") from None
+        raise SettingError(f"its {LABELS} cannot be read ({_reason(error)}).") from None
+
+
+def _reason(error: Exception) -> str:
+    return shortened(one_line(str(error)), 200)  # zipfile quotes whole names
 
 
 def _with_labels(graph: bytes, class_names: Sequence[str]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
-from jejunet_nas.datasets.learnable import check_learnable
+from jejunet_nas.datasets.learnable import check_learnable, labels_of
 from jejunet_nas.datasets.options import Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
 from jejunet_nas.errors import SettingError, check_choice, closest
@@ -56,7 +56,8 @@ def open_split(
         )
     files = describe_split(dataset, split, root, options)
     opened = open_clips(files, cache_dir=cache_dir, progress=progress)
-    check_learnable(opened, files)
+    if labels := labels_of(opened):
+        check_learnable(labels, files)
     return opened
 
 

@@ -12,6 +12,7 @@ Units: sizes are (height, width) in pixels; shares are in [0, 1].
 
 import collections
 import dataclasses
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,9 @@ from jejunet_nas.datasets.clip_files import (
     read_mask,
     wrong_size,
 )
+from jejunet_nas.datasets.learnable import Labels, check_learnable, label_warnings, origin_warning
 from jejunet_nas.datasets.options import Split
+from jejunet_nas.datasets.shared import shared_files, shared_warning
 from jejunet_nas.errors import DataError
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import IGNORE
@@ -57,8 +60,8 @@ class SplitCheck:
     """Contents of a split.
 
     frames: files of clips and photos. sizes: the number of frames of each, smallest size first.
-    fps: of clips. void_share: of the masks' pixels. faults: for each broken file, a sentence that
-    names it and the reason.
+    fps: of clips. void_share: of the masks' pixels. labels: for what can be learnt from them.
+    faults: for each broken file, a sentence that names it and the reason.
     """
 
     split: Split
@@ -70,22 +73,24 @@ class SplitCheck:
     fps: tuple[float, ...]
     classes: tuple[ClassCount, ...]
     void_share: float
+    labels: Labels
     faults: Mapping[Path, str]
-
-    @property
-    def never(self) -> tuple[str, ...]:
-        """The classes that occur in no readable mask."""
-        return tuple(each.name for each in self.classes if not each.frames)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataCheck:
-    """Contents of a data set, its splits in the order train, val. seconds: time of the check."""
+    """Contents of a data set, its splits in the order train, val.
+
+    refusals: why a search refuses it. warnings: what a search says before it trains. seconds: time
+    of the check.
+    """
 
     dataset: str
     root: Path
     files: tuple[SplitFiles, ...]
     splits: tuple[SplitCheck, ...]
+    refusals: tuple[str, ...]
+    warnings: tuple[str, ...]
     seconds: float
 
     @property
@@ -133,11 +138,19 @@ def check_data(
                 if progress:
                     progress(f"reading {dataset}", len(seen), len(pairs))
     in_order = iter(seen)
+    splits = tuple(_summary(split, in_order) for split in files)
+    train, val = (split.labels for split in splits)
     return DataCheck(
         dataset=dataset,
         root=root,
         files=files,
-        splits=tuple(_summary(split, in_order) for split in files),
+        splits=splits,
+        refusals=tuple(itertools.chain(*map(_refusal, splits, files))),
+        warnings=(
+            *label_warnings(train, val),
+            *origin_warning(val.videos, val.photos),
+            *shared_warning(shared_files(*files)),
+        ),
         seconds=time.monotonic() - began,
     )
 
@@ -201,8 +214,30 @@ def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
             for i, name in enumerate(files.class_names)
         ),
         void_share=int(pixels[IGNORE]) / max(1, int(pixels.sum())),
+        labels=_labels(files, pixels),
         faults=dict(faults),
     )
+
+
+def _labels(files: SplitFiles, pixels: npt.NDArray[np.int64]) -> Labels:
+    masks = [mask for clip in files.clips for mask in clip.masks if mask is not None]
+    return Labels(
+        split=files.split,
+        class_names=files.class_names,
+        pixels={value: int(pixels[value]) for value in np.flatnonzero(pixels).tolist()},
+        videos=len(files.clips),
+        photos=len(files.photos),
+        annotated_frames=len(masks) + len(files.photos),
+    )
+
+
+def _refusal(split: SplitCheck, files: SplitFiles) -> Iterator[str]:
+    """Yield why a search would refuse the split, if any mask can be read."""
+    try:
+        if split.labels.pixels:
+            check_learnable(split.labels, files)
+    except DataError as error:
+        yield str(error)
 
 
 def _odd(clip: Sequence[tuple[Pair, _Seen]]) -> Iterator[tuple[Path, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from jejunet_nas.datasets.clip_files import NO_CLASS, MaskCode, mask_code
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.documents.yaml_file import read_nodes
 from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records import IGNORE
@@ -97,7 +98,7 @@ def _named(root: yaml.Node | None) -> Named:
 def _name(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise _Fault("holds no names of classes: a list or mapping is in place of one", node)
-    shown = _short(node.value)
+    shown = shortened(node.value)
     if node.tag != _STRING:
         raise _Fault(f"holds no names of classes: {shown} needs quotes to be one", node)
     name = " ".join(node.value.split())
@@ -111,13 +112,8 @@ def _values(key: yaml.Node, node: yaml.Node) -> Iterator[tuple[int, yaml.Node]]:
         plain = isinstance(each, yaml.ScalarNode) and each.style is None
         if not plain or not _WHOLE.fullmatch(each.value) or int(each.value) > IGNORE:
             if isinstance(each, yaml.ScalarNode):
-                raise _Fault(f"gives a class the value {_short(each.value)!r}", each)
+                raise _Fault(f"gives a class the value {shortened(each.value)!r}", each)
             raise _Fault(
-                f"has a list or mapping in place of a value of {_short(key.value)!r}", each
+                f"has a list or mapping in place of a value of {shortened(key.value)!r}", each
             )
         yield int(each.value), each
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."

@@ -9,6 +9,7 @@ import dataclasses
 import math
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import SupportsIndex
@@ -18,7 +19,6 @@ import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.images.read import MOST_PIXELS
-from jejunet_nas.records import IGNORE
 
 _MOST = 2**40  # bytes of a file, pictures or a checksum: more than any has
 Picture = npt.NDArray[np.uint8]
@@ -118,7 +118,7 @@ class StoredPictures(LazyPictures):
         return self.offset + math.prod(self.shape)
 
 
-def classes_of(masks: Picture) -> frozenset[int]:
-    """Return the classes that occur in a mask or in masks, without `IGNORE`."""
+def pixels_of(masks: Picture) -> Counter[int]:
+    """Return the pixels of each value that occurs in a mask or in masks."""
     counts = np.bincount(masks.ravel(), minlength=256)
-    return frozenset(np.flatnonzero(counts).tolist()) - {IGNORE}
+    return Counter({value: int(counts[value]) for value in np.flatnonzero(counts).tolist()})

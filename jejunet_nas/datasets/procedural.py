@@ -16,7 +16,7 @@ from typing import get_args
 import numpy as np
 
 from jejunet_nas.datasets.options import Split, check_whole
-from jejunet_nas.datasets.pictures import classes_of
+from jejunet_nas.datasets.pictures import pixels_of
 from jejunet_nas.datasets.scene import CLASS_NAMES, draw_scene, render
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import Clip, DataSplit
@@ -87,7 +87,7 @@ def _generate_clip(split: Split, number: int, settings: ProceduralSettings) -> C
         masks=masks,
         annotated=np.ones(settings.frames, np.bool_),
         fps=FPS,
-        classes=classes_of(masks),
+        pixels=pixels_of(masks),
     )
 
 

@@ -3,13 +3,14 @@
 CACHE_DIR/DATASET-CLIP-KEY/frames.npy       uint8 [time, height, width, 3]
 CACHE_DIR/DATASET-CLIP-KEY/masks.npy        uint8 [time, height, width]
 CACHE_DIR/DATASET-photos-KEY/pictures.bin   photo, mask, photo, mask, ...: uint8, without gaps
-CACHE_DIR/DATASET-*-KEY/index.json          see `index`; places, checksums and classes of the
-                                            pictures
+CACHE_DIR/DATASET-*-KEY/index.json          see `index`; places and checksums of the pictures,
+                                            and pixels of each value of the masks
 """
 
 import dataclasses
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -27,11 +28,12 @@ from jejunet_nas.datasets.clip_files import (
     read_mask,
 )
 from jejunet_nas.datasets.index import check_pictures, read_index, write_index
-from jejunet_nas.datasets.pictures import Picture, StoredPictures, classes_of
+from jejunet_nas.datasets.pictures import Picture, StoredPictures, pixels_of
 from jejunet_nas.records import IGNORE, Clip, Pictures
 from jejunet_nas.resize import resize_mask
 
 _ARRAYS = ("frames.npy", "masks.npy")
+Pixels = Sequence[tuple[int, int]]  # of masks: values that occur, each with its pixels
 SHARD_PHOTOS = 256  # of VOC's size: 190 MB, decoded in a second or two
 
 
@@ -78,7 +80,7 @@ class StoredClip(_Stored):
         frames, masks = (_stored(self.folder / name, content[name]) for name in _ARRAYS)
         check_pictures((frames, masks), untouched)
         annotated = [path is not None for path in self.files[0].masks]
-        return [_clip(self.files[0], frames, masks, annotated, content["classes"])]
+        return [_clip(self.files[0], frames, masks, annotated, content["pixels"])]
 
     def write(self, folder: Path, pool: Executor) -> Iterator[None]:
         """Decode masks, then frames, yielding after each frame."""
@@ -92,7 +94,9 @@ class StoredClip(_Stored):
             pass
         yield from kept["frames.npy"].save(folder / "frames.npy", frame_shape, frames)
         places = {name: written.place for name, written in kept.items()}
-        write_index(folder, {**places, "classes": sorted(kept["masks.npy"].classes)})
+        pixels = kept["masks.npy"].pixels
+        pixels[IGNORE] -= clip.masks.count(None) * math.prod(mask_shape[1:])
+        write_index(folder, {**places, "pixels": sorted((+pixels).items())})
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -105,12 +109,12 @@ class StoredPhotos(_Stored):
         """Return a clip of each photo. Raises as `Entry.open` does."""
         rows, untouched = read_index(self.folder)
         clips, stored = [], []
-        for files, (*place, sums, classes) in zip(self.files, rows, strict=True):
+        for files, (*place, sums, pixels) in zip(self.files, rows, strict=True):
             offset, height, width, *mask_size = place
             file = self.folder / "pictures.bin"
             photo = StoredPictures(file, offset, (1, height, width, 3), (sums[0],))
             mask = StoredPictures(file, photo.end, (1, *mask_size), (sums[1],))
-            clips.append(self._moving(files, photo, mask, classes))
+            clips.append(self._moving(files, photo, mask, pixels))
             stored += [photo, mask]
         check_pictures(stored, untouched)
         return clips
@@ -123,8 +127,8 @@ class StoredPhotos(_Stored):
                 data = [picture.tobytes() for picture in pair]
                 file.writelines(data)
                 photo, mask = pair
-                sums, classes = [zlib.crc32(each) for each in data], sorted(classes_of(mask))
-                rows.append([offset, *photo.shape[:2], *mask.shape, sums, classes])
+                sums, pixels = [zlib.crc32(each) for each in data], sorted(pixels_of(mask).items())
+                rows.append([offset, *photo.shape[:2], *mask.shape, sums, pixels])
                 offset += photo.size + mask.size
                 yield
         write_index(folder, rows)
@@ -133,14 +137,14 @@ class StoredPhotos(_Stored):
         return self._frame(files.frames[0], size), self._mask(files, files.masks[0], size)
 
     def _moving(
-        self, files: ClipFiles, photo: StoredPictures, mask: StoredPictures, classes: Sequence[int]
+        self, files: ClipFiles, photo: StoredPictures, mask: StoredPictures, pixels: Pixels
     ) -> Clip:
         if self.motion.frames == 1:
-            clip = _clip(files, photo, mask, [True], classes)
+            clip = _clip(files, photo, mask, [True], pixels)
             return dataclasses.replace(clip, origin="photo")
         aspect = mask.shape[2] / mask.shape[1]
         frames, masks = (MovingPictures(p, files.name, aspect, self.motion) for p in (photo, mask))
-        clip = _clip(files, frames, masks, [True] * self.motion.frames, classes)
+        clip = _clip(files, frames, masks, [True] * self.motion.frames, pixels)
         return dataclasses.replace(clip, origin="photo")
 
 
@@ -149,7 +153,7 @@ def _clip(
     frames: Pictures,
     masks: Pictures,
     annotated: Sequence[bool],
-    classes: Sequence[int],
+    pixels: Pixels,
 ) -> Clip:
     return Clip(
         name=files.name,
@@ -157,7 +161,7 @@ def _clip(
         masks=masks,
         annotated=np.array(annotated),
         fps=files.fps,
-        classes=frozenset(classes),
+        pixels={value: int(count) for value, count in pixels},
     )
 
 
@@ -171,7 +175,7 @@ class _Written:
 
     def __init__(self) -> None:
         self.place: list[Any] = []  # byte offset, shape, CRC-32 of each picture
-        self.classes: frozenset[int] = frozenset()  # of masks
+        self.pixels = Counter[int]()  # of masks, by value
 
     def save(
         self, path: Path, shape: tuple[int, ...], pictures: Iterator[Picture]
@@ -191,5 +195,5 @@ class _Written:
                 file.write(data)
                 sums.append(zlib.crc32(data))
                 if picture.ndim == 2:
-                    self.classes |= classes_of(picture)
+                    self.pixels += pixels_of(picture)
                 yield

@@ -64,7 +64,7 @@ class TrialPictures:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """The record beside the JPEGs. made_of: the network id and the architecture."""
+    """The record beside the JPEGs. made_of: the network id, the architecture, and the mIoU."""
 
     made_of: str
     frames: tuple[ClipFrame, ...]
@@ -73,7 +73,7 @@ class _Kept:
 def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
     """Return the pictures of `trial` in the folder `cache`.
 
-    None where they are missing, unreadable, or of another architecture.
+    None where they are missing, unreadable, of another architecture, or scored otherwise since.
     """
     folder = cache / str(trial.number)
     try:
@@ -205,4 +205,4 @@ def _files(frame: ClipFrame) -> tuple[str, str]:
 
 
 def _made_of(trial: TrialResult) -> str:
-    return f"{trial.network_id} {canonical_json(trial.architecture)}"
+    return f"{trial.network_id} {canonical_json(trial.architecture)} {trial.score.miou}"

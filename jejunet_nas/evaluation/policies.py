@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jejunet_nas.errors import SettingError, check_range
 from jejunet_nas.evaluation.clip import GateOf, own_gate
 from jejunet_nas.evaluation.network import EVERY_FRAME, Evaluation
 from jejunet_nas.latency.stream import background_lag, stream_latency
@@ -46,6 +47,24 @@ class _Rule(NamedTuple):
     reuse_below: float | None = None
 
 
+class _Way(NamedTuple):
+    """A rule with its policy, and the interval that it is compared with."""
+
+    rule: _Rule
+    policy: Policy
+    interval: int
+
+    def words(self, lag: int) -> str:
+        """Return the rule in words; `lag`: of keyframes in the background."""
+        if self.policy.asynchronous:
+            return f"in the background, {counted(lag, 'frame')} each"
+        if self.policy.refresh_above is not None:
+            return self.rule.name
+        if not self.policy.spares_frames:
+            return "every frame"
+        return f"every {self.policy.keyframe_interval}"
+
+
 def luma_gate(results: ClipResults) -> Gate:
     """Return the mean absolute difference in brightness of two frames' thumbnails, in [0, 1]."""
     small = np.stack([results.thumbnail(frame) for frame in range(len(results))])
@@ -68,22 +87,49 @@ def compare_policies(
     *,
     target_fps: float,
     intervals: Sequence[int] = INTERVALS,
+    propagates: bool = True,
     say: Say = lambda _: None,
 ) -> list[PolicyRow]:
     """Return a row for each interval, kind of frames between, and rule; the fixed interval first.
 
     The first row has every frame a keyframe; the last has keyframes in the background, one after
-    the other. The luma difference counts as free, which favours it: a phone takes time for it.
+    the other. propagates: whether the network can propagate. The luma difference counts as free,
+    which favours it: a phone takes time for it.
     """
     comparison = _Comparison(evaluation, latencies, target_fps)
-    rows = [comparison.row(_FIXED, EVERY_FRAME, 1)]
-    for interval in intervals:
-        for rule, policy in comparison.candidates(interval):
-            say(f"{rule.name}, at the latency of interval {interval}")
-            rows.append(comparison.row(rule, policy, interval))
-    say("keyframes in the background")
-    background = Policy(keyframe_interval=1, asynchronous=True)
-    return [*rows, comparison.row(_FIXED, background, 1)]
+    rows: list[PolicyRow] = []
+    for way in comparison.ways(intervals, propagates):
+        if way.policy.asynchronous:
+            say("keyframes in the background")
+        elif way.interval > 1:
+            say(f"{way.rule.name}, at the latency of interval {way.interval}")
+        rows.append(comparison.row(len(rows) + 1, way))
+    return rows
+
+
+def policy_of_row(
+    number: int,
+    evaluation: Evaluation,
+    latencies: PathLatencies,
+    *,
+    target_fps: float,
+    propagates: bool = True,
+) -> Policy:
+    """Return the policy of the row `number` of `compare_policies`, without the other rows' scores.
+
+    Raises `SettingError` where there is no such row, or no bundle can run its rule.
+    """
+    ways = [*_Comparison(evaluation, latencies, target_fps).ways(INTERVALS, propagates)]
+    check_range("row", number, 1, len(ways))
+    rule, policy, _ = ways[number - 1]
+    if rule.name == LUMA:
+        fit = [n for n, way in enumerate(ways, 1) if way.rule.name != LUMA]
+        near = min(fit, key=lambda each: abs(each - number))
+        raise SettingError(
+            f"row is {number}, the {LUMA}, a rule for comparison that no bundle can run. The "
+            f"nearest that one can run is {near}."
+        )
+    return policy
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,9 +138,18 @@ class _Comparison:
     latencies: PathLatencies
     target_fps: float
 
-    def candidates(self, interval: int) -> Iterator[tuple[_Rule, Policy]]:
+    def ways(self, intervals: Sequence[int], propagates: bool) -> Iterator[_Way]:
+        """Yield every way that is compared, in the order of the rows."""
+        yield _Way(_FIXED, EVERY_FRAME, 1)
+        for interval in intervals:
+            for rule, policy in self._candidates(interval, propagates):
+                yield _Way(rule, policy, interval)
+        if propagates:
+            yield _Way(_FIXED, Policy(keyframe_interval=1, asynchronous=True), 1)
+
+    def _candidates(self, interval: int, propagates: bool) -> Iterator[tuple[_Rule, Policy]]:
         """Yield each rule with its policy that costs no more than the fixed interval."""
-        for between in _BETWEEN:
+        for between in _BETWEEN if propagates else ("reuse",):
             fixed = Policy(keyframe_interval=interval, between_keyframes=between)
             yield _FIXED, fixed
             allowed_ms = self.mean_ms(_FIXED, fixed)
@@ -131,15 +186,18 @@ class _Comparison:
             low, high = (low, middle) if allowed(middle) else (middle, high)
         return at(high)
 
-    def row(self, rule: _Rule, policy: Policy, interval: int) -> PolicyRow:
-        """Return the scores and the latency of `policy` under `rule`."""
+    def row(self, number: int, way: _Way) -> PolicyRow:
+        """Return the scores and the latency of one way."""
+        rule, policy, interval = way
         (scored,) = self.evaluation.score(
             [policy], self.costs(rule), target_fps=self.target_fps, gate_of=rule.gate_of
         )
         streamed = scored.streamed
         paths = [path for walk in streamed.walks for path in walk.paths]
         return PolicyRow(
-            rule=_words(rule, policy, self.lag),
+            number=number,
+            policy=None if rule.name == LUMA else policy,
+            rule=way.words(self.lag),
             between=policy.between_keyframes,
             interval=interval,
             latest=policy.keyframe_interval if policy.refresh_above is not None else None,
@@ -168,11 +226,3 @@ class _Comparison:
     @property
     def lag(self) -> int:
         return background_lag(self.latencies, target_fps=self.target_fps)
-
-
-def _words(rule: _Rule, policy: Policy, lag: int) -> str:
-    if policy.asynchronous:
-        return f"in the background, {counted(lag, 'frame')} each"
-    if policy.refresh_above is not None:
-        return rule.name
-    return "every frame" if not policy.spares_frames else f"every {policy.keyframe_interval}"

@@ -48,6 +48,7 @@ def card_of(manifest: Manifest) -> str:
         litert=LITERT,
         network_words=network_words(Network(**manifest.source.network)),
         policy_words=policy_words(manifest.policy),
+        trial_policy_words=policy_words(was) if (was := manifest.source.trial_policy) else "",
         tensor_words=tensor_words,
     )
 

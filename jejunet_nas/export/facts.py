@@ -14,12 +14,22 @@ from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.files import read_mapping
 from jejunet_nas.latency.stream import keyframe_lag
-from jejunet_nas.records import PATHS, StudyHistory, TrialResult, graphs_run_by
+from jejunet_nas.records import PATHS, DataFacts, StudyHistory, TrialResult, graphs_run_by
 from jejunet_nas.records.words import one_line
 from jejunet_nas.resize import THUMBNAIL_STRIDE
+from jejunet_nas.scoring.origins import scores_by_origin
+from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.version import __version__
-from jejunet_nas.video.manifest import FORMAT, Accuracy, Input, LatencyFigures, Metrics, Source
+from jejunet_nas.video.manifest import (
+    FORMAT,
+    Accuracy,
+    Input,
+    LatencyFigures,
+    Metrics,
+    OriginAccuracy,
+    Source,
+)
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "numpy", "pillow")
 
@@ -31,24 +41,27 @@ def facts_of(
     *,
     fingerprints: Mapping[str, str],
     export_steps: int,
+    trial_policy: Policy | None = None,
 ) -> dict[str, Any]:
     """Return the manifest as plain JSON values, without the hashes of files.
 
     Of the graphs, those that the policy runs, there is only the hash: `write_bundle` adds the rest.
 
     fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial.
+    trial_policy: the trial's in the study, if `trial` has another.
     """
     network = trial.architecture.network
     colours = class_colours(trial.network.class_names)
     size = Input(
         height=network.input_height, width=network.input_width, thumbnail_stride=THUMBNAIL_STRIDE
     )
-    metrics = Metrics(accuracy=_accuracy(trial), latency=_latency(trial, history))
+    metrics = Metrics(accuracy=_accuracy(trial, history.data), latency=_latency(trial, history))
     source = Source(
         study=history.study,
         trial=trial.number,
         network_id=trial.network_id,
         network=dataclasses.asdict(network),
+        trial_policy=trial_policy,
         dataset=history.dataset,
         fingerprints=dict(fingerprints),
         training_steps=settings.training.steps,
@@ -85,8 +98,12 @@ def known_fingerprints(state: Path) -> dict[str, str]:
     return {split: f"{digest}" for split, digest in kept.items() if digest}
 
 
-def _accuracy(trial: TrialResult) -> Accuracy:
+def _accuracy(trial: TrialResult, data: DataFacts) -> Accuracy:
     score = trial.score
+    kinds = {
+        each.origin: OriginAccuracy(clips=each.clips, miou=each.miou)
+        for each in scores_by_origin(trial, data)
+    }
     return Accuracy(
         clips=len(trial.walks),
         frames=sum(len(walk.letters) for walk in trial.walks),
@@ -96,6 +113,8 @@ def _accuracy(trial: TrialResult) -> Accuracy:
         class_iou=score.class_iou,
         consistency=trial.temporal.consistency,
         paths={path: trial.paths.get(path, 0.0) for path in PATHS},
+        video=kinds.get("video"),
+        pans=kinds.get("photo"),
     )
 
 

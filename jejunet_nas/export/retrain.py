@@ -26,10 +26,11 @@ from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
-from jejunet_nas.trial.judge import judge_network
+from jejunet_nas.trial.judge import judge_network, measure_graphs
 from jejunet_nas.trial.run import compress_trained, evaluate_policy, train_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import RECORD, find_judged, read_record, trained_network
+from jejunet_nas.video.graphs import graph_files
 
 EXPORTS = "exports"  # in a study's folder
 RATE = 0.1  # of the learning rate that the trial was trained at
@@ -59,10 +60,12 @@ def retrain(
     )
     with _alone(job.folder):
         record = find_judged(job.folder) or _make(trial, job, steps)
+    # A kept record may have the latencies of another device.
+    latencies = measure_graphs(graph_files(record, exports), setup.meter)
     scored = evaluate_policy(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
-        record,
+        dataclasses.replace(record, latencies=latencies),
         dataclasses.replace(setup, folder=exports),
         tell,
         reused=False,

@@ -18,11 +18,13 @@ Units: microseconds (`_us`) as the program prints them; an operator's in millise
 """
 
 import dataclasses
+import functools
 import math
 import re
 import shlex
 from collections.abc import Mapping
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import DeviceError
 
 # What litert-cli 0.2.1, which requires LiteRT 2.2.0, downloads (litert_cli/core/constants.py).
@@ -37,7 +39,7 @@ DOWNLOAD = (
 SUMMARY = "Inference timings in us"
 LITERT_SUMMARY = "BENCHMARK RESULTS"
 OPERATORS = "Operator-wise Profiling Info for Regular Benchmark Runs"
-QUOTED_CHARACTERS = 200
+_shortened = functools.partial(shortened, most=200)  # for what the program printed
 
 _NUMBER = r"[-+]?(?:nan|inf|\d+(?:\.\d*)?(?:e[-+]?\d+)?)"  # C++ prints 1.23457e+06 for 1234567
 _SUMMARY = re.compile(f"{SUMMARY}|{LITERT_SUMMARY}", re.IGNORECASE)
@@ -195,12 +197,6 @@ def _number(word: str, line: str) -> float:
 def _error(printed: str, expected: str, fix: str) -> DeviceError:
     """Return the error for text of the program that is not as expected."""
     return DeviceError(f"benchmark_model printed: {printed}; expected: {expected}. {fix}")
-
-
-def _shortened(line: str) -> str:
-    """Return `line` with single spaces, cut to `QUOTED_CHARACTERS`."""
-    line = " ".join(line.split())
-    return line if len(line) <= QUOTED_CHARACTERS else f"{line[:QUOTED_CHARACTERS]}..."
 
 
 def _failure(lines: list[str]) -> DeviceError:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.predicted_meter import Work, work_of
@@ -92,10 +93,12 @@ class MeasuredPoint:
     def __post_init__(self) -> None:
         _check_positive(self, self.graph, ("latency_ms", "threads", "weight"))
         if not all(0 <= part < math.inf for part in self.work):
-            raise SettingError(f"work of {self.graph} is not 0 or more. Measure it again.")
+            raise SettingError(
+                f"work of {shortened(self.graph)} is not 0 or more. Measure it again."
+            )
         if not self.low_ms <= self.latency_ms <= self.high_ms:
             raise SettingError(
-                f"latency_ms of {self.graph} is {self.latency_ms} in [{self.low_ms}, "
+                f"latency_ms of {shortened(self.graph)} is {self.latency_ms} in [{self.low_ms}, "
                 f"{self.high_ms}]; allowed: low_ms <= latency_ms <= high_ms. Order the figures."
             )
 
@@ -234,6 +237,6 @@ def _check_positive(point: AnyPoint, name: str, fields: tuple[str, ...]) -> None
     for field in fields:
         if not 0 < getattr(point, field) <= _MOST:
             raise SettingError(
-                f"{field} of {name} is {getattr(point, field)}; allowed: more than 0, up to "
-                f"{_MOST:g}. Fix it."
+                f"{field} of {shortened(name)} is {getattr(point, field)}; allowed: more than 0, "
+                f"up to {_MOST:g}. Fix it."
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.documents.json_file import read_json
 from jejunet_nas.errors import SettingError, closest
 
@@ -54,6 +55,9 @@ def unreadable(file: Path, reason: str) -> SettingError:
 def faults_of(error: ValidationError) -> str:
     """Return what pydantic found wrong, key by key, in one line."""
     found = error.errors(include_url=False, include_input=False)
-    lines = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found[:_MOST_FAULTS]]
+    lines = [
+        f"{shortened('.'.join(map(str, each['loc'])))}: {each['msg']}"
+        for each in found[:_MOST_FAULTS]
+    ]
     more = [f"{len(found) - _MOST_FAULTS} more"] if len(found) > _MOST_FAULTS else []
     return " ".join("; ".join([*lines, *more]).split())

@@ -9,6 +9,7 @@ Units: sizes in pixels; bytes equal elements, except for ARG_MAX and the RESHAPE
 
 import dataclasses
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.records import Operator
 
@@ -83,7 +84,7 @@ def operators_of(network: str, depth_multiplier: float, input_px: int) -> list[O
         case "deeplabv3_mobilenet_v2_os16" if depth_multiplier == 1.0:
             return jejunet_deeplabv3(input_px)
     raise SettingError(
-        f"network is {network} with depth_multiplier {depth_multiplier}; allowed: "
+        f"network is {shortened(network)} with depth_multiplier {depth_multiplier}; allowed: "
         f"{', '.join(PUBLISHED)}, the last with depth_multiplier 1.0 only."
         f"{closest(network, PUBLISHED)}"
     )

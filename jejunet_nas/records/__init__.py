@@ -12,10 +12,12 @@ from pydantic import TypeAdapter
 
 from jejunet_nas.records.clips import IGNORE as IGNORE
 from jejunet_nas.records.clips import Clip as Clip
+from jejunet_nas.records.clips import DataFacts as DataFacts
 from jejunet_nas.records.clips import DataSplit as DataSplit
 from jejunet_nas.records.clips import Frames as Frames
 from jejunet_nas.records.clips import Masks as Masks
 from jejunet_nas.records.clips import Pictures as Pictures
+from jejunet_nas.records.clips import VideoFacts as VideoFacts
 from jejunet_nas.records.latencies import GRAPH_NAMES as GRAPH_NAMES
 from jejunet_nas.records.latencies import OUTSIDE_DELEGATE as OUTSIDE_DELEGATE
 from jejunet_nas.records.latencies import PATHS as PATHS
@@ -38,6 +40,7 @@ from jejunet_nas.records.networks import TrainingRecord as TrainingRecord
 from jejunet_nas.records.networks import graphs_run_by as graphs_run_by
 from jejunet_nas.records.trials import FailedTrial as FailedTrial
 from jejunet_nas.records.trials import RefusedTrial as RefusedTrial
+from jejunet_nas.records.trials import SearchedFor as SearchedFor
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult
 

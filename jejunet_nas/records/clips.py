@@ -1,7 +1,7 @@
 """Clips: frames of videos, their known masks, and the splits of a data set."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol, SupportsIndex
 
 import numpy as np
@@ -45,7 +45,8 @@ class Clip:
     annotated frames. fps: frames a second of the camera. Frames and masks may be arrays, or read on
     access: only `Pictures` is promised, and each access may read a picture again. origin: of a
     `photo` that a simulated camera moves over, or a `video`; scores of the two say different
-    things. classes: that occur in the masks; None: not counted.
+    things. pixels: of each value in the annotated masks, for a photo in its own mask; None: not
+    counted.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Clip:
     annotated: npt.NDArray[np.bool_]
     fps: float
     origin: Origin = "video"
-    classes: frozenset[int] | None = None
+    pixels: Mapping[int, int] | None = None
 
     def __post_init__(self) -> None:
         assert self.frames.shape[1:] == (*self.frames.shape[1:3], 3), self.frames.shape
@@ -68,24 +69,46 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DataSplit:
-    """The clips of one split of a data set, and its classes."""
+    """The clips of one split of a data set, and its classes.
+
+    fingerprint: changes with every file of the split. note: what was assumed, for people; "" where
+    nothing was.
+    """
 
     dataset: str
     split: Literal["train", "val"]
     class_names: tuple[str, ...]
     clips: tuple[Clip, ...]
-    fingerprint: str  # changes with every file of the split
+    fingerprint: str
+    note: str = ""
 
     @property
     def frame_count(self) -> int:
         """Number of frames in all clips."""
         return sum(len(clip) for clip in self.clips)
 
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """The classes that occur in no mask; none where a clip's classes are not counted."""
-        counted = [clip.classes for clip in self.clips]
-        if None in counted:
-            return ()
-        seen = frozenset[int]().union(*(each for each in counted if each))
-        return tuple(name for i, name in enumerate(self.class_names) if i not in seen)
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """A validation clip that is a video. fps: at which its frames were recorded."""
+
+    name: str
+    frames: int
+    annotated_frames: int
+    fps: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What a study keeps of its data, so that its report needs none.
+
+    videos: the validation clips that are videos; the others are simulated pans over `photos`
+    photos, of `photo_frames` frames at `photo_fps`. warnings: of the search, before it
+    trained. Empty in studies of earlier versions.
+    """
+
+    videos: tuple[VideoFacts, ...] = ()
+    photos: int = 0
+    photo_frames: int = 0
+    photo_fps: float | None = None
+    warnings: tuple[str, ...] = ()

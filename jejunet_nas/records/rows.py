@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from jejunet_nas.records.latencies import OUTSIDE_DELEGATE, FramePath, GraphName, PathLatencies
 from jejunet_nas.records.networks import AgreementRecord, GraphRecord
-from jejunet_nas.space.architecture import BetweenKeyframes
+from jejunet_nas.space.architecture import BetweenKeyframes, Policy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +54,18 @@ class CompressionRow:
 class PolicyRow:
     """One way of choosing keyframes; a rule costs at most as much as its fixed interval.
 
-    between: the path of other frames. interval: the fixed interval, or the one that a rule is
-    compared with; 1 for every frame and in the background. latest: frames after which a keyframe
-    comes whatever the score. threshold: of the score, above which a frame becomes a keyframe; None
-    with a fixed interval. lag: frames that a keyframe takes in the background; None in the
-    foreground. mean_ms, worst_ms, dropped_frames: as in `StreamLatency`. mean_interval: frames a
-    keyframe, of those that are not dropped. miou: of what the screen shows; own_frame_miou: of each
-    mask against its own frame. consistency: as in `TemporalScore`.
+    number: of the row, from 1. policy: None for a rule that no bundle can run. between: the path of
+    other frames. interval: the fixed interval, or the one that a rule is compared with; 1 for every
+    frame and in the background. latest: frames after which a keyframe comes whatever the score.
+    threshold: of the score, above which a frame becomes a keyframe; None with a fixed interval.
+    lag: frames that a keyframe takes in the background; None in the foreground. mean_ms, worst_ms,
+    dropped_frames: as in `StreamLatency`. mean_interval: frames a keyframe, of those that are not
+    dropped. miou: of what the screen shows; own_frame_miou: of each mask against its own frame.
+    consistency: as in `TemporalScore`.
     """
 
+    number: int
+    policy: Policy | None
     rule: str
     between: BetweenKeyframes
     interval: int

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
     PATHS,
     FeasibleRule,
@@ -36,6 +37,7 @@ class TrialResult:
     measured_graphs: PathLatencies | None = None
     stage_s: dict[str, float]
     network_reused: bool  # its trained network existed already
+    added: bool = False  # by a user, from the policies that were compared; no sampler drew it
 
     @property
     def streamed(self) -> Streamed:
@@ -120,13 +122,26 @@ class FailedTrial:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedFor:
+    """What a search aimed at, where its trials were scored again for something else.
+
+    target_fps, device: of the search. asked: the options of a command that ask for the new score.
+    """
+
+    target_fps: float
+    device: str
+    asked: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyHistory:
     """All trials of a study so far, in the order of their numbers.
 
     feasible_rule: which trials meet the target. unscored: trials whose network was measured, but
     whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
-    empty where unknown.
+    empty where unknown. searched_for: None where the trials are scored as in the search. data: what
+    was found out about the data before the first trial.
     """
 
     study: str
@@ -143,7 +158,9 @@ class StudyHistory:
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement
+    data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    searched_for: SearchedFor | None = None
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""

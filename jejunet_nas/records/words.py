@@ -6,6 +6,7 @@ Units: picture sizes are height x width, as in study files.
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
@@ -16,6 +17,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
+from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
@@ -106,6 +108,12 @@ def latency_words(history: StudyHistory) -> str:
     return ", ".join(words)
 
 
+def asked_words(history: StudyHistory) -> list[str]:
+    """Return the options of a command that scores the trials as in `history`, for a shell."""
+    asked = history.searched_for.asked if history.searched_for else ()
+    return [shlex.quote(one_line(word)) for word in asked]
+
+
 def source_words(trial: TrialResult) -> str:
     """Return the source of a trial's latency, say `measured, 1.05 of predicted, unstable`."""
     words: list[str] = [trial.latency.source]
@@ -122,7 +130,7 @@ def miou_words(trial: TrialResult) -> str:
     return f"{per_cent(trial.score.miou)} mIoU (own-frame {own})"
 
 
-def drop_words(timed: StreamLatency | RefusedTrial) -> str:
+def drop_words(timed: StreamLatency | PolicyRow | RefusedTrial) -> str:
     """Return, say, `32.7 % of frames dropped, worst frame 146.0 ms`."""
     return (
         f"{per_cent(timed.dropped_frames)} % of frames dropped, worst frame {timed.worst_ms:.1f} ms"

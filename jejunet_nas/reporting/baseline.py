@@ -182,7 +182,7 @@ def _short(standing: Standing) -> str:
 
 
 def _words(standing: Standing) -> str:
-    interval = ""
+    interval = " (one clip gives no confidence interval)"
     if standing.interval:
         low, high = standing.interval.low, standing.interval.high
         interval = f" (95 %: {per_cent(low)} to {per_cent(high)})"

@@ -1,7 +1,7 @@
 """Markdown: a study's report as one Markdown page.
 
-Its order: the front and its best trials, the comparison with a baseline, the masks over
-time, the cost of int8, measured latencies, the time spent, and failed trials.
+Its order: the front and its best trials, the validation clips, the comparison with a baseline, the
+masks over time, the cost of int8, measured latencies, the time spent, and failed trials.
 
 Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
+    asked_words,
     counted,
     escaped,
     latency_words,
@@ -25,7 +26,14 @@ from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.notes import reasons
-from jejunet_nas.scoring.ranking import deadline_ms, front_of, nearest_to_target, rule_words
+from jejunet_nas.reporting.validation import validation_section
+from jejunet_nas.scoring.ranking import (
+    deadline_ms,
+    front_of,
+    nearest_to_target,
+    rule_words,
+    searched_words,
+)
 from jejunet_nas.study.tables import failures, stage_names
 
 
@@ -38,7 +46,14 @@ def page(
     line, if that is not its name in `history`.
     """
     front = front_of(history)
-    sections = [f"# {escaped(history.study)}", _opening(history), *_front_section(history, figure)]
+    again = searched_words(history)
+    sections = [
+        f"# {escaped(history.study)}",
+        _opening(history),
+        *([escaped(again)] if again else []),
+    ]
+    sections += _front_section(history, figure)
+    sections += validation_section(history)
     if against:
         sections += _against_section(against)
     if front:
@@ -69,7 +84,7 @@ def front_markdown(history: StudyHistory) -> str:
             f"{trial.latency.worst_ms:.1f}",
             per_cent(trial.latency.dropped_frames),
             escaped(network_words(trial.architecture.network)),
-            escaped(policy_words(trial.architecture.policy)),
+            escaped(policy_words(trial.architecture.policy)) + (", added" if trial.added else ""),
             source_words(trial),
         )
         for trial in front_of(history)
@@ -206,9 +221,10 @@ def _failed_section(history: StudyHistory) -> list[str]:
 
 def _commands(history: StudyHistory, against: BaselineAnswer | None, name: str) -> str:
     study = shlex.quote(one_line(name))
+    asked = "".join(f" {word}" for word in asked_words(history))
     beside = f" --baseline {shlex.quote(one_line(against.baseline))}" if against else ""
     return (
         "## Made by\n\n```sh\n"
         f"jejunet-nas search {study} --trials {2 * len(history.complete) or 10}   # add trials\n"
-        f"jejunet-nas report {study}{beside}   # this page\n```"
+        f"jejunet-nas report {study}{asked}{beside}   # this page\n```"
     )

@@ -14,6 +14,7 @@ from jejunet_nas.records.words import (
     points,
     policy_words,
 )
+from jejunet_nas.reporting.validation import data_notes, origin_reason
 from jejunet_nas.scoring.ranking import (
     State,
     best_feasible,
@@ -45,6 +46,7 @@ def study_note(history: StudyHistory) -> str:
         f"training, {len(history.failed)} failed; {len(front)} on the front{best}.",
         escaped(nearest_to_target(history) or ""),
         f"Classes: {', '.join(map(escaped, history.class_names))}.",
+        escaped(" ".join(data_notes(history))),
         f"A trial is feasible if it keeps up with the camera {rule_words(history)}. mIoU is that "
         "of the newest finished mask at each frame's time. The front is the Pareto front of the "
         "feasible trials. Trials that are over the target, or were refused "
@@ -75,7 +77,7 @@ def reasons(history: StudyHistory) -> list[str]:
         said += _gain(video)
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
-    return said
+    return said + origin_reason(best, history.data)
 
 
 def _gain(trial: TrialResult) -> list[str]:

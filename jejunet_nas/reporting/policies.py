@@ -6,17 +6,21 @@ Units: mIoU and consistency in per cent, latency in ms a frame.
 import shlex
 from collections.abc import Iterator, Sequence
 
-from jejunet_nas.evaluation.policies import LUMA
-from jejunet_nas.records import DataSplit, GateRecord, TrialResult
+from jejunet_nas.records import DataSplit, GateRecord, StudyHistory, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import (
+    asked_words,
+    drop_words,
     escaped,
+    latency_figures,
     markdown_table,
     network_words,
     one_line,
     per_cent,
     points,
+    policy_words,
 )
+from jejunet_nas.scoring.ranking import over_target_ms, rule_words
 
 _TEXT = ("frames between", "rule")
 _FIGURES = (
@@ -28,29 +32,27 @@ _FIGURES = (
 def policies_page(
     rows: Sequence[PolicyRow],
     trial: TrialResult,
+    history: StudyHistory,
     *,
-    study: str,
     val: DataSplit,
-    target_fps: float,
     name: str = "",
 ) -> str:
     """Return the page: which policy to take, a table of all, and the accuracy of the gate.
 
-    name: the study's on the command line, if that is not `study`.
+    name: the study's on the command line, if that is not its name in `history`.
     """
-    latencies = trial.network.latencies
-    name = shlex.quote(one_line(name or study))
+    latencies = trial.graph_latencies
     return "\n".join(
         [
-            f"# Keyframes of {escaped(study)}, trial {trial.number}",
+            f"# Keyframes of {escaped(history.study)}, trial {trial.number}",
             "",
-            verdict(rows, target_fps),
+            verdict(rows, trial, history),
             "",
             f"{escaped(network_words(trial.network.network))}, on {escaped(val.dataset)} "
             f"{val.split}: {len(val.clips)} clips, {val.frame_count} frames. "
             f"Key {latencies.key.median_ms:.1f} ms, propagate {latencies.propagate.median_ms:.1f} "
             f"ms, gate {latencies.gate.median_ms:.2f} ms, {latencies.source}; the camera delivers "
-            f"{target_fps:g} frames a second.",
+            f"{history.target_fps:g} frames a second.",
             "",
             "mIoU: at each frame's time the newest finished mask is compared with that frame's "
             "annotation. Own-frame mIoU: each mask is compared with its own frame, none dropped.",
@@ -61,40 +63,75 @@ def policies_page(
             "run on another core, one after the other, and each frame uses the last finished one. "
             "The first frame of a stream waits for its keyframe; it is left out of the latencies.",
             "",
-            markdown_table((*_TEXT, *_FIGURES), _cells(rows), text=_TEXT),
+            markdown_table(("row", *_TEXT, *_FIGURES), _cells(rows), text=_TEXT),
             "",
             *_gate(trial.network.gate),
-            f"`jejunet-nas policies {name} --trial {trial.number}`",
+            *_commands(taken(rows, history), trial, history, name or history.study),
             "",
         ]
     )
 
 
-def verdict(rows: Sequence[PolicyRow], target_fps: float) -> str:
-    """Return which policy to take at the target, and what it costs or gains.
+def taken(rows: Sequence[PolicyRow], history: StudyHistory) -> PolicyRow:
+    """Return the row with the best mIoU of those that meet the target, else the nearest to it.
 
-    It is compared with the first row, the same network with every frame a keyframe. A bundle can
-    run each rule but the luma difference.
+    A rule that no bundle can run is not taken.
     """
-    every = rows[0]
-    runnable = [row for row in rows if row.rule != LUMA]
-    taken = min(runnable, key=lambda row: (row.dropped_frames, -row.miou, row.mean_ms))
-    figures = f"{per_cent(taken.miou)} mIoU, {taken.mean_ms:.1f} ms a frame"
-    if taken.dropped_frames:
-        return (
-            f"**No policy keeps up with {target_fps:g} fps.** Nearest is {_rule(taken)}: "
-            f"{figures}, {per_cent(taken.dropped_frames)} % of the frames dropped. Take a faster "
-            "network."
-        )
-    taking = f"**At {target_fps:g} fps take {_rule(taken)}**: {figures}, no frame dropped."
-    if taken is every:
-        return f"{taking} No policy with fewer keyframes has a higher mIoU."
-    dropped = "no frame" if not every.dropped_frames else f"{per_cent(every.dropped_frames)} %"
-    return (
-        f"{taking} Against every frame a keyframe ({per_cent(every.miou)} mIoU, "
-        f"{every.mean_ms:.1f} ms, {dropped} dropped): {points(taken.miou - every.miou)} points of "
-        f"mIoU, {taken.mean_ms - every.mean_ms:+.1f} ms a frame."
+
+    def over_ms(row: PolicyRow) -> float:
+        return max(0.0, over_target_ms(row, history.feasible_rule, history.target_fps))
+
+    runnable = [row for row in rows if row.policy is not None]
+    return min(runnable, key=lambda row: (over_ms(row), -row.miou, row.mean_ms))
+
+
+def verdict(rows: Sequence[PolicyRow], trial: TrialResult, history: StudyHistory) -> str:
+    """Return which policy to take at the target, and what it gains and loses.
+
+    It is compared with the first row, the same network with every frame a keyframe, and with the
+    trial's own policy.
+    """
+    every, best = rows[0], taken(rows, history)
+    target = f"{history.target_fps:g} fps"
+    figures = f"row {best.number}, {_rule(best)}**: {_figures(best)}."
+    own = (
+        f" The trial's own policy ({policy_words(trial.architecture.policy)}): "
+        f"{per_cent(trial.score.miou)} mIoU, {latency_figures(trial.latency)}."
     )
+    if best.policy == trial.architecture.policy:
+        own = " It is the trial's own policy."
+    if over_target_ms(best, history.feasible_rule, history.target_fps) > 0:
+        return (
+            f"**No policy of this network meets {target} {rule_words(history)}. Nearest is "
+            f"{figures}{own} Take a faster network."
+        )
+    taking = f"**At {target} take {figures}"
+    if best is every:
+        return f"{taking} No policy with fewer keyframes has a higher mIoU.{own}"
+    gained, saved_ms = best.miou - every.miou, every.mean_ms - best.mean_ms
+    return (
+        f"{taking} Against every frame a keyframe ({_figures(every)}): "
+        f"{points(gained)} points of mIoU, {-saved_ms:+.1f} ms a frame.{own}"
+    )
+
+
+def _figures(row: PolicyRow) -> str:
+    return f"{per_cent(row.miou)} mIoU, {row.mean_ms:.1f} ms a frame, {drop_words(row)}"
+
+
+def _commands(
+    best: PolicyRow, trial: TrialResult, history: StudyHistory, name: str
+) -> Iterator[str]:
+    """Yield the commands that take the row `best`, and the one that made the page."""
+    study, asked = shlex.quote(one_line(name)), asked_words(history)
+    of_trial = " ".join([study, f"--trial {trial.number}", *asked])
+    row = f"--policy {best.number}"
+    yield "```sh"
+    yield f"jejunet-nas export {of_trial} {row} --out bundle   # a bundle with this policy"
+    if not asked and best.policy != trial.architecture.policy:
+        yield f"jejunet-nas policies {of_trial} --add {best.number}   # a trial of the study"
+    yield f"jejunet-nas policies {of_trial}   # this page"
+    yield "```"
 
 
 def _rule(row: PolicyRow) -> str:
@@ -114,6 +151,7 @@ def _cells(rows: Sequence[PolicyRow]) -> Iterator[tuple[str, ...]]:
             fixed = row.miou
         latest = "" if row.latest is None else f", at least every {row.latest}"
         yield (
+            f"{row.number}",
             row.between,
             f"{row.rule}{latest}",
             f"{row.mean_ms:.1f}",

@@ -17,7 +17,8 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import architecture_words, drop_words
+from jejunet_nas.records.rows import PolicyRow
+from jejunet_nas.records.words import architecture_words, counted, drop_words
 from jejunet_nas.scoring.front import Point, knee, pareto_front, reference_point
 from jejunet_nas.space.architecture import Architecture
 
@@ -26,7 +27,7 @@ RULES: dict[FeasibleRule, str] = {
     "every_frame": "on every frame",
     "mean": "in the mean",
 }
-Timed: TypeAlias = StreamLatency | RefusedTrial  # of which the figures are lower bounds
+Timed: TypeAlias = StreamLatency | PolicyRow | RefusedTrial  # figures of the last: lower bounds
 Pick = Literal["best", "knee", "fastest"]
 State = Literal["front", "dominated", "over target", "refused", "failed"]
 
@@ -125,6 +126,26 @@ def nearest_to_target(history: StudyHistory) -> str | None:
         f"({architecture_words(architecture)}) comes nearest: it takes {least}"
         f"{timed.mean_ms:.1f} ms, {fps:.1f} fps{gap}; {drop_words(timed)}."
     )
+
+
+def searched_words(history: StudyHistory) -> str | None:
+    """Return how trials that were scored again differ from the search; None for its own scores."""
+    was = history.searched_for
+    if was is None:
+        return None
+    device = "" if was.device == history.device else f" on {was.device}"
+    said = (
+        "Scored again without training, from the networks of a search for "
+        f"{was.target_fps:g} fps{device}."
+    )
+    if history.refused:
+        refused = counted(len(history.refused), "architecture")
+        now = sum(_over_ms(trial, history) <= 0 for trial in history.refused)
+        said += (
+            f" {refused} that it refused had no training and cannot be scored; by prediction "
+            f"{now or 'none'} of them may meet {history.target_fps:g} fps."
+        )
+    return said
 
 
 def _over_ms(timed: Timed, history: StudyHistory) -> float:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 
 import optuna
 
-from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
-from jejunet_nas.latency.stream import least_stream
-from jejunet_nas.networks.operators import network_operators
-from jejunet_nas.records import PathLatencies, RefusedTrial, StreamLatency
+from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.records import RefusedTrial, StreamLatency
 from jejunet_nas.records.words import drop_words
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.view import View
@@ -16,6 +14,7 @@ from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.prediction import predict_least
 from jejunet_nas.study.samplers import chooser
 
 MOST_REJECTED = 300  # draws in a row, known or too slow; then the space counts as exhausted
@@ -96,11 +95,13 @@ class Candidates:
         return over_target_ms(least, self._settings.feasible, self._settings.target_fps) > 0
 
     def _least(self, architecture: Architecture) -> StreamLatency:
-        threads, fps = self._settings.latency.threads, self._settings.target_fps
-        latencies = predict_paths(
-            architecture, self._profile, classes=self._classes, threads=threads
+        return predict_least(
+            architecture,
+            self._profile,
+            classes=self._classes,
+            threads=self._settings.latency.threads,
+            target_fps=self._settings.target_fps,
         )
-        return least_stream(architecture.policy, latencies, target_fps=fps)
 
     def _unseen(self, near: Architecture, any_complete: bool) -> Architecture | None:
         """Return a new architecture that can meet the target.
@@ -128,17 +129,3 @@ class Candidates:
                     return drawn
                 too_slow = drawn
         return None if any_complete else too_slow
-
-
-def predict_paths(
-    architecture: Architecture, profile: DeviceProfile, *, classes: int, threads: int
-) -> PathLatencies:
-    """Return the predicted latency of each path; a search predicts thousands a second.
-
-    It counts the operators that the converted graphs would have, without building the network, so
-    it agrees with a prediction of the `.tflite` files.
-    """
-    operators = network_operators(architecture.network, classes)
-    return PathLatencies(
-        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
-    )

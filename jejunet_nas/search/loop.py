@@ -18,6 +18,7 @@ import optuna
 import yaml
 from filelock import FileLock, Timeout
 
+from jejunet_nas.datasets.learnable import origin_warning
 from jejunet_nas.errors import JejunetError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
@@ -32,10 +33,11 @@ from jejunet_nas.search.closing import (
     still_to_measure,
     trial_words,
 )
-from jejunet_nas.search.prepare import made_from, prepare, warnings_of
+from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
+from jejunet_nas.study.adding import LOCK
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
@@ -65,7 +67,7 @@ def search(
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock").acquire(timeout=0), view:
+        with FileLock(folder / LOCK).acquire(timeout=0), view:
             url = storage or storage_url(folder)
             return _search(settings, folder, view, seconds, url, notes or {})
     except Timeout:
@@ -115,11 +117,13 @@ def _set_up(
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
         shutil.rmtree(part, ignore_errors=True)
     setup = prepare(settings, folder, view.stage)
-    for words in warnings_of(setup):
-        view.say(words)
+    facts = data_facts(setup.train, setup.val)
+    for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
+        view.say(warning)
     ledger = ledger or Ledger(settings, url, view.say)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     ledger.note_class_names(setup.val.class_names)
+    ledger.note_data(facts)
     ledger.keep_identity(identity)  # last: a study without it is created again
     noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)

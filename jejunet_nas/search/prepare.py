@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.datasets.calibration import calibration_frames
+from jejunet_nas.datasets.learnable import label_warnings, labels_of
+from jejunet_nas.datasets.shared import shared_frames, shared_warning
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit
-from jejunet_nas.records.words import counted
+from jejunet_nas.records import DataFacts, DataSplit, VideoFacts
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.named import BESIDE
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
@@ -67,21 +68,29 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     )
 
 
-def warnings_of(setup: TrialSetup) -> list[str]:
-    """Return what is worth knowing about the data before the first trial, a sentence each."""
-    said = [
-        f"no mask of {split.split} has {', '.join(split.absent)}: {why}"
-        for split, why in (
-            (setup.train, "a network cannot learn it"),
-            (setup.val, "the mIoU is that of the other classes"),
-        )
-        if split.absent
-    ]
-    origins = [clip.origin for clip in setup.val.clips]
-    if origins.count("photo"):
-        video, photos = counted(origins.count("video"), "video"), origins.count("photo")
-        said.append(f"val is {video} and {counted(photos, 'pan')} over photos")
-    return said
+def data_facts(train: DataSplit, val: DataSplit) -> DataFacts:
+    """Return what is worth knowing about the data before the first trial, and in the report."""
+    learnt, scored = labels_of(train), labels_of(val)
+    said = label_warnings(learnt, scored) if learnt and scored else []
+    said += shared_warning(shared_frames(train, val))
+    said += dict.fromkeys(split.note.rstrip(".") for split in (train, val) if split.note)
+    pans = [clip for clip in val.clips if clip.origin == "photo"]
+    return DataFacts(
+        videos=tuple(
+            VideoFacts(
+                name=clip.name,
+                frames=len(clip),
+                annotated_frames=int(clip.annotated.sum()),
+                fps=clip.fps,
+            )
+            for clip in val.clips
+            if clip.origin == "video"
+        ),
+        photos=len(pans),
+        photo_frames=sum(map(len, pans)),
+        photo_fps=pans[0].fps if pans else None,
+        warnings=tuple(said),
+    )
 
 
 def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:

@@ -17,13 +17,20 @@ from typing import TypeVar
 import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.records import FailedTrial, RefusedTrial, StudyHistory, TrialResult, from_json
+from jejunet_nas.records import (
+    DataFacts,
+    FailedTrial,
+    RefusedTrial,
+    StudyHistory,
+    TrialResult,
+    from_json,
+)
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
 from jejunet_nas.study.settings import StudySettings
 
@@ -111,6 +118,11 @@ def is_begun(storage: RDBStorage, study: str) -> bool:
     return count_rows(storage, study, begun=True) > 0
 
 
+def is_held(trial: FrozenTrial) -> bool:
+    """Return True if `trial` has its result but was not closed before the process died."""
+    return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")
+
+
 def spent_s(ended: Sequence[TrialRow], rows: Sequence[TrialRow]) -> dict[int, float]:
     """Return the seconds of each of `ended` from its start to its end, by number.
 
@@ -143,7 +155,10 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def read_history(
-    settings: StudySettings, storage: RDBStorage, class_names: tuple[str, ...]
+    settings: StudySettings,
+    storage: RDBStorage,
+    class_names: tuple[str, ...],
+    data: DataFacts,
 ) -> StudyHistory:
     """Return the results of all trials in `storage`, with latencies as the search stored them."""
     rows = read_rows(storage, settings.name)
@@ -164,6 +179,7 @@ def read_history(
         failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
+        data=data,
     )
 
 

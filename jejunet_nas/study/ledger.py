@@ -20,12 +20,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
-from jejunet_nas.records import RefusedTrial, StudyHistory, TrialResult, to_json
+from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
-from jejunet_nas.space.architecture import (
-    Architecture,
-    canonical_json,
-)
+from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
@@ -37,10 +34,12 @@ from jejunet_nas.study.history import (
     RECORD,
     count_rows,
     is_begun,
+    is_held,
     read_history,
     read_records,
     stored_architecture,
 )
+from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, kept_class_names, kept_data
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -159,6 +158,11 @@ class Ledger:
         trial.set_user_attr(OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
+    def open(self, template: FrozenTrial) -> optuna.Trial:
+        """Return a running trial with the choices of `template`, which no sampler drew."""
+        trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)
+        return optuna.Trial(self._study, trial_id)
+
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training; TPE learns by how much."""
         trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
@@ -185,8 +189,8 @@ class Ledger:
         Trials that only waited for their measurement are closed with their results; `measured` adds
         measurements that were made since.
         """
-        running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
-        held = [trial for trial in running if _is_held(trial)]
+        running = [each for each in self.trials() if each.state == TrialState.RUNNING]
+        held = [*filter(is_held, running)]
         with readable(self._url):
             results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
         for trial, result in zip(held, results, strict=True):
@@ -223,27 +227,24 @@ class Ledger:
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
         with readable(self._url):
-            return read_history(self.settings, self._storage, self.class_names())
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the stored names of the classes."""
-        with readable(self._url):
-            names = self._study.user_attrs.get("class_names", ())
-            if not isinstance(names, list | tuple) or not {*map(type, names)} <= {str}:
-                raise ValueError(f"class_names is {names}")
-        return tuple(names)
+            kept = self._study.user_attrs
+            names, data = kept_class_names(kept), kept_data(kept)
+            return read_history(self.settings, self._storage, names, data)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""
-        if self.class_names() != names:
-            self._study.set_user_attr("class_names", list(names))
+        self._note(CLASS_NAMES, list(names))
+
+    def note_data(self, facts: DataFacts) -> None:
+        """Store what is known about the data."""
+        self._note(DATA, to_json(facts))
+
+    def _note(self, key: str, value: Any) -> None:
+        with readable(self._url):
+            if self._study.user_attrs.get(key) != value:
+                self._study.set_user_attr(key, value)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""
         with readable(self._url):
             return self._study.get_trials(deepcopy=False)
-
-
-def _is_held(trial: FrozenTrial) -> bool:
-    """Return True if `trial` has its result but was not closed before the process died."""
-    return RECORD in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ("held", "complete")

@@ -131,5 +131,5 @@ def _has_password(storage: str) -> bool:
 
     try:
         return sqlalchemy.make_url(storage).password is not None
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # of a port that is no number
         return True  # unreadable: nothing of it is kept

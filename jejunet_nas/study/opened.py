@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import study_word
 from jejunet_nas.latency.stream import keyframe_lag
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line
 from jejunet_nas.scoring.ranking import front_of
@@ -32,6 +33,7 @@ from jejunet_nas.study.opened_words import (
     reason_words,
     trial_numbers,
 )
+from jejunet_nas.study.rescoring import rescored_study
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.study.tables import front_table, summary, trials_table
@@ -74,13 +76,14 @@ class Study:
     """A searched study.
 
     settings: the content of `file`, its YAML file. folder: its state, `studies/NAME`. ledger: its
-    trials in Optuna's storage; `history` has their results.
+    trials in Optuna's storage; `history` has their results. rescored_history: those of `at`.
     """
 
     settings: StudySettings
     file: Path
     folder: Path
     ledger: Ledger
+    rescored_history: StudyHistory | None = None
 
     @property
     def name(self) -> str:
@@ -103,7 +106,24 @@ class Study:
 
         Raises `SettingError` if its trials were written by another version.
         """
-        return with_measured(self.ledger.history(), self.networks)
+        return self.rescored_history or with_measured(self.ledger.history(), self.networks)
+
+    def at(
+        self,
+        *,
+        target_fps: float | None = None,
+        device: str | None = None,
+        tell: Tell = lambda what, done, total: None,
+    ) -> "Study":
+        """Return the study with its present trials scored for another target or device.
+
+        Nothing is trained. device: a device profile's name or file. Architectures that the search
+        refused stay refused. Raises `SettingError` if a value is not allowed or a graph is missing.
+        """
+        history, settings = rescored_study(
+            self.ledger, self.settings, self.networks, target_fps, device, tell
+        )
+        return dataclasses.replace(self, settings=settings, rescored_history=history)
 
     def front(self) -> "pd.DataFrame":
         """Return the Pareto front, one row per trial, best mIoU first; empty if none is feasible.

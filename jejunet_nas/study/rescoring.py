@@ -1,79 +1,221 @@
-"""Rescoring: the trials of a study at another target, or with the latencies of another device.
+"""Rescoring: trained networks at another target, on another device, or under another policy.
+
+    networks/<id>/screens/again-<key>.json
 
 Nothing is trained. The graphs run only where the camera's rate or the device lets the processor
-take frames that no earlier evaluation saw; what they give is kept beside them.
+take frames that no earlier evaluation saw. Scores are kept: the second time needs no clips.
 """
 
 import dataclasses
+import functools
+import hashlib
 import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.latency.meter import LatencyMeter
-from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit, PathLatencies, StudyHistory, TrialResult
+from jejunet_nas.errors import check_range
+from jejunet_nas.evaluation.network import Evaluation, PolicyScore
+from jejunet_nas.files import write_text_whole
+from jejunet_nas.latency.predicted_meter import DeviceProfile, PredictedMeter, load_profile
+from jejunet_nas.progress import Say, Tell
+from jejunet_nas.records import (
+    GRAPH_NAMES,
+    DataSplit,
+    NetworkRecord,
+    PathLatencies,
+    RefusedTrial,
+    SearchedFor,
+    StudyHistory,
+    TrialResult,
+    graphs_run_by,
+    to_json,
+)
+from jejunet_nas.space.architecture import Architecture, Policy, canonical_json
+from jejunet_nas.study.kept_measurements import with_measured
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.prediction import predict_least
+from jejunet_nas.study.screens import FOLDER, Screens, read_kept
+from jejunet_nas.study.settings import TARGET_FPS, StudySettings
 from jejunet_nas.video.graphs import graphs_of
+
+OpenVal = Callable[[], DataSplit]  # opens the validation clips; called only if they are needed
 
 
 def rescored(
     history: StudyHistory,
     networks: Path,
-    val: DataSplit,
+    open_val: OpenVal,
     *,
-    target_fps: float | None = None,
-    meter: LatencyMeter | None = None,
-    device: str | None = None,
+    target_fps: float,
+    profile: DeviceProfile,
+    another: bool = False,
+    asked: tuple[str, ...] = (),
     tell: Tell = lambda what, done, total: None,
+    say: Say = lambda _: None,
 ) -> StudyHistory:
-    """Return `history` with every complete trial scored again.
+    """Return `history` with its trials scored again at `target_fps`, by the profile of a device.
 
-    networks: the folder of the study's networks. val: its validation clips. target_fps: the new
-    target; by default the study's. meter: gives the latencies of another device, named `device`;
-    the measured ones then no longer count. tell: receives the number of networks done. Refused
-    trials stay refused: they have no graphs.
+    Refused trials stay refused, with the bounds of their latency at the new target: they have no
+    graphs.
 
-    Raises `SettingError` where a graph is missing.
+    networks: the folder of the study's networks. another: whether `profile` is of another device
+    than the study's; otherwise measurements count as in the study. asked: as in `SearchedFor`.
+    tell: receives the number of networks done. say: receives why a measured trial has no score.
+
+    Raises `SettingError` where a graph is missing or was changed since it was scored.
     """
-    fps = target_fps or history.target_fps
+    before = history.searched_for or SearchedFor(
+        target_fps=history.target_fps, device=history.device
+    )
+    meter = PredictedMeter(profile=profile, threads=history.threads) if another else None
     done: dict[int, TrialResult] = {}
     trials = sorted(history.complete, key=lambda trial: trial.network_id)
     groups = [[*same] for _, same in itertools.groupby(trials, key=lambda t: t.network_id)]
     for count, same in enumerate(groups):
         tell("score again", count, len(groups))
-        files = graphs_of(same[0].network, networks)
-        evaluation, latencies = Evaluation(val, files), same[0].network.latencies
+        network = same[0].network
         if meter is not None:
+            files = graphs_of(network, networks)
             latencies = PathLatencies(**{name: meter.measure(f) for name, f in files.items()})
-        done |= {t.number: _rescored(t, evaluation, latencies, fps, meter is None) for t in same}
-    return dataclasses.replace(
+            network = dataclasses.replace(network, latencies=latencies)
+        policies = [trial.architecture.policy for trial in same]
+        scores = _scores(network, policies, networks, open_val, target_fps)
+        for trial, score in zip(same, scores, strict=True):
+            done[trial.number] = _with(dataclasses.replace(trial, network=network), score)
+    after = dataclasses.replace(
         history,
-        target_fps=fps,
-        device=device or history.device,
+        target_fps=target_fps,
+        device=profile.device if another else history.device,
         complete=tuple(done[trial.number] for trial in history.complete),
-        phone=history.phone if meter is None else None,
-        unscored=history.unscored if meter is None else (),
+        refused=tuple(_refused(trial, history, profile, target_fps) for trial in history.refused),
+        phone=None,
+        unscored=(),
+        searched_for=dataclasses.replace(before, asked=asked),
+    )
+    if not another and (before.target_fps, before.device) == (target_fps, history.device):
+        after = dataclasses.replace(after, searched_for=None)
+    if another:
+        return after
+    return with_measured(after, networks, screens=Screens(networks, target_fps, open_val, say))
+
+
+def rescored_study(
+    ledger: Ledger,
+    settings: StudySettings,
+    networks: Path,
+    target_fps: float | None,
+    device: str | None,
+    tell: Tell,
+) -> tuple[StudyHistory, StudySettings]:
+    """Return the history of a study at another target or device, and settings that have them.
+
+    settings: those of the ledger, or of an earlier call, whose target and device stay where no
+    other is given. device: the name or file of a device profile.
+    """
+    own, latency = ledger.settings, settings.latency
+    fps = settings.target_fps if target_fps is None else target_fps
+    check_range("target_fps", fps, *TARGET_FPS)
+    device = device or latency.device
+    asked = ("--target-fps", f"{fps:.10g}") if fps != own.target_fps else ()
+    if device != own.latency.device:
+        asked = (*asked, "--device", device)
+    history = rescored(
+        ledger.history(),
+        networks,
+        functools.cache(lambda: settings.data.open_split("val", tell)),
+        target_fps=fps,
+        profile=load_profile(device),
+        another=device != own.latency.device,
+        asked=asked,
+        tell=tell,
+    )
+    now = {"target_fps": fps, "latency": latency.model_copy(update={"device": device})}
+    return history, settings.model_copy(update=now)
+
+
+def under_policy(
+    trial: TrialResult, policy: Policy, history: StudyHistory, networks: Path, open_val: OpenVal
+) -> TrialResult:
+    """Return `trial` as its network scores under another `policy`, at the target of `history`.
+
+    Measured latencies count if they rank `trial` and include each graph that `policy` runs.
+
+    Raises `SettingError` where the network has no decoder and `policy` needs one, and as above.
+    """
+    fps, network = history.target_fps, trial.network
+    architecture = Architecture(network=trial.architecture.network, policy=policy)
+    (score,) = _scores(network, [policy], networks, open_val, fps)
+    again = _with(dataclasses.replace(trial, architecture=architecture), score)
+    graphs = trial.measured_graphs
+    if graphs is None or any(
+        getattr(graphs, name).source != "measured" for name in graphs_run_by(policy)
+    ):
+        return again
+    streamed = Screens(networks, fps, open_val).at(again, graphs, trial.latency.doubts)
+    return dataclasses.replace(
+        again, on_measurement=streamed, measured_graphs=graphs if streamed else None
     )
 
 
-def _rescored(
-    trial: TrialResult,
-    evaluation: Evaluation,
-    latencies: PathLatencies,
-    target_fps: float,
-    as_measured: bool,
-) -> TrialResult:
-    policy, graphs = trial.architecture.policy, trial.measured_graphs if as_measured else None
-    (found,) = evaluation.score([policy], latencies, target_fps=target_fps)
-    doubts = trial.measured.doubts if trial.measured else ()
-    measured = None
-    if graphs is not None:
-        measured = evaluation.stream(policy, graphs, target_fps=target_fps, doubts=doubts)
+def _with(trial: TrialResult, score: PolicyScore) -> TrialResult:
+    """Return `trial` with `score`, by predicted latencies alone."""
     return dataclasses.replace(
         trial,
-        network=dataclasses.replace(trial.network, latencies=latencies),
-        own_frame_score=found.own_frame,
-        temporal=found.temporal,
-        on_prediction=found.streamed,
-        on_measurement=measured,
-        measured_graphs=graphs,
+        own_frame_score=score.own_frame,
+        temporal=score.temporal,
+        on_prediction=score.streamed,
+        on_measurement=None,
+        measured_graphs=None,
+    )
+
+
+def _scores(
+    network: NetworkRecord,
+    policies: Sequence[Policy],
+    networks: Path,
+    open_val: OpenVal,
+    target_fps: float,
+) -> list[PolicyScore]:
+    """Return the scores of `network` under each of `policies`; kept ones need no clips."""
+    folder = networks / network.network_id / FOLDER
+    files = {
+        policy: folder / f"again-{_key(network, policy, target_fps)}.json" for policy in policies
+    }
+    kept = {policy: read_kept(PolicyScore, file) for policy, file in files.items()}
+    found = {policy: score for policy, score in kept.items() if score is not None}
+    if missing := [policy for policy in files if policy not in found]:
+        evaluation = Evaluation(open_val(), graphs_of(network, networks))
+        made = evaluation.score(missing, network.latencies, target_fps=target_fps)
+        folder.mkdir(exist_ok=True)
+        for policy, score in zip(missing, made, strict=True):
+            write_text_whole(files[policy], to_json(score))
+            found[policy] = score
+    return [found[policy] for policy in policies]
+
+
+def _key(network: NetworkRecord, policy: Policy, target_fps: float) -> str:
+    """Return the name of a score: a hash of all that decides it but the clips."""
+    graphs = [network.graphs[name].sha256 for name in GRAPH_NAMES if name in network.graphs]
+    medians = [getattr(network.latencies, name).median_ms for name in GRAPH_NAMES]
+    decisive = (
+        f"{canonical_json(policy)} {graphs} {medians} {network.latencies.source} {target_fps}"
+    )
+    return hashlib.sha256(decisive.encode()).hexdigest()[:12]
+
+
+def _refused(
+    trial: RefusedTrial, history: StudyHistory, profile: DeviceProfile, target_fps: float
+) -> RefusedTrial:
+    least = predict_least(
+        trial.architecture,
+        profile,
+        classes=len(history.class_names),
+        threads=history.threads,
+        target_fps=target_fps,
+    )
+    return dataclasses.replace(
+        trial,
+        mean_ms=least.mean_ms,
+        worst_ms=least.worst_ms,
+        dropped_frames=least.dropped_frames,
     )

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -34,6 +35,7 @@ from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.video.graphs import graphs_of
 
 FOLDER = "screens"
+Kept = TypeVar("Kept")
 
 
 class Screens:
@@ -62,7 +64,9 @@ class Screens:
         doubts: why the latencies are unstable.
         """
         file = self._networks / trial.network_id / FOLDER / f"{self._key(trial, latencies)}.json"
-        found = _read(file) or same_screen(trial, latencies, target_fps=self._target_fps)
+        found = read_kept(Streamed, file) or same_screen(
+            trial, latencies, target_fps=self._target_fps
+        )
         if self._open_val is not None and (found is None or found.every_frame_miou is None):
             found = self._computed(trial, latencies, file) or found
         if found is None:
@@ -134,8 +138,9 @@ def _no_gate(frame: int, keyframe: int) -> float:
     raise AssertionError("no gate where every frame is a keyframe")
 
 
-def _read(file: Path) -> Streamed | None:
+def read_kept(kind: type[Kept], file: Path) -> Kept | None:
+    """Return the record in `file`, or None where it is missing or damaged."""
     try:
-        return from_json(Streamed, file.read_bytes())
+        return from_json(kind, file.read_bytes())
     except (OSError, ValidationError):
         return None

@@ -29,6 +29,7 @@ from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
 FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
+TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
 _NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
@@ -89,7 +90,9 @@ class StudySettings(_Section):
     training: TrainingSettings = TrainingSettings()
     compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
-    target_fps: Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False)] = 24.0
+    target_fps: Annotated[float, Field(ge=TARGET_FPS[0], le=TARGET_FPS[1], allow_inf_nan=False)] = (
+        24.0
+    )
     feasible: FeasibleRule = "no_drops"
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()

@@ -120,16 +120,16 @@ def require_same(study: str, before: Mapping[str, Any], now: Mapping[str, Any]) 
         for dotted, old, new in _differences(before.get(key), now[key], key):
             if dotted == "training.init" and SCRATCH not in (old, new):
                 continue
+            given, earlier = (shortened(str(value), 200) for value in (new, old))
             if dotted.startswith("made_from.init_sha256"):
                 raise SettingError(
-                    f"the initial weights of {study} have the SHA-256 {_short(new)}, but its "
-                    f"earlier trials started from {_short(old)}. Give --init with that file, or "
-                    "give the study another name."
+                    f"the initial weights of {study} have the SHA-256 {given}, but its earlier "
+                    f"trials started from {earlier}. Give --init with that file, or give the study "
+                    "another name."
                 )
             raise SettingError(
-                f"{dotted} of {study} is {_short(new)}, but its earlier trials were made with "
-                f"{_short(old)}. Restore that value, give the study another name, or remove its "
-                "state folder."
+                f"{dotted} of {study} is {given}, but its earlier trials were made with {earlier}. "
+                "Restore that value, give the study another name, or remove its state folder."
             )
 
 
@@ -140,8 +140,3 @@ def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]
             yield from _differences(old.get(name), new.get(name), f"{key}.{name}")
     elif old != new:
         yield key, old, new
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -201,7 +201,7 @@ def _place(url: str) -> str:
     """Return the file of a SQLite database, or the URL without its password."""
     try:
         file = sqlite_file(make_url(url))
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         file = None
     return masked(url) if file is None else str(file)
 

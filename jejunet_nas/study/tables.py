@@ -5,6 +5,7 @@ stages in s; hypervolume in mIoU x ms.
 """
 
 import dataclasses
+import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from jejunet_nas.records import PATHS, StudyHistory, TrialResult
+from jejunet_nas.records import PATHS, DataFacts, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.words import one_line
 from jejunet_nas.scoring.front import hypervolume, reference_point
-from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, states
+from jejunet_nas.scoring.origins import scores_by_origin
+from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, searched_words, states
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
 _NETWORK = dataclasses.fields(Network)
@@ -48,6 +50,7 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "threads": history.threads,
         "target_fps": history.target_fps,
         "feasible": history.feasible_rule,
+        **({"searched_for": _searched_for(history)} if history.searched_for else {}),
         "trials": {
             "complete": len(history.complete),
             "refused": len(history.refused),
@@ -58,7 +61,17 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "hypervolume": hypervolume([point_of(trial) for trial in front], reference),
         "best_without_video": _in_short(best_feasible(history, video=False)),
         "best_with_video": _in_short(best_feasible(history, video=True)),
-        "front": [_front_entry(trial) for trial in front],
+        "data": json.loads(to_json(history.data)),
+        "front": [_front_entry(trial) | _by_origin(trial, history.data) for trial in front],
+    }
+
+
+def _searched_for(history: StudyHistory) -> dict[str, Any]:
+    assert history.searched_for is not None
+    return {
+        "target_fps": history.searched_for.target_fps,
+        "device": history.searched_for.device,
+        "words": searched_words(history),
     }
 
 
@@ -75,7 +88,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = [
         _row(trial)
-        | {"network_reused": trial.network_reused}
+        | {"network_reused": trial.network_reused, "added": trial.added}
         | {_stage_column(stage): seconds for stage, seconds in trial.stage_s.items()}
         for trial in history.complete
     ]
@@ -93,7 +106,7 @@ def trials_table(history: StudyHistory) -> pd.DataFrame:
     state = states(history)
     rows = [row | {"state": state[row["trial"]]} for row in rows]
     stages = [_stage_column(stage) for stage in stage_names(history)]
-    names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused"]
+    names = ["trial", "state", "network_id", *_CHOICES, *_FIGURES, "network_reused", "added"]
     return _frame(sorted(rows, key=lambda row: row["trial"]), [*names, *stages, "reason"])
 
 
@@ -167,6 +180,13 @@ def _front_entry(trial: TrialResult) -> dict[str, Any]:
         "paths": trial.paths,
         "architecture": dataclasses.asdict(trial.architecture),
     }
+
+
+def _by_origin(trial: TrialResult, data: DataFacts) -> dict[str, Any]:
+    """Return the scores of videos and of simulated pans, where val has both."""
+    if not (data.videos and data.photos):
+        return {}
+    return {"by_origin": [dataclasses.asdict(score) for score in scores_by_origin(trial, data)]}
 
 
 def _row(trial: TrialResult) -> dict[str, Any]:

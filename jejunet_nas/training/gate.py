@@ -23,6 +23,7 @@ from jejunet_nas.records import DataSplit
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.training.loop import estimate_statistics
+from jejunet_nas.training.optimizer import update_variables
 from jejunet_nas.training.settings import TrainingSettings
 
 FRAMES_PER_GROUP = 8  # of one clip; all 28 pairs of them are used
@@ -69,7 +70,7 @@ def train_gate(
         with tf.GradientTape() as tape:
             score = network.gate([as_input(now), as_input(keyframe)], training=True)[:, 0, 0, 0]
             loss = tf.reduce_mean(tf_keras.losses.binary_crossentropy(disagreement, score))
-        adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        update_variables(adam, zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
     losses = [

@@ -1,6 +1,6 @@
 """Adam with a warm-up and cosine schedule, and a lower rate for pretrained layers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -36,7 +36,7 @@ class Optimizer:
     def apply(self, gradients: dict[Any, Any]) -> None:
         """Update each variable by its gradient; `gradients` is keyed by `variable.ref()`."""
         for adam, variables in self._groups:
-            adam.apply_gradients([(gradients[v.ref()], v) for v in variables])
+            update_variables(adam, [(gradients[v.ref()], v) for v in variables])
 
     @property
     def variables(self) -> list[Any]:
@@ -46,6 +46,13 @@ class Optimizer:
     def rate(self, step: int) -> Any:
         """Return the learning rate of the first group at `step`."""
         return self._groups[0][0].learning_rate(step)
+
+
+def update_variables(adam: Any, gradients: Iterable[tuple[Any, Any]]) -> None:
+    """Update variables by pairs of a gradient and its variable; adam: Keras' legacy Adam."""
+    # By default Keras also sums over replicas. That sum has a custom gradient, which TensorFlow
+    # keeps for ever, and with it the traced graph: 10 MB per training.
+    adam.apply_gradients(gradients, experimental_aggregate_gradients=False)
 
 
 class WarmCosine(tf_keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jejunet_nas.documents.arrays import read_arrays
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.networks.keras_layers import BATCH_NORM_EPSILON
 from jejunet_nas.networks.mobilenet_v2 import blocks, stem_channels
@@ -82,7 +83,7 @@ def read_weights(file: Path) -> Weights:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as reason:
         raise SettingError(
             f"init is {file}, which does not contain NN_op/kernel and NN_op/bias arrays, or layers "
-            f"with Keras' names ({' '.join(str(reason).split())[:200]}). Export the weights again."
+            f"with Keras' names ({shortened(str(reason), 200)}). Export the weights again."
         ) from reason
     width = _width(file, [layer.kernel.shape for layer in found])
     layers = dict(zip(layer_shapes(width), found, strict=True))

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records.words import one_line
 
@@ -20,6 +21,7 @@ MOST_DIRECTORY_BYTES = 1 << 20  # of the list of files, which is read whole
 _BLOCK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # of a file in the folder itself
 _SHOWN = 60  # characters of a name in a message
+_SHOWN_REASON = 200
 _END = b"PK\5\6"  # begins the record at the end of a .zip
 _LONGEST_END = 22 + (1 << 16)  # bytes of that record with its comment
 # Of a damaged or encrypted .zip, and of a full disk.
@@ -52,9 +54,9 @@ def unpack(archive: Path, folder: Path) -> None:
             for member in members:
                 left = _write(opened, member, folder / member.filename, left, archive)
     except _FAILURES as error:
+        reason = shortened(one_line(str(error)), _SHOWN_REASON)  # zipfile quotes whole names
         raise SettingError(
-            f"{archive} cannot be unpacked ({one_line(str(error))}). Copy the bundle again, or "
-            "free disk space."
+            f"{archive} cannot be unpacked ({reason}). Copy the bundle again, or free disk space."
         ) from error
 
 

@@ -86,15 +86,17 @@ class Input(_Section):
 class Source(_Section):
     """Where the network comes from: study, trial, data, training, seeds.
 
-    network: all its choices. export_steps: fine-tuning steps after the trial's `training_steps`.
-    compression: the chain of methods. fingerprints: of the data's files, by split; empty if the
-    search's notes are missing.
+    network: all its choices. trial_policy: the trial's, if the bundle has another, chosen after the
+    search; its figures are then not the trial's. export_steps: fine-tuning steps after the trial's
+    `training_steps`. compression: the chain of methods. fingerprints: of the data's files, by
+    split; empty if the search's notes are missing.
     """
 
     study: str
     trial: _Count
     network_id: str
     network: dict[str, Any]
+    trial_policy: Policy | None = None
     dataset: str
     fingerprints: dict[str, str]
     training_steps: _Count
@@ -103,12 +105,20 @@ class Source(_Section):
     seeds: dict[str, int]
 
 
+class OriginAccuracy(_Section):
+    """The score over the validation clips of one kind. miou: None without annotated frames."""
+
+    clips: _Count
+    miou: _Share | None
+
+
 class Accuracy(_Section):
     """The scores of the bundle's int8 graphs on the validation clips under its policy.
 
     miou, class_iou: of what the screen shows at each frame's time, with the latencies below;
     own_frame_miou: of each mask against its own frame. class_iou: None for a class without
-    annotated pixels. paths: share of the frames on each path.
+    annotated pixels. paths: share of the frames on each path. video, pans: over the clips that are
+    videos, and over simulated pans over photos; None where there is none, or kinds are unknown.
     """
 
     graphs: Literal["int8"] = "int8"
@@ -121,6 +131,8 @@ class Accuracy(_Section):
     class_iou: tuple[_Share | None, ...]
     consistency: _Share | None
     paths: dict[FramePath, _Share]
+    video: OriginAccuracy | None = None
+    pans: OriginAccuracy | None = None
 
 
 class LatencyFigures(_Section):

@@ -54,12 +54,12 @@ from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.site.charts import progress
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import importances
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.prediction import predict_paths
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url

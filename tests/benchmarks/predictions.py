@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from jejunet_nas.latency.predicted_meter import load_profile
-from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.draw import draw
 from jejunet_nas.space.space_file import read_search_space
+from jejunet_nas.study.prediction import predict_paths
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobile_video.yaml"
 ARCHITECTURES, ROUNDS = 3000, 5

@@ -204,13 +204,21 @@ def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
     (root / "classes.yaml").write_text("{background: [0, 1, 2], person: 7}")
     asked = ("data", "check", "folder", "--data-root", root, "--out", tmp_path)
 
-    found, told = answer(capfd, *asked)
+    assert exit_code(*asked, "--json") == 2
 
+    shown = capfd.readouterr()
+    found = json.loads(shown.out)
     assert len(found["notes"]) == 1
+    assert len(found["refusals"]) == 2
     for line in (
         r"note: 24 fps is assumed for clips\. Set the option fps",
-        r"val cannot be used: fewer than two classes occur",
+        r"warning: no mask of val has person: the mIoU is that of the other classes",
+        r"warning: val is 1 video and 1 simulated pan over photos",
+        r"warning: 4 frames of val are in train too \(val's images/",
+        r"bad: The masks of folder val in .* hold only the class background: their values are 0, ",
         r"ignored +0\.0 % of the masks",
     ):
-        assert re.search(line, told), told
-    assert "is assumed" not in answer(capfd, *asked, "--option", "fps=30")[1]
+        assert re.search(line, shown.err), shown.err
+    assert shown.err.splitlines()[-1].endswith("cannot be learnt from, as listed above.")
+    exit_code(*asked, "--option", "fps=30")
+    assert "is assumed" not in capfd.readouterr().out

@@ -8,17 +8,31 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
+from jejunet_nas.reporting.markdown import front_markdown
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.opened import open_study
 from jejunet_nas.study.storage import storage_url
 from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
+from tests.export.bundles import described_graphs
 from tests.made_up import as_in, scored
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
 KEYS = {
-    *("rule", "between", "interval", "latest", "threshold", "lag", "mean_ms", "worst_ms"),
+    *(
+        "number",
+        "policy",
+        "rule",
+        "between",
+        "interval",
+        "latest",
+        "threshold",
+        "lag",
+        "mean_ms",
+        "worst_ms",
+    ),
     *("dropped_frames", "mean_interval", "miou", "own_frame_miou", "consistency"),
 }
 DATA = f"data: {{options: {json.dumps(PROCEDURAL)}}}\n"
@@ -42,15 +56,19 @@ def study(tmp_path: Path) -> Path:
     for number in range(2):
         policy = Policy(keyframe_interval=2 + number)
         made = result(number, Architecture(network=tiny_network(), policy=policy))
-        network = dataclasses.replace(made.network, latencies=latencies)
-        network = as_in(tiny_run().graphs["key"].parent, network)
-        score = dataclasses.replace(made.score, miou=0.9 - number / 2)
+        names = tiny_run().train.class_names
+        network = dataclasses.replace(made.network, latencies=latencies, class_names=names)
+        network = as_in(described_graphs()["key"].parent, network)
+        miou = 0.9 - number / 2
+        score = dataclasses.replace(made.score, miou=miou, class_iou=(miou,) * len(names))
         made = scored(dataclasses.replace(made, network=network), score)
-        ledger.complete(ledger.ask(), made)
+        trial = ledger.ask()
+        ledger.begin(trial, made.architecture)
+        ledger.complete(trial, made)
     folder = state / "networks" / made.network_id
     folder.mkdir(parents=True)
     for name in GRAPH_NAMES:
-        shutil.copy(tiny_run().graphs[name], folder / f"{name}.tflite")
+        shutil.copy(described_graphs()[name], folder / f"{name}.tflite")
     return tmp_path / "tiny.yaml"
 
 
@@ -84,9 +102,9 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
     shown = capfd.readouterr()
     assert shown.out == out.read_text(encoding="utf-8") + "\n"
     assert shown.err == f"comparison: {out}\n"
-    assert "\n**At 24 fps take keyframes " in shown.out
+    assert "\n**At 24 fps take row " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
-    assert f"`jejunet-nas policies {study} --trial 1`" in shown.out
+    assert f"jejunet-nas policies {study} --trial 1   # this page\n" in shown.out
     assert not (tmp_path / "reports").exists()
 
 
@@ -144,3 +162,81 @@ def test_show_says_where_the_picture_is_on_standard_output(
     assert exit_code("show", study, "--frames", 1, "--out", tmp_path / "film.png") == 0
 
     assert capfd.readouterr() == (f"film: {tmp_path / 'film.png'}\n", "")
+
+
+def fixed_rows(capfd: pytest.CaptureFixture[str], study: Path) -> dict[str, int]:
+    """Return the numbers of the rows by their rule, and those with reuse by `reuse RULE`."""
+    rows, _ = answer(capfd, "policies", study)
+    named = {True: "", False: "reuse "}
+    return {f"{named[row['between'] == 'propagate']}{row['rule']}": row["number"] for row in rows}
+
+
+def test_a_row_becomes_a_trial_of_its_own_and_only_once(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    row = fixed_rows(capfd, study)["every 8"]  # an interval that the space does not have
+
+    added, said = answer(capfd, "policies", study, "--add", row)
+
+    assert (added["trial"], added["policy"]["keyframe_interval"]) == (2, 8)
+    assert "added: trial 2, key every 8, propagate, of the network of trial 0: " in said
+    trials = open_study(study).trials().set_index("trial")
+    assert [*trials["added"]] == [False, False, True]
+    assert trials.loc[2, "network_id"] == trials.loc[0, "network_id"]
+    assert trials.loc[2, "mean_ms"] == pytest.approx((KEY_MS + 7 * PROPAGATE_MS) / 8)
+    line = refusal(capfd, "policies", study, "--add", row)
+    assert line == "key every 8, propagate is the policy of trial 2 already. Add another policy."
+    assert "key every 8, propagate, added |" in front_markdown(open_study(study).history)
+
+
+def test_the_policy_of_a_trial_is_not_added_again(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    row = fixed_rows(capfd, study)["every 2"]
+
+    line = refusal(capfd, "policies", study, "--add", row)
+
+    assert line.startswith("key every 2, propagate is the policy of trial 0 already. ")
+
+
+def test_rows_that_are_none_or_run_in_no_bundle_are_refused(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = fixed_rows(capfd, study)
+    last, luma = max(rows.values()), rows["luma difference"]
+
+    beyond = refusal(capfd, "policies", study, "--add", last + 1)
+    unfit = refusal(capfd, "export", study, "--policy", luma, "--out", tmp_path / "b")
+
+    assert beyond == f"--add is {last + 1}; allowed: 1 to {last}. The nearest is {last}."
+    assert unfit.startswith(f"--policy is {luma}, the luma difference, a rule for comparison that ")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_row_is_not_added_at_another_target(
+    study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capfd, "policies", study, "--add", 2, "--target-fps", 30)
+
+    assert line.startswith("--add is 2 with --target-fps or --device; a study's trials have its ")
+
+
+def test_a_bundle_with_the_policy_of_a_row_has_its_figures_and_says_so(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows, _ = answer(capfd, "policies", study)
+    row = next(each for each in rows if each["rule"] == "gate" and each["between"] == "propagate")
+    bundle = tmp_path / "b"
+
+    said = answer(capfd, "export", study, "--policy", row["number"], "--out", bundle)[1]
+
+    assert f"trial 0 with key every {row['latest']}, propagate, gate refresh > " in said
+    plain = json.loads((bundle / "manifest.json").read_text())
+    assert plain["policy"] == row["policy"]
+    assert plain["metrics"]["accuracy"]["miou"] == pytest.approx(row["miou"])
+    assert plain["metrics"]["latency"]["mean_ms"] == pytest.approx(row["mean_ms"])
+    assert plain["source"]["trial_policy"]["keyframe_interval"] == 2
+    assert set(plain["graphs"]) == {"key", "propagate", "gate"}
+    card = (bundle / "README.md").read_text()
+    assert "chosen after the search, the figures are those of this policy (trial 0 has: " in card
+    answer(capfd, "verify", bundle)

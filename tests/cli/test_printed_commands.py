@@ -3,13 +3,11 @@
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
 
 from jejunet_nas.cli import app, main
-from jejunet_nas.search import loop
 from tests.cli.commands import exit_code, refusal
 from tests.search.build import FakeTrials, install, write_study
 from tests.searched_study import searched_study
@@ -37,10 +35,7 @@ def parse(words: list[str]) -> None:
 @pytest.fixture
 def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study file outside studies/, in a folder whose name a shell would split."""
-    install(monkeypatch, FakeTrials())
-    split = SimpleNamespace(class_names=("background",), absent=(), clips=())
-    one_class = SimpleNamespace(train=split, val=split)
-    monkeypatch.setattr(loop, "prepare", lambda *_: one_class)  # as the results of FakeTrials
+    install(monkeypatch, FakeTrials(), ("background",))  # the class of their results
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "my 'studies'"
     folder.mkdir()
@@ -76,13 +71,15 @@ def test_the_export_command_of_every_card_can_be_parsed(
         parse(["export", "tiny", "--nowhere"])
 
 
-def test_every_command_of_the_readme_can_be_parsed() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    blocks = "".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
+def test_every_command_of_the_readme_and_of_the_docs_can_be_parsed() -> None:
+    project = Path(__file__).parents[2]
+    pages = [project / "README.md", *(project / "docs").glob("*.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
 
     commands = re.findall(r"^jejunet-nas (.*)", blocks, re.MULTILINE)
 
-    assert len(commands) >= 13
+    assert len(commands) >= 20
     for line in commands:
         parse(shlex.split(line, comments=True))
 

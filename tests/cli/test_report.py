@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import exit_code
+from jejunet_nas.latency.profile_json import profile_file
+from tests.builders import tiny_run
+from tests.cli.commands import answer, exit_code, refusal
 from tests.search.build import SPACE, write_study
-from tests.searched_study import MIOUS, give_graphs, network_folder, searched_study
+from tests.searched_study import MIOUS, TARGET_FPS, give_graphs, network_folder, searched_study
 
 
 @pytest.fixture
@@ -115,3 +117,83 @@ def test_the_page_is_opened_where_that_is_asked_for(
     assert exit_code("report", study, "--open", "--out", study.parent / "out") == 0
 
     assert opened == [(study.parent / "out" / "index.html").as_uri()]
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """A study with graphs that fit its clips; its figures at its own target are made up."""
+    study = searched_study(tmp_path, class_names=tiny_run().train.class_names)
+    give_graphs(study)
+    return study
+
+
+def test_at_another_target_the_trained_networks_are_scored_again(
+    real: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain, said = answer(capfd, "report", real, "--target-fps", 12.5)
+
+    folder = real.parent / "reports" / "tiny_12.5fps"
+    assert f"report: {folder / 'index.html'}\n" in said
+    assert (plain["target_fps"], plain["searched_for"]["target_fps"]) == (12.5, TARGET_FPS)
+    assert plain["front"][0]["miou"] not in MIOUS  # that of the graphs, none that was made up
+    words = f"from the networks of a search for {TARGET_FPS} fps. 1 architecture that it refused"
+    for name in ("index.html", "report.md"):
+        assert words in (folder / name).read_text(encoding="utf-8")
+    assert words in said
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"jejunet-nas export .* --trial \d --target-fps 12\.5 --out ", page)
+    assert f"report {real} --target-fps 12.5   #" in (folder / "report.md").read_text()
+    assert not (real.parent / "reports" / "tiny").exists()
+
+
+def test_another_device_is_named_by_its_profile(
+    real: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    profile = real.parent / "my_phone.json"
+    plain = json.loads(profile_file("pixel2").read_text()) | {"device": "My Phone"}
+    profile.write_text(json.dumps(plain))
+
+    found, said = answer(capfd, "report", real, "--device", f"predicted:{profile}")
+
+    assert (found["device"], found["searched_for"]["device"]) == ("My Phone", "Google Pixel 2")
+    assert "tiny_my_phone/index.html" in said.replace("\\", "/")
+    assert f"search for {TARGET_FPS} fps on Google Pixel 2." in said
+
+
+def test_the_studys_own_target_is_its_own_report(real: Path) -> None:
+    assert exit_code("report", real, "--target-fps", TARGET_FPS) == 0
+
+    assert "Scored again" not in (real.parent / "reports/tiny/report.md").read_text()
+
+
+def test_several_studies_are_compared_at_another_target(
+    real: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, said = answer(capfd, "report", real, real, "--target-fps", 20)
+
+    assert "tiny_20fps-vs-tiny_20fps" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--target-fps", 0, "--target-fps is 0.0; allowed: 0.01 to 1000. The nearest is 0.01."),
+        ("--target-fps", "nan", "--target-fps is nan; allowed: 0.01 to 1000. The nearest is 1000."),
+        ("--device", "pixel3", "--device is pixel3; allowed: pixel2, or the path of a .json file"),
+    ],
+)
+def test_a_target_or_device_that_is_none_is_named_by_its_option(
+    option: str, value: object, words: str, study: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(capfd, "report", study, option, value).startswith(words)
+
+
+def test_a_trial_is_exported_at_another_target(
+    real: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bundle = real.parent / "b"
+
+    plain, _ = answer(capfd, "export", real, "--trial", 1, "--target-fps", 12, "--out", bundle)
+
+    assert plain["target_fps"] == 12.0
+    assert plain["metrics"]["accuracy"]["miou"] != MIOUS[1]

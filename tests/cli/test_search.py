@@ -189,10 +189,13 @@ def test_a_search_that_finds_nothing_feasible_names_the_nearest_and_exits_with_3
     )
 
 
-def test_a_data_set_on_disk_without_its_folder_is_bad_input(tmp_path: Path) -> None:
-    ended = run("search", write_study(tmp_path, "data: {dataset: davis}\n"))
+def test_a_data_set_on_disk_without_its_folder_is_bad_input(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("search", write_study(tmp_path, "data: {dataset: davis}\n")) == 2
 
-    assert (ended.returncode, ended.stdout) == (2, "")
+    shown = capfd.readouterr()
+    assert shown.out == ""
     assert_matches(
-        r"jejunet-nas: .*the data set davis is missing.* --data-root", ended.stderr.splitlines()[-1]
+        r"jejunet-nas: .*the data set davis is missing.* --data-root", shown.err.splitlines()[-1]
     )

@@ -3,13 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tensorflow.python.framework.ops import gradient_registry
 
 from jejunet_nas.compression.clustering import train_clustered
 from jejunet_nas.compression.post_training import quantize_after_training
 from jejunet_nas.compression.settings import Clustering, PostTrainingInt8
 from jejunet_nas.litert import convolution_weights
 from jejunet_nas.networks.build import KerasNetwork
-from tests.builders import TinyRun
+from tests.builders import TinyRun, traced_graphs
 from tests.compression.observed import is_pruned, kernels_of, most_values_a_channel, values_of
 from tests.compression.rehearsal import DRIFT, Rehearsal, silence
 
@@ -30,6 +31,18 @@ def test_a_kernel_has_no_more_values_than_there_are_clusters(
             assert 2 <= values_of(kernel) <= CLUSTERS, name
         else:
             assert values_of(kernel) == values_of(kernels_of(tiny.network)[name]), name
+
+
+def test_clustering_leaves_no_graph_and_no_gradient_in_memory(
+    tiny: TinyRun, clustered: KerasNetwork, rehearsal: Rehearsal
+) -> None:
+    graphs, gradients = traced_graphs(), set(gradient_registry.list())
+
+    settings = Clustering(clusters=CLUSTERS, steps=1)
+    train_clustered(tiny.network, settings, rehearsal, silence, keep_zeros=False)
+
+    assert traced_graphs() <= graphs
+    assert set(gradient_registry.list()) == gradients
 
 
 def test_a_weight_moves_to_a_value_near_it(tiny: TinyRun, clustered: KerasNetwork) -> None:

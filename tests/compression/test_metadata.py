@@ -57,7 +57,7 @@ def test_garbled_metadata_are_labels_or_an_error_of_ours(
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\xff" * 64, b"\x04\0\0\0TFL3" + b"\xff" * 40])
 def test_metadata_of_what_is_no_graph_cannot_be_read(content: bytes) -> None:
-    with pytest.raises(SettingError, match="its TFLITE_METADATA"):
+    with pytest.raises(SettingError, match=r"the file is not a \.tflite graph: "):
         labels_of(content)
 
 

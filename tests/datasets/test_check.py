@@ -65,8 +65,8 @@ def test_shares_frames_and_void_are_those_of_the_masks(tmp_path: Path) -> None:
         assert each.share == pytest.approx((known == index).mean())
         assert each.frames == sum((mask == index).any() for mask in masks)
     assert val.void_share == pytest.approx((all_pixels == 11).mean())
-    assert "car" not in val.never
-    assert "bicyclist" in val.never
+    assert "car" not in val.labels.absent
+    assert "bicyclist" in val.labels.absent
 
 
 def test_progress_counts_every_frame_of_both_splits(davis: Path) -> None:

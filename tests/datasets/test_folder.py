@@ -102,7 +102,9 @@ def test_255_is_ignored_unless_a_class_has_it(root: Path) -> None:
 def test_classes_that_are_no_yaml_are_told_with_the_line(root: Path) -> None:
     (root / "classes.yaml").write_text("road: 0\ncar: 1\nroad: 2\n")
 
-    with pytest.raises(DataError, match=r"classes\.yaml line 3: the key road is there twice"):
+    with pytest.raises(
+        DataError, match=r"yaml line 3: the key road is there twice, first in line 1"
+    ):
         opened(root)
 
 

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation import network
 from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.evaluation.policies import compare_policies, luma_gate
+from jejunet_nas.evaluation.policies import compare_policies, luma_gate, policy_of_row
 from jejunet_nas.latency.stream import stream_latency
 from jejunet_nas.records import Clip, DataSplit, GraphName, PathLatencies
 from jejunet_nas.records.rows import PolicyRow
@@ -160,6 +161,36 @@ def test_thresholds_are_ratios_over_what_is_reused(tiny: Compared) -> None:
     for row in tiny.rows:
         if row.threshold is not None:
             assert _lowest(row) < row.threshold <= 1, row
+
+
+def test_rows_are_numbered_and_the_number_finds_the_policy(tiny: Compared) -> None:
+    assert [row.number for row in tiny.rows] == [*range(1, len(tiny.rows) + 1)]
+    evaluation = tiny.evaluation
+    rows = compare_policies(evaluation, SIXTY_TEN_ONE, target_fps=FPS)
+
+    for row in rows[:: len(rows) // 8]:
+        if row.policy is not None:
+            found = policy_of_row(row.number, evaluation, SIXTY_TEN_ONE, target_fps=FPS)
+            assert found == row.policy
+    luma = next(row for row in rows if row.policy is None)
+    with pytest.raises(
+        SettingError, match=rf"^row is {luma.number}, the luma difference, .* is \d"
+    ):
+        policy_of_row(luma.number, evaluation, SIXTY_TEN_ONE, target_fps=FPS)
+    with pytest.raises(
+        SettingError, match=rf"row is 0; allowed: 1 to {len(rows)}\. The nearest is"
+    ):
+        policy_of_row(0, evaluation, SIXTY_TEN_ONE, target_fps=FPS)
+
+
+def test_a_network_without_a_decoder_is_compared_with_reuse_alone(tiny: Compared) -> None:
+    rows = compare_policies(
+        tiny.evaluation, SIXTY_TEN_ONE, target_fps=FPS, intervals=(2,), propagates=False
+    )
+
+    assert {row.between for row in rows[1:]} == {"reuse"}
+    assert not any(row.policy.propagates for row in rows if row.policy)
+    assert [row.lag for row in rows] == [None] * len(rows)
 
 
 def test_a_row_is_worth_what_its_policy_scores_alone(tiny: Compared) -> None:

@@ -1,14 +1,23 @@
 """The model card says what there is to know, and shows names as text."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jejunet_nas.export.card import card_of
+from jejunet_nas.export.facts import _accuracy
+from jejunet_nas.records import DataFacts, VideoFacts
+from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video.manifest import Manifest, OriginAccuracy
+from jejunet_nas.video.manifest_file import read_manifest
 from tests.export import bundles
-from tests.export.bundles import write_tiny
+from tests.export.bundles import tiny_trial, write_tiny
+from tests.made_up import scored
 
 HOSTILE = ("background", "<script>alert('x')</script>", 'say "æ"', "a|b", "*c* [d](e) `f`")
 
@@ -86,3 +95,45 @@ def test_a_trial_that_misses_its_target_says_so(
 
     assert "20.0 frames a second\n(predicted" in slow
     assert "The target was 24 frames a second: **it misses the target**" in slow
+
+
+@pytest.mark.parametrize(
+    ("video", "pans", "words"),
+    [
+        (None, None, None),
+        ({"clips": 3, "miou": 0.5}, None, None),
+        (
+            {"clips": 1, "miou": 0.4},
+            {"clips": 9, "miou": 0.9},
+            r"\n\n1 of the clips is video: mIoU 40\.0 %\. The other 9 are simulated pans over "
+            r"photos, where nothing\nmoves by itself: mIoU 90\.0 %\. For one video no confidence "
+            r"interval can be given\.\n\n\| class",
+        ),
+        (None, {"clips": 9, "miou": 0.9}, r"\n\nAll of the clips are simulated pans .*\n\n\| cl"),
+    ],
+)
+def test_clips_that_are_simulated_pans_are_told_from_video(
+    video: dict[str, Any] | None, pans: dict[str, Any] | None, words: str | None, tmp_path: Path
+) -> None:
+    manifest = read_manifest(write_tiny(tmp_path / "b")).model_dump(mode="json")
+    manifest["metrics"]["accuracy"] |= {"video": video, "pans": pans}
+
+    text = card_of(Manifest.model_validate_json(json.dumps(manifest)))
+
+    assert "\n\n\n" not in text
+    assert re.search(words, text) if words else "simulated pan" not in text
+
+
+def test_the_scores_of_video_and_of_pans_come_from_the_trial() -> None:
+    known = tiny_trial(Policy(keyframe_interval=1))
+    clips = tuple(
+        ClipScore(name=name, frames=2, annotated=(9,), intersection=(hit,), union=(9,))
+        for name, hit in (("ride", 3), ("photo", 9))
+    )
+    ride = VideoFacts(name="ride", frames=2, annotated_frames=2, fps=24.0)
+    data = DataFacts(videos=(ride,), photos=1)
+
+    accuracy = _accuracy(scored(known, Score(miou=0.5, class_iou=(0.5,), clips=clips)), data)
+
+    assert accuracy.video == OriginAccuracy(clips=1, miou=1 / 3)
+    assert accuracy.pans == OriginAccuracy(clips=1, miou=1.0)

@@ -7,6 +7,7 @@ import argparse
 import collections
 import concurrent.futures
 import json
+import math
 import os
 import platform
 import sys
@@ -21,9 +22,9 @@ from tests.fuzz.parsers import all_parsers
 
 
 def shares(parsers: Sequence[Parser], inputs: int) -> dict[str, int]:
-    """Return the number of inputs of each parser; they add up to about `inputs`."""
+    """Return the number of inputs of each parser; they add up to `inputs` or a few more."""
     whole = sum(parser.share for parser in parsers)
-    return {parser.name: max(1, round(inputs * parser.share / whole)) for parser in parsers}
+    return {parser.name: math.ceil(inputs * parser.share / whole) for parser in parsers}
 
 
 def fuzz(parsers: Sequence[Parser], inputs: int, seed: int, *, workers: int) -> dict[str, Any]:

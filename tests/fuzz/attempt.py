@@ -93,7 +93,7 @@ def run(parser: Parser, numbers: range, seed: int) -> tuple[list[Failure], int, 
     peak, first, accepted = 0, numbers.start, 0
     while first < numbers.stop:
         shared = mmap.mmap(-1, _STATE.size)
-        shared[:] = _STATE.pack(first, time.monotonic(), accepted)
+        shared[:] = _STATE.pack(-1, 0.0, accepted)  # forking and preparing are not timed
         found, status, memory = _child(parser, range(first, numbers.stop), seed, shared)
         failures += found
         peak = max(peak, memory)
@@ -139,7 +139,6 @@ def _child(
 def _work(parser: Parser, numbers: range, seed: int, shared: mmap.mmap, send: int) -> None:
     try:
         accepted = _STATE.unpack(shared[:])[2]
-        shared[:] = _STATE.pack(-1, 0.0, accepted)  # preparing is not timed
         faulthandler.disable()
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):

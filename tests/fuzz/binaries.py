@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.fuzz.attempt import Parser
-from tests.fuzz.graph import small_graph
+from tests.fuzz.graph import changed_graph, small_graph
 from tests.fuzz.makers import of_bytes, put
 from tests.fuzz.mutation import mutated
 
@@ -34,8 +34,19 @@ def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return file.getvalue()
 
 
+@functools.cache
 def _graphs() -> tuple[bytes, ...]:
     return small_graph(), small_graph(int8=True), small_graph(open_size=True), small_graph(b"x" * 9)
+
+
+def _graph_input(rng: random.Random) -> bytes:
+    """Return a graph with damaged bytes, or a whole one with other values."""
+    seeds = _graphs()
+    return (
+        changed_graph(rng, rng.choice(seeds))
+        if rng.random() < 0.6
+        else mutated(rng, seeds, text=False)
+    )
 
 
 def _contents(data: bytes, _: Path) -> None:
@@ -215,7 +226,7 @@ def parsers() -> list[Parser]:
         # Each graph that is not refused by its bytes runs in a process of its own first.
         Parser(
             name="tflite",
-            make=of_bytes(_graphs),
+            make=_graph_input,
             feed=_graph,
             prepare=_load_litert,
             share=0.7,
@@ -228,7 +239,7 @@ def parsers() -> list[Parser]:
         weights(name="weights npz", make=of_bytes(_weights_seed), feed=_weights, share=0.1),
         Parser(
             name="tflite contents",
-            make=of_bytes(_graphs),
+            make=_graph_input,
             feed=_contents,
             prepare=_load_litert,
             allowed=(ValueError,),

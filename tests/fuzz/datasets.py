@@ -13,20 +13,27 @@ CLASSES = (
     b"{background: 0, road: [1, 2], ignore: 255}\n",
     b"ground: 0\nthing: [1, 2]\nignore: [254, 255]\n",
 )
-_LIST = (b"walk\nrun 1\nphoto0.jpg\n# no comment\n", "\ufeffwalk\r\n\r\nréal\r\n".encode())
+_LIST = (b"walk\nrun\n# comment\n", "\ufeffwalk\r\n\r\nréal\r\n".encode(), b"images/walk/\n./run")
 _PAIRS = (
     b"/JPEGImages/walk/00000.jpg /Annotations/walk/00000.png\n" * 2,
     "a\\walk\\00000.png  b/walk/00000.png\r\n".encode("utf-16"),
 )
 _OBJECTS = b'{"objects": {"1": {"category": "cat", "frames": ["00000"]}}}'
 _META = b'{"videos": {"a1": %s, "b2": %s, "c3": %s}}' % ((_OBJECTS,) * 3)
+# Files of whole data sets; behind a colon comes a file's text, in which ; ends a line.
 _TREES = (
     b"images/walk/0.png\nmasks/walk/0.png\nimages/run/0.png\nmasks/run/0.png\nclasses.yaml\n",
     b"images/train/a.jpg\nmasks/train/a.png\nimages/val/b.jpg\nmasks/val/b.png\nclasses.yaml\n",
-    b"JPEGImages/480p/a/0.jpg\nAnnotations/480p/a/0.png\nImageSets/480p/train.txt\n",
-    b"train.txt\ntrainannot/a.png\ntrain/a.png\nval.txt\nvalannot/b.png\nval/b.png\n",
-    b"train/JPEGImages/a/0.jpg\ntrain/Annotations/a/0.png\ntrain/meta.json\n",
-    b"data/images/a.png\ndata/masks/a.png\ndata/classes.yaml\nSegmentationClass/a.png\n",
+    b"JPEGImages/480p/a/0.jpg\nAnnotations/480p/a/0.png\nJPEGImages/480p/b/0.jpg\n"
+    b"Annotations/480p/b/0.png\nImageSets/2016/train.txt:a;\nImageSets/2016/val.txt:b;\n",
+    b"train/a.png\ntrainannot/a.png\ntrain.txt:/S/train/a.png /S/trainannot/a.png;\n"
+    b"val/b.png\nvalannot/b.png\nval.txt:/S/val/b.png /S/valannot/b.png;\n",
+    b"train/JPEGImages/a/0.jpg\ntrain/Annotations/a/0.png\ntrain/JPEGImages/b/0.jpg\n"
+    b'train/Annotations/b/0.png\ntrain/meta.json:{"videos": {"a": {"objects": {}}, '
+    b'"b": {"objects": {"1": {"category": "cat"}}}}}\n',
+    b"data/JPEGImages/a.jpg\ndata/SegmentationClass/a.png\ndata/JPEGImages/b.jpg\n"
+    b"data/SegmentationClass/b.png\ndata/ImageSets/Segmentation/train.txt:a;\n"
+    b"data/ImageSets/Segmentation/val.txt:b;\n",
 )
 
 
@@ -72,11 +79,9 @@ def _pairs(data: bytes, folder: Path) -> None:
 def _meta(data: bytes, folder: Path) -> None:
     from jejunet_nas.datasets.youtube_vos import YoutubeVosSettings, describe_split
 
-    for part in ("JPEGImages", "Annotations"):
+    for part, kind in (("JPEGImages", "jpg"), ("Annotations", "png")):
         for video in json.loads(_META)["videos"]:
-            (folder / "train" / part / video).mkdir(parents=True, exist_ok=True)
-            for kind in ("jpg", "png"):
-                (folder / "train" / part / video / f"00000.{kind}").touch()
+            put(folder, f"train/{part}/{video}/00000.{kind}", b"")
     put(folder, "train/meta.json", data)
     describe_split("train", folder, YoutubeVosSettings())
 
@@ -90,13 +95,13 @@ def _tree(data: bytes, folder: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     picture = (folder / "images" / "walk" / "00000.png").read_bytes()
-    known = {".yaml": CLASSES[0], ".txt": _LIST[0], ".json": _META}
     for line in data.splitlines()[:40]:
-        parts = [part for part in line.decode(errors="surrogateescape").split("/") if part]
+        path, _, text = line.partition(b":")
+        parts = [part for part in path.decode(errors="surrogateescape").split("/") if part]
         if parts and not {".", ".."} & {*parts}:
-            name = Path(*parts)
+            content = CLASSES[0] if path.endswith(b".yaml") else picture
             try:
-                put(root, str(name), known.get(name.suffix, picture))
+                put(root, "/".join(parts), text.replace(b";", b"\n") or content)
             except (OSError, ValueError):  # no disk holds such a name
                 continue
     try:
@@ -120,5 +125,5 @@ def parsers() -> list[Parser]:
         Parser(name="list", make=of_text(*_LIST), feed=_list, prepare=_folder_tree),
         Parser(name="list of pairs", make=of_text(*_PAIRS), feed=_pairs, prepare=_folder_tree),
         Parser(name="meta.json", make=of_values(json.loads(_META)), feed=_meta),
-        Parser(name="data folder", make=_tree_input, feed=_tree, prepare=_folder_tree),
+        Parser(name="data folder", make=_tree_input, feed=_tree, prepare=_folder_tree, share=0.4),
     ]

@@ -1,10 +1,16 @@
 """Small `.tflite` graphs written by hand, so that fuzzing needs no TensorFlow."""
 
+import random
+import struct
+from collections.abc import Iterator
+from typing import Any
+
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 CONVOLUTION, ARG_MAX, ADD = 3, 56, 0  # of schema.BuiltinOperator
+_FIGURES = (-1, 0, 1, 2, 3, 4, 7, 8, 16, 255, 1 << 15, 1 << 20, (1 << 31) - 1, -(1 << 31))
 _FLOAT, _INT32, _INT8 = 0, 2, 9  # of schema.TensorType
 
 
@@ -63,6 +69,51 @@ def small_graph(metadata: bytes = b"", *, int8: bool = False, open_size: bool = 
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def changed_graph(rng: random.Random, data: bytes) -> bytes:
+    """Return the graph `data` with one to three of its numbers, lists or tables changed.
+
+    A change that no flatbuffer can hold leaves it as it is.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        holder, name = rng.choice(list(_fields(model)))
+        setattr(holder, name, _changed(rng, getattr(holder, name)))
+    builder = flatbuffers.Builder(1024)
+    try:
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    except (TypeError, ValueError, struct.error, AttributeError, AssertionError, OverflowError):
+        return data
+    return bytes(builder.Output())
+
+
+def _fields(table: Any) -> Iterator[tuple[Any, str]]:
+    """Yield each table of a graph with the name of a field that is set."""
+    for name, value in vars(table).items():
+        if value is not None and not isinstance(value, bytes | str):
+            yield table, name
+            for each in value if isinstance(value, list) else [value]:
+                if hasattr(each, "Pack"):
+                    yield from _fields(each)
+
+
+def _changed(rng: random.Random, value: Any) -> Any:
+    if isinstance(value, list | np.ndarray) and len(value):
+        items, at = list(value), rng.randrange(len(value))
+        way = rng.randrange(5)
+        if way == 0:
+            del items[at]
+        elif way == 1:
+            items.insert(at, items[at])
+        elif way == 2:
+            items = []
+        elif not hasattr(items[at], "Pack"):
+            items[at] = rng.choice(_FIGURES)
+        return items
+    if isinstance(value, int | float):
+        return rng.choice((*_FIGURES, value + 1, value - 1))
+    return None if rng.random() < 0.5 else value
 
 
 def _buffer(values: np.ndarray | None) -> schema.BufferT:

@@ -82,4 +82,4 @@ def test_a_failing_input_is_shortened(tmp_path: Path) -> None:
     kind = outcome(parser, b"k and more", tmp_path)
 
     assert kind is not None
-    assert minimised(parser, b"k and more than is needed", kind) == b"k"
+    assert minimised(parser, b"k and more than is needed", kind, seconds=60.0) == b"k"

@@ -63,6 +63,14 @@ def test_a_latency_of_nothing_is_refused(tmp_path: Path) -> None:
         read_points(_table(tmp_path, ROW.replace("4.0", "0")))
 
 
+@pytest.mark.parametrize("latency", ["0", "x"])
+def test_a_network_of_a_very_long_name_is_told_in_few_words(latency: str, tmp_path: Path) -> None:
+    row = ROW.replace("mobilenet_v2", "m" * 5000).replace(",4.0,", f",{latency},")
+
+    with pytest.raises(SettingError, match=r"^point 1 of .*latency_ms.{,300}$"):
+        read_points(_table(tmp_path, row))
+
+
 def test_a_missing_table_names_the_columns_it_should_have(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"none\.csv cannot be read .*columns network, depth"):
         read_points(tmp_path / "none.csv")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jejunet_nas.records import (
     GRAPH_NAMES,
+    DataSplit,
     FramePaths,
     StreamLatency,
     TrialResult,
@@ -131,13 +132,18 @@ class FakeTrials:
         return result(number, architecture, reused=reused)
 
 
-def install(monkeypatch: pytest.MonkeyPatch, trials: FakeTrials) -> FakeTrials:
-    """Put `trials` in the place of real ones, and a data set of two classes behind them."""
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    trials: FakeTrials,
+    class_names: tuple[str, ...] = ("background", "object"),
+) -> FakeTrials:
+    """Put `trials` in the place of real ones, and an empty data set behind them."""
     from jejunet_nas.search import loop as search
 
     def prepare(*_: Any) -> SimpleNamespace:
-        names = ("background", "object")
-        split = SimpleNamespace(class_names=names, absent=(), clips=())
+        split = DataSplit(
+            dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
+        )
         return SimpleNamespace(train=split, val=split)
 
     monkeypatch.setattr(search, "prepare", prepare)

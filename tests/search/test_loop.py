@@ -133,6 +133,18 @@ def test_the_same_command_again_adds_no_trial(trials: FakeTrials, tmp_path: Path
     assert len(trials.tried) == 3
 
 
+def test_what_is_known_about_the_data_is_said_once_and_stays_with_the_study(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    view = QuietView()
+
+    history = run(tmp_path, 3, view=view)
+
+    said = "val has only 0 annotated frames: small differences of mIoU mean nothing"
+    assert view.lines.count(said) == 1
+    assert said in history.data.warnings
+
+
 def test_a_greater_budget_adds_what_is_missing(trials: FakeTrials, tmp_path: Path) -> None:
     first = run(tmp_path, 3)
     more = run(tmp_path, 5)

@@ -4,8 +4,8 @@ import pytest
 
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import GRAPH_NAMES
-from jejunet_nas.search.candidates import predict_paths
 from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.study.prediction import predict_paths
 from tests.builders import tiny_network, tiny_run
 
 PROFILE = load_profile("pixel2")

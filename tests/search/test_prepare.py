@@ -10,7 +10,7 @@ from jejunet_nas.datasets import cache
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import SettingError, TrialError
 from jejunet_nas.networks.paths import NARROW_PREFIX
-from jejunet_nas.search.prepare import made_from, prepare, warnings_of
+from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.space.architecture import network_id
 from jejunet_nas.space.draw import draw
 from jejunet_nas.study import settings
@@ -242,10 +242,19 @@ def test_what_the_data_lack_is_said_before_the_first_trial(
     (root / "classes.yaml").write_text("{background: 0, person: [1, 2], dog: 7, cat: 8}")
     data = f"data: {{dataset: folder, root: {root}}}\n{CALIBRATION}"
 
-    said = warnings_of(prepare(tiny_study(tmp_path, data), tmp_path, silence))
+    setup = prepare(tiny_study(tmp_path, data), tmp_path, silence)
+    facts = data_facts(setup.train, setup.val)
 
-    assert said == [
+    assert [*facts.warnings] == [
         "no mask of train has dog, cat: a network cannot learn it",
         "no mask of val has dog, cat: the mIoU is that of the other classes",
-        "val is 1 video and 1 pan over photos",
+        "val has only 3 annotated frames: small differences of mIoU mean nothing",
+        # The clips and the photos of this tree are all alike.
+        "4 frames of val are in train too (val's frame 0 of walk is train's frame 0 of climb): "
+        "the mIoU is too good. Keep them in one of the splits",
+        "24 fps is assumed for clips. Set the option fps to your camera's rate",
     ]
+    assert [(clip.name, clip.frames, clip.annotated_frames) for clip in facts.videos] == [
+        ("walk", 3, 2)
+    ]
+    assert (facts.photos, facts.photo_frames, facts.photo_fps) == (1, 8, 24.0)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import RefusedTrial, TrialResult, to_json
+from jejunet_nas.records import DataFacts, RefusedTrial, TrialResult, VideoFacts, to_json
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
 from jejunet_nas.study.history import OUTCOME, RECORD
@@ -423,6 +423,9 @@ def test_who_only_reads_a_study_writes_nothing(ledger: Ledger, tmp_path: Path) -
         ("trial", OUTCOME, '["complete"]'),
         ("study", "class_names", "7"),
         ("study", "class_names", "[1, 2]"),
+        ("study", "data", "7"),
+        ("study", "data", '"{}}"'),
+        ("study", "data", '"{\\"photos\\": -1, \\"videos\\": 3}"'),
         ("study", "identity", "[[1"),
         ("study", "identity", '"x"'),
     ],
@@ -433,6 +436,7 @@ def test_a_damaged_row_is_told_in_one_line(
     ledger = open_ledger(tmp_path)
     ledger.keep_identity(ledger.settings.identity())
     ledger.note_class_names(("background", "object"))
+    ledger.note_data(DataFacts(photos=2))
     trial, architecture = begin(ledger)
     ledger.complete(trial, result(trial.number, architecture))
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as database, database:
@@ -444,5 +448,15 @@ def test_a_damaged_row_is_told_in_one_line(
         assert found is not None
         found.history()
 
-    with pytest.raises(SettingError, match=rf"^{DAMAGED} \([^\n]*\.$"):
+    with pytest.raises(SettingError, match=r"study\.db has a damaged row \([^\n]*\.$"):
         read()
+
+
+def test_what_is_known_about_the_data_is_kept_and_missing_in_older_studies(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    video = VideoFacts(name="ride", frames=40, annotated_frames=12, fps=29.97)
+    facts = DataFacts(videos=(video,), photos=2, warnings=("val has only 4 annotated frames",))
+
+    assert ledger.history().data == DataFacts()
+    ledger.note_data(facts)
+    assert ledger.history().data == facts

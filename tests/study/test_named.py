@@ -61,6 +61,12 @@ def test_a_password_is_not_noted(here: Path) -> None:
     assert "secret" not in str(named.notes)
 
 
+def test_a_url_that_is_none_is_not_noted(here: Path) -> None:
+    write_study(here / STUDIES)
+
+    assert "storage" not in find_named("tiny", storage="postgresql://me:secret@host:x/db").notes
+
+
 def test_imagenet_stands_for_the_weights_beside_the_data_for_good(here: Path) -> None:
     write_study(here / STUDIES, "training: {init: imagenet}\n")
     given = {"data.root": str(data_with_weights(here))}

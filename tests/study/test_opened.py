@@ -175,3 +175,27 @@ def test_names_show_as_text_in_a_notebook(tmp_path: Path) -> None:
     assert "&lt; " not in shown  # no word is escaped twice
     assert "key every 3" in shown
     assert "&lt;script&gt;" in study.trials()[["reason"]].to_html()
+
+
+def test_a_study_at_another_target_has_the_scores_of_that_and_exports_them(tmp_path: Path) -> None:
+    file = searched_study(tmp_path, class_names=tiny_run().train.class_names)
+    give_graphs(file)
+    study = jejunet_nas.open_study(file)
+
+    fast = study.at(target_fps=60.0)
+
+    assert (study.history.target_fps, fast.history.target_fps) == (25.0, 60.0)
+    assert fast.settings.target_fps == fast.trial(0).bundle().target_fps == 60.0
+    assert fast.trial(0).result.score != study.trial(0).result.score
+    again = fast.at(device="pixel2").history
+    assert again.complete == fast.history.complete
+    assert study.at().history.searched_for is None
+
+
+def test_a_target_out_of_range_names_the_nearest(tmp_path: Path) -> None:
+    study = jejunet_nas.open_study(searched_study(tmp_path))
+
+    with pytest.raises(SettingError, match=r"target_fps is 5000; .* The nearest is 1000\."):
+        study.at(target_fps=5000)
+    with pytest.raises(SettingError, match=r"device profile is pixel3; allowed: pixel2"):
+        study.at(device="pixel3")

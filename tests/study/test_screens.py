@@ -8,15 +8,12 @@ import pytest
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import DataSplit, PathLatencies, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
-from jejunet_nas.study.rescoring import rescored
 from jejunet_nas.study.screens import Screens, same_screen
 from jejunet_nas.video.graphs import graph_files
 from tests.builders import tiny_network, tiny_run
 from tests.made_up import as_in, path_latencies
-from tests.reporting.build import history
 from tests.search.build import result
 
 FPS = 25.0  # 40 ms a frame, as in `history`
@@ -114,29 +111,3 @@ def test_every_frame_a_keyframe_is_unknown_where_only_it_shows_others(tmp_path: 
     assert alike is not None
     assert alike.every_frame_miou == trial.on_prediction.every_frame_miou
     assert late is None or late.every_frame_miou is None
-
-
-def test_a_study_is_scored_again_for_another_target_without_training(tmp_path: Path) -> None:
-    trial = trial_of(Policy(keyframe_interval=2), tmp_path)
-    before = history(trial)
-
-    after = rescored(before, tmp_path, tiny_run().val, target_fps=60.0)
-
-    (again,) = after.complete
-    assert (after.target_fps, before.target_fps) == (60.0, 25.0)
-    assert again.latency.dropped_frames > trial.latency.dropped_frames == 0
-    assert again.score != trial.score
-    assert again.own_frame_score == trial.own_frame_score
-    assert rescored(after, tmp_path, tiny_run().val, target_fps=25.0) == before
-
-
-def test_a_study_is_scored_again_for_another_device(tmp_path: Path) -> None:
-    trial = trial_of(Policy(keyframe_interval=2), tmp_path)
-    meter = PredictedMeter(profile=load_profile("pixel2"), threads=1)
-
-    after = rescored(history(trial), tmp_path, tiny_run().val, meter=meter, device="another")
-
-    (again,) = after.complete
-    assert after.device == "another"
-    assert again.latency.mean_ms < trial.latency.mean_ms  # the network is tiny
-    assert again.network.latencies.key == meter.measure(tiny_run().graphs["key"])

@@ -13,7 +13,7 @@ from jejunet_nas.resize import thumbnails
 from jejunet_nas.scoring.miou import disagreement
 from jejunet_nas.training.gate import GatePairs, _augmented, train_gate
 from jejunet_nas.training.settings import TrainingSettings
-from tests.builders import tiny_network
+from tests.builders import tiny_network, traced_graphs
 
 masks = arrays(np.uint8, (4, 4), elements=st.integers(0, 2))
 LONG_ENOUGH = TrainingSettings(gate_pairs=40, gate_steps=80)
@@ -81,6 +81,15 @@ def test_training_the_gate_leaves_the_paths_alone(blinking: DataSplit) -> None:
 
     after = [weight.numpy() for layer in network.path_layers() for weight in layer.weights]
     np.testing.assert_equal(after, before)
+
+
+def test_training_the_gate_leaves_no_traced_graph_in_memory(blinking: DataSplit) -> None:
+    network = build_network(tiny_network(), 2, seed=0)
+    before = traced_graphs()
+
+    train_gate(network, blinking, TrainingSettings(gate_pairs=10, gate_steps=1), longest_age=5)
+
+    assert traced_graphs() <= before
 
 
 def test_each_pair_has_its_own_change_of_colours() -> None:

@@ -13,7 +13,14 @@ from jejunet_nas.scoring.score import combine
 from jejunet_nas.training import loop
 from jejunet_nas.training.losses import taught_loss
 from jejunet_nas.training.settings import TrainingSettings
-from tests.builders import tiny_network, tiny_run, tiny_splits, train_tiny, weights_of
+from tests.builders import (
+    tiny_network,
+    tiny_run,
+    tiny_splits,
+    traced_graphs,
+    train_tiny,
+    weights_of,
+)
 from tests.scoring.whole_clips import score_clip
 
 BRIEF = TrainingSettings(steps=3, pairs_per_step=4, learning_rate=1e-2)
@@ -31,6 +38,15 @@ def test_one_seed_gives_one_set_of_weights() -> None:
     np.testing.assert_equal(weights_again, weights)
     assert again.losses == record.losses
     assert (len(record.losses), record.loss_every_steps) == (3, 1)
+
+
+def test_a_training_leaves_no_traced_graph_in_memory() -> None:
+    network = build_network(tiny_network(), 5, seed=0)
+    before = traced_graphs()
+
+    train_tiny(network, dataclasses.replace(BRIEF, steps=1))
+
+    assert traced_graphs() <= before
 
 
 def test_another_seed_begins_with_other_weights() -> None:

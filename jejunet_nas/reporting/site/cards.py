@@ -23,7 +23,7 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import network_words, per_cent, policy_words
+from jejunet_nas.records.words import asked_words, network_words, per_cent, policy_words
 from jejunet_nas.reporting.glossary import network_meaning, policy_meaning
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.ranking import deadline_ms, picks
@@ -81,7 +81,7 @@ def card(
         "parameters": network.training.parameters,
         "size_kb": sum(graph.size_bytes for graph in network.graphs.values()) / 1000,
         "pictures": _pictures(pictures, annotations),
-        "export": export_command(study, trial.number),
+        "export": export_command(study, trial.number, asked_words(history)),
     }
 
 
@@ -106,10 +106,11 @@ def jpeg_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
-def export_command(study: str, number: int | str) -> str:
-    """Return the command that exports a trial without fine-tuning."""
+def export_command(study: str, number: int | str, asked: Sequence[str] = ()) -> str:
+    """Return the command that exports a trial without fine-tuning; `asked`: its other options."""
     out = shlex.quote(f"{Path(study).stem}-{number}")
-    return f"jejunet-nas export {shlex.quote(study)} --trial {number} --out {out}"
+    words = ["jejunet-nas export", shlex.quote(study), f"--trial {number}", *asked, f"--out {out}"]
+    return " ".join(words)
 
 
 def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import latency_words, one_line
+from jejunet_nas.records.words import asked_words, latency_words, one_line
 from jejunet_nas.reporting.baseline import (
     CAVEAT,
     BaselineAnswer,
@@ -31,13 +31,15 @@ from jejunet_nas.reporting.site.cards import (
 from jejunet_nas.reporting.site.charts import importance_chart, progress_chart, stages_chart
 from jejunet_nas.reporting.site.front_chart import front_chart
 from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
-from jejunet_nas.scoring.bootstrap import miou_difference, miou_interval
+from jejunet_nas.reporting.validation import data_notes
+from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
     front_of,
     nearest_to_target,
     picks,
     rule_words,
+    searched_words,
 )
 from jejunet_nas.study.tables import failures, summary
 
@@ -98,6 +100,8 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "annotations": {style: jpeg_url(jpeg) for jpeg, style in annotations.items()},
         "reasons": reasons(history),
         "nothing": nearest_to_target(history),
+        "searched": searched_words(history),
+        "data_notes": data_notes(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
         "seeds": extras.seeds,
         "no_pictures": extras.no_pictures,
@@ -105,12 +109,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "baseline": _baseline(history, theirs),
         "failures": failures(history)[:MOST_REASONS],
         "refused_ms": [trial.mean_ms for trial in history.refused],
-        "charts": {
-            "front": front_chart(history, intervals, theirs),
-            "progress": progress_chart(history) if history.complete else None,
-            "importance": importance_chart(extras.importances),
-            "stages": stages_chart(history) if history.complete else None,
-        },
+        "charts": _charts(history, extras, intervals),
         "over_time": bool(history.spent_s),
         "network_example": NETWORK_EXAMPLE,
         "policy_example": POLICY_EXAMPLE,
@@ -119,10 +118,22 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "trials": trials,
         "baseline_trials": trial_columns(theirs) if theirs else None,
         "commands": [
-            export_command(each, TRIAL) for each in (name, *([theirs.study] if theirs else []))
+            export_command(name, TRIAL, asked_words(history)),
+            *([export_command(theirs.study, TRIAL)] if theirs else []),
         ],
         "names": [one_line(each.study) for each in (history, theirs) if each],
         "slices": slice_dimensions(trials),
+    }
+
+
+def _charts(
+    history: StudyHistory, extras: Extras, intervals: Mapping[int, Interval | None]
+) -> dict[str, Any]:
+    return {
+        "front": front_chart(history, intervals, extras.baseline),
+        "progress": progress_chart(history) if history.complete else None,
+        "importance": importance_chart(extras.importances),
+        "stages": stages_chart(history) if history.complete else None,
     }
 
 

@@ -6,9 +6,9 @@ Columns compress well: 10,000 trials take a third of a megabyte in the page.
 import itertools
 from typing import Any
 
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records import RefusedTrial, StreamLatency, StudyHistory, TrialResult
 from jejunet_nas.records.words import network_words, one_line, policy_words
-from jejunet_nas.scoring.ranking import Timed, states
+from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import DIMENSIONS, in_words
@@ -58,7 +58,7 @@ def _complete(trial: TrialResult) -> dict[str, Any]:
     )
 
 
-def _timed(timed: Timed) -> dict[str, Any]:
+def _timed(timed: StreamLatency | RefusedTrial) -> dict[str, Any]:
     """Return latencies with the decimals that are shown, as rounding twice may give another digit.
 
     place_ms: the place on an axis.
