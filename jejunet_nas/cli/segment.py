@@ -77,7 +77,7 @@ def segment(
     path = given if given.is_file() or given.is_dir() else None  # as `open_source` decides
     pace: Pace = "scored" if path is not None else "live"
     with (
-        naming_options({"fps": "--fps"}),
+        naming_options({"fps": "--fps", "threads": "--threads"}),
         VideoSegmenter(bundle, threads=threads, pace=pace) as segmenter,
         open_source(video, fps=fps) as source,
         progress_bar(printer.messages) as show,

@@ -60,10 +60,8 @@ def choose_trial(
 def trial_of(opened: "Study", number: int | None) -> "Trial":
     """Return trial `number` of a study, or its front's best mIoU. Raises `SettingError`."""
     if number is not None:
-        try:
+        with naming_options({"trial": "--trial"}):
             return opened.trial(number)
-        except SettingError as error:  # it names the trial as the option does
-            raise SettingError(f"--{error}") from None
     try:
         return opened.best()
     except SettingError:

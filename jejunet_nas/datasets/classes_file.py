@@ -111,7 +111,9 @@ def _values(key: yaml.Node, node: yaml.Node) -> Iterator[tuple[int, yaml.Node]]:
     for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
         plain = isinstance(each, yaml.ScalarNode) and each.style is None
         if not plain or not _WHOLE.fullmatch(each.value) or int(each.value) > IGNORE:
-            is_text = isinstance(each, yaml.ScalarNode)
-            shown = f"value {shortened(each.value)!r}" if is_text else "collection of collections"
-            raise _Fault(f"gives a class the {shown}", each)
+            if isinstance(each, yaml.ScalarNode):
+                raise _Fault(f"gives a class the value {shortened(each.value)!r}", each)
+            raise _Fault(
+                f"has a list or mapping in place of a value of {shortened(key.value)!r}", each
+            )
         yield int(each.value), each

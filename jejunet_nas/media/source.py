@@ -43,6 +43,11 @@ def open_source(what: str | Path, *, fps: float = FOLDER_FPS) -> Source:
     index = camera_index(str(what))
     if index is not None:
         return _open_camera(index)
+    if path.exists():
+        raise SettingError(
+            f"{path} is a pipe or a device. Use a video file, a folder of frames, or a camera's "
+            "number."
+        )
     try:
         nearest = closest(path.name, [file.name for file in path.parent.iterdir()])
     except OSError:

@@ -27,6 +27,7 @@ from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbn
 from jejunet_nas.video.policy import PathChooser
 
 Pace = Literal["scored", "live"]
+MOST_THREADS = 256  # LiteRT starts all that it is asked for: a million take hours and all memory
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,8 +89,11 @@ class VideoSegmenter:
     ) -> None:
         if pace not in get_args(Pace):
             raise SettingError(f"pace is {pace}; allowed: {', '.join(get_args(Pace))}.")
-        if threads < 1:
-            raise SettingError(f"threads is {threads}; allowed: 1 or more. Use 1.")
+        if not 1 <= threads <= MOST_THREADS:
+            nearest = 1 if threads < 1 else MOST_THREADS
+            raise SettingError(
+                f"threads is {threads}; allowed: 1 to {MOST_THREADS}. The nearest is {nearest}."
+            )
         self.bundle = bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
         self._graphs = NetworkGraphs(self.bundle.graphs, threads=threads)
         self._pace = pace

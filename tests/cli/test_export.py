@@ -1,8 +1,11 @@
 """The commands `export` and `verify`, on a study of made-up trials, and on a real one."""
 
+import contextlib
 import dataclasses
 import json
+import re
 import shutil
+import sqlite3
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,18 @@ def study(tmp_path: Path) -> Path:
 def manifest(bundle: Path) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     return plain
+
+
+@pytest.mark.parametrize("options", [[], ["--trial", 1]])
+def test_a_damaged_row_is_named_as_a_file_and_not_as_an_option(
+    options: list[object], study: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "studies/tiny/study.db")) as rows, rows:
+        rows.execute("UPDATE trial_user_attributes SET value_json = '7'")
+
+    line = refusal(capfd, "export", study, "--out", tmp_path / "b", *options)
+
+    assert re.match(r"/\S*study\.db has a damaged row", line)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_both_forms_give_names_and_the_meaning_of_values(
         ("a: x", r"line 1 gives a class the value 'x'"),
         ("a:", r"line 1 gives a class the value ''"),
         ("a: []", r"line 1 gives the class 'a' no value"),
-        ("a: {b: 1}", r"line 1 gives a class the collection"),
+        ("a: {b: 1}", r"line 1 has a list or mapping in place of a value of 'a'"),
         ("[[[[a]]]]", r"line 1 holds no names of classes: a list or mapping"),
         ("a: &x [1]\nb: *x", r"line 1 uses the value 1 twice"),
         ("{a: 0, b: [1, 0]}", r"line 1 uses the value 0 twice"),

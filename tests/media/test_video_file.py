@@ -1,4 +1,5 @@
 import itertools
+import os
 import wave
 from collections.abc import Iterator
 from fractions import Fraction
@@ -331,6 +332,15 @@ def test_a_name_with_a_colon_is_no_network_address(
 
     with open_source("http:walk.mp4") as source:
         assert len(list(source)) == 1
+
+
+def test_a_pipe_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "walking.mp4")
+
+    with pytest.raises(
+        SettingError, match=r"walking\.mp4 is a pipe or a device\. Use a video file"
+    ):
+        open_source(tmp_path / "walking.mp4")
 
 
 def test_a_source_that_is_left_early_and_closed_gives_no_more(tmp_path: Path) -> None:

@@ -325,5 +325,7 @@ def test_an_unknown_pace_or_number_of_threads_is_refused() -> None:
 
     with pytest.raises(SettingError, match="pace is fast; allowed: scored, live"):
         VideoSegmenter(bundle, pace="fast")  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="threads is 0; allowed: 1 or more"):
+    with pytest.raises(SettingError, match="threads is 0; allowed: 1 to 256"):
         VideoSegmenter(bundle, threads=0)
+    with pytest.raises(SettingError, match=r"threads is 257; allowed: .* nearest is 256\."):
+        VideoSegmenter(bundle, threads=257)

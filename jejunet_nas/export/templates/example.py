@@ -228,8 +228,8 @@ def main() -> None:
         sys.exit(f"{given.out} exists already. Remove it, or give another folder with --out.")
     if not (given.bundle / "manifest.json").is_file():
         sys.exit(f"{given.bundle} has no manifest.json. Give the folder of a bundle with --bundle.")
-    if given.threads < 1:
-        sys.exit(f"--threads is {given.threads}; allowed: 1 or more. Use 1.")
+    if not 1 <= given.threads <= 256:
+        sys.exit(f"--threads is {given.threads}; allowed: 1 to 256. Use 1.")
     segmenter = Segmenter(given.bundle, given.threads)
     palette = np.array(segmenter.manifest["palette"], np.uint8)
     counts: dict[str, int] = {}
