@@ -29,8 +29,10 @@ def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     require_file(file, MOST_BYTES)
     with file.open("rb") as opened:
         try:
-            _check_directory(opened)
+            count = _members_in_directory(opened)
             with zipfile.ZipFile(opened) as archive:
+                if len(archive.infolist()) != count:  # damaged lengths hide members
+                    raise ValueError(f"its directory lists {len(archive.infolist())} of {count}")
                 return _members(archive)
         except MemoryError:
             raise
@@ -46,8 +48,11 @@ def require_finite(arrays: dict[str, npt.NDArray[Any]]) -> None:
             raise ValueError(f"{name} has values that are NaN or infinite")
 
 
-def _check_directory(opened: BinaryIO) -> None:
-    """Refuse an archive whose directory alone would fill the memory, before zipfile reads it."""
+def _members_in_directory(opened: BinaryIO) -> int:
+    """Return the number of members that an archive says it has.
+
+    Refuses one whose directory alone would fill the memory, before zipfile reads it.
+    """
     size = opened.seek(0, 2)
     opened.seek(max(0, size - _END_BYTES))
     end = opened.read()
@@ -56,6 +61,7 @@ def _check_directory(opened: BinaryIO) -> None:
     if directory > _MOST_DIRECTORY_BYTES:
         raise ValueError(f"its directory has {directory} bytes")
     opened.seek(0)
+    return int.from_bytes(end[at + 10 : at + 12], "little")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
