@@ -36,7 +36,7 @@ def measure(
     ],
     device: DeviceName = "adb",
     runs: Annotated[
-        int, typer.Option(min=1, help="Runs of each graph; on a phone 50 or more.")
+        int, typer.Option(min=1, max=100_000, help="Runs of each graph; on a phone 50 or more.")
     ] = 50,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads [default: the study's, or 1].")

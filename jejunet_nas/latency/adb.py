@@ -247,5 +247,4 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line or "fail" in line]
     last = [f"exit code {done.returncode}", *lines, *errors][-1]
-    reason = last if len(last) <= _LONGEST else f"...{last[-_LONGEST:]}"  # names end with the cause
-    return reason.rstrip(".")
+    return last[-_LONGEST:].rstrip(".")  # the cause is at its end

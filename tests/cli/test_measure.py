@@ -200,7 +200,7 @@ BAD = [
     ([GRAPH, "--device", "host", "--threads", "0"], r"--threads is 0; allowed: .* nearest is 1"),
     (
         [GRAPH, "--device", "host", "--runs", "0"],
-        r"--runs is 0; allowed: a whole number, 1 or more\.",
+        r"--runs is 0; allowed: a whole number from 1 to 100000\.",
     ),
     ([GRAPH, "--threads", "0"], r"--threads is 0; allowed: a whole number, 1 or more\."),
     ([GRAPH, "--runs", "10"], r"--runs is 10; allowed on a phone: at least 50\. The nearest is 50"),
@@ -217,7 +217,7 @@ BAD = [
         [GRAPH, "--device", "predicted", "--input-size", "64x96"],
         r"--input-size is 64x96, and the inputs of .* are fixed: 1x2x2x8\. Leave it out",
     ),
-    ([GRAPH, "--runs", "many"], r"--runs is many; allowed: a whole number, 1 or more\."),
+    ([GRAPH, "--runs", "many"], r"--runs is many; allowed: a whole number from 1 to 100000\."),
 ]
 
 

@@ -178,6 +178,10 @@ def test_it_replaces_nothing_and_takes_another_bundle_and_odd_paths(
     no_bundle = run(place, folder, "--out", tmp_path / "o", "--bundle", tmp_path / "mine")
     ran = run(place, folder, "--out", tmp_path / "o p", "--bundle", other)
 
+    (place / "key.tflite").write_bytes((place / "key.tflite").read_bytes() + b"x")
+    changed = run(place, folder, "--out", tmp_path / "o")
+
+    assert "key.tflite was changed: copy the whole bundle again." in changed.stderr
     assert "mine exists already. Remove it, or give another folder" in refused.stderr
     assert "has no manifest.json. Give the folder of a bundle" in no_bundle.stderr
     assert ran.returncode == 0, ran.stderr

@@ -11,6 +11,7 @@ overlays/00000.png, the frames with their masks in colour. Segmenter.kt does the
 """
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -57,6 +58,10 @@ class Segmenter:
         self.manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
         self._policy, self._input = self.manifest["policy"], self.manifest["input"]
         graphs = self.manifest["graphs"]
+        for graph in graphs.values():  # a changed graph may give wrong masks without an error
+            file = bundle / graph["file"]
+            if hashlib.sha256(file.read_bytes()).hexdigest() != graph["sha256"]:
+                sys.exit(f"{file} was changed: copy the whole bundle again.")
         self._graphs = {n: Graph(bundle / g["file"], threads) for n, g in graphs.items()}
         self._table = None
         if "propagate" in graphs:
