@@ -24,11 +24,13 @@ from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles, pho
 from jejunet_nas.datasets.options import Split, check_share
 from jejunet_nas.errors import DataError, SettingError, check_range, closest
 from jejunet_nas.images.listing import SUFFIXES, plain
+from jejunet_nas.records.words import counted, one_line
 
 _PARTS = ("images", "masks", "classes.yaml")
 _ROOT_FIX = "Give --data-root the folder that holds images, masks and classes.yaml."
 _PICTURES = ", ".join(SUFFIXES)
 ASSUMED_FPS = 24.0
+_MOST_NAMED = 3  # of the clips and photos in no list
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitF
     layout.check_parts(root, _PARTS, _ROOT_FIX)
     class_names, code = read_classes(root / "classes.yaml")
     pictures, names = _split(root, split, settings)
+    unlisted = _unlisted(root, pictures)
     photos = layout.mixed(name for name in names if name in pictures.photos)[: settings.photos]
     clips = [name for name in names if name in pictures.clips]
     masks = layout.masks_in(pictures.masks) if photos else {}
@@ -125,7 +128,7 @@ def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitF
         clips=tuple(pictures.clip(name, code, fps) for name in clips),
         photos=tuple(pictures.photo(name, masks.get(name), code) for name in photos),
         motion=settings.motion,
-        note=assumed if clips and settings.fps is None else "",
+        notes=(*unlisted, *([assumed] if clips and settings.fps is None else [])),
     )
 
 
@@ -161,9 +164,11 @@ def _chosen(pictures: _Pictures, split: Split, val: Sequence[str]) -> list[str]:
     """Return the names of a split where the option `val` names those of val."""
     for name in val:
         if name not in pictures.names:
+            parts = [plain(part.strip()) for part in name.split(",")]
+            several = len(parts) > 1 and {*parts} <= pictures.names
+            fix = f" Use val=[{', '.join(parts)}]." if several else closest(name, pictures.names)
             raise SettingError(
-                f"val names {name}, which is no clip or photo in {pictures.images}."
-                f"{closest(name, pictures.names)}"
+                f"val names {name}, which is no clip or photo in {pictures.images}.{fix}"
             )
     train = sorted(pictures.names - {*val})
     if not train:
@@ -178,6 +183,25 @@ def _listed(root: Path, split: Split) -> tuple[_Pictures, list[str]]:
     if split == "train" and other.is_file():
         lists.check_apart(names, root / "train.txt", _names_in(other, pictures), other.name)
     return pictures, names
+
+
+def _unlisted(root: Path, pictures: _Pictures) -> list[str]:
+    """Return a sentence on the clips and photos that neither train.txt nor val.txt names."""
+    files = root / "train.txt", root / "val.txt"
+    if not all(file.is_file() for file in files):
+        return []
+    left = sorted(pictures.names - {name for file in files for name in _names_in(file, pictures)})
+    if not left:
+        return []
+    kinds = ((pictures.clips, "clip"), (pictures.photos, "photo"))
+    numbers = [(len({*left} & {*kind}), noun) for kind, noun in kinds]
+    what = " and ".join(counted(number, noun) for number, noun in numbers if number)
+    return [f"train.txt and val.txt leave out {what}, which are not used: {_few(left)}."]
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(map(one_line, names[:_MOST_NAMED]))
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else shown
 
 
 def _names_in(list_file: Path, pictures: _Pictures) -> list[str]:

@@ -6,8 +6,15 @@ The frames come from clips that are spread evenly over the split. Background is 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jejunet_nas.datasets.check import DataCheck, Pair, SplitCheck, clip_pairs
-from jejunet_nas.datasets.clip_files import SplitFiles, picture_size, read_frame, read_mask
+from jejunet_nas.datasets.check import DataCheck, SplitCheck
+from jejunet_nas.datasets.clip_files import (
+    Pair,
+    SplitFiles,
+    clip_pairs,
+    picture_size,
+    read_frame,
+    read_mask,
+)
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.drawing.page import (
     IN_A_ROW,

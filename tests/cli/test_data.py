@@ -211,7 +211,7 @@ def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
     assert len(found["notes"]) == 1
     assert len(found["refusals"]) == 2
     for line in (
-        r"note: 24 fps is assumed for clips\. Set the option fps",
+        r"warning: 24 fps is assumed for clips\. Set the option fps",
         r"warning: no mask of val has person: the mIoU is that of the other classes",
         r"warning: val is 1 video and 1 simulated pan over photos",
         r"warning: 4 frames of val are in train too \(val's images/",
