@@ -82,8 +82,7 @@ def _spread(groups: Sequence[tuple[str, list[Pair]]]) -> Iterator[tuple[str, Pai
         for step in range(wanted):
             pair = pairs[(2 * step + 1) * len(pairs) // (2 * wanted)]
             stem = pair.frame.stem
-            full = f"{name}: {stem}" if stem.isdecimal() else stem
-            yield (name if wanted == 1 else full), pair
+            yield (stem if stem.startswith(name) else f"{name}: {stem}"), pair
 
 
 def _split_words(split: SplitCheck) -> str:
