@@ -48,20 +48,31 @@ def check(
 
     Reads every file, and draws a contact sheet of frames with their masks.
 
-    If a list, folder, frame or mask is missing, the check stops and names it. Broken files
+    If a list, folder, frame or mask is missing, the check stops and names them. Broken files
     (truncated, of another size, or with a mask value that is no class), and masks that a network
     cannot learn from, are listed at the end. In these cases the exit code is 2.
     """
     options = _options(option or [])
     root = existing_folder(data_root)
 
-    from jejunet_nas.cli.data_tables import check_json, show_check
+    from jejunet_nas.cli.data_tables import MOST_SHOWN, check_json, show_check
     from jejunet_nas.datasets.check import check_data
     from jejunet_nas.drawing.contact_sheet import draw_contact_sheet
 
     printer = Printer(as_json=as_json)
-    with progress_bar(printer.messages) as progress:
-        found = check_data(dataset, root, options, progress)
+    try:
+        with progress_bar(printer.messages) as progress:
+            found = check_data(dataset, root, options, progress)
+    except DataError as error:
+        if not error.others:
+            raise
+        faults = (str(error), *error.others)
+        for fault in faults[:MOST_SHOWN]:
+            printer.say(f"bad: {fault}")
+        raise DataError(
+            f"{root} has {len(faults)} such faults, {min(len(faults), MOST_SHOWN)} of them listed "
+            "above. Fix them, then check again."
+        ) from error
     folder = out or Path("reports") / f"data_{dataset}"
     sheet: Path | None = folder / SHEET
     try:

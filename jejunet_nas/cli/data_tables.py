@@ -11,7 +11,7 @@ from jejunet_nas.cli.printer import Printer
 if TYPE_CHECKING:
     from jejunet_nas.datasets.check import DataCheck, SplitCheck
 
-_MOST_SHOWN = 20  # broken files; --json lists all
+MOST_SHOWN = 20  # broken files; --json lists all
 
 
 def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None:
@@ -23,10 +23,10 @@ def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None
     for warning in (*check.warnings, *_notes(check)):  # a search says the same
         say(f"warning: {warning.rstrip('.')}")
     say()
-    for fault in list(check.faults.values())[:_MOST_SHOWN]:
+    for fault in list(check.faults.values())[:MOST_SHOWN]:
         say(f"bad: {fault}")
-    if len(check.faults) > _MOST_SHOWN:
-        say(f"and {len(check.faults) - _MOST_SHOWN} other files; --json lists all")
+    if len(check.faults) > MOST_SHOWN:
+        say(f"and {len(check.faults) - MOST_SHOWN} other files; --json lists all")
     for refusal in check.refusals:
         say(f"bad: {refusal}")
     say(f"read {sum(split.frames for split in check.splits)} frames in {check.seconds:.1f} s")

@@ -5,11 +5,12 @@ files, and `cache` decodes them once. A new data set is one line of `_READERS`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
+from jejunet_nas.datasets import camvid, davis, folder, layout, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
 from jejunet_nas.datasets.learnable import check_learnable, labels_of, lost_labels
@@ -61,6 +62,16 @@ def open_split(
         check_learnable(labels, files)
     held = [{*(clip.pixels or ())} for clip in opened.clips]
     return dataclasses.replace(opened, notes=(*lost_labels(files, held), *opened.notes))
+
+
+def describe_splits(
+    dataset: str, root: Path, options: Mapping[str, Any] | None = None
+) -> tuple[SplitFiles, ...]:
+    """Return the files of train and val; raises as `describe_split`, with the faults of both."""
+    return layout.all_of(
+        functools.partial(describe_split, dataset, split, root, options)
+        for split in get_args(Split)
+    )
 
 
 def describe_split(

@@ -23,7 +23,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.datasets.catalog import describe_split
+from jejunet_nas.datasets.catalog import describe_splits
 from jejunet_nas.datasets.clip_files import (
     Pair,
     Size,
@@ -127,7 +127,7 @@ def check_data(
     Raises `SettingError` for an unknown name or option, `DataError` for a missing file.
     """
     began = time.monotonic()
-    files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
+    files = describe_splits(dataset, root, options)
     pairs = [pair for split in files for clip in clip_pairs(split) for pair in clip]
     seen: list[_Seen] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL

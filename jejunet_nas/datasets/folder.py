@@ -14,7 +14,8 @@ raises `DataError`. docs/folder.md is the page for users.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jejunet_nas.datasets import layout, lists
@@ -92,7 +93,8 @@ class _Pictures:
         fix = "Add it, or remove the mask."
         layout.check_partners(masks, frames, self.clips[name], ".jpg", fix)
         if not masks:
-            fix = "Add a mask for at least one frame, or remove the clip."
+            strays = layout.folders_by_name(self.masks).keys() - self.clips.keys()
+            fix = f"Add a mask for at least one frame, or remove the clip.{_renamed(name, strays)}"
             raise layout.missing(self.masks / name, f"masks (.png) of {self.clips[name]}", fix)
         return ClipFiles(
             name=name,
@@ -104,9 +106,17 @@ class _Pictures:
 
     def photo(self, name: str, mask: Path | None, code: MaskCode) -> ClipFiles:
         if mask is None:
+            strays = layout.masks_in(self.masks).keys() - self.photos.keys()
             path, fix = self.masks / f"{name}.png", "Add it, or remove the photo."
+            fix += _renamed(name, strays)
             raise layout.missing_partner(self.photos[name], path, True, fix)
         return dataclasses.replace(photo_files(self.photos[name], mask, code), name=name)
+
+
+def _renamed(name: str, strays: Iterable[str]) -> str:
+    """Return which of `strays`, masks without pictures, may be those of `name`; or ''."""
+    near = closest(name, sorted(strays))
+    return f"{near} Then rename it to {name}." if near else ""
 
 
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
@@ -120,13 +130,17 @@ def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitF
     masks = layout.masks_in(pictures.masks) if photos else {}
     fps = float(settings.fps or ASSUMED_FPS)
     assumed = f"{fps:g} fps is assumed for clips. Set the option fps to your camera's rate."
+    every = layout.all_of(
+        [functools.partial(pictures.clip, name, code, fps) for name in clips]
+        + [functools.partial(pictures.photo, name, masks.get(name), code) for name in photos]
+    )
     return SplitFiles(
         dataset="folder",
         split=split,
         class_names=class_names,
         root=root,
-        clips=tuple(pictures.clip(name, code, fps) for name in clips),
-        photos=tuple(pictures.photo(name, masks.get(name), code) for name in photos),
+        clips=every[: len(clips)],
+        photos=every[len(clips) :],
         motion=settings.motion,
         notes=(*unlisted, *([assumed] if clips and settings.fps is None else [])),
     )

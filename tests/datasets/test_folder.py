@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.catalog import describe_splits, open_split
 from jejunet_nas.datasets.folder import FolderSettings, describe_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError, SettingError
@@ -229,6 +229,26 @@ def test_the_option_val_and_lists_exclude_each_other(root: Path) -> None:
 
     with pytest.raises(SettingError, match=r"val is set, but .*train\.txt decides already\. Rem"):
         names(root, "train", val=["walk"])
+
+
+def test_all_that_is_missing_is_found_at_once_with_names_that_are_similar(root: Path) -> None:
+    (root / "masks" / "walk").rename(root / "masks" / "Walk_1")
+    (root / "masks" / "photo1.png").unlink()
+    for number in (8, 9):
+        (root / "images" / "swim" / f"{number}.heic").touch()
+
+    with pytest.raises(DataError) as found:
+        describe_splits("folder", root)
+
+    said = sorted([str(found.value), *found.value.others])
+    swim = root / "images" / "swim"
+    assert [line.split(" ")[0] for line in said] == [
+        f"{swim / '8.heic'}",
+        f"{root / 'masks' / 'photo1.png'}",
+        f"{root / 'masks' / 'walk'}",
+    ]
+    assert f"(and 1 more in {swim})" in said[0]
+    assert said[2].endswith("Did you mean Walk_1? Then rename it to walk.")
 
 
 def test_what_no_list_names_is_said(root: Path) -> None:
