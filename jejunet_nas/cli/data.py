@@ -55,7 +55,7 @@ def check(
     options = _options(option or [])
     root = existing_folder(data_root)
 
-    from jejunet_nas.cli.data_tables import MOST_SHOWN, check_json, show_check
+    from jejunet_nas.cli.data_tables import check_json, show_check
     from jejunet_nas.datasets.check import check_data
     from jejunet_nas.drawing.contact_sheet import draw_contact_sheet
 
@@ -64,15 +64,7 @@ def check(
         with progress_bar(printer.messages) as progress:
             found = check_data(dataset, root, options, progress)
     except DataError as error:
-        if not error.others:
-            raise
-        faults = (str(error), *error.others)
-        for fault in faults[:MOST_SHOWN]:
-            printer.say(f"bad: {fault}")
-        raise DataError(
-            f"{root} has {len(faults)} such faults, {min(len(faults), MOST_SHOWN)} of them listed "
-            "above. Fix them, then check again."
-        ) from error
+        raise _listed(error, root, printer) from error
     folder = out or Path("reports") / f"data_{dataset}"
     sheet: Path | None = folder / SHEET
     try:
@@ -93,6 +85,21 @@ def check(
         )
     if found.refusals:
         raise DataError(f"{root} cannot be learnt from, as listed above.")
+
+
+def _listed(error: DataError, root: Path, printer: Printer) -> DataError:
+    """Print each of the faults that `error` has; return the error to end with."""
+    from jejunet_nas.cli.data_tables import MOST_SHOWN
+
+    faults = (str(error), *error.others)
+    if len(faults) == 1:
+        return error
+    for fault in faults[:MOST_SHOWN]:
+        printer.say(f"bad: {fault}")
+    return DataError(
+        f"{root} has {len(faults)} such faults, {min(len(faults), MOST_SHOWN)} of them listed "
+        "above. Fix them, then check again."
+    )
 
 
 @app.command()
