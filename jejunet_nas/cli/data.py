@@ -96,9 +96,9 @@ def _listed(error: DataError, root: Path, printer: Printer) -> DataError:
         return error
     for fault in faults[:MOST_SHOWN]:
         printer.say(f"bad: {fault}")
+    shown = f"the first {MOST_SHOWN} of them" if faults[MOST_SHOWN:] else "all"
     return DataError(
-        f"{root} has {len(faults)} such faults, {min(len(faults), MOST_SHOWN)} of them listed "
-        "above. Fix them, then check again."
+        f"{root} has {len(faults)} faults, {shown} listed above. Fix them, then check again."
     )
 
 

@@ -209,7 +209,7 @@ def test_all_missing_masks_are_listed_at_once(
     shown = capfd.readouterr().err
     assert all(f"bad: {root / 'masks' / f'photo{n}.png'} is missing" in shown for n in range(3))
     assert shown.count("bad: ") == 3
-    assert "has 3 such faults, 3 of them listed above. Fix them" in shown
+    assert "has 3 faults, all listed above. Fix them" in shown
 
 
 def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
