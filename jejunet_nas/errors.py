@@ -25,7 +25,12 @@ class SettingError(JejunetError):
 
 
 class DataError(SettingError):
-    """A data set on disk does not have the expected layout or content."""
+    """A data set on disk does not have the expected layout or content.
+
+    others: the messages of faults that were found together with this one.
+    """
+
+    others: tuple[str, ...] = ()
 
 
 class NothingFeasibleError(JejunetError):

@@ -48,7 +48,7 @@ def check(
 
     Reads every file, and draws a contact sheet of frames with their masks.
 
-    If a list, folder, frame or mask is missing, the check stops and names it. Broken files
+    If a list, folder, frame or mask is missing, the check stops and names them. Broken files
     (truncated, of another size, or with a mask value that is no class), and masks that a network
     cannot learn from, are listed at the end. In these cases the exit code is 2.
     """
@@ -60,8 +60,11 @@ def check(
     from jejunet_nas.drawing.contact_sheet import draw_contact_sheet
 
     printer = Printer(as_json=as_json)
-    with progress_bar(printer.messages) as progress:
-        found = check_data(dataset, root, options, progress)
+    try:
+        with progress_bar(printer.messages) as progress:
+            found = check_data(dataset, root, options, progress)
+    except DataError as error:
+        raise _listed(error, root, printer) from error
     folder = out or Path("reports") / f"data_{dataset}"
     sheet: Path | None = folder / SHEET
     try:
@@ -82,6 +85,21 @@ def check(
         )
     if found.refusals:
         raise DataError(f"{root} cannot be learnt from, as listed above.")
+
+
+def _listed(error: DataError, root: Path, printer: Printer) -> DataError:
+    """Print each of the faults that `error` has; return the error to end with."""
+    from jejunet_nas.cli.data_tables import MOST_SHOWN
+
+    faults = (str(error), *error.others)
+    if len(faults) == 1:
+        return error
+    for fault in faults[:MOST_SHOWN]:
+        printer.say(f"bad: {fault}")
+    shown = f"the first {MOST_SHOWN} of them" if faults[MOST_SHOWN:] else "all"
+    return DataError(
+        f"{root} has {len(faults)} faults, {shown} listed above. Fix them, then check again."
+    )
 
 
 @app.command()

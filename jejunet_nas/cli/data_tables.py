@@ -11,7 +11,7 @@ from jejunet_nas.cli.printer import Printer
 if TYPE_CHECKING:
     from jejunet_nas.datasets.check import DataCheck, SplitCheck
 
-_MOST_SHOWN = 20  # broken files; --json lists all
+MOST_SHOWN = 20  # broken files; --json lists all
 
 
 def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None:
@@ -20,20 +20,22 @@ def show_check(check: "DataCheck", sheet: Path | None, printer: Printer) -> None
     say(_facts_table(check))
     say()
     say(_class_table(check))
-    for warning in check.warnings:
-        say(f"warning: {warning}")
-    for note in dict.fromkeys(files.note for files in check.files if files.note):
-        say(f"note: {note}")
+    for warning in (*check.warnings, *_notes(check)):  # a search says the same
+        say(f"warning: {warning.rstrip('.')}")
     say()
-    for fault in list(check.faults.values())[:_MOST_SHOWN]:
+    for fault in list(check.faults.values())[:MOST_SHOWN]:
         say(f"bad: {fault}")
-    if len(check.faults) > _MOST_SHOWN:
-        say(f"and {len(check.faults) - _MOST_SHOWN} other files; --json lists all")
+    if len(check.faults) > MOST_SHOWN:
+        say(f"and {len(check.faults) - MOST_SHOWN} other files; --json lists all")
     for refusal in check.refusals:
         say(f"bad: {refusal}")
     say(f"read {sum(split.frames for split in check.splits)} frames in {check.seconds:.1f} s")
     if sheet:
         say(f"contact sheet: {sheet}")
+
+
+def _notes(check: "DataCheck") -> list[str]:
+    return [*dict.fromkeys(note for files in check.files for note in files.notes)]
 
 
 def _facts_table(check: "DataCheck") -> Table:
@@ -86,7 +88,7 @@ def check_json(check: "DataCheck", sheet: Path | None) -> dict[str, Any]:
         "root": str(check.root),
         "seconds": round(check.seconds, 3),
         "contact_sheet": str(sheet) if sheet else None,
-        "notes": [*dict.fromkeys(files.note for files in check.files if files.note)],
+        "notes": _notes(check),
         "warnings": list(check.warnings),
         "refusals": list(check.refusals),
         "splits": [_split_json(split) for split in check.splits],

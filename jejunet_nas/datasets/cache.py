@@ -43,7 +43,7 @@ def open_clips(
         class_names=files.class_names,
         clips=tuple(clips),
         fingerprint=_hash(*(identity for identity, _ in described)),
-        note=files.note,
+        notes=files.notes,
     )
 
 

@@ -4,14 +4,16 @@ The procedural set is generated from its settings. The others are on disk: a rea
 files, and `cache` decodes them once. A new data set is one line of `_READERS`.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from jejunet_nas.datasets import camvid, davis, folder, voc2012, youtube_vos
+from jejunet_nas.datasets import camvid, davis, folder, layout, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
-from jejunet_nas.datasets.learnable import check_learnable, labels_of
+from jejunet_nas.datasets.learnable import check_learnable, labels_of, lost_labels
 from jejunet_nas.datasets.options import Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
 from jejunet_nas.errors import SettingError, check_choice, closest
@@ -58,7 +60,18 @@ def open_split(
     opened = open_clips(files, cache_dir=cache_dir, progress=progress)
     if labels := labels_of(opened):
         check_learnable(labels, files)
-    return opened
+    held = [{*(clip.pixels or ())} for clip in opened.clips]
+    return dataclasses.replace(opened, notes=(*lost_labels(files, held), *opened.notes))
+
+
+def describe_splits(
+    dataset: str, root: Path, options: Mapping[str, Any] | None = None
+) -> tuple[SplitFiles, ...]:
+    """Return the files of train and val; raises as `describe_split`, with the faults of both."""
+    return layout.all_of(
+        functools.partial(describe_split, dataset, split, root, options)
+        for split in get_args(Split)
+    )
 
 
 def describe_split(

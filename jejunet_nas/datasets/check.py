@@ -23,17 +23,24 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from jejunet_nas.datasets.catalog import describe_split
+from jejunet_nas.datasets.catalog import describe_splits
 from jejunet_nas.datasets.clip_files import (
-    MaskCode,
+    Pair,
     Size,
     SplitFiles,
+    clip_pairs,
     picture_size,
     read_frame,
     read_mask,
     wrong_size,
 )
-from jejunet_nas.datasets.learnable import Labels, check_learnable, label_warnings, origin_warning
+from jejunet_nas.datasets.learnable import (
+    Labels,
+    check_learnable,
+    label_warnings,
+    lost_labels,
+    origin_warning,
+)
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.datasets.shared import shared_files, shared_warning
 from jejunet_nas.errors import DataError
@@ -60,8 +67,8 @@ class SplitCheck:
     """Contents of a split.
 
     frames: files of clips and photos. sizes: the number of frames of each, smallest size first.
-    fps: of clips. void_share: of the masks' pixels. labels: for what can be learnt from them.
-    faults: for each broken file, a sentence that names it and the reason.
+    fps: of clips. void_share: of the masks' pixels. labels: for what can be learnt from them. lost:
+    see `lost_labels`. faults: for each broken file, a sentence that names it and the reason.
     """
 
     split: Split
@@ -74,6 +81,7 @@ class SplitCheck:
     classes: tuple[ClassCount, ...]
     void_share: float
     labels: Labels
+    lost: tuple[str, ...]
     faults: Mapping[Path, str]
 
 
@@ -99,15 +107,6 @@ class DataCheck:
         return {file: fault for split in self.splits for file, fault in split.faults.items()}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pair:
-    """The files of a frame and its mask (None: not annotated), and the code of the mask."""
-
-    frame: Path
-    mask: Path | None
-    code: MaskCode
-
-
 @dataclasses.dataclass(slots=True)
 class _Seen:
     """Contents of one pair of files; None where a file cannot be read."""
@@ -128,7 +127,7 @@ def check_data(
     Raises `SettingError` for an unknown name or option, `DataError` for a missing file.
     """
     began = time.monotonic()
-    files = tuple(describe_split(dataset, split, root, options) for split in SPLITS)
+    files = describe_splits(dataset, root, options)
     pairs = [pair for split in files for clip in clip_pairs(split) for pair in clip]
     seen: list[_Seen] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
@@ -147,19 +146,13 @@ def check_data(
         splits=splits,
         refusals=tuple(itertools.chain(*map(_refusal, splits, files))),
         warnings=(
+            *itertools.chain(*(split.lost for split in splits)),
             *label_warnings(train, val),
             *origin_warning(val.videos, val.photos),
             *shared_warning(shared_files(*files)),
         ),
         seconds=time.monotonic() - began,
     )
-
-
-def clip_pairs(files: SplitFiles) -> Iterator[list[Pair]]:
-    """Yield the files of each clip, then those of each photo."""
-    for clip in (*files.clips, *files.photos):
-        both = zip(clip.frames, clip.masks, strict=True)
-        yield [Pair(frame, mask, clip.mask_code) for frame, mask in both]
 
 
 def _look(pair: Pair) -> _Seen:
@@ -215,8 +208,15 @@ def _summary(files: SplitFiles, in_order: Iterator[_Seen]) -> SplitCheck:
         ),
         void_share=int(pixels[IGNORE]) / max(1, int(pixels.sum())),
         labels=_labels(files, pixels),
+        lost=lost_labels(files, [_classes(clip) for clip in clips]),
         faults=dict(faults),
     )
+
+
+def _classes(clip: Sequence[tuple[Pair, _Seen]]) -> set[int]:
+    """Return the class indices that occur in a clip's masks."""
+    held = (np.flatnonzero(each.pixels) for _, each in clip if each.pixels is not None)
+    return {index for indices in held for index in indices.tolist()}
 
 
 def _labels(files: SplitFiles, pixels: npt.NDArray[np.int64]) -> Labels:

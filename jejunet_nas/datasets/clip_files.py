@@ -6,6 +6,7 @@ pictures' headers, decodes them once, and returns clips. Sizes are (height, widt
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +93,8 @@ class Storage:
 class SplitFiles:
     """The clips and photos of one split on disk; a file's path below `root` identifies it.
 
-    motion: of the camera over photos, whose masks share one code. note: what was assumed, for
-    people; "" where nothing was.
+    motion: of the camera over photos, whose masks share one code. notes: what was assumed or
+    left out, a sentence each.
     """
 
     dataset: str
@@ -104,10 +105,26 @@ class SplitFiles:
     photos: tuple[ClipFiles, ...] = ()
     motion: Motion = dataclasses.field(default_factory=Motion)
     storage: Storage = dataclasses.field(default_factory=Storage)
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.clips or self.photos, self.dataset
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pair:
+    """The files of a frame and its mask (None: not annotated), and the code of the mask."""
+
+    frame: Path
+    mask: Path | None
+    code: MaskCode
+
+
+def clip_pairs(files: SplitFiles) -> Iterator[list[Pair]]:
+    """Yield the files of each clip, then those of each photo."""
+    for clip in (*files.clips, *files.photos):
+        both = zip(clip.frames, clip.masks, strict=True)
+        yield [Pair(frame, mask, clip.mask_code) for frame, mask in both]
 
 
 def check_sizes(clip: ClipFiles) -> Size:

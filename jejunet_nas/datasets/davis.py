@@ -11,6 +11,7 @@ objects.
 """
 
 import dataclasses
+import functools
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
@@ -71,8 +72,8 @@ def describe_split(split: Split, root: Path, settings: DavisSettings) -> SplitFi
         split=split,
         class_names=CLASS_NAMES,
         root=root,
-        clips=tuple(
-            _describe(root, resolution, name, listed[name], settings)
+        clips=layout.all_of(
+            functools.partial(_describe, root, resolution, name, listed[name], settings)
             for name in [*listed][: settings.clips]
         ),
     )

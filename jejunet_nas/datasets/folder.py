@@ -14,7 +14,8 @@ raises `DataError`. docs/folder.md is the page for users.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jejunet_nas.datasets import layout, lists
@@ -24,11 +25,13 @@ from jejunet_nas.datasets.clip_files import ClipFiles, MaskCode, SplitFiles, pho
 from jejunet_nas.datasets.options import Split, check_share
 from jejunet_nas.errors import DataError, SettingError, check_range, closest
 from jejunet_nas.images.listing import SUFFIXES, plain
+from jejunet_nas.records.words import counted, one_line
 
 _PARTS = ("images", "masks", "classes.yaml")
 _ROOT_FIX = "Give --data-root the folder that holds images, masks and classes.yaml."
 _PICTURES = ", ".join(SUFFIXES)
 ASSUMED_FPS = 24.0
+_MOST_NAMED = 3  # of the clips and photos in no list
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,8 @@ class _Pictures:
         fix = "Add it, or remove the mask."
         layout.check_partners(masks, frames, self.clips[name], ".jpg", fix)
         if not masks:
-            fix = "Add a mask for at least one frame, or remove the clip."
+            strays = layout.folders_by_name(self.masks).keys() - self.clips.keys()
+            fix = f"Add a mask for at least one frame, or remove the clip.{_renamed(name, strays)}"
             raise layout.missing(self.masks / name, f"masks (.png) of {self.clips[name]}", fix)
         return ClipFiles(
             name=name,
@@ -102,9 +106,17 @@ class _Pictures:
 
     def photo(self, name: str, mask: Path | None, code: MaskCode) -> ClipFiles:
         if mask is None:
+            strays = layout.masks_in(self.masks).keys() - self.photos.keys()
             path, fix = self.masks / f"{name}.png", "Add it, or remove the photo."
+            fix += _renamed(name, strays)
             raise layout.missing_partner(self.photos[name], path, True, fix)
         return dataclasses.replace(photo_files(self.photos[name], mask, code), name=name)
+
+
+def _renamed(name: str, strays: Iterable[str]) -> str:
+    """Return which of `strays`, masks without pictures, may be those of `name`; or ''."""
+    near = closest(name, sorted(strays))
+    return f"{near} Then rename it to {name}." if near else ""
 
 
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
@@ -112,20 +124,25 @@ def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitF
     layout.check_parts(root, _PARTS, _ROOT_FIX)
     class_names, code = read_classes(root / "classes.yaml")
     pictures, names = _split(root, split, settings)
+    unlisted = _unlisted(root, pictures)
     photos = layout.mixed(name for name in names if name in pictures.photos)[: settings.photos]
     clips = [name for name in names if name in pictures.clips]
     masks = layout.masks_in(pictures.masks) if photos else {}
     fps = float(settings.fps or ASSUMED_FPS)
     assumed = f"{fps:g} fps is assumed for clips. Set the option fps to your camera's rate."
+    every = layout.all_of(
+        [functools.partial(pictures.clip, name, code, fps) for name in clips]
+        + [functools.partial(pictures.photo, name, masks.get(name), code) for name in photos]
+    )
     return SplitFiles(
         dataset="folder",
         split=split,
         class_names=class_names,
         root=root,
-        clips=tuple(pictures.clip(name, code, fps) for name in clips),
-        photos=tuple(pictures.photo(name, masks.get(name), code) for name in photos),
+        clips=every[: len(clips)],
+        photos=every[len(clips) :],
         motion=settings.motion,
-        note=assumed if clips and settings.fps is None else "",
+        notes=(*unlisted, *([assumed] if clips and settings.fps is None else [])),
     )
 
 
@@ -161,9 +178,11 @@ def _chosen(pictures: _Pictures, split: Split, val: Sequence[str]) -> list[str]:
     """Return the names of a split where the option `val` names those of val."""
     for name in val:
         if name not in pictures.names:
+            parts = [plain(part.strip()) for part in name.split(",")]
+            several = len(parts) > 1 and {*parts} <= pictures.names
+            fix = f" Use val=[{', '.join(parts)}]." if several else closest(name, pictures.names)
             raise SettingError(
-                f"val names {name}, which is no clip or photo in {pictures.images}."
-                f"{closest(name, pictures.names)}"
+                f"val names {name}, which is no clip or photo in {pictures.images}.{fix}"
             )
     train = sorted(pictures.names - {*val})
     if not train:
@@ -178,6 +197,25 @@ def _listed(root: Path, split: Split) -> tuple[_Pictures, list[str]]:
     if split == "train" and other.is_file():
         lists.check_apart(names, root / "train.txt", _names_in(other, pictures), other.name)
     return pictures, names
+
+
+def _unlisted(root: Path, pictures: _Pictures) -> list[str]:
+    """Return a sentence on the clips and photos that neither train.txt nor val.txt names."""
+    files = root / "train.txt", root / "val.txt"
+    if not all(file.is_file() for file in files):
+        return []
+    left = sorted(pictures.names - {name for file in files for name in _names_in(file, pictures)})
+    if not left:
+        return []
+    kinds = ((pictures.clips, "clip"), (pictures.photos, "photo"))
+    numbers = [(len({*left} & {*kind}), noun) for kind, noun in kinds]
+    what = " and ".join(counted(number, noun) for number, noun in numbers if number)
+    return [f"train.txt and val.txt leave out {what}, which are not used: {_few(left)}."]
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(map(one_line, names[:_MOST_NAMED]))
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else shown
 
 
 def _names_in(list_file: Path, pictures: _Pictures) -> list[str]:

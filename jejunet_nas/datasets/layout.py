@@ -1,7 +1,8 @@
 """Layouts on disk: listing folders, reading lists, splitting names, and naming what is missing.
 
-A reader stops at the first fault with a `DataError`. Which files are pictures, and their order,
-says `images.listing`. Names are in its Unicode form (NFC) everywhere.
+A fault is a `DataError`; those that are found together are raised as one (see `all_of`). Which
+files are pictures, and their order, says `images.listing`. Names are in its Unicode form (NFC)
+everywhere.
 
 A data set without its own train/val split is divided by a hash of each name. A name keeps its split
 when other names are added or removed, on any machine.
@@ -9,13 +10,15 @@ when other names are added or removed, on any machine.
 
 import hashlib
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
 from jejunet_nas.images.listing import EXACT_SUFFIXES, SUFFIXES, folders_in, pictures_in, plain
 
+Result = TypeVar("Result")
 _MOST_FOLDERS = 50  # searched for a data set that is deeper than its root
 _AGAIN = "Copy or download this file again."
 
@@ -50,9 +53,8 @@ def check_partners(
     files: Mapping[str, Path], partners: Container[str], folder: Path, suffix: str, fix: str
 ) -> None:
     """Raise `DataError` unless each of `files` has a mask (.png) or frame of its stem."""
-    for stem, file in files.items():
-        if stem not in partners:
-            raise missing_partner(file, folder / f"{stem}{suffix}", suffix == ".png", fix)
+    alone = [(file, f"{stem}{suffix}") for stem, file in files.items() if stem not in partners]
+    raise_any(missing_partner(f, folder / name, suffix == ".png", fix) for f, name in alone)
 
 
 def missing_partner(file: Path, path: Path, is_mask: bool, fix: str) -> DataError:
@@ -66,6 +68,27 @@ def missing_partner(file: Path, path: Path, is_mask: bool, fix: str) -> DataErro
                     f"mask of {file} as PNG. Make {path.name} from the annotation again."
                 )
     return missing(path, f"the {'mask' if is_mask else 'frame'} of {file}", fix)
+
+
+def raise_any(errors: Iterable[DataError]) -> None:
+    """Raise the first of `errors`, if there is one, with the messages of the others."""
+    found = list(errors)
+    if found:
+        messages = dict.fromkeys(words for error in found for words in (str(error), *error.others))
+        found[0].others = tuple(messages)[1:]
+        raise found[0]
+
+
+def all_of(calls: Iterable[Callable[[], Result]]) -> tuple[Result, ...]:
+    """Return the results of `calls`; raises the `DataError`s of all of them as one."""
+    results, errors = list[Result](), list[DataError]()
+    for call in calls:
+        try:
+            results.append(call())
+        except DataError as error:
+            errors.append(error)
+    raise_any(errors)
+    return tuple(results)
 
 
 def by_stem(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> dict[str, Path]:

@@ -11,10 +11,11 @@ import contextlib
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from jejunet_nas.datasets.clip_files import NO_CLASS, MaskCode, SplitFiles
 from jejunet_nas.datasets.options import Split
@@ -84,7 +85,7 @@ def check_learnable(labels: Labels, files: SplitFiles) -> None:
     """Raise `DataError` unless two classes occur, naming the values of the masks and the fix."""
     if labels.can_be_learnt:
         return
-    values = _values(files)
+    values = _values(_masks(files))
     named = ", ".join(map(str, values[:_MOST_NAMED])) + (", ..." if values[_MOST_NAMED:] else "")
     code = next(_masks(files))[1]
     made = [f"{value} is {_meaning(value, files, code)}" for value in values[:_MOST_NAMED]]
@@ -93,6 +94,47 @@ def check_learnable(labels: Labels, files: SplitFiles) -> None:
     raise DataError(
         f"The masks of {files.dataset} {files.split} in {files.root} hold {classes}: their values "
         f"are {named} ({', '.join(made)}); expected: two classes or more. {_fix(values, files)}"
+    )
+
+
+def lost_labels(files: SplitFiles, held: Sequence[Collection[int]]) -> tuple[str, ...]:
+    """Return a sentence on the clips and photos whose masks hold only 0 and 255, if 255 is ignored.
+
+    Their objects are lost, where the other masks have classes. held: the class indices in the masks
+    of each clip, then of each photo, of `files`.
+    """
+    every = (*files.clips, *files.photos)
+    if files.dataset != "folder" or every[0].mask_code.classes[255] != IGNORE:
+        return ()
+    lost = []
+    for clip, indices in zip(every, held, strict=True):
+        code = clip.mask_code.classes
+        if {*indices} == {code[0], IGNORE} and code[0] != IGNORE:
+            masks = [mask for mask in clip.masks if mask is not None]
+            if _values([(mask, clip.mask_code) for mask in masks]) == [0, 255]:
+                lost.append((clip, masks[0]))
+    if len(lost) in (0, len(every)) or len(files.class_names) < 2:  # of all: `check_learnable`
+        return ()
+    photos = {photo.name for photo in files.photos}
+    number = sum(clip.name in photos for clip, _ in lost)
+    counts = ((len(lost) - number, "clip"), (number, "photo"))
+    what = " and ".join(counted(count, noun) for count, noun in counts if count)
+    return (
+        f"the masks of {what} of {files.split} hold only the values 0 and 255, and 255 is ignored, "
+        f"so their objects are lost; the first is {lost[0][1]}. {_lost_fix(files)}",
+    )
+
+
+def _lost_fix(files: SplitFiles) -> str:
+    """Return what to write: the example takes 255 for the first class that value 0 is not."""
+    code = (*files.clips, *files.photos)[0].mask_code.classes
+    index = next(i for i in range(len(files.class_names)) if i != code[0])
+    values = [value for value in range(256) if code[value] == index]
+    name = one_line(files.class_names[index])
+    pair = yaml.safe_dump({name: [*values, 255]}, default_flow_style=True, allow_unicode=True)
+    return (
+        f"If 255 is {name} there, write {values[0]} into these masks, or give "
+        f"{files.root / 'classes.yaml'} names with values, such as {pair.strip()}."
     )
 
 
@@ -153,10 +195,10 @@ def _meaning(value: int, files: SplitFiles, code: MaskCode) -> str:
     return "ignored" if index == IGNORE else one_line(files.class_names[index])
 
 
-def _values(files: SplitFiles) -> list[int]:
+def _values(masks: Iterable[tuple[Path, MaskCode]]) -> list[int]:
     """Return the values that occur in the first masks that can be read."""
     seen = set[int]()
-    for path, code in itertools.islice(_masks(files), _READ):
+    for path, code in itertools.islice(masks, _READ):
         with contextlib.suppress(DataError):
             values = read_values(path, colours_as_grey=code.colours_as_grey)
             seen |= {int(value) for value in np.unique(values)}

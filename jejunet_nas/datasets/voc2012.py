@@ -62,10 +62,11 @@ def describe_split(split: Split, root: Path, settings: Voc2012Settings) -> Split
         lists.check_apart(masks, train, [name for name, _ in _listed(val)], val.name)
     frames = layout.by_stem(folder / "JPEGImages")
     names = layout.mixed(masks)[: settings.photos]
-    for name in names:
-        if name not in frames:
-            path = folder / "JPEGImages" / f"{name}.jpg"
-            raise layout.missing(path, "a photo that ImageSets names", _AGAIN)
+    layout.raise_any(
+        layout.missing(folder / f"JPEGImages/{name}.jpg", "a photo that ImageSets names", _AGAIN)
+        for name in names
+        if name not in frames
+    )
     return SplitFiles(
         dataset="voc2012",
         split=split,

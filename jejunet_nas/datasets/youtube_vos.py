@@ -14,6 +14,7 @@ object id that meta.json lacks. A broken frame between two annotated ones may be
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -90,8 +91,9 @@ def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> Sp
         split=split,
         class_names=class_names,
         root=root,
-        clips=tuple(
-            _describe(root, frames_folder, name, categories[name], class_of) for name in names
+        clips=layout.all_of(
+            functools.partial(_describe, root, frames_folder, name, categories[name], class_of)
+            for name in names
         ),
         storage=Storage(shorter_side_px=settings.shorter_side_px, shrink_masks=True),
     )

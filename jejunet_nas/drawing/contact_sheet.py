@@ -6,8 +6,15 @@ The frames come from clips that are spread evenly over the split. Background is 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jejunet_nas.datasets.check import DataCheck, Pair, SplitCheck, clip_pairs
-from jejunet_nas.datasets.clip_files import SplitFiles, picture_size, read_frame, read_mask
+from jejunet_nas.datasets.check import DataCheck, SplitCheck
+from jejunet_nas.datasets.clip_files import (
+    Pair,
+    SplitFiles,
+    clip_pairs,
+    picture_size,
+    read_frame,
+    read_mask,
+)
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.drawing.page import (
     IN_A_ROW,
@@ -75,8 +82,7 @@ def _spread(groups: Sequence[tuple[str, list[Pair]]]) -> Iterator[tuple[str, Pai
         for step in range(wanted):
             pair = pairs[(2 * step + 1) * len(pairs) // (2 * wanted)]
             stem = pair.frame.stem
-            full = f"{name}: {stem}" if stem.isdecimal() else stem
-            yield (name if wanted == 1 else full), pair
+            yield (stem if stem.startswith(name) else f"{name}: {stem}"), pair
 
 
 def _split_words(split: SplitCheck) -> str:

@@ -16,7 +16,7 @@ from jejunet_nas.drawing.live import LiveView
 from jejunet_nas.drawing.overlay import class_colours
 from jejunet_nas.errors import SettingError
 from jejunet_nas.media.containers import is_same, undisturbed
-from jejunet_nas.media.frames import Picture, Source
+from jejunet_nas.media.frames import Frame, Source
 from jejunet_nas.media.sink import MaskSink, VideoSink
 from jejunet_nas.records import PATHS, FramePath
 from jejunet_nas.video.bundle import Bundle
@@ -38,7 +38,7 @@ class Tally:
     seconds: float = 0.0
     interrupted: bool = False
     trouble: str | None = None  # of the source
-    notes: list[str] = dataclasses.field(default_factory=list)  # of the video sink
+    notes: list[str] = dataclasses.field(default_factory=list)  # of the source and the video sink
 
     @property
     def frames(self) -> int:
@@ -102,7 +102,7 @@ def segment_video(
     for a camera. tell: is called with the number of frames done. An error removes the new video;
     masks stay. Raises `SettingError` where an output cannot be written.
     """
-    tally = Tally()
+    tally = Tally(notes=[*source.notes])
     began = time.perf_counter()
     try:
         with _opened(source, segmenter.bundle, outputs, path, tally) as writers:
@@ -110,7 +110,7 @@ def segment_video(
                 shown = segmenter.segment(frame.picture)
                 with undisturbed():  # a frame is in all outputs and in the tally, or in none
                     for write in writers:
-                        write(frame.picture, shown, frame.time_s)
+                        write(frame, shown)
                     tally.add(shown)
                 tell(tally.frames)
                 if tally.frames == most:
@@ -122,7 +122,7 @@ def segment_video(
     return tally
 
 
-Writer = Callable[[Picture, Segmentation, float], None]
+Writer = Callable[[Frame, Segmentation], None]
 
 
 @contextlib.contextmanager
@@ -131,6 +131,10 @@ def _opened(
 ) -> Iterator[Sequence[Writer]]:
     """Open the sinks, and yield a writer for each."""
     writers: list[Writer] = []
+    video = outputs.video
+    if video is not None and video.is_file() and not (path and is_same(video, path)):
+        other = video.with_stem(f"{video.stem}-2")
+        raise SettingError(f"--out is {video}, which exists. Remove it, or use {other}.")
     if outputs.masks is not None:
         writers.append(_mask_writer(outputs.masks, bundle, source, path, outputs.full_size))
     if outputs.video is None:
@@ -139,11 +143,11 @@ def _opened(
     view = LiveView(source.size, bundle.class_names, bundle.policy)
     sound = path if path is not None and path.is_file() else None
 
-    def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
+    def write(frame: Frame, shown: Segmentation) -> None:
         began = time.perf_counter()
-        drawn = view.draw(picture, shown)
+        drawn = view.draw(frame.picture, shown)
         tally.draw_ms.append(1000.0 * (time.perf_counter() - began))
-        sink.write(drawn, time_s)
+        sink.write(drawn, frame.time_s)
 
     sink = VideoSink(outputs.video, view.size, source.fps, sound)
     try:
@@ -162,8 +166,8 @@ def _mask_writer(
     colours = [colour or (0, 0, 0) for colour in class_colours(bundle.class_names)]
     sink = MaskSink(folder, np.array(colours, np.uint8))
 
-    def write(picture: Picture, shown: Segmentation, time_s: float) -> None:
-        sink.write(shown.at(*source.size) if full_size else shown.mask)
+    def write(frame: Frame, shown: Segmentation) -> None:
+        sink.write(shown.at(*source.size) if full_size else shown.mask, frame.name)
 
     return write
 

@@ -34,16 +34,20 @@ def pictures_in(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> list[Path]:
     or a folder that cannot be read.
     """
     wanted = frozenset(suffixes)
-    files = []
+    files, unread = [], []
     for name in _names(folder):
         suffix = os.path.splitext(name)[1].lower()
         if suffix in wanted and not (folder / name).is_dir():
             files.append(folder / checked(name, folder))
         elif suffix in _UNREAD:
-            raise DataError(
-                f"{folder / checked(name, folder)} is a picture of a kind that is not read; "
-                f"expected: {', '.join(SUFFIXES)}. Convert it to PNG, or move it elsewhere."
-            )
+            unread.append(checked(name, folder))
+    if unread:
+        first = folder / min(unread, key=natural_key)
+        more = f" (and {len(unread) - 1} more in {folder})" if unread[1:] else ""
+        raise DataError(
+            f"{first}{more} is a picture of a kind that is not read; expected: "
+            f"{', '.join(SUFFIXES)}. Convert it to PNG, or move it elsewhere."
+        )
     return sorted(files, key=lambda file: natural_key(file.name))
 
 

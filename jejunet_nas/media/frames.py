@@ -18,11 +18,13 @@ Size = tuple[int, int]  # height, width
 class Frame:
     """One frame: uint8 [height, width, 3], RGB, upright, square pixels.
 
-    The picture may share the decoder's buffer, which later frames depend on: draw on a copy.
+    The picture may share the decoder's buffer, which later frames depend on: draw on a copy. name:
+    of its file, without the suffix; "" where it has none.
     """
 
     time_s: float
     picture: Picture
+    name: str = ""
 
 
 class ReadingEndedError(Exception):
@@ -36,6 +38,7 @@ class Source:
     fps: the mean rate that the source states; `time_s` of a frame is exact. frame_count: an
     estimate, None where it is unknown. frames_read: the number of frames yielded so far. trouble:
     why iteration ended too soon or skipped frames, in one line; complete after the iteration.
+    notes: what was not read, a sentence each.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Source:
     close: Callable[[], None]
     frames_read: int = 0
     trouble: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         try:

@@ -153,7 +153,7 @@ class VideoSink:
 
 
 class MaskSink:
-    """A folder of masks as PNGs of palette indices: `00000.png`, `00001.png`, ...
+    """A folder of masks as PNGs of palette indices, named after their frames, else `00000.png`, ...
 
     palette: uint8 [n, 3], the colour of each index. The folder is created if it is missing. Raises
     `SettingError` where that fails, and where it contains PNGs: those of a longer video would stay.
@@ -172,12 +172,12 @@ class MaskSink:
                 "new masks. Remove them, or use another folder."
             )
 
-    def write(self, mask: npt.NDArray[np.uint8]) -> None:
-        """Add a mask, uint8 [height, width], of indices into the palette."""
+    def write(self, mask: npt.NDArray[np.uint8], name: str = "") -> None:
+        """Add a mask, uint8 [height, width], of indices into the palette; `name`: of its frame."""
         assert int(mask.max()) < len(self._palette), mask.max()
         image = Image.fromarray(mask)
         image.putpalette(self._palette.tobytes())
-        file = self._folder / f"{self.frames:05d}.png"
+        file = self._folder / f"{name or f'{self.frames:05d}'}.png"
         with writing(self._folder, file):
             image.save(file)
             self.frames += 1

@@ -71,8 +71,8 @@ class Clip:
 class DataSplit:
     """The clips of one split of a data set, and its classes.
 
-    fingerprint: changes with every file of the split. note: what was assumed, for people; "" where
-    nothing was.
+    fingerprint: changes with every file of the split. notes: what was assumed or left out, a
+    sentence each.
     """
 
     dataset: str
@@ -80,7 +80,7 @@ class DataSplit:
     class_names: tuple[str, ...]
     clips: tuple[Clip, ...]
     fingerprint: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:

@@ -119,7 +119,7 @@ def _set_up(
     setup = prepare(settings, folder, view.stage)
     facts = data_facts(setup.train, setup.val)
     for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
-        view.say(warning)
+        view.say(f"warning: {warning}")
     ledger = ledger or Ledger(settings, url, view.say)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     ledger.note_class_names(setup.val.class_names)

@@ -73,7 +73,7 @@ def data_facts(train: DataSplit, val: DataSplit) -> DataFacts:
     learnt, scored = labels_of(train), labels_of(val)
     said = label_warnings(learnt, scored) if learnt and scored else []
     said += shared_warning(shared_frames(train, val))
-    said += dict.fromkeys(split.note.rstrip(".") for split in (train, val) if split.note)
+    said += dict.fromkeys(note.rstrip(".") for split in (train, val) for note in split.notes)
     pans = [clip for clip in val.clips if clip.origin == "photo"]
     return DataFacts(
         videos=tuple(

@@ -64,8 +64,14 @@ def copy_study(study: str, new: str) -> tuple[Path, str]:
     text, count = re.subn(r"^name:[^#\n]*?(?=\s*(?:#.*)?$)", f"name: {new}", text, flags=re.M)
     if count != 1:
         raise SettingError(f"{named.file} has no line `name: {old}`. Write it on a line alone.")
-    in_command = rf"(^#.*jejunet-nas [^\n]*?)(?<![\w.-]){re.escape(old)}(?![\w.-])"
-    text = re.sub(in_command, rf"\g<1>{new}", text, flags=re.M)
+    word = re.compile(rf"(?<![\w.-])(?<!--data-root ){re.escape(old)}(?![\w-]|\.\w)")
+    commands = re.compile(r"(?<=jejunet-nas )[^\n]*")  # all that a line names, in comments
+    text = re.sub(
+        r"^#[^\n]*",
+        lambda line: commands.sub(lambda c: word.sub(new, c[0]), line[0]),
+        text,
+        flags=re.M,
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text_whole(file, text)
     try:

@@ -116,10 +116,13 @@ def _data(facts: DataFacts | None) -> str:
     options = {key: f"{value}" for key, value in facts.options.items()}
     if facts.photos:
         options["frames"] = "12            # of the clip that a camera pan makes of each photo"
-    if facts.dataset == "folder" and facts.fps:
-        options["fps"] = f"{facts.fps:g}               # of your clips: correct it"
     lines += ["  options:"] if options else []
-    return "\n".join([*lines, *(f"    {key}: {value}" for key, value in options.items()), ""])
+    lines += [f"    {key}: {value}" for key, value in options.items()]
+    if facts.dataset == "folder" and facts.fps and "fps" not in options:  # a search says it too
+        fps = f"{facts.fps:g}"
+        mark = f"    # fps: {fps}" if options else f"  # options: {{fps: {fps}}}"
+        lines.append(f"{mark}   # assumed: write your clips' rate, and remove the first #")
+    return "\n".join([*lines, ""])
 
 
 def _quoted(text: str) -> str:

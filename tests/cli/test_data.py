@@ -197,6 +197,21 @@ def test_data_alone_shows_its_commands(capfd: pytest.CaptureFixture[str]) -> Non
     assert re.search(r"check .*\n +clean ", capfd.readouterr().out)
 
 
+def test_all_missing_masks_are_listed_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = TREES["folder"][0](tmp_path / "data")
+    for number in range(3):
+        (root / "masks" / f"photo{number}.png").unlink()
+
+    assert exit_code("data", "check", "folder", "--data-root", root, "--out", tmp_path) == 2
+
+    shown = capfd.readouterr().err
+    assert all(f"bad: {root / 'masks' / f'photo{n}.png'} is missing" in shown for n in range(3))
+    assert shown.count("bad: ") == 3
+    assert "has 3 faults, all listed above. Fix them" in shown
+
+
 def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,7 +226,7 @@ def test_what_is_assumed_and_what_cannot_be_learnt_from_is_said(
     assert len(found["notes"]) == 1
     assert len(found["refusals"]) == 2
     for line in (
-        r"note: 24 fps is assumed for clips\. Set the option fps",
+        r"warning: 24 fps is assumed for clips\. Set the option fps",
         r"warning: no mask of val has person: the mIoU is that of the other classes",
         r"warning: val is 1 video and 1 simulated pan over photos",
         r"warning: 4 frames of val are in train too \(val's images/",

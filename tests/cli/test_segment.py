@@ -135,6 +135,17 @@ def test_a_bundle_has_no_trials(
     assert line.startswith(f"--trial is 0, but {bundle} is a bundle,")
 
 
+def test_an_older_video_is_not_overwritten(
+    bundle: Path, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "o.mp4").write_text("old")
+
+    line = refusal(capfd, "segment", bundle, film, "--out", tmp_path / "o.mp4")
+
+    assert line.endswith(f"o.mp4, which exists. Remove it, or use {tmp_path / 'o-2.mp4'}.")
+    assert (tmp_path / "o.mp4").read_text() == "old"
+
+
 def test_what_is_neither_bundle_nor_study_is_named(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,14 @@ def test_a_copy_keeps_comments_and_is_the_same_study(
     assert "# Tried first; the sampler chooses" in text
 
 
+def test_a_copy_renames_the_study_in_every_command_of_a_line(here: Path) -> None:
+    assert exit_code("studies", "copy", "quickstart", "fast") == 0
+
+    text = (here / "studies" / "fast.yaml").read_text()
+    assert "#   jejunet-nas search fast && jejunet-nas report fast\n" in text
+    assert "search_space: quickstart\n" in text  # no command
+
+
 def test_a_copy_overwrites_nothing_and_stays_in_the_folder(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -110,6 +110,17 @@ def test_a_missing_sequence_is_named_with_the_list_that_asks_for_it(tmp_path: Pa
         describe_split("train", root, DavisSettings())
 
 
+def test_frames_without_masks_are_found_together(tmp_path: Path) -> None:
+    root = write_davis(tmp_path)
+    for number in (0, 1):
+        mask_file(root, "boat", number).unlink()
+
+    with pytest.raises(DataError, match=r"boat/00000\.png is missing; expected: the mask") as found:
+        describe_split("train", root, DavisSettings())
+
+    assert "boat/00001.png is missing" in found.value.others[0]
+
+
 def test_a_frame_without_a_mask_names_the_mask(tmp_path: Path) -> None:
     root = write_davis(tmp_path)
     mask_file(root, "boat", 1).unlink()

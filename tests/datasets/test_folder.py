@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.catalog import describe_splits, open_split
 from jejunet_nas.datasets.folder import FolderSettings, describe_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError, SettingError
@@ -214,6 +214,7 @@ def test_the_option_val_names_the_clips_of_val(root: Path) -> None:
     [
         (["wolk"], r"val names wolk, which is no clip or photo in .*Did you mean walk\?"),
         ([*CLIPS, *PHOTOS], r"val names all clips and photos\. Leave some for train"),
+        ("walk, ride", r"val names walk, ride, which .*Use val=\[walk, ride\]\."),
         ([3], r"val is \[3\]; allowed: names, as in val: \["),
         ({"walk": 1}, r"val is \{'walk': 1\}; allowed: names"),
     ],
@@ -230,14 +231,46 @@ def test_the_option_val_and_lists_exclude_each_other(root: Path) -> None:
         names(root, "train", val=["walk"])
 
 
+def test_all_that_is_missing_is_found_at_once_with_names_that_are_similar(root: Path) -> None:
+    (root / "masks" / "walk").rename(root / "masks" / "Walk_1")
+    (root / "masks" / "photo1.png").unlink()
+    for number in (8, 9):
+        (root / "images" / "swim" / f"{number}.heic").touch()
+
+    with pytest.raises(DataError) as found:
+        describe_splits("folder", root)
+
+    said = sorted([str(found.value), *found.value.others])
+    swim = root / "images" / "swim"
+    assert [line.split(" ")[0] for line in said] == [
+        f"{swim / '8.heic'}",
+        f"{root / 'masks' / 'photo1.png'}",
+        f"{root / 'masks' / 'walk'}",
+    ]
+    assert f"(and 1 more in {swim})" in said[0]
+    assert said[2].endswith("Did you mean Walk_1? Then rename it to walk.")
+
+
+def test_what_no_list_names_is_said(root: Path) -> None:
+    (root / "train.txt").write_text("walk\nphoto0\n")
+    (root / "val.txt").write_text("ride\nphoto1\n")
+
+    for split in ("train", "val"):
+        said = describe_split(split, root, FolderSettings(fps=24)).notes
+        assert said == (
+            "train.txt and val.txt leave out 2 clips and 2 photos, which are not used: "
+            "climb, photo2, photo3 and 1 more.",
+        )
+
+
 def test_a_frame_rate_that_is_assumed_is_said(root: Path) -> None:
     assumed, stated = (
         describe_split("train", root, settings)
         for settings in (FolderSettings(), FolderSettings(fps=29.97))
     )
 
-    assert "24 fps is assumed for clips. Set the option fps" in assumed.note
-    assert (stated.note, stated.clips[0].fps) == ("", 29.97)
+    assert "24 fps is assumed for clips. Set the option fps" in assumed.notes[0]
+    assert (stated.notes, stated.clips[0].fps) == ((), 29.97)
 
 
 @pytest.mark.parametrize("fps", [0, 1001, "24", True, float("nan")])

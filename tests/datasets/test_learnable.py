@@ -13,6 +13,7 @@ from jejunet_nas.datasets.learnable import Labels, label_warnings, labels_of, or
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import IGNORE
+from jejunet_nas.search.prepare import data_facts
 from tests.datasets.davis_tree import mask_file
 from tests.datasets.trees import TREES, save
 
@@ -50,6 +51,40 @@ def refusals(dataset: str, root: Path) -> tuple[str, str]:
 @on_disk
 def test_a_data_set_that_can_be_learnt_from_is_not_refused(dataset: str, tmp_path: Path) -> None:
     assert not check_data(dataset, TREES[dataset][0](tmp_path)).refusals
+
+
+def test_masks_of_0_and_255_among_others_are_told(tmp_path: Path) -> None:
+    root = TREES["folder"][0](tmp_path)
+    (root / "train.txt").write_text("walk\nride\nphoto0\nphoto1\n")
+    (root / "val.txt").write_text("swim\nphoto2\n")
+    for name in ("photo0.png", "ride/000.png", "ride/002.png"):
+        file = root / "masks" / name
+        save(np.where(np.asarray(Image.open(file)), np.uint8(255), np.uint8(0)), file)
+
+    check = check_data("folder", root)
+    opened = open_split("folder", "train", root=root, cache_dir=tmp_path / "cache")
+
+    said = check.warnings[0]
+    assert said.startswith(
+        "the masks of 1 clip and 1 photo of train hold only the values 0 and 255"
+    )
+    assert f"the first is {root / 'masks' / 'ride' / '000.png'}. If 255 is person there" in said
+    assert said.endswith(
+        "write 1 into these masks, or give {} names with values, such as {}.".format(
+            root / "classes.yaml", "{person: [1, 255]}"
+        )
+    )
+    assert opened.notes[0] == said
+    assert not [note for note in check.files[1].notes if "255" in note]
+    assert said.rstrip(".") in data_facts(opened, opened).warnings
+
+
+def test_255_that_has_a_class_is_not_called_lost(tmp_path: Path) -> None:
+    root = TREES["folder"][0](tmp_path)
+    recoloured(root / "masks" / "ride", {1: 255})
+    (root / "classes.yaml").write_text("{background: 0, person: [1, 255], dog: 2}")
+
+    assert not [said for said in check_data("folder", root).warnings if "255" in said]
 
 
 @on_disk

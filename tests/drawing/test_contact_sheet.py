@@ -36,7 +36,7 @@ def test_frames_come_from_clips_that_are_spread_evenly(tmp_path: Path) -> None:
 
     found = [sample.caption for sample in choose_samples(train, set())]
 
-    assert found == [f"clip{number:02d}" for number in range(2, 32, 4)]
+    assert found == [f"clip{number:02d}: 00001" for number in range(2, 32, 4)]
     assert len(found) == TILES
     assert [sample.caption for sample in choose_samples(val, set())] == [
         f"other: {t:05d}" for t in range(3)

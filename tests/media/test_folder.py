@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.media.films import HEIGHT, WIDTH, ramp
 
 
 def save(folder: Path, *names: str) -> None:
+    folder.mkdir(exist_ok=True)
     for number, name in enumerate(names):
         Image.fromarray(ramp(number)).save(folder / name)
 
@@ -39,6 +41,22 @@ def test_numbers_sort_by_their_value_however_they_are_padded(numbers: list[int])
     assert sorted(names, key=natural_key) == [
         name for _, name in sorted(zip(numbers, names, strict=True))
     ]
+
+
+def test_frames_have_the_names_of_their_files_and_folders_beside_them_are_told(
+    tmp_path: Path,
+) -> None:
+    save(tmp_path, "dawn.png", "noon.png")
+    save(tmp_path / "drive", "1.png")
+
+    with open_source(tmp_path) as source:
+        assert [frame.name for frame in source] == ["dawn", "noon"]
+    assert re.search(r"^The 2 pictures .* as one video; .* 1 folder \(drive\) was", source.notes[0])
+    assert source.notes[0].endswith(f"use {tmp_path / 'drive'}.")
+
+    save(tmp_path, "dawn.jpg")
+    with open_source(tmp_path) as source:
+        assert [frame.name for frame in source] == ["dawn.jpg", "dawn.png", "noon.png"]
 
 
 def test_a_frame_of_another_size_is_named_before_any_is_read(tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ def test_masks_keep_their_indices_and_the_palette(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asarray(image.convert("RGB")), PALETTE[mask])
 
 
+def test_a_mask_is_named_after_its_frame(tmp_path: Path) -> None:
+    sink = MaskSink(tmp_path, PALETTE)
+    for name in ("dawn", ""):
+        sink.write(np.zeros((4, 4), np.uint8), name)
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["00001.png", "dawn.png"]
+
+
 def test_masks_of_an_older_video_are_not_mixed_with_new_ones(tmp_path: Path) -> None:
     MaskSink(tmp_path, PALETTE).write(np.zeros((4, 4), np.uint8))
 

@@ -141,7 +141,7 @@ def test_what_is_known_about_the_data_is_said_once_and_stays_with_the_study(
     history = run(tmp_path, 3, view=view)
 
     said = "val has only 0 annotated frames: small differences of mIoU mean nothing"
-    assert view.lines.count(said) == 1
+    assert view.lines.count(f"warning: {said}") == 1
     assert said in history.data.warnings
 
 

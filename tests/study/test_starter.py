@@ -1,6 +1,7 @@
 """A starter is a study that can be searched as it stands, whatever its data."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,22 @@ def test_a_starter_has_the_data_their_rate_and_their_shape(tmp_path: Path) -> No
 
     assert (study.name, study.data.dataset) == ("street", "folder")
     assert study.data.root == str(FACTS.root)
-    assert study.data.options == {"frames": 12, "fps": 30}
+    assert study.data.options == {"frames": 12}  # a rate that is written is not said to be assumed
     assert (study.target_fps, study.training.init) == (30.0, "imagenet")
     assert study.training.sampling == "classes"
     assert study.search_space.resolution[1] == "128x224"
     assert start_choices(study)
+
+
+@pytest.mark.parametrize("photos", [0, 4])
+def test_the_frame_rate_is_an_option_once_its_mark_is_removed(photos: int, tmp_path: Path) -> None:
+    facts = dataclasses.replace(FACTS, photos=photos)
+    text = starter_study("street", facts)
+    stated = tmp_path / "stated.yaml"
+    stated.write_text(re.sub(r"# (fps:|options:)", r"\1", text), encoding="utf-8")
+
+    assert "fps" not in read(tmp_path, facts).data.options
+    assert read_study(stated).data.options["fps"] == 30
 
 
 def test_a_starter_without_data_needs_no_download(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@
 FRAMES is a folder of images, in the order of their names, or an animated image (GIF, WebP, APNG,
 TIFF). Convert a video to a folder of frames first: `ffmpeg -i street.mp4 frames/%05d.png`.
 
-Output: masks/00000.png and so on, class indices with the palette of the manifest, and
-overlays/00000.png, the frames with their masks in colour. Segmenter.kt does the same on Android.
+Output: masks, class indices with the palette of the manifest, and overlays, the frames with their
+masks in colour: PNGs named after the images of the folder, or 00000.png and so on for an animated
+image. Segmenter.kt does the same on Android.
 """
 
 import argparse
@@ -178,8 +179,8 @@ def context_table(source: dict[str, Any], target: dict[str, Any]) -> Any:
     return np.clip(wanted, -128, 127).astype(np.int8)
 
 
-def frames_of(place: Path) -> Iterator[Any]:
-    """Yield the frames of a folder or an animated image, uint8 [height, width, 3], RGB."""
+def frames_of(place: Path) -> Iterator[tuple[str, Any]]:
+    """Yield name and frame, uint8 [height, width, 3], RGB, of a folder or an animated image."""
     files = [place]
     if place.is_dir():
         found = [f for f in place.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
@@ -189,11 +190,14 @@ def frames_of(place: Path) -> Iterator[Any]:
         )
         if not files:
             sys.exit(f"{place} has no images. Give a folder with {', '.join(SUFFIXES)} files.")
+    apart = len({file.stem.casefold() for file in files}) == len(files)
     for file in files:
+        name = file.stem if apart else file.name
         try:
             with Image.open(file) as image:
-                for frame in ImageSequence.Iterator(image):
-                    yield np.array(ImageOps.exif_transpose(frame).convert("RGB"))
+                for number, frame in enumerate(ImageSequence.Iterator(image)):
+                    picture = np.array(ImageOps.exif_transpose(frame).convert("RGB"))
+                    yield (name if place.is_dir() else f"{number:05d}"), picture
                     if place.is_dir():
                         break
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -238,7 +242,7 @@ def main() -> None:
     segmenter = Segmenter(given.bundle, given.threads)
     palette = np.array(segmenter.manifest["palette"], np.uint8)
     counts: dict[str, int] = {}
-    for number, frame in enumerate(frames_of(given.frames)):
+    for name, frame in frames_of(given.frames):
         mask, path = segmenter.segment(frame)
         counts[path] = counts.get(path, 0) + 1
         if not given.graph_size:
@@ -247,10 +251,10 @@ def main() -> None:
             colours = palette[mask]
             share = np.where(colours.any(axis=2, keepdims=True), TINT, 0.0)  # black: background
             overlay = ((1 - share) * frame + share * colours).round().astype(np.uint8)
-            save(Image.fromarray(overlay), given.out / "overlays" / f"{number:05d}.png")
+            save(Image.fromarray(overlay), given.out / "overlays" / f"{name}.png")
         image = Image.fromarray(mask)
         image.putpalette(palette.ravel().tolist())
-        save(image, given.out / "masks" / f"{number:05d}.png")
+        save(image, given.out / "masks" / f"{name}.png")
     shares = ", ".join(f"{count} {path}" for path, count in counts.items()) or "no frames"
     print(f"{given.out}: {shares}")
 
