@@ -136,7 +136,7 @@ def test_at_another_target_the_trained_networks_are_scored_again(
     assert f"report: {folder / 'index.html'}\n" in said
     assert (plain["target_fps"], plain["searched_for"]["target_fps"]) == (12.5, TARGET_FPS)
     assert plain["front"][0]["miou"] not in MIOUS  # that of the graphs, none that was made up
-    words = f"from the networks of a search for {TARGET_FPS} fps. 1 architecture that it refused"
+    words = f"from the networks of a search for {TARGET_FPS} fps. 1 untrained architecture"
     for name in ("index.html", "report.md"):
         assert words in (folder / name).read_text(encoding="utf-8")
     assert words in said
