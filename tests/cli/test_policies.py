@@ -122,7 +122,7 @@ def test_without_a_feasible_trial_one_has_to_be_named(
 
     line = refusal(capfd, "policies", searched_study(tmp_path))
 
-    assert line == "--trial is missing, and no trial meets the target; allowed: 0, 1."
+    assert line == "no trial of tiny meets 25 fps, so --trial has to name one; allowed: 0, 1."
 
 
 def test_a_data_root_that_is_none_is_refused(
