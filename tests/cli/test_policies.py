@@ -4,9 +4,12 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from jejunet_nas.cli.targets import _why_none
 from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
 from jejunet_nas.reporting.markdown import front_markdown
 from jejunet_nas.space.architecture import Architecture, Policy
@@ -17,6 +20,7 @@ from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import described_graphs
 from tests.made_up import as_in, scored
+from tests.reporting.build import history
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
@@ -241,3 +245,12 @@ def test_a_bundle_with_the_policy_of_a_row_has_its_figures_and_says_so(
     card = (bundle / "README.md").read_text()
     assert "chosen after the search, the figures are those of this policy (trial 0 has: " in card
     answer(capfd, "verify", bundle)
+
+
+def test_where_no_trial_is_complete_the_search_comes_first() -> None:
+    empty: Any = SimpleNamespace(history=history(), name="tiny", word="my study.yaml")
+
+    assert _why_none(empty) == (
+        "tiny has no complete trial to choose from. Continue its search: "
+        "jejunet-nas search 'my study.yaml'."
+    )
