@@ -118,10 +118,11 @@ def study_file(study: str) -> Path:
         for file in (here / f"{study}.yaml", noted_file(here / study), shipped / f"{study}.yaml"):
             if file is not None and is_file(file):
                 return file
-    known = study_names()
+    known, here = study_names(), Path(STUDIES).absolute()
     raise SettingError(
         f"study {study} does not exist; allowed: "
-        f"{', '.join([*known, 'the path of a YAML file'])}.{closest(study, known)}"
+        f"{', '.join([*known, 'the path of a YAML file'])}. The studies of {here} were looked up."
+        f"{closest(study, known)}"
     )
 
 

@@ -48,8 +48,11 @@ def test_an_unknown_study_is_answered_with_the_nearest(
     write(tmp_path / "studies" / "tiny.yaml", "name: tiny\n")
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(SettingError, match=r"^study tinny does not exist; allowed: .*mean tiny"):
+    with pytest.raises(
+        SettingError, match=r"^study tinny does not exist; allowed: .*mean tiny"
+    ) as error:
         study_file("tinny")
+    assert f"The studies of {tmp_path / 'studies'} were looked up." in str(error.value)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

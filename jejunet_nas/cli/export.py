@@ -72,6 +72,7 @@ def export(
         f"exported: {out}, trial {result.number}{under}, {miou_words(result)}, "
         f"{latency_figures(result.latency)}"
     )
+    _warn_if_missed(chosen, printer)
     printer.json({"out": str(out), **facts})
 
 
@@ -98,6 +99,17 @@ def _write(
         )
         write_bundle(graphs, facts, out)
     return chosen, facts
+
+
+def _warn_if_missed(chosen: "Trial", printer: Printer) -> None:
+    from jejunet_nas.scoring.ranking import miss_words
+
+    history, number = chosen.history, chosen.result.number
+    missed = miss_words(chosen.result.latency, history.feasible_rule, history.target_fps)
+    if missed:
+        printer.say(
+            f"warning: trial {number} misses the target of {history.target_fps:g} fps: {missed}"
+        )
 
 
 def _chosen(

@@ -7,6 +7,15 @@ from typing import Any
 
 from jejunet_nas.errors import SettingError, closest
 
+_OF_A_STUDY = {
+    "--target-fps": "The target of a search is `target_fps` in the study's file; "
+    "`jejunet-nas report STUDY --target-fps FPS` scores trained trials for another, without "
+    "training.",
+    "--device": "The device of a search is `latency.device` in the study's file; "
+    "`jejunet-nas report STUDY --device PROFILE` scores trained trials for another, without "
+    "training.",
+}
+
 
 def parser_words(error: Any, given: Sequence[str]) -> str:
     """Return one line about `error`, raised by the parser on the words `given`."""
@@ -74,6 +83,8 @@ def _no_such_option(error: Any, given: Sequence[str]) -> str:
     for word in given:
         if word.startswith(error.option_name) and Path(word).exists():
             return f"{word} begins with a dash, as options do. If it is the file, write ./{word}."
+    if error.ctx.command.name == "search" and error.option_name in _OF_A_STUDY:
+        return f"{error.message}. {_OF_A_STUDY[error.option_name]}"
     known = [word for option in error.ctx.command.params for word in option.opts]
     mean = closest(error.option_name, [word for word in known if word.startswith("-")])
     return f"{error.message}.{mean or f' See {error.ctx.command_path} --help.'}"

@@ -87,6 +87,7 @@ def _compare(chosen: "Trial", out: Path | None, printer: Printer) -> None:
 
 def _add(chosen: "Trial", row: int, printer: Printer) -> None:
     from jejunet_nas.records.words import latency_figures, miou_words, policy_words
+    from jejunet_nas.scoring.ranking import verdict_words
     from jejunet_nas.study.adding import add_trial
 
     study = chosen.study
@@ -94,7 +95,8 @@ def _add(chosen: "Trial", row: int, printer: Printer) -> None:
     added = add_trial(study.ledger, study.folder, result)
     printer.result(
         f"added: trial {added.number}, {policy_words(added.architecture.policy)}, of the network "
-        f"of trial {chosen.number}: {miou_words(added)}, {latency_figures(added.latency)}"
+        f"of trial {chosen.number}: {miou_words(added)}, {latency_figures(added.latency)}, "
+        f"{verdict_words(added.latency, chosen.history.feasible_rule, chosen.history.target_fps)}"
     )
     report = f"jejunet-nas report {shlex.quote(study.word)}"
     printer.say(f"stored in {study.folder}; update the report: {report}")

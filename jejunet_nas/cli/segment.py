@@ -95,11 +95,14 @@ def segment(
 
 
 def _show(tally: "Tally", outputs: "Outputs", printer: Printer) -> None:
+    from jejunet_nas.records.words import counted
+
     say = printer.result
-    say(f"{tally.frames} frames in {tally.seconds:.1f} s: {tally.fps:.1f} fps on this computer")
+    frames = counted(tally.frames, "frame")
+    say(f"{frames} in {tally.seconds:.1f} s: {tally.fps:.1f} fps on this computer")
     say(_table(tally))
     if tally.began:
-        say(f"{tally.began} keyframes started in the background")
+        say(f"{counted(tally.began, 'keyframe')} started in the background")
     for line in (*tally.notes, *([tally.trouble] if tally.trouble else [])):
         printer.say(line)
     if not tally.interrupted:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +66,23 @@ def trial_of(opened: "Study", number: int | None) -> "Trial":
     try:
         return opened.best()
     except SettingError:
-        from jejunet_nas.study.opened_words import trial_numbers
+        raise SettingError(_why_none(opened)) from None
 
-        raise SettingError(
-            "--trial is missing, and no trial meets the target; allowed: "
-            f"{trial_numbers(opened.history)}."
-        ) from None
+
+def _why_none(opened: "Study") -> str:
+    """Return why no trial of a study can be chosen without its number, and what to do."""
+    from jejunet_nas.study.opened_words import trial_numbers
+
+    history, word = opened.history, shlex.quote(opened.word)
+    if not history.complete:
+        return (
+            f"{opened.name} has no complete trial to choose from. Continue its search: "
+            f"jejunet-nas search {word}."
+        )
+    return (
+        f"no trial of {opened.name} meets {history.target_fps:g} fps, so --trial has to name one; "
+        f"allowed: {trial_numbers(history)}."
+    )
 
 
 def under_row(chosen: "Trial", row: int, option: str, printer: Printer) -> "Trial":
@@ -109,5 +121,10 @@ def find_bundle(target: str, number: int | None, storage: str | None) -> "Bundle
             )
         from jejunet_nas.video.bundle import read_bundle
 
+        if Path(target).is_file() and not target.lower().endswith(".zip"):
+            raise SettingError(
+                f"TARGET is {target}, a file that is no .zip; allowed: a bundle (folder or .zip), "
+                "or a study. It comes first: jejunet-nas segment BUNDLE VIDEO."
+            )
         return read_bundle(Path(target))
     return choose_trial(target, number, storage).bundle()

@@ -12,6 +12,7 @@ from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone import Phone
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
+from jejunet_nas.latency.profile_json import profile_names
 from jejunet_nas.latency.program import find_program
 from jejunet_nas.progress import Say
 
@@ -19,6 +20,13 @@ Kind = Literal["adb", "host", "predicted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ALLOWED = "adb, adb:SERIAL, host, predicted, predicted:pixel2 or predicted:PROFILE.json"
 DEFAULT_PROFILE = "pixel2"
+
+
+def _profile_meant(words: str) -> str:
+    """Return a sentence where `words` is a profile without the kind; empty where it is none."""
+    if words.endswith(".json"):
+        return f" Use predicted:{words}."
+    return closest(words, profile_names()).replace("mean ", "mean predicted:")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +41,8 @@ class Device:
         """Return the device named by `words`. Raises `SettingError`."""
         kind, colon, name = words.partition(":")
         if kind not in KINDS or (colon and not name) or (name and kind == "host"):
-            raise SettingError(
-                f"--device is {words}; allowed: {ALLOWED}.{closest(kind, KINDS) or ' Use adb.'}"
-            )
+            cure = closest(kind, KINDS) or _profile_meant(words) or " Use adb."
+            raise SettingError(f"--device is {words}; allowed: {ALLOWED}.{cure}")
         return cls(kind=kind, name=name or None)
 
     @property

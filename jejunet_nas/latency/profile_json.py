@@ -26,12 +26,17 @@ def profile_file(name_or_path: str | Path) -> Path:
     if file.suffix != ".json":
         file = PROFILES / f"{name_or_path}.json"
     if not file.is_file():
-        names = sorted(found.stem for found in PROFILES.glob("*.json"))
+        names = profile_names()
         raise SettingError(
             f"device profile is {name_or_path}; allowed: {', '.join(names)}, or the path of a "
             f".json file that `jejunet-nas calibrate` wrote.{closest(str(name_or_path), names)}"
         )
     return file
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that ship, sorted."""
+    return sorted(found.stem for found in PROFILES.glob("*.json"))
 
 
 def read_profile_json(file: Path) -> dict[str, Any]:

@@ -155,6 +155,7 @@ class StudyHistory:
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
     duplicates: int  # samples of a known architecture
+    wanted: int = 0  # complete trials that the study's file asks for
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement

@@ -73,7 +73,8 @@ def policy_words(policy: Policy) -> str:
         )
         if threshold is not None
     ]
-    often = f"every {policy.keyframe_interval}" if policy.keyframe_interval > 1 else "all the time"
+    # Frames wait for no keyframe in the background: at interval 1 they follow without a pause.
+    often = f"every {policy.keyframe_interval}" if policy.keyframe_interval > 1 else "without pause"
     where = " in the background" if policy.asynchronous else ""
     words = [f"key {often}{where}", policy.between_keyframes]
     if thresholds:

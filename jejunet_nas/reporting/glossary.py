@@ -1,6 +1,7 @@
 """Glossary: the notation and the terms of a report, explained for its readers."""
 
 from jejunet_nas.records.words import input_words
+from jejunet_nas.scoring.ranking import REQUIREMENTS
 from jejunet_nas.space.architecture import Network, Policy
 
 NETWORK_EXAMPLE = "0.5 x blocks 0-12 /16, 48 ch, thin /8, 256 px"
@@ -21,6 +22,7 @@ NOTATION = (
         "above the second the frame becomes a keyframe",
     ),
     ("in the background", "keyframes run on another core while other frames are answered"),
+    ("key without pause", "in the background, each keyframe starts when the last one is ready"),
 )
 TERMS = (
     ("keyframe", "a frame on which the whole network runs"),
@@ -40,6 +42,11 @@ TERMS = (
         "frame's annotation; no mask counts as wrong, and a clip's first frame does not count",
     ),
     ("own-frame mIoU", "each mask compared with the frame that it was made from, none dropped"),
+    (
+        "feasible",
+        f"meets the target: {REQUIREMENTS['no_drops']}. A study with the rule every_frame asks "
+        f"that {REQUIREMENTS['every_frame']}; with the rule mean, that {REQUIREMENTS['mean']}",
+    ),
     ("front", "Pareto front: no other trial has a higher mIoU at the same or a lower latency"),
     ("knee", "the trial of the front where the trade-off bends most"),
     ("sustained fps", "1000 / mean latency of a frame in ms"),

@@ -106,12 +106,14 @@ def class_notes(history: StudyHistory) -> str | None:
 
 
 def _opening(history: StudyHistory) -> str:
+    repeated = ""
+    if history.duplicates:
+        repeated = f"; {counted(history.duplicates, 'sample')} repeated a known architecture"
     return (
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps {rule_words(history)} "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
         f"{counted(len(history.complete), 'trial')} complete, {len(history.refused)} refused "
-        f"before training, {len(history.failed)} failed; "
-        f"{counted(history.duplicates, 'sample')} repeated a known architecture."
+        f"before training, {len(history.failed)} failed{repeated}."
     )
 
 
@@ -223,8 +225,12 @@ def _commands(history: StudyHistory, against: BaselineAnswer | None, name: str) 
     study = shlex.quote(one_line(name))
     asked = "".join(f" {word}" for word in asked_words(history))
     beside = f" --baseline {shlex.quote(one_line(against.baseline))}" if against else ""
+    complete, wanted = len(history.complete), history.wanted
+    search = f" --trials {2 * complete or 10}   # add trials"
+    if complete < wanted:
+        search = f"   # resume: {complete} of {wanted} trials are complete"
     return (
         "## Made by\n\n```sh\n"
-        f"jejunet-nas search {study} --trials {2 * len(history.complete) or 10}   # add trials\n"
-        f"jejunet-nas report {study}{asked}{beside}   # this page\n```"
+        f"jejunet-nas search {study}{search}\n"
+        f"jejunet-nas report {study}{asked}{beside}   # this report\n```"
     )

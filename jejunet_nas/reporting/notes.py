@@ -3,6 +3,8 @@
 Units: mIoU in per cent, latency in ms a frame.
 """
 
+import dataclasses
+
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     counted,
@@ -16,6 +18,7 @@ from jejunet_nas.records.words import (
 )
 from jejunet_nas.reporting.validation import data_notes, origin_reason
 from jejunet_nas.scoring.ranking import (
+    REQUIREMENTS,
     State,
     best_feasible,
     deadline_ms,
@@ -25,6 +28,7 @@ from jejunet_nas.scoring.ranking import (
     picks,
     rule_words,
     states,
+    verdict_words,
 )
 
 _OPENINGS: dict[State, str] = {
@@ -47,7 +51,7 @@ def study_note(history: StudyHistory) -> str:
         escaped(nearest_to_target(history) or ""),
         f"Classes: {', '.join(map(escaped, history.class_names))}.",
         escaped(" ".join(data_notes(history))),
-        f"A trial is feasible if it keeps up with the camera {rule_words(history)}. mIoU is that "
+        f"A trial is feasible if {REQUIREMENTS[history.feasible_rule]}. mIoU is that "
         "of the newest finished mask at each frame's time. The front is the Pareto front of the "
         "feasible trials. Trials that are over the target, or were refused "
         "before training, are shown as pruned.",
@@ -67,20 +71,21 @@ def reasons(history: StudyHistory) -> list[str]:
         f"at {history.target_fps:g} fps {rule_words(history)}: {_figures(best)} "
         f"({best.latency.source})."
     ]
-    for trial, policy in ((whole, "every frame a keyframe"), (video, "a video policy")):
+    kinds = ((False, whole, "every frame a keyframe"), (True, video, "a video policy"))
+    for spares, trial, policy in kinds:
         if trial is None:
-            said.append(f"No trial with {policy} meets the target.")
+            said.append(_none_meets(policy, spares, history))
         else:
             said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
-    said += _gain(best)
+    said += _gain(best, history)
     if video and video is not best:
-        said += _gain(video)
+        said += _gain(video, history)
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
     return said + origin_reason(best, history.data)
 
 
-def _gain(trial: TrialResult) -> list[str]:
+def _gain(trial: TrialResult, history: StudyHistory) -> list[str]:
     """Return what the policy of `trial` gains, compared with the same network on every frame.
 
     Networks differ between trials, so the policy's part can be told from one network alone.
@@ -88,11 +93,24 @@ def _gain(trial: TrialResult) -> list[str]:
     whole, dropped = trial.streamed.every_frame_miou, trial.streamed.every_frame_dropped
     if whole is None or dropped is None or not trial.architecture.policy.spares_frames:
         return []
+    key_ms = trial.graph_latencies.key.median_ms
+    timed = dataclasses.replace(
+        trial.latency, mean_ms=key_ms, worst_ms=key_ms, dropped_frames=dropped
+    )
     return [
-        f"With every frame a keyframe the network of trial {trial.number} drops "
-        f"{per_cent(dropped)} % of frames and has {per_cent(whole)} % mIoU: its policy changes "
-        f"mIoU by {points(trial.score.miou - whole)} points."
+        f"With every frame a keyframe the network of trial {trial.number} takes {key_ms:.1f} ms a "
+        f"frame, drops {per_cent(dropped)} % of frames, has {per_cent(whole)} % mIoU and "
+        f"{verdict_words(timed, history.feasible_rule, history.target_fps)}: its policy "
+        f"changes mIoU by {points(trial.score.miou - whole)} points."
     ]
+
+
+def _none_meets(policy: str, video: bool, history: StudyHistory) -> str:
+    """Return a sentence for a kind of policy with which no trial is feasible."""
+    tried = sum(t.architecture.policy.spares_frames == video for t in history.complete)
+    if not tried:
+        return f"No trial with {policy} was trained."
+    return f"Of {counted(tried, 'trial')} with {policy} none meets the target."
 
 
 def _figures(trial: TrialResult) -> str:

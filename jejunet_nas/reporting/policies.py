@@ -130,7 +130,7 @@ def _commands(
     yield f"jejunet-nas export {of_trial} {row} --out bundle   # a bundle with this policy"
     if not asked and best.policy != trial.architecture.policy:
         yield f"jejunet-nas policies {of_trial} --add {best.number}   # a trial of the study"
-    yield f"jejunet-nas policies {of_trial}   # this page"
+    yield f"jejunet-nas policies {of_trial}   # this table"
     yield "```"
 
 

@@ -1,8 +1,7 @@
 """Ranking: feasible trials of a study, its Pareto front, and the trial nearest to the target.
 
-A trial is feasible if it keeps up with a camera at the target's rate, by the study's rule: no frame
-is dropped (`no_drops`), no frame takes longer than the time of a frame (`every_frame`), or the mean
-does not (`mean`). The front is the Pareto front of the feasible trials.
+A trial is feasible if it keeps up with a camera at the target's rate, by the study's rule, see
+`REQUIREMENTS`. The front is the Pareto front of the feasible trials.
 
 Units: mIoU in [0, 1], latency in ms a frame.
 """
@@ -18,7 +17,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.rows import PolicyRow
-from jejunet_nas.records.words import architecture_words, counted, drop_words
+from jejunet_nas.records.words import architecture_words, counted, drop_words, per_cent
 from jejunet_nas.scoring.front import Point, knee, pareto_front, reference_point
 from jejunet_nas.space.architecture import Architecture
 
@@ -26,6 +25,11 @@ RULES: dict[FeasibleRule, str] = {
     "no_drops": "without a dropped frame",
     "every_frame": "on every frame",
     "mean": "in the mean",
+}
+REQUIREMENTS: dict[FeasibleRule, str] = {
+    "no_drops": "no frame is dropped, and the mean latency is at most the time between two frames",
+    "every_frame": "no frame takes longer than the time between two frames",
+    "mean": "the mean latency is at most the time between two frames",
 }
 Timed: TypeAlias = StreamLatency | PolicyRow | RefusedTrial  # figures of the last: lower bounds
 Pick = Literal["best", "knee", "fastest"]
@@ -46,6 +50,37 @@ def over_target_ms(timed: Timed, rule: FeasibleRule, target_fps: float) -> float
             return timed.worst_ms - deadline
         case "no_drops":
             return max(timed.mean_ms - deadline, timed.dropped_frames * deadline)
+
+
+def verdict_words(timed: Timed, rule: FeasibleRule, target_fps: float) -> str:
+    """Return `meets the target`, or say `misses the target (mean 6.8 ms over 6.7 ms)`."""
+    missed = miss_words(timed, rule, target_fps)
+    return f"misses the target ({missed})" if missed else "meets the target"
+
+
+def miss_words(timed: Timed, rule: FeasibleRule, target_fps: float) -> str:
+    """Return why a stream misses the target, say `mean 6.8 ms over 6.7 ms`; empty if it meets it.
+
+    Both reasons are named where frames are dropped and the mean is over the time of a frame.
+    """
+    if over_target_ms(timed, rule, target_fps) <= 0:
+        return ""
+    if rule == "every_frame":
+        return _over_words("worst frame", timed.worst_ms, target_fps)
+    said = []
+    if rule == "no_drops" and timed.dropped_frames > 0:
+        digits = 1 if timed.dropped_frames >= 0.001 else 3
+        said.append(f"{per_cent(timed.dropped_frames, digits)} % of frames dropped")
+    if timed.mean_ms > reference_point(target_fps)[1]:
+        said.append(_over_words("mean", timed.mean_ms, target_fps))
+    return ", ".join(said)
+
+
+def _over_words(what: str, ms: float, target_fps: float) -> str:
+    """Return, say, `mean 6.8 ms over 6.7 ms`, with as many digits as tell the two apart."""
+    deadline = reference_point(target_fps)[1]
+    digits = next((n for n in (1, 2, 3) if f"{ms:.{n}f}" != f"{deadline:.{n}f}"), 6)
+    return f"{what} {ms:.{digits}f} ms over {deadline:.{digits}f} ms"
 
 
 def deadline_ms(history: StudyHistory) -> float:
@@ -69,6 +104,18 @@ def picks(history: StudyHistory) -> dict[Pick, TrialResult]:
     if not front:
         return {}
     return {"best": front[0], "knee": front[knee(list(map(point_of, front)))], "fastest": front[-1]}
+
+
+def roles(trial: TrialResult, history: StudyHistory) -> list[Pick]:
+    """Return which picks a trial is, for display.
+
+    The only trial of a front is its best and no more. A knee is named only between two ends.
+    """
+    found = picks(history)
+    own: list[Pick] = [role for role, pick in found.items() if pick is trial]
+    if found.get("best") is found.get("fastest"):
+        return own[:1]
+    return [role for role in own if role != "knee" or len(own) == 1]
 
 
 @functools.lru_cache(maxsize=2)  # a report calls it some forty times
@@ -121,8 +168,10 @@ def nearest_to_target(history: StudyHistory) -> str | None:
     if over_ms > 0:
         short_fps = history.target_fps - fps
         gap = f", which is {over_ms:.3g} ms too slow and {short_fps:.3g} fps short"
+    tried = f"{len(history.complete)} trained, {len(history.refused)} refused before training"
     return (
-        f"No architecture meets {target} {rule_words(history)}; trial {number} "
+        f"No architecture that was tried ({tried}) meets {target} "
+        f"{rule_words(history)}; trial {number} "
         f"({architecture_words(architecture)}) comes nearest: it takes {least}"
         f"{timed.mean_ms:.1f} ms, {fps:.1f} fps{gap}; {drop_words(timed)}."
     )
@@ -139,10 +188,10 @@ def searched_words(history: StudyHistory) -> str | None:
         f"{was.target_fps:g} fps{device}."
     )
     if history.refused:
-        refused = counted(len(history.refused), "architecture")
+        refused = counted(len(history.refused), "untrained architecture")
         now = sum(_over_ms(trial, history) <= 0 for trial in history.refused)
         said += (
-            f" {refused} that it refused had no training and cannot be scored; by prediction "
+            f" {refused}, refused by that search, cannot be scored; by prediction "
             f"{now or 'none'} of them may meet {history.target_fps:g} fps."
         )
     return said

@@ -7,8 +7,7 @@ import optuna
 
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import RefusedTrial, StreamLatency
-from jejunet_nas.records.words import drop_words
-from jejunet_nas.scoring.ranking import over_target_ms
+from jejunet_nas.scoring.ranking import miss_words, over_target_ms
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
@@ -72,9 +71,10 @@ class Candidates:
         settings, least = self._settings, self._least(architecture)
         if not self._is_over(least):
             return False
+        missed = miss_words(least, settings.feasible, settings.target_fps)
         reason = (
-            f"at least {least.mean_ms:.1f} ms a frame, {drop_words(least)}; "
-            f"{settings.target_fps:g} fps leave {settings.deadline_ms:.1f} ms a frame"
+            f"cannot meet {settings.target_fps:g} fps ({settings.deadline_ms:.1f} ms a frame): "
+            f"at best {missed}"
         )
         refused = RefusedTrial(
             number=trial.number,

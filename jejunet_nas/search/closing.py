@@ -24,7 +24,7 @@ from jejunet_nas.records.words import (
     miou_words,
     per_cent,
 )
-from jejunet_nas.scoring.ranking import over_target_ms
+from jejunet_nas.scoring.ranking import verdict_words
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
 from jejunet_nas.study.kept_measurements import (
@@ -127,8 +127,7 @@ class Closing:
 
 def verdict(result: TrialResult, settings: StudySettings) -> str:
     """Return, say, `meets the target`."""
-    over_ms = over_target_ms(result.latency, settings.feasible, settings.target_fps)
-    return f"{'meets' if over_ms <= 0 else 'misses'} the target"
+    return verdict_words(result.latency, settings.feasible, settings.target_fps)
 
 
 def measured_words(result: TrialResult, settings: StudySettings) -> str:
@@ -204,14 +203,12 @@ def resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
 
 
 def trial_words(result: TrialResult, settings: StudySettings) -> str:
-    """Return one line about a complete trial, with the seconds of each stage."""
-    training = result.network.training
-    waiting = f"{training.input_wait_share:.1%} of it waiting for batches"
-    trained = f"{training.median_step_ms:.0f} ms a step, {waiting}"
+    """Return one line about a complete trial, with its seconds; those of stages are stored."""
+    trained = f"{result.network.training.median_step_ms:.0f} ms a step"
     if result.network_reused:
         trained = "trained before"
-    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.stage_s.items())
     return (
         f"trial {result.number}: {miou_words(result)}, {latency_figures(result.latency)}, "
-        f"{verdict(result, settings)}; network {result.network_id} ({trained}); seconds: {stages}"
+        f"{verdict(result, settings)}; network {result.network_id} ({trained}); "
+        f"{sum(result.stage_s.values()):.1f} s"
     )

@@ -32,12 +32,14 @@ class SearchProgress:
 
     def words(self) -> str:
         """Return the progress in one line."""
-        best = "none yet" if self.best_miou is None else f"{per_cent(self.best_miou)} mIoU"
+        best = "none yet"
+        if self.best_miou is not None:
+            area = f"hypervolume {self.hypervolume:.2f} mIoU x ms"
+            best = f"{per_cent(self.best_miou)} mIoU; {area}"
         left = "" if self.left_s is None else left_words(self.left_s)
         return (
             f"{self.complete} of {self.wanted} trials, {self.refused} refused, {self.failed} "
-            f"failed; best at {self.target_fps:g} fps: {best}; hypervolume "
-            f"{self.hypervolume:.2f} mIoU x ms{left}"
+            f"failed; best at {self.target_fps:g} fps: {best}{left}"
         )
 
 

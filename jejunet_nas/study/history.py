@@ -178,6 +178,7 @@ def read_history(
         refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"]))),
         failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),
+        wanted=settings.trials,
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
         data=data,
     )

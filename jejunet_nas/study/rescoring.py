@@ -114,7 +114,7 @@ def rescored_study(
     """
     own, latency = ledger.settings, settings.latency
     fps = settings.target_fps if target_fps is None else target_fps
-    check_range("target_fps", fps, *TARGET_FPS)
+    check_range("target_fps", int(fps) if float(fps).is_integer() else fps, *TARGET_FPS)
     device = device or latency.device
     asked = ("--target-fps", f"{fps:.10g}") if fps != own.target_fps else ()
     if device != own.latency.device:

@@ -110,6 +110,17 @@ def test_a_zip_is_made_where_the_name_says_so_and_passes(
     assert "hashes: the SHA-256 of 5 files match" in said
 
 
+def test_a_trial_that_misses_the_target_is_exported_with_a_warning(
+    study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--trial", 0, "--target-fps", 1000)
+
+    _, said = answer(capfd, "export", study, *options, "--out", tmp_path / "b")
+
+    assert "warning: trial 0 misses the target of 1000 fps: " in said
+    assert "over 1.0 ms" in said
+
+
 def test_what_the_search_noted_of_the_data_is_in_the_manifest(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -192,7 +192,7 @@ BAD = [
     (["no.yaml"], r".*no\.yaml does not exist\. Check the path"),
     (["."], r"\. has no \.tflite file\. Give a \.tflite graph, a folder of them, "),
     (["notes.txt", "--device", "host"], r"notes\.txt is not a \.tflite graph: .* Convert it again"),
-    ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, adb:SERIAL, .* Use adb\."),
+    ([GRAPH, "--device", "pixel"], r"--device is pixel; allowed: adb, .* mean predicted:pixel2\?"),
     ([GRAPH, "--device", "host:x"], r"--device is host:x; allowed: .* Did you mean host\?"),
     ([GRAPH, "--device", "predicted:pixl2"], r"device profile is pixl2; .* Did you mean pixel2"),
     ([GRAPH, "--device", "predicted", "--threads", "0"], r"--threads is 0; allowed: .*1 or more\."),

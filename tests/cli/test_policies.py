@@ -4,9 +4,12 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from jejunet_nas.cli.targets import _why_none
 from jejunet_nas.records import GRAPH_NAMES, Latency, PathLatencies
 from jejunet_nas.reporting.markdown import front_markdown
 from jejunet_nas.space.architecture import Architecture, Policy
@@ -17,6 +20,7 @@ from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.export.bundles import described_graphs
 from tests.made_up import as_in, scored
+from tests.reporting.build import history
 from tests.search.build import result, tiny_study
 from tests.searched_study import searched_study
 
@@ -104,7 +108,7 @@ def test_a_trial_that_is_named_is_compared_and_the_page_goes_where_it_shall(
     assert shown.err == f"comparison: {out}\n"
     assert "\n**At 24 fps take row " in shown.out
     assert shown.out.startswith("# Keyframes of tiny, trial 1\n")
-    assert f"jejunet-nas policies {study} --trial 1   # this page\n" in shown.out
+    assert f"jejunet-nas policies {study} --trial 1   # this table\n" in shown.out
     assert not (tmp_path / "reports").exists()
 
 
@@ -122,7 +126,7 @@ def test_without_a_feasible_trial_one_has_to_be_named(
 
     line = refusal(capfd, "policies", searched_study(tmp_path))
 
-    assert line == "--trial is missing, and no trial meets the target; allowed: 0, 1."
+    assert line == "no trial of tiny meets 25 fps, so --trial has to name one; allowed: 0, 1."
 
 
 def test_a_data_root_that_is_none_is_refused(
@@ -180,6 +184,7 @@ def test_a_row_becomes_a_trial_of_its_own_and_only_once(
 
     assert (added["trial"], added["policy"]["keyframe_interval"]) == (2, 8)
     assert "added: trial 2, key every 8, propagate, of the network of trial 0: " in said
+    assert ", meets the target" in said or ", misses the target (" in said
     trials = open_study(study).trials().set_index("trial")
     assert [*trials["added"]] == [False, False, True]
     assert trials.loc[2, "network_id"] == trials.loc[0, "network_id"]
@@ -240,3 +245,12 @@ def test_a_bundle_with_the_policy_of_a_row_has_its_figures_and_says_so(
     card = (bundle / "README.md").read_text()
     assert "chosen after the search, the figures are those of this policy (trial 0 has: " in card
     answer(capfd, "verify", bundle)
+
+
+def test_where_no_trial_is_complete_the_search_comes_first() -> None:
+    empty: Any = SimpleNamespace(history=history(), name="tiny", word="my study.yaml")
+
+    assert _why_none(empty) == (
+        "tiny has no complete trial to choose from. Continue its search: "
+        "jejunet-nas search 'my study.yaml'."
+    )

@@ -37,6 +37,11 @@ BAD_OPTIONS = [
     (["--data-root", "/no/where"], r"--data-root is /no/where, which is not a folder\. Check"),
     (["--trials", "0"], r"--trials is 0; allowed: a whole number, 1 or more\. The nearest is 1\."),
     (["--trials", "many"], r"--trials is many; allowed: a whole number, 1 or more\."),
+    (
+        ["--target-fps", "30"],
+        r".*: --target-fps\. The target of a search is `target_fps` in .* file",
+    ),
+    (["--device", "pixel2"], r".*: --device\. .* `latency\.device` .* report STUDY --device"),
     (["--trails", "3"], r".*[Nn]o such option: --trails\. Did you mean --trials\?"),
     (["--seed", "-1"], r"--seed is -1; allowed: a whole number from 0 to \d+\. The nearest is 0\."),
     (["--init", "imagnet"], r"--init is imagnet, which does not exist; allowed: scratch, imagenet"),

@@ -157,6 +157,15 @@ def test_what_is_neither_bundle_nor_study_is_named(
     assert line.endswith("For a bundle, give its folder or .zip.")
 
 
+def test_a_video_in_the_place_of_the_bundle_is_told_the_order(
+    bundle: Path, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capfd, "segment", film, bundle, "--out", tmp_path / "o.mp4")
+
+    assert line.startswith(f"TARGET is {film}, a file that is no .zip; allowed: a bundle")
+    assert line.endswith("It comes first: jejunet-nas segment BUNDLE VIDEO.")
+
+
 def test_an_output_has_to_be_named_and_is_not_the_input(
     bundle: Path, film: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

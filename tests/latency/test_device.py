@@ -49,6 +49,8 @@ def test_a_device_is_a_kind_and_perhaps_a_name(words: str, device: Device) -> No
         ("host:this", r"Did you mean host\?"),
         ("predictd:pixel2", r"Did you mean predicted\?"),
         ("adb; touch pwned", r"Use adb\."),
+        ("pixel2", r"Did you mean predicted:pixel2\?"),
+        ("my phone.json", r"Use predicted:my phone\.json\."),
     ],
 )
 def test_other_words_are_refused_with_those_that_are_allowed(words: str, cure: str) -> None:

@@ -30,6 +30,10 @@ def test_a_picture_that_is_not_square_is_named_height_first() -> None:
     ("policy", "words"),
     [
         (Policy(keyframe_interval=1), "key every frame"),
+        (
+            Policy(keyframe_interval=1, asynchronous=True),
+            "key without pause in the background, propagate",
+        ),
         (Policy(keyframe_interval=4, between_keyframes="reuse"), "key every 4, reuse"),
         (
             Policy(keyframe_interval=6, reuse_below=0.05),

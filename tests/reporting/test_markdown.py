@@ -19,8 +19,9 @@ def test_a_policy_gains_what_its_own_network_gains_and_not_what_another_lacks() 
     assert "with every frame a keyframe is trial 0: 65.0 % mIoU in 30.0 ms a frame, 0.0 %" in text
     assert "with a video policy is trial 1: 70.0 % mIoU in 20.0 ms a frame, 0.0 %" in text
     assert (
-        "With every frame a keyframe the network of trial 1 drops 25.0 % of frames and has 68.0 % "
-        "mIoU: its policy changes mIoU by +2.0 points."
+        "With every frame a keyframe the network of trial 1 takes 20.0 ms a frame, drops 25.0 % of "
+        "frames, has 68.0 % mIoU and misses the target (25.0 % of frames dropped): its policy "
+        "changes mIoU by +2.0 points."
     ) in text
     assert "5.0 points" not in text
 
@@ -58,9 +59,13 @@ def test_trials_that_wait_for_their_score_are_named_with_the_latencies() -> None
 
 
 def test_the_page_says_where_one_side_is_missing() -> None:
-    text = page(history(trial(1, 0.70, 20, interval=4)), "front.png")
+    alone, slow = trial(1, 0.70, 20, interval=4), trial(2, 0.8, 41)
 
-    assert "No trial with every frame a keyframe meets the target." in text
+    text = page(history(alone), "front.png")
+    beside = page(history(alone, slow), "front.png")
+
+    assert "No trial with every frame a keyframe was trained." in text
+    assert "Of 1 trial with every frame a keyframe none meets the target." in beside
 
 
 def test_a_baseline_is_answered_and_named_in_the_command() -> None:
@@ -72,7 +77,7 @@ def test_a_baseline_is_answered_and_named_in_the_command() -> None:
     assert "\n- Trial 0 of the \\*seed\\*, at 224 px, has 60.0 % mIoU" in text
     assert "2.0 times as fast" in text
     assert "this selection bias favours the front" in text
-    assert "jejunet-nas report davis --baseline 'the *seed*'   # this page" in text
+    assert "jejunet-nas report davis --baseline 'the *seed*'   # this report" in text
 
 
 def test_the_time_of_a_trial_is_broken_down_and_adds_up() -> None:
@@ -123,8 +128,9 @@ def test_the_complete_trial_nearest_to_the_target_is_named_with_what_it_lacks() 
     sentence = nearest_to_target(study)
 
     assert sentence == (
-        "No architecture meets 25 fps (40.0 ms a frame) without a dropped frame; trial 3 (0.5 x "
-        "blocks 0-12 /16, 48 ch, thin /8, 224 px; key every 4, propagate) comes nearest: it takes "
+        "No architecture that was tried (2 trained, 1 refused before training) meets 25 fps (40.0 "
+        "ms a frame) without a dropped frame; trial 3 (0.5 x blocks 0-12 /16, 48 ch, thin /8, "
+        "224 px; key every 4, propagate) comes nearest: it takes "
         "50.0 ms, 20.0 fps, which is 10 ms too slow and 5 fps short; 0.0 % of frames dropped, "
         "worst frame 75.0 ms."
     )
@@ -144,3 +150,24 @@ def test_nothing_is_nearest_where_nothing_was_tried_or_something_meets_the_targe
     study: StudyHistory,
 ) -> None:
     assert nearest_to_target(study) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "command"),
+    [
+        (10, "jejunet-nas search davis   # resume: 2 of 10 trials are complete\n"),
+        (2, "jejunet-nas search davis --trials 4   # add trials\n"),
+    ],
+)
+def test_the_search_is_resumed_before_trials_are_added(wanted: int, command: str) -> None:
+    study = history(trial(0, 0.65, 30), trial(1, 0.70, 20))
+
+    assert command in page(dataclasses.replace(study, wanted=wanted), "front.png")
+
+
+def test_samples_that_repeat_an_architecture_are_named_only_where_there_are_some() -> None:
+    study = dataclasses.replace(history(), duplicates=0)
+
+    assert "repeated a known" not in page(study, "front.png")
+    once = dataclasses.replace(study, duplicates=1)
+    assert "; 1 sample repeated a known architecture." in page(once, "front.png")

@@ -23,10 +23,10 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import asked_words, network_words, per_cent, policy_words
+from jejunet_nas.records.words import asked_words, network_words, per_cent, points, policy_words
 from jejunet_nas.reporting.glossary import network_meaning, policy_meaning
 from jejunet_nas.scoring.bootstrap import Interval
-from jejunet_nas.scoring.ranking import deadline_ms, picks
+from jejunet_nas.scoring.ranking import deadline_ms, roles
 from jejunet_nas.study.tables import trial_figures
 
 Card = dict[str, Any]
@@ -57,7 +57,7 @@ def card(
     )
     return trial_figures(trial) | {
         "number": trial.number,
-        "roles": [role for role, pick in picks(history).items() if pick is trial],
+        "roles": roles(trial, history),
         "network": network_words(network.network),
         "policy": policy_words(policy),
         "meaning": f"{network_meaning(network.network)} {policy_meaning(policy)}",
@@ -77,6 +77,7 @@ def card(
                 strict=True,
             )
         ),
+        "int8_minus_float": points(trial.int8_miou - trial.float_miou, 2),
         "checked_frames": network.checked_frames,
         "parameters": network.training.parameters,
         "size_kb": sum(graph.size_bytes for graph in network.graphs.values()) / 1000,

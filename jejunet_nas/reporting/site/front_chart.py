@@ -16,7 +16,7 @@ from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import input_words
 from jejunet_nas.reporting.site.plot import Chart, Trace, against_latency, chart, scatter
 from jejunet_nas.scoring.bootstrap import Interval
-from jejunet_nas.scoring.ranking import Pick, deadline_ms, picks
+from jejunet_nas.scoring.ranking import Pick, deadline_ms, picks, roles
 
 _DOTTED = {
     "mode": "lines+markers",
@@ -81,13 +81,11 @@ def _front(front: Points, history: StudyHistory) -> Trace:
 
     meta.points: the role of each point; meta.labels: its label.
     """
-    roles: dict[int, list[Pick]] = {}
-    for role, trial in picks(history).items():
-        roles.setdefault(trial.number, []).append(role)
-    names = {number: ", ".join(PICK_NAMES[role] for role in own) for number, own in roles.items()}
+    own = {trial.number: roles(trial, history) for trial in picks(history).values()}
+    names = {number: ", ".join(PICK_NAMES[role] for role in named) for number, named in own.items()}
     meta = {
         "role": "front",
-        "points": [roles[n][0] if n in roles else "front" for n in front.numbers],
+        "points": [own[n][0] if n in own else "front" for n in front.numbers],
         "labels": [f"{n} {names[n]}" if n in names else f"{n}" for n in front.numbers],
     }
     return _points(front, "front", "front") | {"meta": meta}

@@ -59,7 +59,7 @@ def test_the_page_begins_with_the_best_and_what_it_is_better_than() -> None:
         "dropped, worst frame 15.0 ms."
     )
     assert [each["number"] for each in told["cards"]] == [0, 1]
-    assert [each["roles"] for each in told["cards"]] == [["best"], ["knee", "fastest"]]
+    assert [each["roles"] for each in told["cards"]] == [["best"], ["fastest"]]
 
 
 def test_where_nothing_meets_the_target_the_nearest_is_named() -> None:
@@ -278,10 +278,24 @@ def test_every_study_of_a_comparison_has_a_colour_of_its_own() -> None:
         assert len({colours[role] for role in ROLES}) == len(ROLES)
 
 
-def test_roles_may_fall_on_one_trial() -> None:
-    (pick,) = content(history(trial(4, 0.7, 20.0)), Extras())["picks"]
+def test_the_only_trial_of_a_front_is_its_best_and_no_knee() -> None:
+    told = content(history(trial(4, 0.7, 20.0)), Extras())
 
-    assert pick["roles"] == ["best", "knee", "fastest"]
+    assert [pick["roles"] for pick in told["picks"]] == [["best"]]
+    assert "Knee: the bend" not in render("index.html.j2", told)
+
+
+def test_int8_minus_float_is_rounded_alike_on_the_card_and_in_the_table() -> None:
+    made = trial(0, 0.7, 20.0)
+    network = dataclasses.replace(made.network, float_miou=0.7003, int8_miou=0.7)
+
+    page = render(
+        "index.html.j2",
+        content(history(dataclasses.replace(made, network=network)), Extras()),
+    )
+
+    assert "<td>-0.03" in page
+    assert "<dd>-0.03<small>points" in page
 
 
 def test_pictures_say_clip_frame_path_and_score() -> None:

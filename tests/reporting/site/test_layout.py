@@ -62,6 +62,19 @@ def test_the_page_does_not_scroll_sideways(page: Page) -> None:
     assert page.run("return document.documentElement.scrollWidth") <= page.width
 
 
+def test_the_button_of_the_theme_is_one_line(page: Page) -> None:
+    long = "a_study_with_a_name_that_is_longer_than_a_line_of_a_phone_" * 3
+    high = page.run(
+        "const title = document.querySelector('h1'), before = title.textContent;"
+        "title.textContent = arguments[0];"
+        "const high = document.getElementById('theme').clientHeight;"
+        "title.textContent = before; return high",
+        long,
+    )
+
+    assert high < 40  # two lines are higher
+
+
 def test_cards_are_a_strip_on_a_phone_alone(page: Page) -> None:
     high, scrolls, tops = page.run(
         "const strip = document.querySelector('.cards');"

@@ -1,0 +1,44 @@
+"""The words for why a stream meets or misses the target follow the study's rule."""
+
+import dataclasses
+
+import pytest
+
+from jejunet_nas.records import FeasibleRule
+from jejunet_nas.scoring.ranking import REQUIREMENTS, miss_words, over_target_ms, verdict_words
+from tests.reporting.build import trial
+
+
+@pytest.mark.parametrize(
+    ("rule", "mean_ms", "dropped", "words"),
+    [
+        ("no_drops", 40.0, 0.0, ""),
+        ("no_drops", 41.0, 0.0, "mean 41.0 ms over 40.0 ms"),
+        ("no_drops", 40.004, 0.0, "mean 40.004 ms over 40.000 ms"),
+        ("no_drops", 30.0, 0.062, "6.2 % of frames dropped"),
+        ("no_drops", 30.0, 0.0001, "0.010 % of frames dropped"),
+        ("no_drops", 50.0, 0.2, "20.0 % of frames dropped, mean 50.0 ms over 40.0 ms"),
+        ("every_frame", 30.0, 0.0, "worst frame 45.0 ms over 40.0 ms"),
+        ("mean", 30.0, 0.5, ""),
+        ("mean", 41.0, 0.5, "mean 41.0 ms over 40.0 ms"),
+    ],
+)
+def test_a_miss_names_the_reason_that_decides(
+    rule: FeasibleRule, mean_ms: float, dropped: float, words: str
+) -> None:
+    timed = trial(0, 0.7, mean_ms, dropped=dropped).latency
+
+    assert miss_words(timed, rule, 25.0) == words
+    assert (over_target_ms(timed, rule, 25.0) > 0) == bool(words)
+
+
+def test_a_verdict_has_its_reason_in_brackets() -> None:
+    met = trial(0, 0.7, 20.0).latency
+    missed = dataclasses.replace(met, mean_ms=6.8)
+
+    assert verdict_words(met, "no_drops", 25.0) == "meets the target"
+    assert verdict_words(missed, "no_drops", 150.0) == "misses the target (mean 6.8 ms over 6.7 ms)"
+
+
+def test_the_default_rule_is_stated_with_its_mean() -> None:
+    assert "no frame is dropped, and the mean latency is at most" in REQUIREMENTS["no_drops"]
