@@ -140,14 +140,8 @@ def test_at_another_target_the_trained_networks_are_scored_again(
     for name in ("index.html", "report.md"):
         assert words in (folder / name).read_text(encoding="utf-8")
     assert words in said
-<<<<<<< HEAD
-    page = (folder / "index.html").read_text(encoding="utf-8")
-    shown = re.sub("</?span>", "", page)
-    assert re.search(r"jejunet-nas export .* --trial \d --target-fps 12\.5 --out ", shown)
-=======
     page = re.sub("</?span>", "", (folder / "index.html").read_text(encoding="utf-8"))
     assert re.search(r"jejunet-nas export .* --trial \d --target-fps 12\.5 --out ", page)
->>>>>>> fixb
     assert f"report {real} --target-fps 12.5   #" in (folder / "report.md").read_text()
     assert not (real.parent / "reports" / "tiny").exists()
 
