@@ -16,10 +16,9 @@ from typing import Any
 
 import optuna
 import yaml
-from filelock import FileLock, Timeout
 
 from jejunet_nas.datasets.learnable import origin_warning
-from jejunet_nas.errors import JejunetError, SettingError, TrialError
+from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory
@@ -37,9 +36,9 @@ from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
-from jejunet_nas.study.adding import LOCK
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.run import run_trial
@@ -66,14 +65,9 @@ def search(
     those of its earlier trials.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK).acquire(timeout=0), view:
-            url = storage or storage_url(folder)
-            return _search(settings, folder, view, seconds, url, notes or {})
-    except Timeout:
-        raise SettingError(
-            f"{settings.name} is being searched by another process. Wait for it, or stop it."
-        ) from None
+    with study_lock(folder, settings.name), view:
+        url = storage or storage_url(folder)
+        return _search(settings, folder, view, seconds, url, notes or {})
 
 
 def _search(

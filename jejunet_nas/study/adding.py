@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from optuna.trial import TrialState, create_trial
 
 from jejunet_nas.errors import SettingError
@@ -13,11 +12,10 @@ from jejunet_nas.records.words import policy_words
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings
-
-LOCK = "lock"  # in the study's folder: held by whoever adds trials
 
 
 def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
@@ -28,26 +26,21 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
     Raises `SettingError` if its architecture has a trial already, or a search is running.
     """
     architecture = result.architecture
-    try:
-        with FileLock(folder / LOCK).acquire(timeout=0):
-            known = ledger.known().get(canonical_json(architecture))
-            if known is not None:
-                raise SettingError(
-                    f"{policy_words(architecture.policy)} is the policy of trial {known} already"
-                    f"{reason_words(known, ledger.history())}. Add another policy."
-                )
-            drawn = _drawn(architecture, ledger.settings)
-            trial = ledger.open(create_trial(state=TrialState.RUNNING, **drawn))
-            added = dataclasses.replace(
-                result, number=trial.number, stage_s={}, network_reused=True, added=True
+    with study_lock(folder, ledger.settings.name):
+        known = ledger.known().get(canonical_json(architecture))
+        if known is not None:
+            raise SettingError(
+                f"{policy_words(architecture.policy)} is the policy of trial {known} already"
+                f"{reason_words(known, ledger.history())}. Add another policy."
             )
-            ledger.begin(trial, architecture)
-            ledger.complete(trial, added)
-            return added
-    except Timeout:
-        raise SettingError(
-            f"{ledger.settings.name} is being searched by another process. Wait for it, or stop it."
-        ) from None
+        drawn = _drawn(architecture, ledger.settings)
+        trial = ledger.open(create_trial(state=TrialState.RUNNING, **drawn))
+        added = dataclasses.replace(
+            result, number=trial.number, stage_s={}, network_reused=True, added=True
+        )
+        ledger.begin(trial, architecture)
+        ledger.complete(trial, added)
+        return added
 
 
 def _drawn(architecture: Architecture, settings: StudySettings) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.files import (
     NOTED,
@@ -19,12 +17,11 @@ from jejunet_nas.files import (
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.named import NamedStudy, find_named
 from jejunet_nas.study.settings import check_name
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.study.study_file import read_study
-
-LOCK = "lock"  # in a study's folder, held by its search
 
 
 def shelf() -> list[dict[str, Any]]:
@@ -114,13 +111,8 @@ def remove_state(folder: Path) -> None:
 
     Raises `SettingError` while a search holds the study's lock.
     """
-    try:
-        with FileLock(folder / LOCK).acquire(timeout=0):
-            shutil.rmtree(folder)
-    except Timeout:
-        raise SettingError(
-            f"{folder} is being searched by another process. Wait for it, or stop it."
-        ) from None
+    with study_lock(folder, str(folder)):
+        shutil.rmtree(folder)
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import optuna
 import pytest
-from filelock import FileLock
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import RefusedTrial
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.space.draw import choices_of, draw
-from jejunet_nas.study.adding import LOCK, add_trial
+from jejunet_nas.study.adding import add_trial
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.storage import storage_url
 from tests.builders import tiny_network
@@ -100,7 +100,7 @@ def test_nothing_is_added_while_a_search_runs(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path)
 
     with (
-        FileLock(tmp_path / LOCK),
+        study_lock(tmp_path, "tiny"),
         pytest.raises(SettingError, match="tiny is being searched by another process"),
     ):
         add_trial(ledger, tmp_path, result(0, of_interval(2)))
