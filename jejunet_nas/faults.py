@@ -1,8 +1,8 @@
 """Faults of the machine: a full disk, a read-only file system, a missing file, in one line.
 
 They may arise wherever a file is read or written, so the command line and the search translate them
-at their edge: what is wrong with which file, and the remedy. Nothing else catches `OSError` to
-word it.
+at their edge: what is wrong with which file, and the remedy. Only a reader that knows more about a
+file, such as that of a data set, words its own.
 """
 
 import contextlib

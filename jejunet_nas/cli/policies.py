@@ -51,6 +51,10 @@ def policies(
             f"--add is {add} with --target-fps or --device; a study's trials have its own target "
             "and device. Leave these out, or use `jejunet-nas export` with --policy."
         )
+    if add is not None and out is not None:
+        raise SettingError(
+            f"--out is {out} with --add {add}, which writes no page. Leave one of them out."
+        )
     wanted = Wanted(storage=storage, data_root=data_root, target_fps=target_fps, device=device)
     printer = Printer(as_json=as_json)
     chosen = trial_of(open_wanted(study, wanted, printer), trial)

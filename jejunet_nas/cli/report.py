@@ -64,6 +64,12 @@ def report(
             "baseline among the studies to compare them all."
         )
 
+    if data_root is not None and len(studies) > 1:
+        raise SettingError(
+            f"--data-root is {data_root} with {len(studies)} studies; it needs exactly one. Leave "
+            "it out: each study uses the data of its search."
+        )
+
     from jejunet_nas.study.history import without_garbage_collection
 
     with without_garbage_collection():  # with 10,000 trials it takes as long as the rest

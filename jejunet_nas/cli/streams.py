@@ -2,8 +2,8 @@
 
 Native libraries (TensorFlow, LiteRT) write messages to file descriptor 2, below Python's logging.
 While a command runs, that descriptor leads nowhere, or to a log; our own words go to a duplicate.
-A stream that is closed, full, or a pipe without a reader loses text. The work goes on, and
-`exit_code` says at the end that a result was lost.
+A closed stream discards text. A full one, or a pipe without a reader, loses it: the work goes on,
+and `exit_code` says at the end that a result was lost.
 """
 
 import contextlib

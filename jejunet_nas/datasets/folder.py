@@ -156,6 +156,11 @@ def _split(root: Path, split: Split, settings: FolderSettings) -> tuple[_Picture
     if found:
         return _listed(root, split)
     divided = any((root / "images" / name).is_dir() for name in ("train", "val"))
+    if divided and settings.val:
+        raise SettingError(
+            f"val is set, but {root / 'images'} has folders train or val, which decide already. "
+            "Remove the option, or the folders."
+        )
     pictures = _Pictures.find(root, split if divided else "")
     if not pictures.names:
         expected = f"folders of frames, or photos ({_PICTURES})"

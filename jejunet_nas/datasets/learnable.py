@@ -131,7 +131,9 @@ def _lost_fix(files: SplitFiles) -> str:
     index = next(i for i in range(len(files.class_names)) if i != code[0])
     values = [value for value in range(256) if code[value] == index]
     name = one_line(files.class_names[index])
-    pair = yaml.safe_dump({name: [*values, 255]}, default_flow_style=True, allow_unicode=True)
+    pair = yaml.safe_dump(
+        {name: [*values, 255]}, default_flow_style=True, allow_unicode=True, width=1 << 20
+    )
     return (
         f"If 255 is {name} there, write {values[0]} into these masks, or give "
         f"{files.root / 'classes.yaml'} names with values, such as {pair.strip()}."

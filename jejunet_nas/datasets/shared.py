@@ -76,7 +76,8 @@ def _by_size(files: SplitFiles) -> dict[int, list[Path]]:
     sizes = defaultdict(list)
     for clip in (*files.clips, *files.photos):
         for path in clip.frames:
-            sizes[path.stat().st_size].append(path)
+            with contextlib.suppress(OSError):  # `data check` names what cannot be read
+                sizes[path.stat().st_size].append(path)
     return sizes
 
 

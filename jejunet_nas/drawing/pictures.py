@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from pydantic import ValidationError
 
 from jejunet_nas.drawing.overlay import Colour, Picture, class_colours, overlay
 from jejunet_nas.errors import SettingError
@@ -79,7 +78,7 @@ def kept_pictures(trial: TrialResult, cache: Path) -> TrialPictures | None:
     try:
         kept = from_json(_Kept, (folder / _RECORD).read_bytes())
         files = [(folder / name).read_bytes() for f in kept.frames for name in _files(f)]
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
     if kept.made_of != _made_of(trial):
         return None

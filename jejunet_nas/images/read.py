@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from jejunet_nas.errors import DataError
+from jejunet_nas.errors import DataError, MachineError
+from jejunet_nas.faults import fault_of
 
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]  # height, width
@@ -126,12 +127,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with path.open("rb") as file, Image.open(file) as image:
             _check_bounds(image, path)
             yield image
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         number = re.search(r"[0-9]+", str(error))
         raise _too_large(path, number.group() if number else "too many") from error
     except Exception as error:  # what Pillow raises depends on the format and on the damage
+        if isinstance(fault_of(error), MachineError):
+            raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         if isinstance(error, UnidentifiedImageError):
             reason = "it is no picture"

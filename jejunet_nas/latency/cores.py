@@ -70,7 +70,7 @@ def choose_mask(state: PhoneState, threads: int, given: str | None, phone: str) 
     if numbers and threads > len(numbers):
         raise SettingError(
             f"threads is {threads}; allowed on {phone}: at most {len(numbers)}, the number of its "
-            "cores. Use 1, 2 or 4."
+            f"cores. The nearest is {len(numbers)}."
         )
     best = "" if state.unread_cores else core_mask(state.cores, threads)
     if given is None or given == NO_MASK:

@@ -105,9 +105,16 @@ def _try_program(phone: Phone, program: Path) -> str:
     if "--num_threads" not in text:
         raise DeviceError(
             f"{program.name} does not run on {phone.info.name} ({last_line(text)}). Get "
-            f"benchmark_model for {phone.info.abi}: {how_to_get_it()}"
+            f"benchmark_model for {phone.info.abi}: {_how_to_get_it(phone.info.abi)}"
         )
     return "runs"
+
+
+def _how_to_get_it(abi: str) -> str:
+    """Return how to get the program for a processor: downloads are for one kind only."""
+    return (
+        how_to_get_it() if abi == "arm64-v8a" else "build it, and give it: --benchmark-binary FILE"
+    )
 
 
 def _libraries() -> list[str]:

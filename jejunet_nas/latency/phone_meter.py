@@ -88,14 +88,20 @@ class PhoneMeter(LatencyMeter):
 
     def repeats(self, earlier: NetworkMeasurement) -> bool:
         """Whether `earlier` is stable and from this phone, program, cores and threads."""
-        graphs, mask = earlier.graphs.values(), self.plan.core_mask
+        graphs = earlier.graphs.values()
         return (
             not earlier.unstable
             and earlier.phone.serial_hash == self.phone_info.serial_hash
             and earlier.threads == self.plan.threads
             and all(one.runtime.startswith(self.runtime) for one in graphs)
-            and (mask is None or {one.core_mask or NO_MASK for one in graphs} == {mask})
+            and {int(one.core_mask or "0", 16) for one in graphs}
+            == {int(self._wanted() or "0", 16)}
         )
+
+    def _wanted(self) -> str:
+        """Return the mask that a measurement would be pinned to now; "" for none."""
+        plan, name = self.plan, self.phone_info.name
+        return choose_mask(self.phone.state(), plan.threads, plan.core_mask, name)
 
     def profile_operators(self, graph: Path, csv_file: Path) -> tuple[OperatorTime, ...]:
         """Return the time of each operator of `graph`; write the program's table to `csv_file`.
@@ -226,3 +232,7 @@ class PhoneMeter(LatencyMeter):
 
 def _badness(measurement: Measurement) -> tuple[bool, float]:
     return bool(measurement.unstable), measurement.spread
+
+
+def _bits(mask: str | None) -> int:
+    return int(mask or "0", 16)

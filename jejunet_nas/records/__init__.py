@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.records.clips import IGNORE as IGNORE
 from jejunet_nas.records.clips import Clip as Clip
 from jejunet_nas.records.clips import DataFacts as DataFacts
@@ -56,6 +57,12 @@ def to_json(record: Any, *, indent: int | None = None) -> str:
 
 
 def from_json(kind: type[Record], text: str | bytes) -> Record:
-    """Return the record of type `kind` that `to_json` wrote."""
-    record: Record = _adapter(kind).validate_json(text)
+    """Return the record of type `kind` that `to_json` wrote.
+
+    Raises ValueError for any other text; pydantic's `ValidationError` is one.
+    """
+    try:
+        record: Record = _adapter(kind).validate_json(text)
+    except SettingError as error:  # of a record's own checks
+        raise ValueError(str(error)) from error
     return record

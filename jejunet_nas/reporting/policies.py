@@ -107,7 +107,8 @@ def verdict(rows: Sequence[PolicyRow], trial: TrialResult, history: StudyHistory
         )
     taking = f"**At {target} take {figures}"
     if best is every:
-        return f"{taking} No policy with fewer keyframes has a higher mIoU.{own}"
+        none = "No other policy that meets the target and that a bundle can run has a higher mIoU."
+        return f"{taking} {none}{own}"
     gained, saved_ms = best.miou - every.miou, every.mean_ms - best.mean_ms
     return (
         f"{taking} Against every frame a keyframe ({_figures(every)}): "

@@ -114,8 +114,10 @@ def _set_up(
     facts = data_facts(setup.train, setup.val)
     for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
         view.say(f"warning: {warning}")
-    ledger = ledger or Ledger(settings, url, view.say)
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
+    if ledger:
+        ledger.keep_identity(identity)  # refuses other data before any of it is stored
+    ledger = ledger or Ledger(settings, url, view.say)
     ledger.note_class_names(setup.val.class_names)
     ledger.note_data(facts)
     ledger.keep_identity(identity)  # last: a study without it is created again

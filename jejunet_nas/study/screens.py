@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from jejunet_nas.errors import JejunetError
 from jejunet_nas.evaluation.network import EVERY_FRAME, Evaluation
 from jejunet_nas.evaluation.screen import simulate
@@ -78,11 +76,11 @@ class Screens:
         self, trial: TrialResult, latencies: PathLatencies, file: Path
     ) -> Streamed | None:
         try:
-            evaluation = self._evaluation_of(trial)
+            evaluation, policy = self._evaluation_of(trial), trial.architecture.policy
+            found = evaluation.stream(policy, latencies, target_fps=self._target_fps)
         except JejunetError as error:
             self._say(f"trial {trial.number} cannot be scored with its measured latency: {error}")
             return None
-        found = evaluation.stream(trial.architecture.policy, latencies, target_fps=self._target_fps)
         file.parent.mkdir(exist_ok=True)
         write_text_whole(file, to_json(found))
         return found
@@ -142,5 +140,5 @@ def read_kept(kind: type[Kept], file: Path) -> Kept | None:
     """Return the record in `file`, or None where it is missing or damaged."""
     try:
         return from_json(kind, file.read_bytes())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import naming
@@ -51,7 +49,7 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
     """Return the record in `file`, or None where it is missing or not readable."""
     try:
         return from_json(kind, file.read_bytes())
-    except (OSError, ValidationError, SettingError):
+    except (OSError, ValueError):
         return None
 
 

@@ -21,8 +21,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import sha256_of, write_text_whole
 from jejunet_nas.records import GraphName, from_json, to_json
@@ -121,7 +119,7 @@ def read_measurements(folder: Path) -> BundleMeasurements:
         return from_json(BundleMeasurements, file.read_bytes())
     except FileNotFoundError:
         return BundleMeasurements()
-    except (OSError, ValidationError, SettingError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise SettingError(
             f"{file} cannot be read ({reason}). Remove it, and measure again."

@@ -226,6 +226,12 @@ def test_a_row_is_not_added_at_another_target(
     assert line.startswith("--add is 2 with --target-fps or --device; a study's trials have its ")
 
 
+def test_an_added_row_writes_no_page(study: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capfd, "policies", study, "--add", 2, "--out", "page.md")
+
+    assert line == "--out is page.md with --add 2, which writes no page. Leave one of them out."
+
+
 def test_a_bundle_with_the_policy_of_a_row_has_its_figures_and_says_so(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,14 @@ def test_a_baseline_beside_several_studies_is_bad_input(
     assert "it needs exactly one. Name the" in capfd.readouterr().err
 
 
+def test_a_data_root_for_several_studies_is_bad_input(
+    study: Path, other: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("report", study, other, "--data-root", tmp_path) == 2
+
+    assert "with 2 studies; it needs exactly one. Leave it out: each" in capfd.readouterr().err
+
+
 def test_a_baseline_without_trials_is_bad_input(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

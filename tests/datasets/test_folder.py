@@ -231,6 +231,13 @@ def test_the_option_val_and_lists_exclude_each_other(root: Path) -> None:
         names(root, "train", val=["walk"])
 
 
+def test_the_option_val_and_folders_of_splits_exclude_each_other(root: Path) -> None:
+    (root / "images" / "val").mkdir()
+
+    with pytest.raises(SettingError, match=r"val is set, but .* folders train or val, .*\. Remove"):
+        names(root, "train", val=["walk"])
+
+
 def test_all_that_is_missing_is_found_at_once_with_names_that_are_similar(root: Path) -> None:
     (root / "masks" / "walk").rename(root / "masks" / "Walk_1")
     (root / "masks" / "photo1.png").unlink()

@@ -88,3 +88,10 @@ def test_shared_frames_are_counted_and_one_is_named() -> None:
     assert one.startswith("1 frame of val is in train too (val's frame 1 of goat is train's ")
     assert two.startswith("2 frames of val are in train too (val's a is train's b)")
     assert shared_warning([]) == []
+
+
+def test_a_frame_that_is_gone_is_left_to_the_check_of_files(davis: Path) -> None:
+    train, val = (describe_split("davis", split, davis) for split in ("train", "val"))
+    train.clips[0].frames[0].unlink()
+
+    assert shared_files(train, val) == []

@@ -17,7 +17,7 @@ from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.measure.front import FrontTiming, time_front
 from jejunet_nas.records import Latency, StudyHistory, TrialResult
-from jejunet_nas.records.measurements import Measurement, PhoneInfo
+from jejunet_nas.records.measurements import Core, Measurement, PhoneInfo
 from jejunet_nas.records.scores import Score
 from jejunet_nas.scoring.ranking import front_of
 from jejunet_nas.study.kept_measurements import read_measurements
@@ -37,7 +37,9 @@ class FilePhone(PhoneMeter):
     runtime = "benchmark_model 0123456789ab"  # type: ignore[assignment]
 
     def __init__(self, phone: PhoneInfo = PHONE, **plan: object) -> None:
-        self.phone = SimpleNamespace(info=phone)  # type: ignore[assignment]
+        cores = tuple(Core(number=n, now_khz=1, limit_khz=1, max_khz=1 + n // 4) for n in range(8))
+        state = SimpleNamespace(cores=cores, unread_cores=())
+        self.phone = SimpleNamespace(info=phone, state=lambda: state)  # type: ignore[assignment]
         self.plan = dataclasses.replace(MeasuringPlan(), **plan)  # type: ignore[arg-type]
         self.taken: list[str] = []
         self.doubts: tuple[str, ...] = ()
@@ -154,6 +156,16 @@ def with_another_program() -> FilePhone:
     other = FilePhone()
     other.runtime = "benchmark_model ba9876543210"
     return other
+
+
+def test_figures_of_chosen_cores_do_not_stand_for_those_of_the_fastest(tmp_path: Path) -> None:
+    only, fastest = trial(0, 0.7, 20.0), FilePhone()
+    write_graphs(tmp_path, (only, 25.0))
+    timed(FilePhone(core_mask="0f"), tmp_path, only)
+
+    timed(fastest, tmp_path, only)
+
+    assert len(fastest.taken) == 3
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from filelock import FileLock
 from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
+from jejunet_nas.search import loop
 from jejunet_nas.search.closing import trial_words
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
 from tests.made_up import on_screen
 from tests.search.build import (
     ARCHITECTURES,
@@ -378,6 +380,21 @@ def test_a_user_may_interrupt_the_same_trial_as_often_as_he_likes(
 
     assert history.failed == ()
     assert len(set(map(canonical_json, trials.tried))) == 1
+
+
+def test_a_search_that_is_refused_for_other_data_stores_nothing_of_it(
+    trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(tmp_path, 1)
+    install(monkeypatch, trials, ("sky", "road"))
+    monkeypatch.setattr(loop, "made_from", lambda *_: {"train_fingerprint": "1"})
+
+    with pytest.raises(SettingError, match="made_from"):
+        run(tmp_path, 2)
+
+    found = Ledger.find(tiny_study(tmp_path, "", SPACE), storage_url(tmp_path / "tiny"))
+    assert found is not None
+    assert found.history().class_names == before.class_names
 
 
 def test_a_search_on_a_full_disk_ends_with_that_line_though_nothing_can_be_noted(

@@ -85,10 +85,15 @@ def test_the_score_of_other_masks_is_unknown_until_they_are_scored_and_then_kept
     assert Screens(tmp_path, FPS).at(other, SLOWER) is None
 
 
-def test_a_damaged_screen_is_scored_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("letter", ["x", None], ids=["a wrong letter", "no JSON"])
+def test_a_damaged_screen_is_scored_again(letter: str | None, tmp_path: Path) -> None:
     trial = trial_of(Policy(keyframe_interval=3), tmp_path)
     found = Screens(tmp_path, FPS, lambda: tiny_run().val).at(trial, SLOWER)
-    next(tmp_path.rglob("screens/*.json")).write_text("{")
+    file = next(tmp_path.rglob("screens/*.json"))
+    whole = file.read_text()
+    damaged = whole.replace('"letters":"k', f'"letters":"{letter}') if letter else "{"
+    assert damaged != whole
+    file.write_text(damaged)
 
     assert Screens(tmp_path, FPS).at(trial, SLOWER) is None
     assert Screens(tmp_path, FPS, lambda: tiny_run().val).at(trial, SLOWER) == found
