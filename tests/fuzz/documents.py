@@ -175,7 +175,13 @@ def parsers() -> list[Parser]:
         Parser(name="points", make=of_values(short), feed=_points),
         Parser(name="table", make=of_text(_table_seed()), feed=_table),
         Parser(name="manifest", make=of_values(manifest_seed()), feed=_manifest),
-        Parser(name="frame paths", make=of_text(b"kpprKPR-"), feed=_letters, share=0.5),
+        Parser(
+            name="frame paths",
+            make=of_text(b"kpprKPR-"),
+            feed=_letters,
+            allowed=(ValueError,),
+            share=0.5,
+        ),
         Parser(name="amounts", make=of_text(*_AMOUNTS), feed=_amount, share=0.5),
         Parser(name="options", make=of_text(b"clips=10", b"height=64"), feed=_option, share=0.5),
     ]

@@ -11,7 +11,6 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from pydantic import ValidationError
 
 from jejunet_nas.records import TrialResult, to_json
 from tests.fuzz.attempt import Parser
@@ -270,7 +269,7 @@ def parsers() -> list[Parser]:
     measured = json.loads(to_json(network_measurement(key_ms=20.0)))
     return [
         Parser(name="database", make=_rows_input, feed=_rows, prepare=_prepare_rows, share=0.1),
-        Parser(name="record", make=of_values(record), feed=_record, allowed=(ValidationError,)),
+        Parser(name="record", make=of_values(record), feed=_record, allowed=(ValueError,)),
         Parser(name="results cache", make=of_bytes(_results_seed), feed=_results),
         Parser(name="checkpoint", make=of_bytes(_checkpoint_seed), feed=_checkpoint),
         Parser(name="kept measurement", make=of_values(measured), feed=_measurement),
