@@ -103,6 +103,11 @@ class PairSampler:
         self._height, self._width = height, width
         self._pairs, self._longest_age, self._seed = pairs, longest_age, seed
 
+    @property
+    def own(self) -> int:
+        """The first pairs of each batch, whose context frame is the frame itself."""
+        return self._pairs if self._longest_age == 0 else (self._pairs + 1) // 2
+
     def batch(self, step: int) -> PairBatch:
         """Return the batch of `step`, always the same."""
         rng = np.random.default_rng([self._seed, step])
@@ -141,8 +146,7 @@ class PairSampler:
 
     def _age(self, rng: np.random.Generator, pair: int, t: int) -> int:
         """Return 0 for the first half of a batch, else a random age within the clip."""
-        own = self._longest_age == 0 or pair < (self._pairs + 1) // 2
-        return 0 if own else min(int(rng.integers(1, self._longest_age + 1)), t)
+        return 0 if pair < self.own else min(int(rng.integers(1, self._longest_age + 1)), t)
 
 
 def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:

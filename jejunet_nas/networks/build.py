@@ -35,7 +35,8 @@ class KerasNetwork:
     key: image -> [logits, context]. context: image -> context, a part of key. propagate: [image,
     context] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
     float32 [batch, height, width, 3] in [-1, 1]. layers: by name. taps: hooks of inference, if the
-    network was trained for them.
+    network was trained for them. wrapped: whether the Keras layers do more than their variables
+    say, such as rounding; only the Keras models can train such a network.
     """
 
     network: Network
@@ -46,6 +47,7 @@ class KerasNetwork:
     gate: Any
     layers: dict[str, Any]
     taps: Callable[[], Taps] = Taps
+    wrapped: bool = False
 
     def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
         """Return the logits of `frames`, decoded with the context of `context_frames`.
@@ -163,6 +165,8 @@ def assemble(
     layers: Layers[Any],
     by_name: dict[str, Any],
     taps: Callable[[], Taps] = Taps,
+    *,
+    wrapped: bool = False,
 ) -> KerasNetwork:
     """Return the models of `network`; `by_name` is filled with the Keras layers of `layers`."""
     height, width = network.input_height, network.input_width
@@ -183,4 +187,5 @@ def assemble(
         gate=tf_keras.Model([now, keyframe], gate_path(layers, now, keyframe), name="gate"),
         layers=by_name,
         taps=taps,
+        wrapped=wrapped,
     )

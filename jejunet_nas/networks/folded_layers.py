@@ -76,16 +76,20 @@ class FoldedLayers:
         weights, bias = self.weights[conv.name]
         with tf.name_scope(conv.name):
             weights = self.taps.kernel(conv.name, weights, channel_axis=OUT_AXIS)
-            x = tf.nn.conv2d(x, weights, conv.stride, "SAME") + bias
-            return self._finish(x, conv.name, relu6=conv.relu6)
+            x = tf.nn.conv2d(x, weights, conv.stride, "SAME")
+            return self._finish(self.shift(x, conv.name, bias), conv.name, relu6=conv.relu6)
 
     def depthwise(self, x: Any, name: str, *, stride: int = 1, dilation: int = 1) -> Any:
         weights, bias = self.weights[name]
         with tf.name_scope(name):
             weights = self.taps.kernel(name, weights, channel_axis=DEPTHWISE_AXIS)
             strides, dilations = (1, stride, stride, 1), (dilation, dilation)
-            x = tf.nn.depthwise_conv2d(x, weights, strides, "SAME", dilations=dilations) + bias
-            return self._finish(x, name, relu6=True)
+            x = tf.nn.depthwise_conv2d(x, weights, strides, "SAME", dilations=dilations)
+            return self._finish(self.shift(x, name, bias), name, relu6=True)
+
+    def shift(self, x: Any, name: str, bias: Any) -> Any:
+        """Return the output of the convolution `name` with its bias added."""
+        return x + bias
 
     def add(self, name: str, first: Any, second: Any, *, relu6: bool = False) -> Any:
         with tf.name_scope(name):

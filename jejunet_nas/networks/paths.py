@@ -27,25 +27,28 @@ def key_path(
     layers: Layers[Tensor], image: Tensor, network: Network, classes: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits and the context of a keyframe."""
-    tap = min(network.last_block + 1, END)
-    features = _features(layers, image, network, {tap, *_shared_taps(network)})
-    context = _context_head(layers, features[tap], network)
-    if not network.propagates:
-        return _classify(layers, context, classes), context
-    detail = _detail(layers, image, network, features)
-    return _decoder(layers, context, detail, network, classes), context
+    context, detail = context_path(layers, image, network)
+    if network.propagates and detail is None:
+        detail = detail_path(layers, image, network)
+    return decoder(layers, context, detail, network, classes), context
 
 
 def propagate_path(
     layers: Layers[Tensor], image: Tensor, context: Tensor, network: Network, classes: int
 ) -> Tensor:
     """Return the logits of a frame, decoded with the context of a keyframe."""
-    if not network.propagates:
-        return _classify(layers, context, classes)
-    taps = _shared_taps(network)
-    features = _features(layers, image, network, taps) if taps else {}
-    detail = _detail(layers, image, network, features)
-    return _decoder(layers, context, detail, network, classes)
+    detail = detail_path(layers, image, network) if network.propagates else None
+    return decoder(layers, context, detail, network, classes)
+
+
+def context_path(
+    layers: Layers[Tensor], image: Tensor, network: Network
+) -> tuple[Tensor, Tensor | None]:
+    """Return the context, and the detail where the backbone computes it on the way (`shared`)."""
+    tap, taps = min(network.last_block + 1, END), _shared_taps(network)
+    features = _features(layers, image, network, {tap, *taps})
+    (detail,) = (features[shared] for shared in taps) if taps else (None,)
+    return _context_head(layers, features[tap], network), detail
 
 
 def gate_path(layers: Layers[Tensor], now: Tensor, keyframe: Tensor) -> Tensor:
@@ -110,13 +113,11 @@ def _context_head(layers: Layers[Tensor], features: Tensor, network: Network) ->
     return layers.add("context", local, pooled, relu6=True)
 
 
-def _detail(
-    layers: Layers[Tensor], image: Tensor, network: Network, features: dict[int, Tensor]
-) -> Tensor:
-    """Return the detail at `logit_stride`: of the backbone's `features`, or of a branch."""
+def detail_path(layers: Layers[Tensor], image: Tensor, network: Network) -> Tensor:
+    """Return the detail at `logit_stride`: of the backbone's first blocks, or of a branch."""
     tap = EXPANSION_AT_STRIDE[network.logit_stride]
     if network.detail == "shared":
-        return features[tap]
+        return _features(layers, image, network, {tap})[tap]
     if network.detail == "narrow":
         multiplier = NARROW_DEPTH_MULTIPLIER
         return backbone(
@@ -129,10 +130,19 @@ def _detail(
     return x
 
 
-def _decoder(
-    layers: Layers[Tensor], context: Tensor, detail: Tensor, network: Network, classes: int
+def decoder(
+    layers: Layers[Tensor],
+    context: Tensor,
+    detail: Tensor | None,
+    network: Network,
+    classes: int,
 ) -> Tensor:
-    """Apply DeepLabv3+'s decoder (Chen et al., 2018) with depthwise separable convolutions."""
+    """Return the logits: DeepLabv3+'s decoder (Chen et al., 2018), depthwise separable.
+
+    detail: None for a network without a decoder.
+    """
+    if detail is None:
+        return _classify(layers, context, classes)
     channels = context_channels(network)
     factor = context_stride(network) // network.logit_stride
     context = layers.upsample(context, "decoder_upsample", factor)

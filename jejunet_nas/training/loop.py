@@ -18,6 +18,12 @@ import tensorflow as tf
 from jejunet_nas.datasets.sampling import PairSampler, Prefetcher
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, as_input
+from jejunet_nas.networks.training_layers import (
+    Seen,
+    TrainingLayers,
+    pair_logits,
+    variables_of,
+)
 from jejunet_nas.training.checkpoint import Checkpoint
 from jejunet_nas.training.losses import cross_entropy, taught_loss
 from jejunet_nas.training.optimizer import Optimizer
@@ -54,6 +60,7 @@ def train_paths(
     settings: TrainingSettings,
     *,
     pretrained: Collection[str],
+    settled: Collection[str] = (),
     on_step: Callable[[int, int, float], None],
     after_step: Callable[[], None] = lambda: None,
     checkpoint: Path | None = None,
@@ -61,7 +68,8 @@ def train_paths(
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
 
-    pretrained: names of layers with pretrained weights. on_step: receives the steps done, the steps
+    pretrained: names of layers with pretrained weights. settled: names of convolutions whose batch
+    norm keeps its statistics; the others take those of each batch. on_step: receives the steps done, the steps
     in total and the loss. after_step: called after each update, for instance to set pruned weights
     to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
     it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
@@ -70,7 +78,8 @@ def train_paths(
     """
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = Optimizer(variables, pretrained, settings)
-    step = _make_step(network, settings, variables, optimizer)
+    forward = _forward(network, sampler.own, settled)
+    step = _make_step(forward, settings, variables, optimizer)
     weights = [v for layer in network.path_layers() for v in layer.weights]
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
@@ -93,7 +102,7 @@ def train_paths(
             )
             on_step(done, settings.steps, losses[-1])
         waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
-    _estimate_batch_norm(network, sampler, settings)
+    _estimate_batch_norm(network, forward, sampler, settings)
     _require_finite_weights(network)
     return _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
 
@@ -108,13 +117,35 @@ def _write_scalars(writer: Any, step: int, **values: float) -> None:
             tf.summary.write(name, tf.cast(value, tf.float32), metadata=_SCALAR)
 
 
+def _forward(
+    network: KerasNetwork, own: int, settled: Collection[str]
+) -> Callable[[Any, Any], tuple[Any, Seen]]:
+    """Return the function that computes the logits of a batch, and the statistics of its norms."""
+    if network.wrapped:
+        return lambda frames, context_frames: (
+            network.decode_with(as_input(frames), as_input(context_frames), training=True),
+            {},
+        )
+    variables = variables_of({layer.name: layer for layer in network.path_layers()})
+
+    def forward(frames: Any, context_frames: Any) -> tuple[Any, Seen]:
+        layers = TrainingLayers(variables, settled)
+        inputs = as_input(frames), as_input(context_frames)
+        return pair_logits(layers, *inputs, network.network, network.classes, own=own), layers.seen
+
+    return forward
+
+
 def _make_step(
-    network: KerasNetwork, settings: TrainingSettings, variables: list[Any], optimizer: Optimizer
+    forward: Callable[[Any, Any], tuple[Any, Seen]],
+    settings: TrainingSettings,
+    variables: list[Any],
+    optimizer: Optimizer,
 ) -> Callable[..., Any]:
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(frames: Any, context_frames: Any, *targets: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = network.decode_with(as_input(frames), as_input(context_frames), training=True)
+            logits, _ = forward(frames, context_frames)
             loss = _loss(settings, logits, *targets)
         gradients = tape.gradient(loss, variables)
         optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
@@ -149,19 +180,28 @@ def _require_finite_weights(network: KerasNetwork) -> None:
 
 
 def _estimate_batch_norm(
-    network: KerasNetwork, sampler: PairSampler, settings: TrainingSettings
+    network: KerasNetwork,
+    forward: Callable[[Any, Any], tuple[Any, Seen]],
+    sampler: PairSampler,
+    settings: TrainingSettings,
 ) -> None:
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def forward(frames: Any, context_frames: Any) -> Any:
-        return network.decode_with(as_input(frames), as_input(context_frames), training=True)
-
+    """Set the statistics of the batch norms that are not settled, see `estimate_statistics`."""
+    run = tf.function(lambda *frames: forward(*frames)[1], autograph=False)
     first = settings.steps
     with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as batches:
-        estimate_statistics(
-            network.path_layers(),
-            lambda batch: forward(batch.frames, batch.context_frames),
-            batches,
-        )
+        if network.wrapped:
+            estimate_statistics(
+                network.path_layers(),
+                lambda batch: run(batch.frames, batch.context_frames),
+                batches,
+            )
+            return
+        seen = [run(batch.frames, batch.context_frames) for batch in batches]
+    for name in seen[0]:
+        norm = network.layers[f"{name}_BN"]
+        means, variances = zip(*(each for batch in seen for each in batch[name]), strict=True)
+        norm.moving_mean.assign(np.mean(means, axis=0))
+        norm.moving_variance.assign(np.mean(variances, axis=0))
 
 
 def estimate_statistics(
