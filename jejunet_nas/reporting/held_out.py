@@ -74,9 +74,11 @@ def seeds_note(history: StudyHistory) -> str:
 
 def _note(found: HeldOut) -> str:
     figure = f"Held-out mIoU of the pick: {per_cent(found.miou)} %{_interval(found.interval)}."
+    clips = "all clips and trainings" if found.trainings else "all clips"
     pick = (
-        f"Trial {found.trial}, picked by all of them, has {per_cent(found.in_sample_miou)} % on "
-        f"what it was picked by, {points(found.in_sample_miou - found.miou)} points."
+        f"Trial {found.trial} is the pick of {clips}; its mIoU on these, "
+        f"{per_cent(found.in_sample_miou)} %, is biased by the selection, "
+        f"{points(found.in_sample_miou - found.miou)} points compared with the held-out figure."
     )
     return " ".join([figure, *_made(found), pick, _holds(found)])
 
