@@ -30,6 +30,7 @@ from jejunet_nas.records import (
     PathLatencies,
 )
 from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, Streamed, TemporalScore
+from jejunet_nas.scoring.halves import stretches_of
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import combine_temporal
 from jejunet_nas.space.architecture import Policy
@@ -63,8 +64,9 @@ class Evaluation:
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
         results = [ClipResults(clip, graphs) for clip in val.clips]
         self._known = read_results(self._file, results, graphs=self._graphs)
+        stretches = stretches_of(sum(bool(clip.annotated.any()) for clip in val.clips))
         self._clips = [
-            ClipEvaluation(clip, each, val.class_names)
+            ClipEvaluation(clip, each, val.class_names, stretches=stretches)
             for clip, each in zip(val.clips, results, strict=True)
         ]
 

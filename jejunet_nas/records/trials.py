@@ -1,7 +1,8 @@
 """Trials: the results of a study's trials, and its history as all of them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
@@ -16,6 +17,8 @@ from jejunet_nas.records.latencies import (
 from jejunet_nas.records.networks import NetworkRecord
 from jejunet_nas.records.scores import Score, Streamed, TemporalScore
 from jejunet_nas.space.architecture import Architecture
+
+ValidationRule = Literal["all", "half"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,20 @@ class TrialResult:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The network of trial `number`, trained again with another seed, under the trial's policy.
+
+    seed: of the training. network_id: of the new network. streamed: its screen, at the study's
+    target, with latencies of the trial's source.
+    """
+
+    number: int
+    seed: int
+    network_id: str
+    streamed: Streamed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedTrial:
     """An architecture whose latency cannot meet the target: no training was spent on it.
 
@@ -141,7 +158,10 @@ class StudyHistory:
     whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown. searched_for: None where the trials are scored as in the search. data: what
-    was found out about the data before the first trial.
+    was found out about the data before the first trial. repeats: further trainings of a trial's
+    network, by the trial's number, in the order of their seeds. validation: the clips that the
+    figure of the pick comes from: all, those of the pick too, or the half that it was not picked
+    on.
     """
 
     study: str
@@ -162,6 +182,8 @@ class StudyHistory:
     data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
+    repeats: Mapping[int, Sequence[Repeat]] = dataclasses.field(default_factory=dict)
+    validation: ValidationRule = "all"
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""

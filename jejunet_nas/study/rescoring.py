@@ -90,10 +90,11 @@ def rescored(
         refused=tuple(_refused(trial, history, profile, target_fps) for trial in history.refused),
         phone=None,
         unscored=(),
+        repeats={},  # scored for the search's target alone
         searched_for=dataclasses.replace(before, asked=asked),
     )
     if not another and (before.target_fps, before.device) == (target_fps, history.device):
-        after = dataclasses.replace(after, searched_for=None)
+        after = dataclasses.replace(after, searched_for=None, repeats=history.repeats)
     if another:
         return after
     return with_measured(after, networks, screens=Screens(networks, target_fps, open_val, say))
