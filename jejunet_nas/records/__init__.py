@@ -41,6 +41,7 @@ from jejunet_nas.records.networks import TrainingRecord as TrainingRecord
 from jejunet_nas.records.networks import graphs_run_by as graphs_run_by
 from jejunet_nas.records.trials import FailedTrial as FailedTrial
 from jejunet_nas.records.trials import RefusedTrial as RefusedTrial
+from jejunet_nas.records.trials import Repeat as Repeat
 from jejunet_nas.records.trials import SearchedFor as SearchedFor
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult

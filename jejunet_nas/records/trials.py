@@ -1,7 +1,7 @@
 """Trials: the results of a study's trials, and its history as all of them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
@@ -97,6 +97,20 @@ class TrialResult:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The network of trial `number`, trained again with another seed, under the trial's policy.
+
+    seed: of the training. network_id: of the new network. streamed: its screen, at the study's
+    target, with latencies of the trial's source.
+    """
+
+    number: int
+    seed: int
+    network_id: str
+    streamed: Streamed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedTrial:
     """An architecture whose latency cannot meet the target: no training was spent on it.
 
@@ -141,7 +155,8 @@ class StudyHistory:
     whose masks were not scored with the measured latencies yet: they count as predicted.
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown. searched_for: None where the trials are scored as in the search. data: what
-    was found out about the data before the first trial.
+    was found out about the data before the first trial. repeats: further trainings of a trial's
+    network, by the trial's number, in the order of their seeds.
     """
 
     study: str
@@ -162,6 +177,7 @@ class StudyHistory:
     data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
+    repeats: Mapping[int, Sequence[Repeat]] = dataclasses.field(default_factory=dict)
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""
