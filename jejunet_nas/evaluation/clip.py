@@ -61,9 +61,12 @@ def beside_every_frame(streamed: Streamed, whole: Streamed) -> Streamed:
 class ClipEvaluation:
     """One clip, and the scores of each mask that was shown on it."""
 
-    def __init__(self, clip: Clip, results: ClipResults, class_names: Sequence[str]) -> None:
+    def __init__(
+        self, clip: Clip, results: ClipResults, class_names: Sequence[str], *, stretches: int = 1
+    ) -> None:
+        """Score nothing yet; stretches: see `clip_score`."""
         self.name, self.results = clip.name, results
-        self._clip, self._classes = clip, len(class_names)
+        self._clip, self._classes, self._stretches = clip, len(class_names), stretches
         self._objects = object_classes(class_names)
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
         # Policies show many masks in common: each is scored once. The caches refer to another
@@ -90,8 +93,7 @@ class ClipEvaluation:
 
     def score(self, taken: Walk) -> ClipScore:
         """Return the score of each mask of `taken` against its own frame."""
-        counts = [self._counts(t, taken.shown[t]) for t in self._annotated]
-        return clip_score(self._clip, counts, self._classes)
+        return self._scored([self._counts(t, taken.shown[t]) for t in self._annotated])
 
     def streamed(
         self, policy: Policy, latencies: PathLatencies, target_fps: float, gate_of: GateOf
@@ -101,8 +103,10 @@ class ClipEvaluation:
         shown = {t: screen.shown[t] for t in scored_on_screen(self._clip)}
         if shown.keys() == {0}:  # a still picture
             shown = {0: Shown(0, 0)}
-        counts = [self._counts(t, mask) for t, mask in shown.items()]
-        return clip_score(self._clip, counts, self._classes), screen.walk
+        return self._scored([self._counts(t, mask) for t, mask in shown.items()]), screen.walk
+
+    def _scored(self, counts: Sequence[Counts]) -> ClipScore:
+        return clip_score(self._clip, counts, self._classes, stretches=self._stretches)
 
     def temporal(self, taken: Walk) -> ClipTemporal:
         """Return the scores over time of the masks of `taken`, each on its own frame."""

@@ -30,6 +30,7 @@ from jejunet_nas.records import (
     PathLatencies,
 )
 from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, Streamed, TemporalScore
+from jejunet_nas.scoring.halves import stretches_of
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import combine_temporal
 from jejunet_nas.space.architecture import Policy
@@ -64,7 +65,7 @@ class Evaluation:
         results = [ClipResults(clip, graphs) for clip in val.clips]
         self._known = read_results(self._file, results, graphs=self._graphs)
         self._clips = [
-            ClipEvaluation(clip, each, val.class_names)
+            ClipEvaluation(clip, each, val.class_names, stretches=stretches_of(len(val.clips)))
             for clip, each in zip(val.clips, results, strict=True)
         ]
 

@@ -45,6 +45,7 @@ from jejunet_nas.records.trials import Repeat as Repeat
 from jejunet_nas.records.trials import SearchedFor as SearchedFor
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult
+from jejunet_nas.records.trials import ValidationRule as ValidationRule
 
 Record = TypeVar("Record")
 

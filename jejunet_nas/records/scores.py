@@ -13,7 +13,8 @@ class ClipScore:
     """Pixels of one clip by class, over its annotated frames.
 
     annotated: pixels whose annotation is the class. union: pixels of the class in the annotation or
-    the mask; intersection: in both.
+    the mask; intersection: in both. parts: its stretches in the order of time, where the split has
+    so few clips that a pick can only be judged on another stretch; empty otherwise.
     """
 
     name: str
@@ -21,6 +22,7 @@ class ClipScore:
     annotated: tuple[int, ...]
     intersection: tuple[int, ...]
     union: tuple[int, ...]
+    parts: tuple["ClipScore", ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from jejunet_nas.records.clips import DataFacts
 from jejunet_nas.records.latencies import (
@@ -16,6 +17,8 @@ from jejunet_nas.records.latencies import (
 from jejunet_nas.records.networks import NetworkRecord
 from jejunet_nas.records.scores import Score, Streamed, TemporalScore
 from jejunet_nas.space.architecture import Architecture
+
+ValidationRule = Literal["all", "half"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,9 @@ class StudyHistory:
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown. searched_for: None where the trials are scored as in the search. data: what
     was found out about the data before the first trial. repeats: further trainings of a trial's
-    network, by the trial's number, in the order of their seeds.
+    network, by the trial's number, in the order of their seeds. validation: the clips that the
+    figure of the pick comes from: all, those of the pick too, or the half that it was not picked
+    on.
     """
 
     study: str
@@ -178,6 +183,7 @@ class StudyHistory:
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
     repeats: Mapping[int, Sequence[Repeat]] = dataclasses.field(default_factory=dict)
+    validation: ValidationRule = "all"
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""

@@ -15,10 +15,12 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.scoring.bootstrap import Difference, miou_difference
+from jejunet_nas.records import StudyHistory
+from jejunet_nas.scoring.bootstrap import Difference, miou_difference, trainings_difference
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
-from jejunet_nas.scoring.ranking import deadline_ms, feasible, point_of
+from jejunet_nas.scoring.held_out import Crossed, cross_where_possible
+from jejunet_nas.scoring.noise import pooled, seed_noise
+from jejunet_nas.scoring.ranking import deadline_ms, feasible, front_of, point_of
 
 Step = tuple[float, float]  # mean ms a frame, and the best mIoU within it
 
@@ -40,6 +42,7 @@ class Lead:
     ahead, behind: shares of the latency range with a higher and with a lower mIoU. mean_miou: the
     mean difference where both have trials; None where they have none in common. best: the
     difference between the best trials; None where one is missing or the scored clips differ.
+    held_out: whether each of them was picked by other clips or trainings.
     """
 
     study: str
@@ -47,6 +50,7 @@ class Lead:
     behind: float
     mean_miou: float | None
     best: Difference | None
+    held_out: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,6 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
     require_comparable(histories)
     reference = reference_point(min(history.target_fps for history in histories))
     stairs = [staircase(history, reference[1]) for history in histories]
-    bests = [
-        next((trial for trial in history.complete if [point_of(trial)[::-1]] == steps[-1:]), None)
-        for history, steps in zip(histories, stairs, strict=True)
-    ]
     start = min((steps[0][0] for steps in stairs if steps), default=reference[1])
     latencies = {ms for ms in _ROUND_MS if start <= ms < reference[1]}
     latencies |= {deadline_ms(history) for history in histories}
@@ -103,14 +103,14 @@ def compare(histories: Sequence[StudyHistory]) -> Comparison:
         hypervolumes=tuple(
             hypervolume([(miou, ms) for ms, miou in steps], reference) for steps in stairs
         ),
-        best=tuple(trial.number if trial else None for trial in bests),
+        best=tuple(front[0].number if (front := front_of(each)) else None for each in histories),
         within=tuple(
             Attained(mean_ms=ms, mious=tuple(attained(steps, ms) for steps in stairs))
             for ms in sorted(latencies)
         ),
         leads=tuple(
-            _lead(history.study, (steps, stairs[0]), (start, reference[1]), (best, bests[0]))
-            for history, steps, best in list(zip(histories, stairs, bests, strict=True))[1:]
+            _lead((history, histories[0]), (steps, stairs[0]), (start, reference[1]))
+            for history, steps in list(zip(histories, stairs, strict=True))[1:]
         ),
     )
 
@@ -148,10 +148,9 @@ def _source(history: StudyHistory) -> str:
 
 
 def _lead(
-    study: str,
+    studies: tuple[StudyHistory, StudyHistory],
     stairs: tuple[Sequence[Step], Sequence[Step]],
     range_ms: tuple[float, float],
-    best: tuple[TrialResult | None, TrialResult | None],
 ) -> Lead:
     """Return the comparison of a study's stairs with the first's, between each two corners."""
     corners = sorted({*range_ms, *(ms for steps in stairs for ms, _ in steps)})
@@ -163,14 +162,31 @@ def _lead(
             both, area = both + width, area + width * (mine - theirs)
         more, less = (-1.0 if miou is None else miou for miou in (mine, theirs))
         ahead, behind = ahead + width * (more > less), behind + width * (more < less)
-    difference = None
-    if best[0] and best[1]:
-        with contextlib.suppress(SettingError):  # not scored on the same clips
-            difference = miou_difference(best[0].score.clips, best[1].score.clips)
+    difference, crossed = None, [cross_where_possible(study) for study in studies]
+    with contextlib.suppress(SettingError):  # not scored on the same clips
+        difference = _difference(studies, crossed)
     return Lead(
-        study=study,
+        study=studies[0].study,
         ahead=ahead,
         behind=behind,
         mean_miou=area / both if both else None,
         best=difference,
+        held_out=None not in crossed,
     )
+
+
+def _difference(
+    studies: Sequence[StudyHistory], crossed: Sequence[Crossed | None]
+) -> Difference | None:
+    """Return the mIoU of the first study's best minus the second's, held out where both can be.
+
+    Raises `SettingError` where clips differ.
+    """
+    ours, theirs = crossed
+    if ours and theirs:
+        noise = pooled(*(seed_noise(study.complete, study.repeats) for study in studies))
+        return trainings_difference(ours.trainings, theirs.trainings, noise)
+    best = [front_of(study)[:1] for study in studies]
+    if not all(best):
+        return None
+    return miou_difference(*(trial.score.clips for (trial,) in best))

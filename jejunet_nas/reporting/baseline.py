@@ -10,12 +10,24 @@ Units: mIoU in [0, 1], in per cent and points within sentences; ms a frame; fram
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Literal
 
 from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
 from jejunet_nas.records.words import input_words, latency_words, per_cent, points
 from jejunet_nas.reporting.attainment import require_comparable
-from jejunet_nas.scoring.bootstrap import Difference, Interval, miou_difference, miou_interval
+from jejunet_nas.reporting.held_out import TURN_ON
+from jejunet_nas.scoring.bootstrap import (
+    Difference,
+    Interval,
+    miou_difference,
+    miou_interval,
+    trainings_difference,
+)
+from jejunet_nas.scoring.held_out import cross_where_possible, matched
+from jejunet_nas.scoring.noise import pooled, seed_noise
 from jejunet_nas.scoring.ranking import front_of
+
+HeldOutBy = Literal["clips", "trainings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +48,7 @@ class Standing:
 class Against:
     """The front compared with one baseline trial.
 
-    best: the front's best mIoU minus the baseline's. as_good: the fastest front trial with at least
+    best: the front's best mIoU minus the baseline's, held out where the answer says so. as_good: the fastest front trial with at least
     the baseline's mIoU; surely: the fastest with a significant gain. None where there is no such
     trial.
     """
@@ -51,7 +63,9 @@ class Against:
 class BaselineAnswer:
     """The front compared with each trial of a baseline, the baseline's fastest first.
 
-    best: the front's best mIoU; None where no trial meets the target.
+    best: the front's best mIoU; None where no trial meets the target. held_out: how the differences
+    of the best were made; None where they come from what it was picked by. seeds: whether their
+    intervals hold training seeds.
     """
 
     study: str
@@ -60,6 +74,8 @@ class BaselineAnswer:
     latency: str  # its source in words
     best: Standing | None
     against: tuple[Against, ...]
+    held_out: HeldOutBy | None
+    seeds: bool
 
 
 @functools.lru_cache(maxsize=2)  # page, tables and summary use the same one
@@ -71,17 +87,27 @@ def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
     require_comparable([history, baseline], one_source=False)
     front = front_of(history)
     trials = sorted(baseline.complete, key=lambda trial: (trial.latency.mean_ms, trial.number))
+    crossed = cross_where_possible(history)
+    noise = pooled(*(seed_noise(each.complete, each.repeats) for each in (history, baseline)))
+
+    def minus(trial: TrialResult) -> Difference | None:
+        if crossed is None:
+            return miou_difference(front[0].score.clips, trial.score.clips) if front else None
+        return trainings_difference(crossed.trainings, matched(trial, baseline, crossed), noise)
+
     return BaselineAnswer(
         study=history.study,
         baseline=baseline.study,
         target_fps=history.target_fps,
         latency=latency_words(history),
         best=_standing(front[0]) if front else None,
-        against=tuple(_against(trial, front) for trial in trials),
+        against=tuple(_against(trial, front, minus(trial)) for trial in trials),
+        held_out=None if crossed is None else "clips" if crossed.split else "trainings",
+        seeds=crossed is not None and noise.freedom > 0,
     )
 
 
-def _against(trial: TrialResult, front: Sequence[TrialResult]) -> Against:
+def _against(trial: TrialResult, front: Sequence[TrialResult], best: Difference | None) -> Against:
     differences = [miou_difference(each.score.clips, trial.score.clips) for each in front]
     # The front is ordered from the best to the fastest.
     as_good = [each for each in front if each.score.miou >= trial.score.miou]
@@ -92,7 +118,7 @@ def _against(trial: TrialResult, front: Sequence[TrialResult]) -> Against:
     ]
     return Against(
         baseline=_standing(trial),
-        best=differences[0] if front else None,
+        best=best,
         as_good=_standing(as_good[-1]) if as_good else None,
         surely=_standing(surely[-1]) if surely else None,
     )
@@ -111,11 +137,23 @@ def _standing(trial: TrialResult) -> Standing:
     )
 
 
-CAVEAT = (
-    "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
-    "intervals). The front was picked on the same clips: this selection bias favours the front, "
-    "and the intervals do not account for it, nor for other training seeds."
-)
+def caveat(answer: BaselineAnswer) -> str:
+    """Return how the differences were tested, and what their intervals leave out."""
+    over = "the validation clips and training seeds" if answer.seeds else "the validation clips"
+    said = f"Differences are tested with a paired bootstrap over {over} (95 % confidence intervals)"
+    if answer.held_out is None:
+        return (
+            f"{said}. The front was picked on the same clips: this selection bias favours the "
+            "front, and the intervals do not account for it, nor for other training seeds. With "
+            f"{TURN_ON} in the study's file, the difference comes from clips that the front was "
+            "not picked on."
+        )
+    by = "on the other half of the clips" if answer.held_out == "clips" else "by other trainings"
+    seeds = "" if answer.seeds else " The intervals do not hold training seeds."
+    return (
+        f"{said}. Differences marked as held out are of what was picked {by}.{seeds} The fastest "
+        "front trials are not held out: selection bias favours them."
+    )
 
 
 def sentences(answer: BaselineAnswer) -> list[str]:
@@ -129,7 +167,7 @@ def sentences(answer: BaselineAnswer) -> list[str]:
     )
     if not answer.against:
         return [first, f"{answer.baseline} has no complete trial yet."]
-    return [first, *(_sentence(against, answer.baseline) for against in answer.against)]
+    return [first, *(_sentence(against, answer) for against in answer.against)]
 
 
 def difference_words(difference: Difference) -> str:
@@ -142,13 +180,14 @@ def difference_words(difference: Difference) -> str:
     return f"{amount}, {verdict} (95 %: {low} to {high})"
 
 
-def _sentence(against: Against, study: str) -> str:
+def _sentence(against: Against, answer: BaselineAnswer) -> str:
     assert against.best is not None, "the front has a best trial"
     as_good, surely = against.as_good, against.surely
+    how = ", held out," if answer.held_out else ""
     words = [
-        f"Trial {against.baseline.trial} of {study}, at {against.baseline.name}, has "
+        f"Trial {against.baseline.trial} of {answer.baseline}, at {against.baseline.name}, has "
         f"{_words(against.baseline)}.",
-        f"The best of the front differs by {difference_words(against.best)}.",
+        f"The best of the front{how} differs by {difference_words(against.best)}.",
     ]
     if as_good is None:
         return " ".join([*words, "No front trial reaches this mIoU."])

@@ -22,9 +22,10 @@ from jejunet_nas.records.words import (
     policy_words,
     source_words,
 )
-from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
+from jejunet_nas.reporting.baseline import BaselineAnswer, caveat, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
+from jejunet_nas.reporting.held_out import held_out_note, seeds_note, selection_note
 from jejunet_nas.reporting.notes import reasons
 from jejunet_nas.reporting.validation import validation_section
 from jejunet_nas.scoring.ranking import (
@@ -125,7 +126,12 @@ def _front_section(history: StudyHistory, figure: str) -> list[str]:
     shown = [chart, escaped(answer), *([notes] if notes else [])]
     if not front:
         return ["## Front", *shown]
-    return ["## Front", front_markdown(history), *shown, _ious(history, front[0]), legend()]
+    trust = [
+        *([escaped(note)] if (note := held_out_note(history)) else []),
+        f"{selection_note(history)} {seeds_note(history)}",
+    ]
+    ious = _ious(history, front[0])
+    return ["## Front", front_markdown(history), *shown, *trust, ious, legend()]
 
 
 def _ious(history: StudyHistory, trial: TrialResult) -> str:
@@ -138,7 +144,7 @@ def _against_section(against: BaselineAnswer) -> list[str]:
     first, *others = map(escaped, sentences(against))
     lines = "\n".join(f"- {line}" for line in others)
     heading = f"## Compared with {escaped(against.baseline)}"
-    return [heading, first, *([lines, CAVEAT] if lines else [])]
+    return [heading, first, *([lines, caveat(against)] if lines else [])]
 
 
 def _over_time_section(front: Sequence[TrialResult]) -> list[str]:

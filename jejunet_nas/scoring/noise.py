@@ -31,6 +31,15 @@ class SeedNoise:
         return math.sqrt(2) * self.std
 
 
+def pooled(*noises: SeedNoise) -> SeedNoise:
+    """Return the noise of several studies together; the typical one where none measured it."""
+    freedom = sum(noise.freedom for noise in noises)
+    if not freedom:
+        return SeedNoise(std=TYPICAL_STD, freedom=0)
+    squares = sum(noise.freedom * noise.std**2 for noise in noises)
+    return SeedNoise(std=math.sqrt(squares / freedom), freedom=freedom)
+
+
 def seed_noise(trials: Iterable[TrialResult], repeats: Repeats) -> SeedNoise:
     """Return the noise of a study: pooled over the trials whose network was trained again.
 
@@ -42,6 +51,4 @@ def seed_noise(trials: Iterable[TrialResult], repeats: Repeats) -> SeedNoise:
         mean = sum(mious) / len(mious)
         squares += sum((miou - mean) ** 2 for miou in mious)
         freedom += len(mious) - 1
-    if not freedom:
-        return SeedNoise(std=TYPICAL_STD, freedom=0)
-    return SeedNoise(std=math.sqrt(squares / freedom), freedom=freedom)
+    return pooled(SeedNoise(std=math.sqrt(squares / max(1, freedom)), freedom=freedom))

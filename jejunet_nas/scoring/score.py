@@ -5,6 +5,8 @@ sets do, on the annotated frames. All clips share one confusion matrix: a long c
 more weight than a short one, and a class may be missing from a clip.
 """
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,12 +59,29 @@ def scored_on_screen(clip: Clip) -> list[int]:
     return annotated if annotated == [0] else [time for time in annotated if time > 0]
 
 
-def clip_score(clip: Clip, counts: Sequence[Counts], classes: int) -> ClipScore:
-    """Return the score of `clip` from the `frame_counts` of its annotated frames."""
+def clip_score(
+    clip: Clip, counts: Sequence[Counts], classes: int, *, stretches: int = 1
+) -> ClipScore:
+    """Return the score of `clip` from the `frame_counts` of its annotated frames, in their order.
+
+    stretches: the score keeps so many parts if each has at least two annotated frames.
+    """
+    whole = _score(clip.name, counts, classes)
+    if stretches == 1 or len(counts) < 2 * stretches:
+        return whole
+    cuts = [len(counts) * number // stretches for number in range(stretches + 1)]
+    parts = (
+        _score(f"{clip.name}, part {number} of {stretches}", counts[start:end], classes)
+        for number, (start, end) in enumerate(itertools.pairwise(cuts), 1)
+    )
+    return dataclasses.replace(whole, parts=tuple(parts))
+
+
+def _score(name: str, counts: Sequence[Counts], classes: int) -> ClipScore:
     total = sum(counts, np.zeros((3, classes), np.int64))
     annotated, intersection, union = (tuple(row) for row in total.tolist())
     return ClipScore(
-        name=clip.name,
+        name=name,
         frames=len(counts),
         annotated=annotated,
         intersection=intersection,

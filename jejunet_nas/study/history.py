@@ -171,6 +171,7 @@ def read_history(
         class_names=class_names,
         target_fps=settings.target_fps,
         feasible_rule=settings.feasible,
+        validation=settings.validation.pick_on,
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,

@@ -90,6 +90,7 @@ def rescored(
         refused=tuple(_refused(trial, history, profile, target_fps) for trial in history.refused),
         phone=None,
         unscored=(),
+        repeats={},  # scored for the search's target alone
         searched_for=dataclasses.replace(before, asked=asked),
     )
     if not another and (before.target_fps, before.device) == (target_fps, history.device):

@@ -13,14 +13,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit, FeasibleRule
+from jejunet_nas.records import DataSplit, FeasibleRule, ValidationRule
 from jejunet_nas.space.search_space import Choice, SearchSpace
 from jejunet_nas.study.settings_errors import (
     NAME_WORDS,
@@ -31,6 +31,7 @@ FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+_NOT_SHARED = {"trials", "sampler", "start_with", "validation"}  # by the trials of a study
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
 _NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
 
@@ -78,10 +79,30 @@ class SamplerSettings(_Section):
     policies_per_network: Annotated[int, Field(ge=1, le=100)] = 2
 
 
+class ValidationSettings(_Section):
+    """The clips that a report picks the best trial on, and those that it is scored on.
+
+    half: each half of the clips is scored with the pick of the other, see `scoring.held_out`.
+    """
+
+    pick_on: ValidationRule = "all"
+    report_on: ValidationRule = "all"
+
+    @model_validator(mode="after")
+    def _are_alike(self) -> "ValidationSettings":
+        if self.pick_on != self.report_on:
+            raise ValueError(
+                "pick_on and report_on both half, or both all: a pick on one half is scored on the "
+                "other"
+            )
+        return self
+
+
 class StudySettings(_Section):
     """A study: search space, data, training recipe, target, sampler and budget.
 
-    feasible: which trials meet the target, see `scoring.ranking`.
+    feasible: which trials meet the target, see `scoring.ranking`. validation: of the report; it may
+    change at any time.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -94,6 +115,7 @@ class StudySettings(_Section):
         24.0
     )
     feasible: FeasibleRule = "no_drops"
+    validation: ValidationSettings = ValidationSettings()
     sampler: SamplerSettings = SamplerSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
@@ -120,7 +142,7 @@ class StudySettings(_Section):
 
         Settings of pruning and of quantisation-aware training count only if the space has them.
         """
-        shared = self.model_dump(mode="json", exclude={"trials", "sampler", "start_with"})
+        shared = self.model_dump(mode="json", exclude=_NOT_SHARED)
         shared["data"].pop("root")
         for name in ("serial", "benchmark_binary"):  # any phone of the same model will do
             shared["latency"].pop(name)

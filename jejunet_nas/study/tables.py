@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
+from jejunet_nas.errors import SettingError
 from jejunet_nas.records import PATHS, DataFacts, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.words import one_line
 from jejunet_nas.scoring.front import hypervolume, reference_point
+from jejunet_nas.scoring.held_out import held_out
 from jejunet_nas.scoring.origins import scores_by_origin
 from jejunet_nas.scoring.ranking import best_feasible, front_of, point_of, searched_words, states
 from jejunet_nas.space.architecture import Architecture, Network, Policy
@@ -61,9 +63,19 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "hypervolume": hypervolume([point_of(trial) for trial in front], reference),
         "best_without_video": _in_short(best_feasible(history, video=False)),
         "best_with_video": _in_short(best_feasible(history, video=True)),
+        "held_out": _held_out(history),
         "data": json.loads(to_json(history.data)),
         "front": [_front_entry(trial) | _by_origin(trial, history.data) for trial in front],
     }
+
+
+def _held_out(history: StudyHistory) -> dict[str, Any] | None:
+    """Return the held-out figure of the pick, or why there is none; None where it is off."""
+    try:
+        found = held_out(history)
+    except SettingError as error:
+        return {"missing": str(error)}
+    return dataclasses.asdict(found) if found else None
 
 
 def _searched_for(history: StudyHistory) -> dict[str, Any]:

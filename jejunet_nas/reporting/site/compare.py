@@ -14,14 +14,23 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.baseline import difference_words
+from jejunet_nas.reporting.held_out import TURN_ON
 from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatter
 from jejunet_nas.reporting.site.render import render
 
 ROLES = ("front", "video", "knee", "published", "prediction", "dominated")  # colours, in this order
-_CAVEAT = (
+_TESTED = (
     "Differences are tested with a paired bootstrap over the validation clips (95 % confidence "
-    "intervals). The best trials were picked on the same clips: the intervals do not account for "
-    "this selection bias, nor for other training seeds."
+    "intervals)"
+)
+_CAVEAT = (
+    f"{_TESTED}. The best trials were picked on the same clips: the intervals do not account for "
+    f"this selection bias, nor for other training seeds. With {TURN_ON} in the files of both "
+    "studies, each half of the clips is scored with the pick of the other."
+)
+_HELD_OUT = (
+    f"{_TESTED}, and over training seeds where contenders were trained several times. What is held "
+    "out was picked by other clips or trainings than it is scored on."
 )
 
 
@@ -57,7 +66,7 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
         "within": [(each.mean_ms, each.mious) for each in found.within],
         "range_ms": found.range_ms,
         "leads": [_lead_words(lead, names[0], found.range_ms) for lead in found.leads],
-        "caveat": _CAVEAT,
+        "caveat": _HELD_OUT if all(lead.held_out for lead in found.leads) else _CAVEAT,
         "charts": {"front": _chart(histories, names, found)},
     }
 
@@ -94,7 +103,8 @@ def _lead_words(lead: Lead, first: str, range_ms: tuple[float, float]) -> list[s
         )
     if lead.best is not None:
         words.append(
-            f"Difference of its best trial from the best of {first}: {difference_words(lead.best)}."
+            f"Difference of its best trial from the best of {first}"
+            f"{', held out' if lead.held_out else ''}: {difference_words(lead.best)}."
         )
     return words
 

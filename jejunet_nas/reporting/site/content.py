@@ -11,14 +11,21 @@ from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import asked_words, latency_words, one_line
 from jejunet_nas.reporting.baseline import (
-    CAVEAT,
     BaselineAnswer,
     answer,
+    caveat,
     difference_words,
     sentences,
     times_as_fast,
 )
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
+from jejunet_nas.reporting.held_out import (
+    held_out_note,
+    held_out_short,
+    plain,
+    seeds_note,
+    selection_note,
+)
 from jejunet_nas.reporting.notes import reasons
 from jejunet_nas.reporting.site.cards import (
     TRIAL,
@@ -103,7 +110,10 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "searched": searched_words(history),
         "data_notes": data_notes(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
-        "seeds": extras.seeds,
+        "seeds": " ".join([*([extras.seeds] if extras.seeds else []), plain(seeds_note(history))]),
+        "selection": plain(selection_note(history)),
+        "held_out": held_out_note(history),
+        "held_out_short": held_out_short(history),
         "no_pictures": extras.no_pictures,
         "damage": extras.damage,
         "baseline": _baseline(history, theirs),
@@ -191,7 +201,7 @@ def _baseline(history: StudyHistory, baseline: StudyHistory | None) -> Mapping[s
         "best": found.best,
         "rows": _baseline_rows(found),
         "trained": f"The baseline was trained {trained}.",
-        "caveat": CAVEAT,
+        "caveat": plain(caveat(found)),
     }
 
 
@@ -200,13 +210,14 @@ def _baseline_rows(found: BaselineAnswer) -> list[Mapping[str, Any]]:
     if found.best is None:
         return []
     rows: list[Mapping[str, Any]] = []
+    how = "held out: " if found.held_out else ""
     for each in found.against:
         assert each.best is not None, "the front has a best trial"
         as_good = each.as_good
         rows.append(
             {
                 "theirs": each.baseline,
-                "difference": difference_words(each.best),
+                "difference": f"{how}{difference_words(each.best)}",
                 "as_good": as_good,
                 "speed": times_as_fast(as_good, each.baseline) if as_good else "",
             }

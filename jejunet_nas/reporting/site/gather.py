@@ -55,8 +55,7 @@ def gather(
         damage=next(filter(None, damages), None),
         baseline=baseline,
         seeds=(
-            f"Each network was trained once for {settings.training.steps} steps, with seed "
-            f"{settings.training.seed}; the sampler's seed is {settings.sampler.seed}. The "
-            "intervals do not account for other seeds."
+            f"Each network was first trained for {settings.training.steps} steps, with seed "
+            f"{settings.training.seed}; the sampler's seed is {settings.sampler.seed}."
         ),
     )
