@@ -31,7 +31,13 @@ FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
-_NOT_SHARED = {"trials", "sampler", "start_with", "validation"}  # by the trials of a study
+_NOT_SHARED = {
+    "trials",
+    "sampler",
+    "start_with",
+    "validation",
+    "last_round",
+}  # by the trials of a study
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
 _NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
 
@@ -79,6 +85,17 @@ class SamplerSettings(_Section):
     policies_per_network: Annotated[int, Field(ge=1, le=100)] = 2
 
 
+class LastRoundSettings(_Section):
+    """The last round, after all trials: the best at the target are trained again with other seeds.
+
+    seeds: trainings of a network in all, the trial's own among them; 1: no last round. contenders:
+    networks at most. It ends as soon as the pick is told apart.
+    """
+
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    contenders: Annotated[int, Field(ge=2, le=100)] = 4
+
+
 class ValidationSettings(_Section):
     """The clips that a report picks the best trial on, and those that it is scored on.
 
@@ -117,6 +134,7 @@ class StudySettings(_Section):
     feasible: FeasibleRule = "no_drops"
     validation: ValidationSettings = ValidationSettings()
     sampler: SamplerSettings = SamplerSettings()
+    last_round: LastRoundSettings = LastRoundSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
 
