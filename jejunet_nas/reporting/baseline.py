@@ -48,9 +48,9 @@ class Standing:
 class Against:
     """The front compared with one baseline trial.
 
-    best: the front's best mIoU minus the baseline's, held out where the answer says so. as_good: the fastest front trial with at least
-    the baseline's mIoU; surely: the fastest with a significant gain. None where there is no such
-    trial.
+    best: the front's best mIoU minus the baseline's, held out where the answer says so. as_good:
+    the fastest front trial with at least the baseline's mIoU; surely: the fastest with a
+    significant gain. None where there is no such trial.
     """
 
     baseline: Standing

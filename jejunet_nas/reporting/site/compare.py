@@ -14,7 +14,7 @@ from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
 from jejunet_nas.reporting.baseline import difference_words
-from jejunet_nas.reporting.held_out import TURN_ON
+from jejunet_nas.reporting.held_out import TURN_ON, plain
 from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatter
 from jejunet_nas.reporting.site.render import render
 
@@ -25,8 +25,8 @@ _TESTED = (
 )
 _CAVEAT = (
     f"{_TESTED}. The best trials were picked on the same clips: the intervals do not account for "
-    f"this selection bias, nor for other training seeds. With {TURN_ON} in the files of both "
-    "studies, each half of the clips is scored with the pick of the other."
+    f"this selection bias, nor for other training seeds. With {plain(TURN_ON)} in the files of "
+    "both studies, each half of the clips is scored with the pick of the other."
 )
 _HELD_OUT = (
     f"{_TESTED}, and over training seeds where contenders were trained several times. What is held "
