@@ -11,7 +11,9 @@ from collections.abc import Callable
 from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.faults import fault_of
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import Repeat, StudyHistory, TrialResult, to_json
+from jejunet_nas.records.scores import Streamed
 from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.contenders import contenders_at_target, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
@@ -64,6 +66,20 @@ def next_training(
     return trial, seed
 
 
+def train_again(trial: TrialResult, setup: TrialSetup, tell: Tell) -> tuple[str, Streamed]:
+    """Find or make the network of `trial` with the seed of `setup`.
+
+    Returns its id, and what the screen shows under the trial's policy with the trial's latencies:
+    they depend on the network, not on its weights.
+    """
+    network = trial.architecture.network
+    record = find_network(network, setup) or make_network(network, setup, tell)
+    streamed = Evaluation(setup.val, graph_files(record, setup.folder)).stream(
+        trial.architecture.policy, trial.graph_latencies, target_fps=setup.target_fps
+    )
+    return record.network_id, streamed
+
+
 class LastRound:
     """The last round of one search."""
 
@@ -95,12 +111,8 @@ class LastRound:
         return with_measured(self._ledger.history(), self._setup.folder)
 
     def _train(self, trial: TrialResult, seed: int) -> None:
-        setup, network = self._setup.with_seed(seed), trial.architecture.network
         try:
-            record = find_network(network, setup) or make_network(network, setup, self._view.stage)
-            streamed = Evaluation(setup.val, graph_files(record, setup.folder)).stream(
-                trial.architecture.policy, trial.graph_latencies, target_fps=setup.target_fps
-            )
+            network_id, streamed = train_again(trial, self._setup.with_seed(seed), self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
             fault = fault_of(error)
             if fault is not None and not isinstance(fault, TrialError):
@@ -110,9 +122,7 @@ class LastRound:
             self._ledger.note(repeat_key(trial.number, seed, failed=True), reason)
             self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
             return
-        repeat = Repeat(
-            number=trial.number, seed=seed, network_id=record.network_id, streamed=streamed
-        )
+        repeat = Repeat(number=trial.number, seed=seed, network_id=network_id, streamed=streamed)
         self._ledger.note(repeat_key(trial.number, seed), to_json(repeat))
         self._view.say(
             f"trial {trial.number} with seed {seed}: {per_cent(streamed.score.miou)} mIoU; "
