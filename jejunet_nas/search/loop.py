@@ -10,7 +10,7 @@ import math
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from jejunet_nas.datasets.learnable import origin_warning
 from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.files import NOTED, write_text_whole
-from jejunet_nas.records import StudyHistory
+from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import over_target_ms, point_of
 from jejunet_nas.search.candidates import Candidates
@@ -32,7 +32,9 @@ from jejunet_nas.search.closing import (
     still_to_measure,
     trial_words,
 )
+from jejunet_nas.search.last_round import TIME_SHARE, LastRound, next_training
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
+from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import network_choices
@@ -82,6 +84,8 @@ def _search(
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.complete) >= settings.trials
+    if ledger and history and done and next_training(settings, history, ledger.failed_repeats()):
+        done = False
     if history and done and not still_to_measure(settings, history):
         view.say(
             f"{settings.name} is complete: {len(history.complete)} of {settings.trials} trials. "
@@ -141,47 +145,68 @@ class _Search:
         self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
         self._closing, self._view, self._seconds = closing, view, seconds
         history, classes = ledger.history(), len(setup.val.class_names)
-        self._failed = len(history.failed)
+        self._failed, self._said = len(history.failed), set[str]()
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.results)
+        self._round = Round(ledger, view, self._evaluate, self._close)
+        self._last_round = LastRound(ledger, setup, view)
 
     def run(self) -> None:
         """Try architectures until the budget is spent or the space is exhausted."""
         failures = 0
         self._view.progress(self._progress())
-        while not self._is_over():
+        self._round.resume()
+        while True:
+            over = self._is_over()
+            if self._round.full or (over and len(self._round)):
+                self._round.finish()
+                self._view.progress(self._progress())
+                continue
+            if over:
+                break
             self._closing.collect()
             drawn = self._candidates.draw(any_complete=bool(self._closing.results))
             if drawn is None:
                 continue
-            failures = 0 if self._try(*drawn) else failures + 1
+            failures = 0 if self._round.add(*drawn) else failures + 1
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed; the last error: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            self._view.progress(self._progress())
         self._closing.settle()
+        self._last_round.run(self._is_late)
 
     def _is_over(self) -> bool:
         """Return True if the search ends here; say why if it ends early."""
-        if len(self._closing.results) >= self._settings.trials:
+        if len(self._closing.results) + len(self._round) >= self._settings.trials:
             return True
-        if self._seconds is not None and self._spent_s() >= self._seconds:
-            self._view.say(f"the time budget of {duration(self._seconds)} is spent")
+        if self._is_late(share=1 - TIME_SHARE if self._settings.last_round.seeds > 1 else 1.0):
+            self._say_once(f"the time budget of {duration(self._seconds or 0)} is spent")
             return True
         if self._candidates.exhausted:
-            self._view.say("the search ends: no untried architecture can meet the target")
+            self._say_once("the search ends: no untried architecture can meet the target")
             return True
         return False
 
-    def _try(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Run one trial and store its result; return whether it was completed.
+    def _is_late(self, share: float = 1.0) -> bool:
+        """Whether this `share` of the time budget is spent."""
+        return self._seconds is not None and self._spent_s() >= share * self._seconds
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._view.say(line)
+
+    def _evaluate(
+        self, trial: optuna.Trial, architecture: Architecture, rung: int
+    ) -> list[TrialResult] | None:
+        """Return the results of one trial's network at a rung; None if it failed.
 
         An error of the user or of this machine ends the search; the trial is tried again.
         """
         try:
-            return self._run(trial, architecture)
+            return self._run(trial, architecture, self._setup.at_rung(rung))
         except BaseException as error:
             with contextlib.suppress(Exception):  # on a full disk
                 self._ledger.note_stopped(trial)
@@ -189,9 +214,11 @@ class _Search:
                 raise fault from error
             raise
 
-    def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
+    def _run(
+        self, trial: optuna.Trial, architecture: Architecture, setup: TrialSetup
+    ) -> list[TrialResult] | None:
         try:
-            result = run_trial(trial.number, architecture, self._setup, self._view.stage)
+            result = run_trial(trial.number, architecture, setup, self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
             fault = fault_of(error)
             if fault is not None and not isinstance(fault, TrialError):
@@ -201,13 +228,17 @@ class _Search:
             self._ledger.drop(trial, "failed", reason)
             self._failed += 1
             self._view.say(f"trial {trial.number} failed: {reason}")
-            return False
+            return None
         self._view.say(trial_words(result, self._settings))
+        return [result]
+
+    def _close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
+        (result,) = results
         self._closing.close(trial, result)
+        architecture = result.architecture
         tried = sum(each.network_id == result.network_id for each in self._closing.results)
         if tried < self._settings.sampler.policies_per_network:
             self._ledger.propose(network_choices(architecture.network))
-        return True
 
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s

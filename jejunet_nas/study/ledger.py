@@ -40,6 +40,7 @@ from jejunet_nas.study.history import (
     stored_architecture,
 )
 from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, failed_repeats
+from jejunet_nas.study.kept_rounds import open_round
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -163,6 +164,10 @@ class Ledger:
         trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)
         return optuna.Trial(self._study, trial_id)
 
+    def resumed(self, kept: FrozenTrial) -> optuna.Trial:
+        """Return the running trial `kept` of a process that ended."""
+        return optuna.Trial(self._study, kept._trial_id)
+
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training; TPE learns by how much."""
         trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
@@ -187,14 +192,16 @@ class Ledger:
         """Propose again the trials of a process that died; return their number.
 
         Trials that only waited for their measurement are closed with their results; `measured` adds
-        measurements that were made since.
+        measurements that were made since. Those of an open round are left to it.
         """
-        running = [each for each in self.trials() if each.state == TrialState.RUNNING]
-        held = [*filter(is_held, running)]
+        trials = self.trials()
+        running = [each for each in trials if each.state == TrialState.RUNNING]
+        held, members = [*filter(is_held, running)], open_round(trials)
+        closed = [each for each in held if each not in members]
         with readable(self._url):
-            results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
-        for trial, result in zip(held, results, strict=True):
-            self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
+            results = read_records(TrialResult, (each.user_attrs[RECORD] for each in closed))
+        for trial, result in zip(closed, results, strict=True):
+            self.complete(self.resumed(trial), measured(result))
         with readable(self._url):
             return sum(self._try_again(trial) for trial in running if trial not in held)
 
@@ -210,7 +217,7 @@ class Ledger:
             )
             if ends >= MOST_ENDS and STOPPED not in trial.user_attrs:
                 reason = f"ended the process {ends} times: a crash, or not enough memory"
-                self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
+                self.drop(self.resumed(trial), "failed", reason)
                 self._say(f"trial {trial.number} failed: {reason}")
                 return False
             self.propose(choices_of(stored_architecture(plain)))

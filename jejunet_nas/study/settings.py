@@ -31,6 +31,7 @@ FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+NETWORKS_A_ROUND = 6  # with rungs: two are trained on, or three that the noise cannot tell apart
 _NOT_SHARED = {
     "trials",
     "sampler",
@@ -77,12 +78,14 @@ class SamplerSettings(_Section):
     """How architectures are proposed.
 
     Each newly trained network is tried with `policies_per_network` policies. Only the first of
-    these trials trains.
+    these trials trains. round: networks that are trained to the first of `training.rungs` before
+    they are compared; None: 6 with rungs, which it needs.
     """
 
     name: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     policies_per_network: Annotated[int, Field(ge=1, le=100)] = 2
+    round: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class LastRoundSettings(_Section):
@@ -144,6 +147,20 @@ class StudySettings(_Section):
         if name.lower().endswith(_OF_FILES):
             raise ValueError(_NO_FILE)
         return name
+
+    @model_validator(mode="after")
+    def _has_rungs_for_rounds(self) -> "StudySettings":
+        if self.sampler.round is not None and not self.training.rungs:
+            raise SettingError(
+                f"sampler.round is {self.sampler.round}, but there are no training.rungs. Remove "
+                "it, or add rungs to training."
+            )
+        return self
+
+    @property
+    def networks_a_round(self) -> int:
+        """How many networks are drawn before any is trained on."""
+        return (self.sampler.round or NETWORKS_A_ROUND) if self.training.rungs else 1
 
     @property
     def deadline_ms(self) -> float:
