@@ -4,7 +4,6 @@ import dataclasses
 import re
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,6 +111,19 @@ class QuietView(View):
         pass
 
 
+@dataclasses.dataclass(frozen=True)
+class FakeSetup:
+    """Stands for a setup; rung: that networks are trained to, by its number."""
+
+    train: DataSplit
+    val: DataSplit
+    folder: Path = Path()
+    rung: int = 0
+
+    def at_rung(self, rung: int) -> "FakeSetup":
+        return dataclasses.replace(self, rung=rung)
+
+
 class FakeTrials:
     """Stands for `run_trial`: remembers what was tried; `breaks` says which tries raise what."""
 
@@ -140,11 +152,11 @@ def install(
     """Put `trials` in the place of real ones, and an empty data set behind them."""
     from jejunet_nas.search import loop as search
 
-    def prepare(*_: Any) -> SimpleNamespace:
+    def prepare(*_: Any) -> FakeSetup:
         split = DataSplit(
             dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
         )
-        return SimpleNamespace(train=split, val=split)
+        return FakeSetup(train=split, val=split)
 
     monkeypatch.setattr(search, "prepare", prepare)
     monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})
