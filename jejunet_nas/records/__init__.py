@@ -46,6 +46,7 @@ from jejunet_nas.records.trials import SearchedFor as SearchedFor
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult
 from jejunet_nas.records.trials import ValidationRule as ValidationRule
+from jejunet_nas.records.trials import as_added as as_added
 
 Record = TypeVar("Record")
 

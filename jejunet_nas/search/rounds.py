@@ -11,9 +11,11 @@ that the next one scores them again without training, and promotes the same ones
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from jejunet_nas.records import TrialResult
 from jejunet_nas.records.words import counted
@@ -22,22 +24,38 @@ from jejunet_nas.scoring.promotion import PolicyPoint, promoted
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture
-from jejunet_nas.study.history import ARCHITECTURE, stored_architecture
+from jejunet_nas.study.history import ARCHITECTURE, OUTCOME, stored_architecture
+from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
 from jejunet_nas.study.kept_rounds import (
+    ROUND,
     begin_training,
     end_training,
+    hold_in_round,
     is_waiting,
-    note_points,
+    last_round,
     note_round,
-    open_round,
     points_at,
+    reached,
 )
-from jejunet_nas.study.ledger import MOST_ENDS, Ledger
+from jejunet_nas.study.ledger import Ledger
 
-# Of a trial's network at a rung: the drawn trial's result first, then its other policies; None if
-# it failed, and the trial is closed.
-Evaluate = Callable[[optuna.Trial, Architecture, int], Sequence[TrialResult] | None]
-Close = Callable[[optuna.Trial, Sequence[TrialResult]], None]
+
+class Runs(Protocol):
+    """What runs the trials of a search and closes them: `search.attempts`."""
+
+    def evaluate(
+        self, trial: optuna.Trial, architecture: Architecture, rung: int
+    ) -> Sequence[TrialResult] | None:
+        """Return the results of a trial's network at a rung; None if it failed, and is closed.
+
+        The first is that of the drawn trial, the others are of further policies.
+        """
+
+    def drop(self, trial: optuna.Trial, reason: str) -> None:
+        """Close `trial` as failed."""
+
+    def close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
+        """Close `trial` with the first of `results`, and add the others."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,10 +69,9 @@ class _Member:
 class Round:
     """The round that is under way; the next one begins when it is finished."""
 
-    def __init__(self, ledger: Ledger, view: View, evaluate: Evaluate, close: Close) -> None:
-        """evaluate: scores a network at a rung. close: stores the results of a trial."""
+    def __init__(self, ledger: Ledger, view: View, runs: Runs) -> None:
         self._settings, self._ledger, self._view = ledger.settings, ledger, view
-        self._evaluate, self._close = evaluate, close
+        self._runs = runs
         self._steps = (*self._settings.training.rungs, self._settings.training.steps)
         self._members: list[_Member] = []
         self._number: int | None = None
@@ -70,25 +87,38 @@ class Round:
         return self._drawn >= self._settings.networks_a_round
 
     def resume(self) -> None:
-        """Take up the round of a process that ended; its networks are scored again."""
-        for kept in open_round(self._ledger.trials()):
-            if is_waiting(kept):
-                plain = kept.user_attrs[ARCHITECTURE]
-                self.add(self._ledger.resumed(kept), stored_architecture(plain))
-            else:
-                self._drawn += 1
+        """Take up the round of a process that ended; its networks are scored again.
+
+        If that process had begun to close trials, the others are closed too.
+        """
+        kept = last_round(self._ledger.trials())
+        waiting = [each for each in kept if is_waiting(each)]
+        if any(each.user_attrs[OUTCOME] == "complete" for each in kept):
+            for each in waiting:
+                trial, architecture = self._reopened(each)
+                results = self._runs.evaluate(trial, architecture, reached(each))
+                if results is not None:
+                    self._runs.close(trial, results)
+        elif waiting:
+            self._number, self._drawn = kept[0].user_attrs[ROUND], len(kept) - len(waiting)
+            for each in waiting:
+                self.add(*self._reopened(each))
+
+    def _reopened(self, kept: FrozenTrial) -> tuple[optuna.Trial, Architecture]:
+        with self._ledger.readable():
+            return self._ledger.reopen(kept), stored_architecture(kept.user_attrs[ARCHITECTURE])
 
     def add(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Score the network that `trial` drew at the first rung; return whether that worked."""
-        if self._number is None:
-            self._number = trial.number
+        self._number = trial.number if self._number is None else self._number
         if len(self._steps) > 1:
             note_round(trial, self._number)
-        results = self._evaluate(trial, architecture, 0)
+        results = self._runs.evaluate(trial, architecture, 0)
         self._drawn += 1
         if results is None:
             return False
-        self._keep(_Member(trial, architecture, results))
+        self._members.append(_Member(trial, architecture, results))
+        self._hold(self._members[-1])
         return True
 
     def finish(self) -> None:
@@ -96,7 +126,7 @@ class Round:
         for rung in range(1, len(self._steps)):
             self._promote(rung)
         for member in self._members:
-            self._close(member.trial, member.results)
+            self._runs.close(member.trial, member.results)
         self._members, self._number, self._drawn = [], None, 0
 
     def _promote(self, rung: int) -> None:
@@ -118,37 +148,33 @@ class Round:
 
     def _train_on(self, member: _Member, rung: int) -> None:
         """Score `member` at `rung`; it leaves the round if that fails."""
-        ends = begin_training(member.trial)
-        results: Sequence[TrialResult] | None = None
-        if ends >= MOST_ENDS:
-            reason = f"ended the process {ends} times: a crash, or not enough memory"
-            self._ledger.drop(member.trial, "failed", reason)
-            self._view.say(f"trial {member.trial.number} failed: {reason}")
-        else:
-            try:
-                results = self._evaluate(member.trial, member.architecture, rung)
-            except BaseException:
-                with contextlib.suppress(Exception):  # on a full disk
-                    end_training(member.trial)
-                raise
+        results = self._evaluate_above(member, rung)
         if results is None:
             self._members.remove(member)
             return
-        end_training(member.trial)
         spent = dict(member.results[0].stage_s)
         for stage, seconds in results[0].stage_s.items():
             spent[stage] = spent.get(stage, 0.0) + seconds
         member.results = [dataclasses.replace(results[0], stage_s=spent), *results[1:]]
         member.rung = rung
-        self._keep(member)
+        self._hold(member)
 
-    def _keep(self, member: _Member) -> None:
-        """Hold the trial of `member` with what it scored, so that the round can be resumed."""
+    def _evaluate_above(self, member: _Member, rung: int) -> Sequence[TrialResult] | None:
+        ends = begin_training(member.trial)
+        if ends >= MOST_ENDS:
+            self._runs.drop(member.trial, ended_words(ends))
+            return None
+        try:
+            return self._runs.evaluate(member.trial, member.architecture, rung)
+        finally:  # not where the process is killed
+            with contextlib.suppress(Exception):  # on a full disk, or closed as failed
+                end_training(member.trial)
+
+    def _hold(self, member: _Member) -> None:
+        """Store what `member` scored, so that the round can be resumed."""
         if len(self._steps) > 1:
-            note_points(member.trial, member.rung, self._points(member.results))
-            self._ledger.hold(member.trial, member.results[0])
-        if member not in self._members:
-            self._members.append(member)
+            points = self._points(member.results)
+            hold_in_round(member.trial, member.results[0], member.rung, points)
 
     def _points(self, results: Sequence[TrialResult]) -> list[PolicyPoint]:
         settings = self._settings

@@ -150,6 +150,7 @@ def install(
     class_names: tuple[str, ...] = ("background", "object"),
 ) -> FakeTrials:
     """Put `trials` in the place of real ones, and an empty data set behind them."""
+    from jejunet_nas.search import attempts
     from jejunet_nas.search import loop as search
 
     def prepare(*_: Any) -> FakeSetup:
@@ -160,5 +161,5 @@ def install(
 
     monkeypatch.setattr(search, "prepare", prepare)
     monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})
-    monkeypatch.setattr(search, "run_trial", trials)
+    monkeypatch.setattr(attempts, "run_trial", trials)
     return trials
