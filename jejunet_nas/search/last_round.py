@@ -74,8 +74,9 @@ def train_again(trial: TrialResult, setup: TrialSetup, tell: Tell) -> tuple[str,
     """
     network = trial.architecture.network
     record = find_network(network, setup) or make_network(network, setup, tell)
-    streamed = Evaluation(setup.val, graph_files(record, setup.folder)).stream(
-        trial.architecture.policy, trial.graph_latencies, target_fps=setup.target_fps
+    evaluation = Evaluation(setup.val, graph_files(record, setup.folder))
+    (streamed,) = evaluation.streams(
+        [trial.architecture.policy], trial.graph_latencies, target_fps=setup.target_fps, tell=tell
     )
     return record.network_id, streamed
 

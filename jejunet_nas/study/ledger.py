@@ -148,14 +148,11 @@ class Ledger:
 
     def known_networks(self) -> dict[str, int]:
         """Return the trial number of every network that was drawn and needs no further trial."""
+        drawn = [each for each in self.trials() if ADDED not in each.user_attrs]
         return {
-            canonical_json(
-                stored_architecture(trial.user_attrs[ARCHITECTURE]).network
-            ): trial.number
-            for trial in self.trials()
-            if ARCHITECTURE in trial.user_attrs
-            and ADDED not in trial.user_attrs
-            and trial.user_attrs.get(OUTCOME) in (*ENDED, "held")
+            canonical_json(stored_architecture(each.user_attrs[ARCHITECTURE]).network): each.number
+            for each in drawn
+            if ARCHITECTURE in each.user_attrs and each.user_attrs.get(OUTCOME) in (*ENDED, "held")
         }
 
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
