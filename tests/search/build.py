@@ -47,7 +47,7 @@ def write_study(folder: Path, more: str = "", space: str = SPACE) -> Path:
         more = f"training: {{init: scratch}}\n{more}"
     elif "init:" not in more:
         more = re.sub("^training: {", "training: {init: scratch, ", more, flags=re.MULTILINE)
-    sampler = "" if "sampler:" in more else "sampler: {name: random, policies_per_network: 1}\n"
+    sampler = "" if "sampler:" in more else "sampler: {name: random}\n"
     file = folder / "tiny.yaml"
     file.write_text(f"name: tiny\n{space}{sampler}{more}")
     return file
