@@ -9,11 +9,20 @@ from collections.abc import Sequence
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.bootstrap import trainings_difference
-from jejunet_nas.scoring.noise import SeedNoise, seed_noise
+from jejunet_nas.scoring.noise import TYPICAL_STD, SeedNoise, pooled, seed_noise
 from jejunet_nas.scoring.ranking import feasible
 from jejunet_nas.scoring.repeats import Repeats, pick_of, trainings
 
+# Of the typical noise beside the study's own: a first repeat that happens to score alike does not
+# mean that there is no noise.
+PRIOR_FREEDOM = 4
 WITHIN = 2.0  # standard deviations of a difference between two trainings: about 95 %
+
+
+def expected_noise(history: StudyHistory) -> SeedNoise:
+    """Return the noise that decides what is trained: the study's own, pooled with the typical."""
+    typical = SeedNoise(std=TYPICAL_STD, freedom=PRIOR_FREEDOM)
+    return pooled(seed_noise(history.complete, history.repeats), typical)
 
 
 def contenders_at_target(
@@ -31,7 +40,7 @@ def contenders_at_target(
             best.setdefault(trial.network_id, trial)
     if not best:
         return []
-    noise = seed_noise(history.complete, history.repeats)
+    noise = expected_noise(history)
     trials = [*best.values()]
     least = trials[0].score.miou - WITHIN * noise.of_difference
     return [
@@ -49,7 +58,7 @@ def undecided(contenders: Sequence[TrialResult], history: StudyHistory) -> list[
     pick = pick_of(contenders, repeats)
     if pick is None:
         return []
-    noise = seed_noise(history.complete, repeats)
+    noise = expected_noise(history)
     close = [
         trial
         for trial in contenders

@@ -148,8 +148,8 @@ class _Search:
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
         failures = 0
-        self._view.progress(self._progress())
         self._round.resume()
+        self._view.progress(self._progress())
         while True:
             over = self._is_over()
             if self._round.full or (over and len(self._round)):
@@ -165,6 +165,8 @@ class _Search:
             if drawn is None:
                 continue
             failures = 0 if self._round.add(*drawn) else failures + 1
+            if not self._round.full:
+                self._view.progress(self._progress())
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed; the last error: "
@@ -215,6 +217,7 @@ class _Search:
             best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
             left_s=self._left_s(),
+            held=len(self._round),
         )
 
     def _left_s(self) -> float | None:

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from jejunet_nas.records import TrialResult
 from jejunet_nas.records.words import counted
-from jejunet_nas.scoring.noise import seed_noise
+from jejunet_nas.scoring.contenders import expected_noise
 from jejunet_nas.scoring.promotion import PolicyPoint, promoted
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.view import View
@@ -134,8 +134,7 @@ class Round:
         others = points_at(
             rung - 1, self._ledger.trials(), but={m.trial.number for m in self._members}
         )
-        history = self._ledger.history()
-        noise = seed_noise(history.complete, history.repeats).of_difference
+        noise = expected_noise(self._ledger.history()).of_difference
         points = {name: self._points(member.results) for name, member in below.items()}
         chosen = promoted(points, others, noise=noise)
         if chosen:

@@ -4,6 +4,7 @@ import dataclasses
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.scoring.contenders import contenders_at_target, undecided
+from jejunet_nas.scoring.noise import seed_noise
 from tests.reporting.build import history
 from tests.scoring.networks import again, network
 
@@ -46,6 +47,13 @@ def test_a_network_contends_once_and_only_if_it_was_trained_to_the_end() -> None
 def test_contenders_that_were_trained_again_stay_where_the_noise_turns_out_to_be_small() -> None:
     study = repeated(history(BEST, CLOSE, FAR), t0=[0.700, 0.701], t1=[0.680, 0.679])
 
+    assert numbers(contenders_at_target(study, most=4)) == [0, 1]
+
+
+def test_a_repeat_that_scores_alike_by_chance_does_not_end_the_contest() -> None:
+    study = repeated(history(BEST, CLOSE), t0=[0.70])
+
+    assert seed_noise(study.complete, study.repeats).std == 0
     assert numbers(contenders_at_target(study, most=4)) == [0, 1]
 
 

@@ -113,15 +113,19 @@ class QuietView(View):
 
 @dataclasses.dataclass(frozen=True)
 class FakeSetup:
-    """Stands for a setup; rung: that networks are trained to, by its number."""
+    """Stands for a setup; rung, seed: with which networks are trained."""
 
     train: DataSplit
     val: DataSplit
     folder: Path = Path()
     rung: int = 0
+    seed: int = 0
 
     def at_rung(self, rung: int) -> "FakeSetup":
         return dataclasses.replace(self, rung=rung)
+
+    def with_seed(self, seed: int) -> "FakeSetup":
+        return dataclasses.replace(self, seed=seed)
 
 
 class FakeTrials:

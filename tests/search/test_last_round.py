@@ -9,15 +9,18 @@ import pytest
 
 from jejunet_nas.errors import TrialError
 from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.scoring import contenders
 from jejunet_nas.scoring.ranking import picks
-from jejunet_nas.search import last_round
+from jejunet_nas.search import last_round, loop
 from jejunet_nas.search.last_round import LastRound, next_training
+from jejunet_nas.search.loop import search
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from tests.reporting.build import history, measured
 from tests.scoring.networks import again, network
-from tests.search.build import QuietView, tiny_study
+from tests.search.build import QuietView, install, tiny_study
+from tests.search.test_rounds import FakeNetworks
 
 TRUE = {0: 0.60, 1: 0.62}  # trial 0 had luck in its first training
 FIRST = {0: 0.63, 1: 0.62}
@@ -147,3 +150,43 @@ def test_a_repeat_with_predicted_latency_is_scored_again_once_its_trial_is_measu
 
     assert following(*trials) is None
     assert following(*(measured(each, 25.0) for each in trials)) == (0, 1)
+
+
+def test_a_search_ends_with_its_last_round_and_the_same_command_adds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, FakeNetworks())  # type: ignore[arg-type]
+    trained: list[int] = []
+
+    def train_again(trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
+        trained.append(setup.seed)
+        return "again", trial.streamed
+
+    monkeypatch.setattr(last_round, "train_again", train_again)
+    monkeypatch.setattr(contenders, "WITHIN", 1000.0)  # so that all four contend
+    settings = tiny_study(tmp_path, "trials: 4\nlast_round: {seeds: 2, contenders: 3}\n")
+    history = search(settings, tmp_path / "tiny", QuietView())
+    again = QuietView()
+
+    assert search(settings, tmp_path / "tiny", again).repeats == history.repeats
+    assert trained == [1, 1, 1]
+    assert again.lines[0].startswith("tiny is complete: 4 of 4 trials")
+
+
+def test_a_time_budget_keeps_a_quarter_for_the_last_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, trained = FakeNetworks(), list[int]()
+    install(monkeypatch, fake)  # type: ignore[arg-type]
+    monkeypatch.setattr(contenders, "WITHIN", 1000.0)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: 10.0 * (len(fake.trained) + len(trained)))
+
+    def train_again(trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
+        trained.append(setup.seed)
+        return "again", trial.streamed
+
+    monkeypatch.setattr(last_round, "train_again", train_again)
+    settings = tiny_study(tmp_path, "last_round: {seeds: 9}\n")
+    search(settings, tmp_path / "tiny", QuietView(), seconds=40.0)
+
+    assert [len(fake.trained), len(trained)] == [3, 1]

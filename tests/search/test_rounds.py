@@ -1,6 +1,5 @@
 """Rounds of networks, without training: what a network scores grows with its rung."""
 
-import dataclasses
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,13 @@ import pytest
 
 from jejunet_nas.errors import TrialError
 from jejunet_nas.records import StudyHistory, TrialResult, as_added
+from jejunet_nas.scoring.score import combine
 from jejunet_nas.search import loop, rounds
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
 from jejunet_nas.study.ledger import Ledger
 from tests.made_up import scored
+from tests.scoring.networks import clips_of
 from tests.search.build import SPACE, QuietView, install, result, tiny_study
 
 TWELVE = SPACE.replace("decoder_channels: [8]", "decoder_channels: [8, 16, 24]")
@@ -51,7 +52,7 @@ class FakeNetworks:
         architecture = Architecture(network=network, policy=Policy(keyframe_interval=interval))
         done = result(number, architecture, mean_ms=ms)
         miou = true_miou(network) + 0.1 * rung - 0.01 * interval
-        return scored(done, dataclasses.replace(done.score, miou=miou))
+        return scored(done, combine(clips_of([miou] * 2)))
 
     def at(self, rung: int) -> list[Network]:
         return [network for network, reached in self.trained if reached == rung]
