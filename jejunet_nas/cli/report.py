@@ -91,6 +91,7 @@ def _report(
     out: Path | None,
     as_json: bool,
 ) -> "tuple[Path, StudyHistory]":
+    from jejunet_nas.reporting.held_out import held_out_note
     from jejunet_nas.reporting.report import plain_report, write_report
     from jejunet_nas.reporting.site.gather import gather
     from jejunet_nas.scoring.ranking import searched_words
@@ -114,6 +115,8 @@ def _report(
         say("writing the report")
         page = write_report(history, out or _reports(study) / _folder(study), extras)
     show_front(history, printer)
+    if note := held_out_note(history):
+        printer.say(note)
     if again := searched_words(history):
         printer.say(again)
     for line in ignored_measurements(history, study.networks):

@@ -66,8 +66,9 @@ class Evaluation:
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
         results = [ClipResults(clip, graphs) for clip in val.clips]
         self._known = read_results(self._file, results, graphs=self._graphs)
+        stretches = stretches_of(sum(bool(clip.annotated.any()) for clip in val.clips))
         self._clips = [
-            ClipEvaluation(clip, each, val.class_names, stretches=stretches_of(len(val.clips)))
+            ClipEvaluation(clip, each, val.class_names, stretches=stretches)
             for clip, each in zip(val.clips, results, strict=True)
         ]
 

@@ -44,6 +44,10 @@ TERMS = (
     ),
     ("own-frame mIoU", "each mask compared with the frame that it was made from, none dropped"),
     (
+        "held-out mIoU",
+        "of the pick, on clips and with training seeds that it was not picked by",
+    ),
+    (
         "feasible",
         f"meets the target: {REQUIREMENTS['no_drops']}. A study with the rule every_frame asks "
         f"that {REQUIREMENTS['every_frame']}; with the rule mean, that {REQUIREMENTS['mean']}",

@@ -23,14 +23,14 @@ def held_out_note(history: StudyHistory) -> str | None:
 
 
 def held_out_short(history: StudyHistory) -> tuple[str, str] | None:
-    """Return, say, `76.9 %` and `held-out mIoU (95 % CI 70.1 to 82.0)`, for the pick's card."""
+    """Return, say, `76.9 %` and ` (95 % CI 70.1 to 82.0)`, for the pick's card."""
     try:
         found = held_out(history)
     except SettingError:
         return None
     if found is None:
         return None
-    return f"{per_cent(found.miou)} %", f"held-out mIoU{_interval(found.interval)}"
+    return f"{per_cent(found.miou)} %", _interval(found.interval)
 
 
 def plain(markdown: str) -> str:
@@ -74,9 +74,12 @@ def seeds_note(history: StudyHistory) -> str:
 
 def _note(found: HeldOut) -> str:
     figure = f"Held-out mIoU of the pick: {per_cent(found.miou)} %{_interval(found.interval)}."
+    clips = "all clips and trainings" if found.trainings else "all clips"
+    difference = points(found.in_sample_miou - found.miou)
     pick = (
-        f"Trial {found.trial}, picked by all of them, has {per_cent(found.in_sample_miou)} % on "
-        f"what it was picked by, {points(found.in_sample_miou - found.miou)} points."
+        f"Trial {found.trial} is the pick of {clips}: {per_cent(found.in_sample_miou)} % on these, "
+        f"which selection bias may raise; it differs from the held-out figure by {difference} "
+        "points."
     )
     return " ".join([figure, *_made(found), pick, _holds(found)])
 

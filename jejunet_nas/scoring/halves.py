@@ -20,6 +20,7 @@ from jejunet_nas.records.words import counted
 
 MOST_CUT = 3  # clips; a split with more is split by whole clips
 STRETCHES = 9  # of a clip that is cut in time; odd, because the middle one is the gap
+_LEAST_FRAMES = 2 * STRETCHES + 1  # the first frame of a clip is not scored
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,23 @@ class Halves:
 
 
 def stretches_of(clips: int) -> int:
-    """Return how many parts the score of a clip keeps in a split of so many `clips`."""
+    """Return how many parts the score of a clip keeps in a split of so many annotated clips."""
     return STRETCHES if clips <= MOST_CUT else 1
+
+
+def require_two(annotated_frames: Sequence[int]) -> None:
+    """Raise `SettingError` where clips with so many annotated frames cannot be split in two."""
+    annotated = [count for count in annotated_frames if count]
+    if len(annotated) < 2 and max(annotated, default=0) < _LEAST_FRAMES:
+        raise _not_in_two(len(annotated))
+
+
+def _not_in_two(annotated: int) -> SettingError:
+    return SettingError(
+        f"validation is half, but val has {counted(annotated, 'annotated clip')} that cannot be "
+        f"split in two; allowed: two or more, or one with at least {_LEAST_FRAMES} annotated "
+        "frames that was scored by this version. Set both keys of validation to all."
+    )
 
 
 def halves(clips: Sequence[ClipScore]) -> Halves:
@@ -60,7 +76,7 @@ def halves(clips: Sequence[ClipScore]) -> Halves:
     """
     first: list[ClipScore] = []
     second: list[ClipScore] = []
-    cut = [clip for clip in clips if clip.parts] if len(clips) <= MOST_CUT else []
+    cut = [clip for clip in clips if clip.parts]
     for clip, (early, late) in zip(
         cut, itertools.cycle([(first, second), (second, first)]), strict=False
     ):
@@ -69,11 +85,7 @@ def halves(clips: Sequence[ClipScore]) -> Halves:
         late += clip.parts[middle + 1 :]
     _share_out([clip for clip in clips if clip not in cut], first, second)
     if not all(any(any(clip.annotated) for clip in half) for half in (first, second)):
-        raise SettingError(
-            f"validation is half, but val has {counted(len(clips), 'clip')} that cannot be split "
-            f"in two; allowed: two annotated clips or more, or one with at least {2 * STRETCHES} "
-            "annotated frames that was scored by this version. Set both keys of validation to all."
-        )
+        raise _not_in_two(sum(any(clip.annotated) for clip in clips))
     return Halves(
         first=frozenset(clip.name for clip in first),
         second=frozenset(clip.name for clip in second),

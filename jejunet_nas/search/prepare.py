@@ -15,6 +15,7 @@ from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataFacts, DataSplit, VideoFacts
+from jejunet_nas.scoring.halves import require_two
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.named import BESIDE
 from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
@@ -44,6 +45,8 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     teacher = _teacher(settings)
     train, val = (settings.data.open_split(split, tell) for split in ("train", "val"))
     _check_calibration(settings, train)
+    if settings.validation.pick_on == "half":
+        require_two([int(clip.annotated.sum()) for clip in val.clips])
     taught = teach(*teacher, train, settings.training, folder, tell) if teacher else None
     source = [_measured(each, f"{init_sha256}", train, folder, tell) for each in backbones]
     identity = settings.identity()

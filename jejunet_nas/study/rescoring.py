@@ -94,7 +94,7 @@ def rescored(
         searched_for=dataclasses.replace(before, asked=asked),
     )
     if not another and (before.target_fps, before.device) == (target_fps, history.device):
-        after = dataclasses.replace(after, searched_for=None)
+        after = dataclasses.replace(after, searched_for=None, repeats=history.repeats)
     if another:
         return after
     return with_measured(after, networks, screens=Screens(networks, target_fps, open_val, say))

@@ -18,6 +18,7 @@ from jejunet_nas.records import Clip, DataSplit, GraphName
 from jejunet_nas.records.scores import ClipTemporal, Score, TemporalScore
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.scoring.boundary import region_and_boundary
+from jejunet_nas.scoring.halves import STRETCHES
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import clip_temporal, combine_temporal, flicker, object_classes
 from jejunet_nas.space.architecture import Policy
@@ -320,3 +321,27 @@ def test_an_evaluation_is_freed_without_a_garbage_collection(
         assert [each() for each in results] == [None, None]
     finally:
         gc.enable()
+
+
+def test_the_parts_of_a_long_single_clip_add_up_to_it(
+    val: DataSplit, files: dict[GraphName, Path]
+) -> None:
+    clip = val.clips[1]
+    frames, masks = (
+        np.tile(np.asarray(each), (8, 1, 1, 1)[: each.ndim])[:40]
+        for each in (clip.frames[:], clip.masks[:])
+    )
+    long = dataclasses.replace(
+        clip, frames=frames, masks=masks, annotated=np.ones(len(frames), bool)
+    )
+    alone = dataclasses.replace(val, clips=(long,), fingerprint="alone")
+
+    (found,) = Evaluation(alone, files).score(POLICIES[1:2], INSTANT, target_fps=FPS)
+
+    for score, annotated in ((found.streamed.score, len(long) - 1), (found.own_frame, len(long))):
+        (whole,) = score.clips
+        assert len(whole.parts) == STRETCHES
+        assert sum(part.frames for part in whole.parts) == annotated
+        for name in ("annotated", "intersection", "union"):
+            parts = np.sum([getattr(part, name) for part in whole.parts], axis=0)
+            assert tuple(parts.tolist()) == getattr(whole, name)

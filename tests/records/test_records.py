@@ -14,6 +14,7 @@ from jejunet_nas.records import (
     FramePath,
     FramePaths,
     Latency,
+    Repeat,
     StreamLatency,
     StudyHistory,
     TrialResult,
@@ -43,6 +44,18 @@ def clip(frames: int) -> Clip:
 
 def test_a_history_written_as_json_reads_back_as_itself() -> None:
     assert from_json(StudyHistory, to_json(STUDY)) == STUDY
+
+
+def test_repeats_and_parts_of_clips_are_read_back() -> None:
+    part = STUDY.complete[0].score.clips[0]
+    score = dataclasses.replace(
+        STUDY.complete[0].score, clips=(dataclasses.replace(part, parts=(part, part)),)
+    )
+    streamed = on_screen(STUDY.complete[0], score=score).streamed
+    repeat = Repeat(number=0, seed=1, network_id="0" * 12, streamed=streamed)
+    study = dataclasses.replace(STUDY, repeats={0: [repeat]}, validation="half")
+
+    assert from_json(StudyHistory, to_json(study)) == study
 
 
 @given(miou=st.floats(0, 1), mean_ms=st.floats(1e-3, 1e6))

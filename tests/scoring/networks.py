@@ -39,7 +39,9 @@ def again(trained: TrialResult, seed: int, ious: Sequence[float]) -> Repeat:
 
 def halved(*trials: TrialResult, **changes: object) -> StudyHistory:
     """A study that holds out half of its clips."""
-    return dataclasses.replace(history(*trials), validation="half", **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(
+        history(*trials, class_names=("object",)), validation="half", **changes
+    )  # type: ignore[arg-type]
 
 
 def alike(

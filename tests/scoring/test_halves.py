@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import Clip
 from jejunet_nas.records.scores import ClipScore
-from jejunet_nas.scoring.halves import STRETCHES, halves, stretches_of
+from jejunet_nas.scoring.halves import STRETCHES, halves, require_two, stretches_of
 from jejunet_nas.scoring.score import clip_score
 
 LONG = Clip(
@@ -104,7 +104,9 @@ def test_a_short_clip_has_no_parts() -> None:
 
 
 def test_clips_of_which_one_alone_is_annotated_are_refused() -> None:
-    with pytest.raises(SettingError, match=r"val has 2 clips that cannot be split in two; allowed"):
+    with pytest.raises(
+        SettingError, match=r"val has 1 annotated clip that cannot be split in two; "
+    ):
         halves([clip(0, 10, 5), clip(1, 10, 0)])
 
 
@@ -113,3 +115,14 @@ def test_scores_of_an_earlier_version_are_refused() -> None:
 
     with pytest.raises(SettingError, match=r"^the scores lack clip 3: .* Search again in a new"):
         found.clips_of([clip(n, 10, 5) for n in range(3)])
+
+
+@pytest.mark.parametrize(("frames", "enough"), [([5, 5], True), ([19], True), ([0, 18], False)])
+def test_a_search_knows_before_training_whether_clips_can_be_split(
+    frames: list[int], enough: bool
+) -> None:
+    if enough:
+        require_two(frames)
+        return
+    with pytest.raises(SettingError, match=r"one with at least 19 annotated frames .* to all\.$"):
+        require_two(frames)

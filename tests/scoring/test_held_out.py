@@ -109,6 +109,8 @@ def test_a_study_that_holds_nothing_out_has_no_held_out_figure() -> None:
 def test_a_single_short_clip_is_refused() -> None:
     study = halved(trial(0, 0.5, 20.0))
 
-    with pytest.raises(SettingError, match=r"^validation is half, but val has 1 clip that cannot"):
+    with pytest.raises(
+        SettingError, match=r"^validation is half, but val has 1 annotated clip that"
+    ):
         held_out(study)
     assert cross_where_possible(study) is None

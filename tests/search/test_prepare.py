@@ -56,6 +56,13 @@ def test_a_wrong_path_or_name_is_told_before_the_data_are_decoded(
         prepare(tiny_study(tmp_path, more), tmp_path, silence)
 
 
+def test_a_single_short_clip_cannot_be_split_into_halves(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, f"{LITTLE}validation: {{pick_on: half, report_on: half}}\n")
+
+    with pytest.raises(SettingError, match=r"^validation is half, but val has 1 annotated clip th"):
+        prepare(study, tmp_path, silence)
+
+
 def test_networks_wider_than_the_weights_are_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

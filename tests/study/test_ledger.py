@@ -300,6 +300,17 @@ def test_a_study_that_was_not_begun_is_not_made_by_looking_for_it(tmp_path: Path
     assert not (tmp_path / "study.db").exists()
 
 
+def test_a_study_may_hold_out_clips_once_its_trials_are_made(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path)
+    Ledger(settings, storage_url(tmp_path)).keep_identity(settings.identity())
+    half = tiny_study(tmp_path, "validation: {pick_on: half, report_on: half}\n")
+
+    found = Ledger.find(half, storage_url(tmp_path))
+
+    assert found is not None
+    assert found.history().validation == "half"
+
+
 def test_a_study_is_found_with_its_settings_and_refused_with_others(tmp_path: Path) -> None:
     settings = tiny_study(tmp_path)
     Ledger(settings, storage_url(tmp_path)).keep_identity(settings.identity())

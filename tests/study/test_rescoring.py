@@ -7,7 +7,7 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
-from jejunet_nas.records import DataSplit, RefusedTrial, SearchedFor, StudyHistory
+from jejunet_nas.records import DataSplit, RefusedTrial, Repeat, SearchedFor, StudyHistory
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import save_measurement, with_measured
 from jejunet_nas.study.rescoring import rescored, under_policy
@@ -41,6 +41,20 @@ def test_a_study_is_scored_for_another_target_and_back(tmp_path: Path) -> None:
     assert again.score != trial.score
     assert again.own_frame_score == trial.own_frame_score
     assert rescored(after, tmp_path, val, target_fps=25.0, profile=PIXEL2) == before
+
+
+def test_repeats_count_at_the_target_that_they_were_scored_for_alone(tmp_path: Path) -> None:
+    before = searched(tmp_path)
+    (trial,) = before.complete
+    repeat = Repeat(number=0, seed=1, network_id="0" * 12, streamed=trial.streamed)
+    before = dataclasses.replace(before, repeats={0: [repeat]})
+
+    faster, same = (
+        rescored(before, tmp_path, val, target_fps=fps, profile=PIXEL2) for fps in (60.0, 25.0)
+    )
+
+    assert faster.repeats == {}
+    assert same.repeats == before.repeats
 
 
 def test_the_second_time_needs_neither_clips_nor_graphs(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ BAD_STUDIES = [
         "feasible: sometimes",
         "feasible is 'sometimes'; allowed: 'no_drops', 'every_frame' or 'mean'",
     ),
+    (
+        "validation: {pick_on: half}",
+        "validation is .*; allowed: pick_on and report_on both half, or both all: a pick on one",
+    ),
+    ("validation: {pick_on: some}", "validation.pick_on is 'some'; allowed: 'all' or 'half'"),
     ("target_fps: 0", "target_fps is 0; allowed: greater than or equal to 0.01"),
     ("training: {pairs_per_step: 1000000000000}", "training.pairs_per_step is 1000000000000; all"),
     (
@@ -217,6 +222,13 @@ def test_where_the_data_lie_and_how_many_trials_are_wanted_is_no_part_of_a_study
 
     assert here.identity() == there.identity()
     assert here.identity()["training"]["init"] == "w.npz"
+
+
+def test_the_clips_of_a_pick_may_be_chosen_after_the_search(tmp_path: Path) -> None:
+    half = tiny_study(tmp_path, "validation: {pick_on: half, report_on: half}\n")
+
+    assert half.validation.pick_on == "half"
+    assert half.identity() == tiny_study(tmp_path).identity()
 
 
 def test_a_study_predicts_unless_it_asks_for_a_phone(tmp_path: Path) -> None:

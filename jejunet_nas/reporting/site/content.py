@@ -112,10 +112,8 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "searched": searched_words(history),
         "data_notes": data_notes(history),
         "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
-        "seeds": " ".join([*([extras.seeds] if extras.seeds else []), plain(seeds_note(history))]),
-        "selection": plain(selection_note(history)),
-        "held_out": held_out_note(history),
-        "held_out_short": held_out_short(history),
+        "seeds": f"{extras.seeds} {plain(seeds_note(history))}".lstrip(),
+        **_selection(history),
         "no_pictures": extras.no_pictures,
         "damage": extras.damage,
         "baseline": _baseline(history, theirs),
@@ -135,6 +133,14 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         ],
         "names": [one_line(each.study) for each in (history, theirs) if each],
         "slices": slice_dimensions(trials),
+    }
+
+
+def _selection(history: StudyHistory) -> dict[str, Any]:
+    return {
+        "selection": plain(selection_note(history)),
+        "held_out": held_out_note(history),
+        "held_out_short": held_out_short(history),
     }
 
 
