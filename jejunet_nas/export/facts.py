@@ -64,7 +64,7 @@ def facts_of(
         trial_policy=trial_policy,
         dataset=history.dataset,
         fingerprints=dict(fingerprints),
-        training_steps=settings.training.steps,
+        training_steps=trial.network.training.steps - export_steps,
         export_steps=export_steps,
         compression=chain_in_words(chain_of(network, settings.compression)),
         seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},

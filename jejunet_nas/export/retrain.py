@@ -101,7 +101,8 @@ def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) ->
 def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
     keras, training = trained_network(trial.network, job.setup), trial.network.training
     if steps:
-        training = _trained_on(keras, job, steps)
+        before, training = training.steps, _trained_on(keras, job, steps)
+        training = dataclasses.replace(training, steps=before + training.steps)
     record = judge_network(compress_trained(keras, job), training, job)
     write_text_whole(job.folder / RECORD, to_json(record, indent=2))
     shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)

@@ -56,7 +56,10 @@ class AgreementRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """The mean loss of each `loss_every_steps` steps of training, and its speed."""
+    """The mean loss of each `loss_every_steps` steps of training, and its speed.
+
+    steps: of all rungs; the losses and times are those of the last.
+    """
 
     steps: int
     loss_every_steps: int

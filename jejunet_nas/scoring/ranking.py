@@ -19,6 +19,7 @@ from jejunet_nas.records import (
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import architecture_words, counted, drop_words, per_cent
 from jejunet_nas.scoring.front import Point, knee, pareto_front, reference_point
+from jejunet_nas.scoring.repeats import pick_of
 from jejunet_nas.space.architecture import Architecture
 
 RULES: dict[FeasibleRule, str] = {
@@ -99,11 +100,15 @@ def front_of(history: StudyHistory) -> list[TrialResult]:
 
 
 def picks(history: StudyHistory) -> dict[Pick, TrialResult]:
-    """Return the best, the knee and the fastest of the front; empty without a front."""
+    """Return the best, the knee and the fastest of the front; empty without a front.
+
+    Where the contenders were trained again, the best is that with the best mean of its trainings.
+    """
     front = front_of(history)
     if not front:
         return {}
-    return {"best": front[0], "knee": front[knee(list(map(point_of, front)))], "fastest": front[-1]}
+    best = _pick(history) or front[0]
+    return {"best": best, "knee": front[knee(list(map(point_of, front)))], "fastest": front[-1]}
 
 
 def roles(trial: TrialResult, history: StudyHistory) -> list[Pick]:
@@ -116,6 +121,11 @@ def roles(trial: TrialResult, history: StudyHistory) -> list[Pick]:
     if found.get("best") is found.get("fastest"):
         return own[:1]
     return [role for role in own if role != "knee" or len(own) == 1]
+
+
+@functools.lru_cache(maxsize=2)
+def _pick(history: StudyHistory) -> TrialResult | None:
+    return pick_of(_ranked(history)[0], history.repeats) if history.repeats else None
 
 
 @functools.lru_cache(maxsize=2)  # a report calls it some forty times

@@ -4,26 +4,23 @@ A search may end at any moment, also during a trial. Complete trials are in the 
 networks in their folders, so the same command resumes it.
 """
 
-import contextlib
 import functools
 import math
 import shutil
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import optuna
 import yaml
 
 from jejunet_nas.datasets.learnable import origin_warning
-from jejunet_nas.errors import JejunetError, TrialError
-from jejunet_nas.faults import fault_of
+from jejunet_nas.errors import JejunetError
 from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import over_target_ms, point_of
+from jejunet_nas.search.attempts import Attempts
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.search.closing import (
     Closing,
@@ -31,16 +28,15 @@ from jejunet_nas.search.closing import (
     resume,
     still_to_measure,
 )
-from jejunet_nas.search.lines import added_words, trial_words
+from jejunet_nas.search.last_round import TIME_SHARE, LastRound, next_training
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
+from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
-from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
-from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 
 FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
@@ -81,6 +77,8 @@ def _search(
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.drawn) >= settings.trials
+    if ledger and history and done and next_training(settings, history, ledger.failed_repeats()):
+        done = False
     if history and done and not still_to_measure(settings, history):
         view.say(
             f"{settings.name} is complete: {len(history.drawn)} of {settings.trials} trials. "
@@ -140,72 +138,63 @@ class _Search:
         self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
         self._closing, self._view, self._seconds = closing, view, seconds
         history, classes = ledger.history(), len(setup.val.class_names)
-        self._failed = len(history.failed)
+        self._said = set[str]()
+        self._attempts = Attempts(ledger, setup, closing, view, failed=len(history.failed))
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.drawn)
+        self._round = Round(ledger, view, self._attempts)
+        self._last_round = LastRound(ledger, setup, view)
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
         failures = 0
+        self._round.resume()
         self._view.progress(self._progress())
-        while not self._is_over():
+        while True:
+            over = self._is_over()
+            if self._round.full or (over and len(self._round)):
+                self._round.finish()
+                self._view.progress(self._progress())
+                continue
+            if over:
+                break
             self._closing.collect()
-            drawn = self._candidates.draw(any_complete=bool(self._closing.results))
+            drawn = self._candidates.draw(
+                any_complete=bool(self._closing.results or len(self._round))
+            )
             if drawn is None:
                 continue
-            failures = 0 if self._try(*drawn) else failures + 1
+            failures = 0 if self._round.add(*drawn) else failures + 1
+            if not self._round.full:
+                self._view.progress(self._progress())
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed; the last error: "
                     f"{self._ledger.history().failed[-1].reason}"
                 )
-            self._view.progress(self._progress())
         self._closing.settle()
+        self._last_round.run(self._is_late)
 
     def _is_over(self) -> bool:
         """Return True if the search ends here; say why if it ends early."""
-        if len(self._closing.drawn) >= self._settings.trials:
+        if len(self._closing.drawn) + len(self._round) >= self._settings.trials:
             return True
-        if self._seconds is not None and self._spent_s() >= self._seconds:
-            self._view.say(f"the time budget of {duration(self._seconds)} is spent")
+        if self._is_late(share=1 - TIME_SHARE if self._settings.last_round.seeds > 1 else 1.0):
+            self._say_once(f"the time budget of {duration(self._seconds or 0)} is spent")
             return True
         if self._candidates.exhausted:
-            self._view.say("the search ends: no untried network can meet the target")
+            self._say_once("the search ends: no untried network can meet the target")
             return True
         return False
 
-    def _try(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Run one trial and store its result; return whether it was completed.
+    def _is_late(self, share: float = 1.0) -> bool:
+        """Whether this `share` of the time budget is spent."""
+        return self._seconds is not None and self._spent_s() >= share * self._seconds
 
-        An error of the user or of this machine ends the search; the trial is tried again.
-        """
-        try:
-            return self._run(trial, architecture)
-        except BaseException as error:
-            with contextlib.suppress(Exception):  # on a full disk
-                self._ledger.note_stopped(trial)
-            if isinstance(error, Exception) and (fault := fault_of(error)):
-                raise fault from error
-            raise
-
-    def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        try:
-            results = run_trial(trial.number, architecture.network, self._setup, self._view.stage)
-        except Exception as error:  # one network's bug must not end a long search
-            fault = fault_of(error)
-            if fault is not None and not isinstance(fault, TrialError):
-                raise
-            traceback.print_exc()
-            reason = str(error) if isinstance(error, JejunetError) else repr(error)
-            self._ledger.drop(trial, "failed", reason)
-            self._failed += 1
-            self._view.say(f"trial {trial.number} failed: {reason}")
-            return False
-        self._view.say(trial_words(results[0], self._settings))
-        _, *added = self._closing.close(trial, results) or results[:1]
-        if added:
-            self._view.say(added_words(added))
-        return True
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._view.say(line)
 
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s
@@ -223,11 +212,12 @@ class _Search:
             complete=len(self._closing.drawn),
             wanted=self._settings.trials,
             refused=self._candidates.refused,
-            failed=self._failed,
+            failed=self._attempts.failed,
             target_fps=target_fps,
             best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
             left_s=self._left_s(),
+            held=len(self._round),
         )
 
     def _left_s(self) -> float | None:

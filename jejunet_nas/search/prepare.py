@@ -1,6 +1,7 @@
 """From a study's settings to the setup of its trials: clips, weights, teacher, latency meter."""
 
 import contextlib
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
     return TrialSetup(
         train=train,
         val=val,
-        training=settings.training,
+        training=dataclasses.replace(settings.training, rungs=()),
+        rungs=settings.training.rungs,
         compression=settings.compression,
         meter=PredictedMeter(profile=profile, threads=settings.latency.threads),
         space=settings.search_space,

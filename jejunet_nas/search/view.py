@@ -18,7 +18,10 @@ LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SearchProgress:
-    """The progress of a search. best_miou: of feasible trials, None without one."""
+    """The progress of a search.
+
+    held: networks of a round that is under way. best_miou: of feasible trials, None without one.
+    """
 
     study: str
     complete: int
@@ -29,6 +32,7 @@ class SearchProgress:
     best_miou: float | None
     hypervolume: float
     left_s: float | None
+    held: int = 0
 
     def words(self) -> str:
         """Return the progress in one line."""
@@ -37,8 +41,9 @@ class SearchProgress:
             area = f"hypervolume {self.hypervolume:.2f} mIoU x ms"
             best = f"{per_cent(self.best_miou)} mIoU; {area}"
         left = "" if self.left_s is None else left_words(self.left_s)
+        held = f" ({self.held} more in this round)" if self.held else ""
         return (
-            f"{self.complete} of {self.wanted} trials, {self.refused} refused, {self.failed} "
+            f"{self.complete} of {self.wanted} trials{held}, {self.refused} refused, {self.failed} "
             f"failed; best at {self.target_fps:g} fps: {best}{left}"
         )
 

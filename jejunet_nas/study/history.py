@@ -12,7 +12,7 @@ import dataclasses
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy
 from optuna.storages import RDBStorage
@@ -24,7 +24,6 @@ from jejunet_nas.documents.json_file import parse_json
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import (
-    DataFacts,
     FailedTrial,
     RefusedTrial,
     StudyHistory,
@@ -32,6 +31,7 @@ from jejunet_nas.records import (
     from_json,
 )
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
+from jejunet_nas.study.kept_data import kept_class_names, kept_data, kept_repeats
 from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
@@ -156,12 +156,12 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def read_history(
-    settings: StudySettings,
-    storage: RDBStorage,
-    class_names: tuple[str, ...],
-    data: DataFacts,
+    settings: StudySettings, storage: RDBStorage, attributes: Mapping[str, Any]
 ) -> StudyHistory:
-    """Return the results of all trials in `storage`, with latencies as the search stored them."""
+    """Return the results of all trials in `storage`, with latencies as the search stored them.
+
+    attributes: of the study, see `study.kept_data`.
+    """
     rows = read_rows(storage, settings.name)
     ended: dict[str, list[TrialRow]] = collections.defaultdict(list)
     for row in rows:
@@ -169,7 +169,7 @@ def read_history(
     return StudyHistory(
         study=settings.name,
         dataset=settings.data.dataset,
-        class_names=class_names,
+        class_names=kept_class_names(attributes),
         target_fps=settings.target_fps,
         feasible_rule=settings.feasible,
         validation=settings.validation.pick_on,
@@ -182,7 +182,8 @@ def read_history(
         duplicates=len(ended["duplicate"]),
         wanted=settings.trials,
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
-        data=data,
+        data=kept_data(attributes),
+        repeats=kept_repeats(attributes),
     )
 
 

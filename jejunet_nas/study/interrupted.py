@@ -15,6 +15,7 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
+from jejunet_nas.study.kept_rounds import last_round
 from jejunet_nas.study.ledger import STOPPED, Ledger
 
 MOST_ENDS = 2  # of the process during trials of one network; then it counts as failed
@@ -26,16 +27,24 @@ def take_up_interrupted(
     """Propose again the trials of a process that died; return their number.
 
     Trials that only waited for their measurement are closed with their results; `measured` adds
-    measurements that were made since.
+    measurements that were made since. Those of the last round are left to it.
     """
-    running = [each for each in ledger.trials() if each.state == TrialState.RUNNING]
+    trials = ledger.trials()
+    running = [each for each in trials if each.state == TrialState.RUNNING]
     held = [*filter(is_held, running)]
+    members = {t.number for t in last_round(trials) if t.user_attrs[OUTCOME] == "held"}
+    closed = [each for each in held if each.number not in members]
     with ledger.readable():
-        results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
-    for trial, result in zip(held, results, strict=True):
+        results = read_records(TrialResult, (each.user_attrs[RECORD] for each in closed))
+    for trial, result in zip(closed, results, strict=True):
         ledger.complete(ledger.reopen(trial), measured(result))
     with ledger.readable():
         return sum(_try_again(ledger, trial) for trial in running if trial not in held)
+
+
+def ended_words(ends: int) -> str:
+    """Return why a trial failed that ended the process so many times."""
+    return f"ended the process {ends} times: a crash, or not enough memory"
 
 
 def _try_again(ledger: Ledger, trial: FrozenTrial) -> bool:
@@ -49,7 +58,7 @@ def _try_again(ledger: Ledger, trial: FrozenTrial) -> bool:
             for each in ledger.trials()
         )
         if ends >= MOST_ENDS and STOPPED not in trial.user_attrs:
-            reason = f"ended the process {ends} times: a crash, or not enough memory"
+            reason = ended_words(ends)
             ledger.drop(ledger.reopen(trial), "failed", reason)
             ledger.say(f"trial {trial.number} failed: {reason}")
             return False

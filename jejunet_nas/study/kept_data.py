@@ -1,17 +1,22 @@
-"""What a study's database keeps of its data, so that a report needs none: user attributes.
+"""What a study's database keeps beside its trials, so that a report needs no data: user attributes.
 
-class_names     names, in the order of the class indices
-data            `records.DataFacts` as JSON; studies of earlier versions have none
+class_names         names, in the order of the class indices
+data                `records.DataFacts` as JSON; studies of earlier versions have none
+repeat N seed S     `records.Repeat` as JSON: the network of trial N, trained again with seed S
+no repeat N seed S  the reason why that training failed
 
 A damaged attribute raises ValueError or TypeError, which `storage.readable` words.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from jejunet_nas.records import DataFacts, from_json
+from jejunet_nas.records import DataFacts, Repeat, from_json
 
 CLASS_NAMES, DATA = "class_names", "data"
+_REPEAT = re.compile(r"(no )?repeat (\d+) seed (\d+)")
 
 
 def kept_class_names(attributes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -26,3 +31,27 @@ def kept_data(attributes: Mapping[str, Any]) -> DataFacts:
     """Return what is known about the data."""
     text = attributes.get(DATA)
     return DataFacts() if text is None else from_json(DataFacts, text)
+
+
+def repeat_key(number: int, seed: int, *, failed: bool = False) -> str:
+    """Return the attribute of the further training of a trial's network with `seed`."""
+    return f"{'no ' if failed else ''}repeat {number} seed {seed}"
+
+
+def kept_repeats(attributes: Mapping[str, Any]) -> dict[int, tuple[Repeat, ...]]:
+    """Return the further trainings of each trial's network, in the order of their seeds."""
+    found: dict[int, list[Repeat]] = defaultdict(list)
+    for key, text in attributes.items():
+        match = _REPEAT.fullmatch(key)
+        if match and not match[1]:
+            repeat = from_json(Repeat, text)
+            if (repeat.number, repeat.seed) != (int(match[2]), int(match[3])):
+                raise ValueError(f"{key} is of trial {repeat.number}, seed {repeat.seed}")
+            found[repeat.number].append(repeat)
+    return {n: tuple(sorted(found[n], key=lambda each: each.seed)) for n in sorted(found)}
+
+
+def failed_repeats(attributes: Mapping[str, Any]) -> set[tuple[int, int]]:
+    """Return the trial and the seed of each further training that failed."""
+    matches = filter(None, map(_REPEAT.fullmatch, attributes))
+    return {(int(match[2]), int(match[3])) for match in matches if match[1]}

@@ -44,7 +44,7 @@ from jejunet_nas.study.history import (
     read_history,
     stored_architecture,
 )
-from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, kept_class_names, kept_data
+from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, failed_repeats
 from jejunet_nas.study.samplers import make_sampler, params_of
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -148,11 +148,11 @@ class Ledger:
 
     def known_networks(self) -> dict[str, int]:
         """Return the trial number of every network that was drawn and needs no further trial."""
-        added = {trial.number for trial in self.trials() if ADDED in trial.user_attrs}
+        drawn = [each for each in self.trials() if ADDED not in each.user_attrs]
         return {
-            canonical_json(stored_architecture(text).network): number
-            for text, number in self.known().items()
-            if number not in added
+            canonical_json(stored_architecture(each.user_attrs[ARCHITECTURE]).network): each.number
+            for each in drawn
+            if ARCHITECTURE in each.user_attrs and each.user_attrs.get(OUTCOME) in (*ENDED, "held")
         }
 
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
@@ -213,22 +213,25 @@ class Ledger:
         """Store that the user or a fault of this machine ended `trial`, not its architecture."""
         trial.set_user_attr(STOPPED, True)
 
+    def failed_repeats(self) -> set[tuple[int, int]]:
+        """Return the trials and the seeds of further trainings that failed."""
+        return failed_repeats(self._study.user_attrs)
+
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
         with readable(self._url):
-            kept = self._study.user_attrs
-            names, data = kept_class_names(kept), kept_data(kept)
-            return read_history(self.settings, self._storage, names, data)
+            return read_history(self.settings, self._storage, self._study.user_attrs)
 
     def note_class_names(self, names: tuple[str, ...]) -> None:
         """Store the names of the classes."""
-        self._note(CLASS_NAMES, list(names))
+        self.note(CLASS_NAMES, list(names))
 
     def note_data(self, facts: DataFacts) -> None:
         """Store what is known about the data."""
-        self._note(DATA, to_json(facts))
+        self.note(DATA, to_json(facts))
 
-    def _note(self, key: str, value: Any) -> None:
+    def note(self, key: str, value: Any) -> None:
+        """Store an attribute of the study."""
         with readable(self._url):
             if self._study.user_attrs.get(key) != value:
                 self._study.set_user_attr(key, value)

@@ -23,7 +23,7 @@ from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.words import architecture_words, one_line
-from jejunet_nas.scoring.ranking import front_of
+from jejunet_nas.scoring.ranking import front_of, picks
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.named import find_named
@@ -156,10 +156,10 @@ class Study:
         )
 
     def best(self) -> "Trial":
-        """Return the front's best mIoU. Raises `SettingError` if no trial meets the target."""
+        """Return the best at the target. Raises `SettingError` if no trial meets it."""
         history = self.history
-        for result in front_of(history):
-            return Trial(result=result, history=history, study=self)
+        if found := picks(history):
+            return Trial(result=found["best"], history=history, study=self)
         raise SettingError(
             f"no trial of {self.name} meets {history.target_fps:g} fps. Resume the search, or "
             "choose a trial by its number."

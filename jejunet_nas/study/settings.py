@@ -31,7 +31,14 @@ FORMAT = 6  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
-_NOT_SHARED = {"trials", "sampler", "start_with", "validation"}  # by the trials of a study
+NETWORKS_A_ROUND = 6  # with rungs: two are trained on, or three that the noise cannot tell apart
+_NOT_SHARED = {
+    "trials",
+    "sampler",
+    "start_with",
+    "validation",
+    "last_round",
+}  # by the trials of a study
 _OF_FILES = (".yaml", ".yml", ".zip", ".tflite")  # on a command line they end a path
 _NO_FILE = f"a name that does not end in {', '.join(_OF_FILES)}"
 
@@ -68,10 +75,26 @@ class LatencySettings(_Section):
 
 
 class SamplerSettings(_Section):
-    """How networks are proposed."""
+    """How networks are proposed.
+
+    round: networks that are trained to the first of `training.rungs` before they are compared;
+    None: 6 with rungs, which it needs.
+    """
 
     name: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    round: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class LastRoundSettings(_Section):
+    """The last round, after all trials: the best at the target are trained again with other seeds.
+
+    seeds: trainings of a network in all, the trial's own among them; 1: no last round. contenders:
+    networks at most. It ends as soon as the pick is told apart.
+    """
+
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    contenders: Annotated[int, Field(ge=2, le=100)] = 4
 
 
 class ValidationSettings(_Section):
@@ -112,6 +135,7 @@ class StudySettings(_Section):
     feasible: FeasibleRule = "no_drops"
     validation: ValidationSettings = ValidationSettings()
     sampler: SamplerSettings = SamplerSettings()
+    last_round: LastRoundSettings = LastRoundSettings()
     start_with: tuple[dict[str, Choice], ...] = ()
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
 
@@ -121,6 +145,20 @@ class StudySettings(_Section):
         if name.lower().endswith(_OF_FILES):
             raise ValueError(_NO_FILE)
         return name
+
+    @model_validator(mode="after")
+    def _has_rungs_for_rounds(self) -> "StudySettings":
+        if self.sampler.round is not None and not self.training.rungs:
+            raise SettingError(
+                f"sampler.round is {self.sampler.round}, but there are no training.rungs. Remove "
+                "it, or add rungs to training."
+            )
+        return self
+
+    @property
+    def networks_a_round(self) -> int:
+        """How many networks are drawn before any is trained on."""
+        return (self.sampler.round or NETWORKS_A_ROUND) if self.training.rungs else 1
 
     @property
     def deadline_ms(self) -> float:

@@ -15,7 +15,7 @@ TeacherTargets = Literal["hard", "soft"]
 TeacherOn = Literal["unannotated", "all"]
 # These settings were added later. Their defaults are left out of the recipe, so that older network
 # ids stay valid.
-_LATER = ("sampling", "augment")
+_LATER = ("sampling", "augment", "rungs")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class TrainingSettings:
     init: `imagenet` (a file beside the data, else a download), `scratch`, or a file of backbone
     weights. steps: each has `pairs_per_step`
     pairs of frames. learning_rate: the peak of Adam's; it is multiplied by `pretrained_rate` for
-    layers with all their pretrained weights, but not for layers that lost channels. gate_pairs,
+    layers with all their pretrained weights, but not for layers that lost channels. rungs: steps
+    after which networks are scored and compared, and only the best are trained on. gate_pairs,
     gate_steps: of the gate's training; pairs are made 28 at a time.
 
     sampling: `frames` draws each frame equally often, `classes` each class. augment: the strength
@@ -43,6 +44,7 @@ class TrainingSettings:
 
     init: str = IMAGENET
     steps: int = 300
+    rungs: tuple[int, ...] = ()
     pairs_per_step: int = 8
     learning_rate: float = 4e-3
     pretrained_rate: float = 0.3
@@ -78,12 +80,22 @@ class TrainingSettings:
             ("teacher_on", get_args(TeacherOn)),
         ):
             check_choice(name, getattr(self, name), kinds)
+        self._require_rungs()
         if isinstance(self.teacher_classes, str) and self.teacher_classes != SAME:
             raise SettingError(
                 f"teacher_classes is {self.teacher_classes}; allowed: {SAME}, or a list of the "
                 "data set's classes, one for each of the teacher's."
             )
         self._require_teacher()
+
+    def _require_rungs(self) -> None:
+        fit = sorted({rung for rung in self.rungs if 1 <= rung < self.steps})
+        if [*self.rungs] != fit:
+            use = f"Use {fit}" if fit else "Remove them"
+            raise SettingError(
+                f"rungs is {[*self.rungs]}; allowed: ascending steps from 1 to {self.steps - 1}, "
+                f"below training.steps. {use}, or raise training.steps."
+            )
 
     def _require_teacher(self) -> None:
         if self.teacher is not None:

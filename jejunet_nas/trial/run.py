@@ -4,6 +4,7 @@ A network does not depend on the policy that runs it. It is kept under its id, s
 interrupted after its training only scores policies.
 """
 
+import dataclasses
 from collections.abc import Collection
 
 from jejunet_nas.compression.chain import chain_of
@@ -78,7 +79,30 @@ def build_and_train(job: NetworkJob) -> tuple[KerasNetwork, TrainingRecord]:
         pretrained = inherit_backbones(keras, setup)
     with job.clock.stage("resize"):
         job.material.pictures(job.network, job.tell)
-    return keras, train_network(keras, job, pretrained=pretrained)
+    return keras, _train_rungs(keras, job, pretrained)
+
+
+def _train_rungs(
+    keras: KerasNetwork, job: NetworkJob, pretrained: Collection[str]
+) -> TrainingRecord:
+    """Train `keras` to the rung of `job`, from the highest rung below whose network is kept.
+
+    The gate is trained on the first rung, and again for the last.
+    """
+    setup = job.setup
+    top = setup.top if setup.rung is None else setup.rung
+    first, record = 0, None
+    for rung in reversed(range(top)):
+        if below := find_network(job.network, setup.at_rung(rung)):
+            keras.load_weights(setup.folder / below.network_id / WEIGHTS)
+            first, record = rung + 1, below.training
+            break
+    for rung in range(first, top + 1):
+        here = dataclasses.replace(job, setup=setup.at_rung(rung))
+        kept = None if rung in (0, setup.top) else record
+        record = train_network(keras, here, pretrained=pretrained, gate_of=kept)
+    assert record is not None
+    return record
 
 
 def train_network(
@@ -88,19 +112,28 @@ def train_network(
     pretrained: Collection[str],
     what: str = "train",
     schedule: Schedule | None = None,
+    gate_of: TrainingRecord | None = None,
 ) -> TrainingRecord:
-    """Train all paths of `keras` in place, the gate last. Arguments: see `Material.train`."""
+    """Train all paths of `keras` in place, the gate last. Arguments: see `Material.train`.
+
+    gate_of: the training whose gate is kept; None trains it.
+    """
     setup, clock = job.setup, job.clock
     with clock.stage("train"):
         loop = job.material.train(
             keras, job.tell, what=what, pretrained=pretrained, schedule=schedule
         )
     clock.move("train", "trace", loop.trace_s)
-    with clock.stage("gate"):
-        job.tell("train the gate", 0, 1)
-        gate_loss = train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
+    if gate_of:
+        gate_loss = gate_of.gate_loss
+    else:
+        with clock.stage("gate"):
+            job.tell("train the gate", 0, 1)
+            gate_loss = train_gate(
+                keras, setup.train, setup.training, longest_age=setup.longest_age
+            )
     return TrainingRecord(
-        steps=(schedule or setup.training).steps,
+        steps=(schedule or setup).steps,
         loss_every_steps=loop.loss_every_steps,
         losses=loop.losses,
         gate_loss=gate_loss,

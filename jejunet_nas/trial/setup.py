@@ -16,6 +16,8 @@ from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.source import Source
 
+_SEED_STEP = 1_000_003  # between the seeds of two rungs: further apart than those of two trainings
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrialSetup:
@@ -24,7 +26,9 @@ class TrialSetup:
     recipe: plain JSON values that decide a network's weights, beside the network itself.
     space, feasible: whose policies each network is scored with, and which of them meet the target.
     longest_age: of a context, in frames. source: backbone weights to start from, of one or more
-    widths. taught: a teacher's labels of the training frames. folder: of all networks.
+    widths. taught: a teacher's labels of the training frames. folder: of all networks. rungs: steps
+    after which a network is scored before it is trained on to all steps of `training`, whose own
+    `rungs` are empty here. rung: the one that networks are trained to; None: to all steps.
     """
 
     train: DataSplit
@@ -40,13 +44,43 @@ class TrialSetup:
     source: Sequence[Source] | None
     taught: Taught | None = None
     folder: Path
+    rungs: tuple[int, ...] = ()
+    rung: int | None = None
+
+    @property
+    def top(self) -> int:
+        """The number of the rung after which nothing is trained on: 0 where there are no rungs."""
+        return len(self.rungs)
+
+    @property
+    def steps(self) -> int:
+        """The steps of all trainings of a network up to its rung."""
+        return self.training.steps if self.rung is None else self.rungs[self.rung]
+
+    def at_rung(self, rung: int) -> "TrialSetup":
+        """Return the setup of networks trained to `rung`, from 0 to `top`."""
+        return dataclasses.replace(self, rung=None if rung == self.top else rung)
+
+    def with_seed(self, seed: int) -> "TrialSetup":
+        """Return the setup of the same networks trained with another seed."""
+        training = dataclasses.replace(self.training, seed=seed)
+        recipe = {**self.recipe, "training": {**self.recipe["training"], "seed": seed}}
+        return dataclasses.replace(self, training=training, recipe=recipe)
+
+    @property
+    def schedule(self) -> TrainingSettings:
+        """The training from the rung below: its own steps, and batches that were not seen yet."""
+        number = self.top if self.rung is None else self.rung
+        below = self.rungs[number - 1] if number else 0
+        seed = (self.training.seed + number * _SEED_STEP) % 2**31
+        return dataclasses.replace(self.training, steps=self.steps - below, seed=seed)
 
     @property
     def material(self) -> Material:
-        """The training clips and settings."""
+        """The training clips, and the settings of the training from the rung below."""
         return Material(
             split=self.train,
-            training=self.training,
+            training=self.schedule,
             longest_age=self.longest_age,
             taught=self.taught,
         )

@@ -28,10 +28,15 @@ RECORD = "record.json"
 
 def network_name(network: Network, setup: TrialSetup) -> str:
     """Return the id of `network` as trained and compressed in this study."""
-    recipe: Mapping[str, Any] = setup.recipe
+    recipe = _recipe(setup)
     if network != network.as_trained:
         recipe = {**recipe, "chain": chain_in_words(chain_of(network, setup.compression))}
     return network_id(network, recipe)
+
+
+def _recipe(setup: TrialSetup) -> Mapping[str, Any]:
+    """Return the recipe of a network, which says where its training ends before the last rung."""
+    return setup.recipe if setup.rung is None else {**setup.recipe, "rung": setup.rung}
 
 
 def find_network(network: Network, setup: TrialSetup) -> NetworkRecord | None:
@@ -73,7 +78,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_record(record: NetworkRecord, job: NetworkJob) -> None:
     """Write the record, the network and its recipe into the folder of `job`."""
-    recipe = json.dumps(job.setup.recipe, indent=2, sort_keys=True)
+    recipe = json.dumps(_recipe(job.setup), indent=2, sort_keys=True)
     (job.folder / "network.json").write_text(canonical_json(job.network))
     (job.folder / "recipe.json").write_text(recipe)
     (job.folder / RECORD).write_text(to_json(record, indent=2))

@@ -93,7 +93,11 @@ def test_it_begins_with_the_trials_weights_and_is_scored_again(
     kept = ran.setup.folder / ran.trial.network_id
     assert result.number == 5
     assert result.architecture == ran.trial.architecture
-    assert (result.network.training.steps, len(result.network.training.losses)) == (STEPS, STEPS)
+    training = result.network.training
+    assert (training.steps, len(training.losses)) == (
+        ran.trial.network.training.steps + STEPS,
+        STEPS,
+    )
     assert [walk.letters for walk in result.walks] == ["kppkppkp"] * 2
     assert graphs_in(folder)["key"] != graphs_in(kept)["key"]
     with np.load(folder / WEIGHTS) as trained, np.load(kept / WEIGHTS) as before:

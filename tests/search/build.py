@@ -5,7 +5,6 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -114,6 +113,23 @@ class QuietView(View):
         pass
 
 
+@dataclasses.dataclass(frozen=True)
+class FakeSetup:
+    """Stands for a setup; rung, seed: with which networks are trained."""
+
+    train: DataSplit
+    val: DataSplit
+    folder: Path = Path()
+    rung: int = 0
+    seed: int = 0
+
+    def at_rung(self, rung: int) -> "FakeSetup":
+        return dataclasses.replace(self, rung=rung)
+
+    def with_seed(self, seed: int) -> "FakeSetup":
+        return dataclasses.replace(self, seed=seed)
+
+
 class FakeTrials:
     """Stands for `run_trial`: remembers what was tried; `breaks` says which tries raise what.
 
@@ -150,15 +166,16 @@ def install(
     class_names: tuple[str, ...] = ("background", "object"),
 ) -> FakeTrials:
     """Put `trials` in the place of real ones, and an empty data set behind them."""
+    from jejunet_nas.search import attempts
     from jejunet_nas.search import loop as search
 
-    def prepare(*_: Any) -> SimpleNamespace:
+    def prepare(*_: Any) -> FakeSetup:
         split = DataSplit(
             dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
         )
-        return SimpleNamespace(train=split, val=split)
+        return FakeSetup(train=split, val=split)
 
     monkeypatch.setattr(search, "prepare", prepare)
     monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})
-    monkeypatch.setattr(search, "run_trial", trials)
+    monkeypatch.setattr(attempts, "run_trial", trials)
     return trials

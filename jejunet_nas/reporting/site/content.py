@@ -156,8 +156,14 @@ def _charts(
 
 
 def shown_front(history: StudyHistory) -> list[TrialResult]:
-    """Return the trials of the front that get a card, best mIoU first."""
+    """Return the trials of the front that get a card, best mIoU first.
+
+    The best by the mean of several trainings may lie behind the front; then it comes first.
+    """
     front = front_of(history)
+    best = picks(history).get("best")
+    if best is not None and best not in front:
+        front = [best, *front]
     if len(front) <= MOST_CARDS:
         return front
     step = (len(front) - 1) / (MOST_CARDS - 1)
