@@ -49,7 +49,6 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK, help="where finished trainings are kept")
     parser.add_argument("--out", type=Path, default=TABLE)
     asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
     with native_log(asked.work / "tensorflow.log"):
         table = record(asked.study, asked.data_root, asked.work, View(Console()))
     write_table(table, asked.out)
@@ -117,7 +116,7 @@ class _Units:
             sort_keys=True,
         )
         folder = self.work / f"units-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _make(self, network: Network) -> Unit:

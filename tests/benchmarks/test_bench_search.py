@@ -1,5 +1,6 @@
 """The search benchmark: its summary from made-up runs, its resume, real runs of a tiny study."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -10,12 +11,23 @@ import pytest
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
-from tests.benchmarks import bench_search, search_runs
+from tests.benchmarks import bench_search, record_search
 from tests.benchmarks.bench_search import Benchmark, bench
 from tests.benchmarks.recorded_table import STUDY
-from tests.benchmarks.search_runs import ABLATION, PLAIN_TRIAL, SAMPLERS, Found, Run
+from tests.benchmarks.search_runs import (
+    ABLATION,
+    PLAIN_TRIAL,
+    SAMPLERS,
+    Found,
+    Run,
+    code_hash,
+    retrained_miou,
+    run,
+    run_from_json,
+    settings_of,
+)
 from tests.benchmarks.search_summary import curve, draw_curves, final, page, summary, time_ratio
-from tests.search.build import QuietView, write_study
+from tests.search.build import SPACE, QuietView, write_study
 
 FPS, BUDGET_S = 100.0, 50.0  # 10 ms a frame
 TINY = """\
@@ -23,6 +35,7 @@ data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 2, pairs_per_step: 2, gate_pairs: 10, gate_steps: 1}
 compression: {post_training: {calibration_frames: 2}}
 """
+ONE_NETWORK = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")
 KEYS = ("time_ratio_to", "seeds", "hypervolume", "best_at_target", "ablation", "machine", "command")
 
 
@@ -60,13 +73,13 @@ def runs(*, seeds: int = 3) -> dict[tuple[str, int], Run]:
 
 
 def test_a_curve_grows_with_what_is_feasible_and_in_time() -> None:
-    run = made_up("ours", 0, (40, 0.7, 9), (10, 0.5, 4), (20, 0.9, 11), (51, 0.9, 1))
+    one = made_up("ours", 0, (40, 0.7, 9), (10, 0.5, 4), (20, 0.9, 11), (51, 0.9, 1))
 
     both = hypervolume([(0.5, 4), (0.7, 9)], reference_point(FPS))
-    assert curve(run) == [(0.0, 0.0), (10, pytest.approx(3.0)), (40, pytest.approx(both))]
-    assert final(run) == pytest.approx(both)
-    assert run.pick is not None
-    assert run.pick.miou == 0.7
+    assert curve(one) == [(0.0, 0.0), (10, pytest.approx(3.0)), (40, pytest.approx(both))]
+    assert final(one) == pytest.approx(both)
+    assert one.pick is not None
+    assert one.pick.miou == 0.7
 
 
 def test_our_time_to_a_level_is_a_share_of_the_others_budget() -> None:
@@ -136,7 +149,9 @@ def test_a_killed_benchmark_keeps_its_finished_runs(
 ) -> None:
     made: list[tuple[str, int]] = []
 
-    def run(row: str, settings: StudySettings, budget_s: float, folder: Path, _: object) -> Run:
+    def made_run(
+        row: str, settings: StudySettings, budget_s: float, folder: Path, _: object
+    ) -> Run:
         assert not [*folder.iterdir()]
         (folder / "networks").mkdir()
         made.append((row, settings.sampler.seed))
@@ -144,7 +159,7 @@ def test_a_killed_benchmark_keeps_its_finished_runs(
             raise KeyboardInterrupt
         return made_up(row, settings.sampler.seed, (10.0, 0.5, 5.0))
 
-    monkeypatch.setattr(bench_search, "run", run)
+    monkeypatch.setattr(bench_search, "run", made_run)
     monkeypatch.setattr(bench_search, "retrained_miou", lambda *_: 0.4)
     monkeypatch.setattr(bench_search, "draw_curves", lambda _, file: file.write_bytes(b"drawn"))
     with pytest.raises(KeyboardInterrupt):
@@ -173,24 +188,29 @@ def test_a_changed_budget_or_setting_makes_other_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_real_runs_of_all_samplers_are_compared(tmp_path: Path) -> None:
-    bench(asked(tmp_path, seeds=1, budget_s=5.0), QuietView())
+@pytest.mark.parametrize("row", ["ours", "nsga2"])
+def test_a_real_run_keeps_what_it_finds(row: str, tmp_path: Path) -> None:
+    study, view = write_study(tmp_path, TINY, ONE_NETWORK), QuietView()
+    settings = settings_of(row, 3, study, None)
 
-    content = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert all(len(content["hypervolume"][row]) == 1 for row in SAMPLERS)
-    assert all(content["networks"][row][0] >= 1 for row in SAMPLERS)
-    assert content["code"] == [search_runs.code_hash()]
+    made = run(row, settings, 0.5, tmp_path / "run", view)  # too short for a second trial
+
+    assert run_from_json(json.loads(json.dumps(dataclasses.asdict(made)))) == made
+    (first, *_) = made.found
+    assert 0 < first.miou < 1
+    assert made.spent_s >= first.end_s > 0.5
+    assert (made.seed, made.pick, made.code) == (3, None, code_hash())
+    again = retrained_miou(first, settings, tmp_path / "run", view)
+    assert again == pytest.approx(first.miou)  # one seed, one network: it is found again
 
 
 @pytest.mark.slow
 def test_a_recorded_table_of_real_networks_is_made_once(tmp_path: Path) -> None:
-    from tests.benchmarks import record_search
-
-    study, view = write_study(tmp_path, TINY), QuietView()
+    study, view = write_study(tmp_path, TINY, ONE_NETWORK), QuietView()
 
     table = record_search.record(study, None, tmp_path / "work", view)
-    again = record_search.record(study, None, tmp_path / "work", QuietView())
+    again = record_search.record(study, None, tmp_path / "work", view)
 
     assert (table.miou == again.miou).all()
     assert (table.miou[:, 0, 0] != table.miou[:, 0, 1]).any()
-    assert len([line for line in view.lines if line.startswith("seed ")]) == 2 * 4
+    assert len([line for line in view.lines if line.startswith("seed ")]) == 2
