@@ -1,4 +1,4 @@
-"""The search: draws architectures, refuses those that cannot meet the target, and runs the others.
+"""The search: draws networks, refuses those that cannot meet the target, and trains the others.
 
 A search may end at any moment, also during a trial. Complete trials are in the ledger and trained
 networks in their folders, so the same command resumes it.
@@ -30,12 +30,11 @@ from jejunet_nas.search.closing import (
     open_phone,
     resume,
     still_to_measure,
-    trial_words,
 )
+from jejunet_nas.search.lines import added_words, trial_words
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture
-from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
@@ -81,11 +80,11 @@ def _search(
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
-    done = history is not None and len(history.complete) >= settings.trials
+    done = history is not None and len(history.drawn) >= settings.trials
     if history and done and not still_to_measure(settings, history):
         view.say(
-            f"{settings.name} is complete: {len(history.complete)} of {settings.trials} trials. "
-            f"Add trials with a larger number, such as --trials {2 * len(history.complete)}."
+            f"{settings.name} is complete: {len(history.drawn)} of {settings.trials} trials. "
+            f"Add trials with a larger number, such as --trials {2 * len(history.drawn)}."
         )
         return history
     with open_phone(settings, networks, view) as phone:
@@ -143,10 +142,10 @@ class _Search:
         history, classes = ledger.history(), len(setup.val.class_names)
         self._failed = len(history.failed)
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
-        self._began_s, self._before = time.monotonic(), len(closing.results)
+        self._began_s, self._before = time.monotonic(), len(closing.drawn)
 
     def run(self) -> None:
-        """Try architectures until the budget is spent or the space is exhausted."""
+        """Try networks until the budget is spent or the space is exhausted."""
         failures = 0
         self._view.progress(self._progress())
         while not self._is_over():
@@ -165,13 +164,13 @@ class _Search:
 
     def _is_over(self) -> bool:
         """Return True if the search ends here; say why if it ends early."""
-        if len(self._closing.results) >= self._settings.trials:
+        if len(self._closing.drawn) >= self._settings.trials:
             return True
         if self._seconds is not None and self._spent_s() >= self._seconds:
             self._view.say(f"the time budget of {duration(self._seconds)} is spent")
             return True
         if self._candidates.exhausted:
-            self._view.say("the search ends: no untried architecture can meet the target")
+            self._view.say("the search ends: no untried network can meet the target")
             return True
         return False
 
@@ -191,7 +190,7 @@ class _Search:
 
     def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         try:
-            result = run_trial(trial.number, architecture, self._setup, self._view.stage)
+            results = run_trial(trial.number, architecture.network, self._setup, self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
             fault = fault_of(error)
             if fault is not None and not isinstance(fault, TrialError):
@@ -202,11 +201,10 @@ class _Search:
             self._failed += 1
             self._view.say(f"trial {trial.number} failed: {reason}")
             return False
-        self._view.say(trial_words(result, self._settings))
-        self._closing.close(trial, result)
-        tried = sum(each.network_id == result.network_id for each in self._closing.results)
-        if tried < self._settings.sampler.policies_per_network:
-            self._ledger.propose(network_choices(architecture.network))
+        self._view.say(trial_words(results[0], self._settings))
+        _, *added = self._closing.close(trial, results) or results[:1]
+        if added:
+            self._view.say(added_words(added))
         return True
 
     def _spent_s(self) -> float:
@@ -222,7 +220,7 @@ class _Search:
         ]
         return SearchProgress(
             study=self._settings.name,
-            complete=len(results),
+            complete=len(self._closing.drawn),
             wanted=self._settings.trials,
             refused=self._candidates.refused,
             failed=self._failed,
@@ -234,7 +232,7 @@ class _Search:
 
     def _left_s(self) -> float | None:
         """Return the time left, from the mean time of this run's trials so far."""
-        complete, spent_s = len(self._closing.results), self._spent_s()
+        complete, spent_s = len(self._closing.drawn), self._spent_s()
         done = complete - self._before
         if done == 0 or complete >= self._settings.trials:
             return None

@@ -10,8 +10,10 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit, FramePaths, NetworkRecord, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
-from jejunet_nas.search.closing import Closing, measured_words, open_phone, still_to_measure
+from jejunet_nas.search.closing import Closing, open_phone, still_to_measure
+from jejunet_nas.search.lines import measured_words
 from jejunet_nas.search.phone_queue import FinishedNetwork
+from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import (
     measured_trial,
     save_measurement,
@@ -351,10 +353,11 @@ def test_an_interrupted_search_leaves_its_held_trials_to_the_next(tmp_path: Path
     dead.queue.measure(first)  # kept, and the process died before it was collected
 
     ledger = Ledger(tiny_study(tmp_path, ADB), storage_url(tmp_path))
-    again = ledger.take_up_interrupted(
+    again = take_up_interrupted(
+        ledger,
         lambda result: module.newest_measured(
             result, dead.networks, ledger.settings, Screens(dead.networks, 24.0)
-        )
+        ),
     )
     later = Study(tmp_path)
 

@@ -11,7 +11,7 @@ from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingErr
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.search import loop
-from jejunet_nas.search.closing import trial_words
+from jejunet_nas.search.lines import trial_words
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
