@@ -70,7 +70,7 @@ def record(study: Path, data_root: Path | None, work: Path, view: View) -> Recor
         units = _Units(settings, setup, work, policies, view)
         columns.append(units.all_of(networks, left))
         left -= len(networks)
-    return _table(plain, networks, policies, columns)
+    return _table(plain, networks, policies, columns, len(setup.val.class_names))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,18 +120,17 @@ class _Units:
         return folder
 
     def _make(self, network: Network) -> Unit:
-        """Train `network` and score all policies; its results and weights are not kept."""
+        """Train `network`, or find it, and score all policies."""
         record = find_network(network, self.setup) or make_network(
             network, self.setup, self.view.stage
         )
         began_s = time.perf_counter()
-        scores = Evaluation(self.setup.val, graph_files(record, self.setup.folder)).score(
+        streams = Evaluation(self.setup.val, graph_files(record, self.setup.folder)).streams(
             self.policies,
             record.latencies,
             target_fps=self.settings.target_fps,
             tell=self.view.stage,
         )
-        streams = [score.streamed for score in scores]
         return {
             "network": canonical_json(network),
             "train_s": record.stage_s["train"],
@@ -148,6 +147,7 @@ def _table(
     networks: tuple[Network, ...],
     policies: tuple[Policy, ...],
     columns: Sequence[Sequence[Unit]],
+    classes: int,
 ) -> RecordedTable:
     def stacked(name: str) -> Any:
         values = [[unit[name] for unit in units] for units in columns]
@@ -157,6 +157,7 @@ def _table(
         "target_fps": settings.target_fps,
         "feasible": settings.feasible,
         "training_seeds": list(SEEDS),
+        "classes": classes,
         "study": settings.identity(),
         "machine": machine(),
         "python": platform.python_version(),

@@ -22,7 +22,7 @@ from jejunet_nas.records import FeasibleRule, StreamLatency
 from jejunet_nas.scoring.front import Point, hypervolume, pareto_front, reference_point
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
-from jejunet_nas.space.draw import draw
+from jejunet_nas.space.draw import draw_network, policies_of
 from jejunet_nas.space.search_space import Choice, SearchSpace
 
 STUDY = Path(__file__).parents[2] / "studies" / "benchmark.yaml"
@@ -138,21 +138,22 @@ def grid(space: SearchSpace) -> tuple[tuple[Network, ...], tuple[Policy, ...]]:
 
     Every policy must fit every network, so a space with and without detail is not allowed.
     """
-    networks: dict[Network, list[Policy]] = {}
-    for architecture in _architectures(space):
-        networks.setdefault(architecture.network, []).append(architecture.policy)
-    (policies,) = {tuple(each) for each in networks.values()}
-    return tuple(networks), policies
+    networks = tuple(dict.fromkeys(_networks(space)))
+    (policies,) = {tuple(policies_of(space, network)) for network in networks}
+    return networks, policies
 
 
-def _architectures(space: SearchSpace) -> Iterator[Architecture]:
-    """Yield what `draw` can make of `space`: each way of choosing, in the order of the choices."""
+def _networks(space: SearchSpace) -> Iterator[Network]:
+    """Yield what each way of choosing draws, in the order of the choices."""
     ways: list[tuple[int, ...]] = [()]
     while ways:
-        way, asked = ways.pop(), []
+        way, asked = ways.pop(), list[int]()
 
         def choose(
-            name: str, choices: Sequence[Choice], way: Any = way, asked: Any = asked
+            name: str,
+            choices: Sequence[Choice],
+            way: tuple[int, ...] = way,
+            asked: list[int] = asked,
         ) -> Choice:
             number = way[len(asked)] if len(asked) < len(way) else 0
             if len(asked) >= len(way):
@@ -160,7 +161,7 @@ def _architectures(space: SearchSpace) -> Iterator[Architecture]:
             asked.append(number)
             return choices[number]
 
-        yield draw(space, choose)
+        yield draw_network(space, choose)
 
 
 def write_table(table: RecordedTable, file: Path) -> None:

@@ -4,7 +4,8 @@
 
 Some minutes on 2 cores; nothing is trained. A step is one drawn trial. Ours draws a network and
 learns all its policies; plain Optuna draws a network and one policy, see `plain_optuna`, and pays
-for a network that it draws again, as plain Optuna does. A replay sees the scores of one of the
+for a network that it draws again, as plain Optuna does. ours_nsga2 and ours_random are ours with
+another sampler of networks. A replay sees the scores of one of the
 recorded trainings, by its seed. What it reports counts with the means over all trainings.
 
 Writes replay.json, replay.md and replay.png into reports/search_benchmark.
@@ -31,7 +32,9 @@ from tests.benchmarks.plain_optuna import PLAIN, plain_study, suggest, tell
 from tests.benchmarks.recorded_table import STUDY, TABLE, Place, RecordedTable, read_table
 
 OURS = "ours"
-SAMPLERS = (OURS, *PLAIN)
+# The study's sampler, and others in its place.
+OUR_SAMPLERS = {OURS: None, "ours_nsga2": "nsga2", "ours_random": "random"}
+SAMPLERS = (*OUR_SAMPLERS, *PLAIN)
 STEPS = (5, 10, 20, 40, 60, 100)  # after which a replay is valued
 CLAIM = (OURS, 20), ("nsga2", 100)  # the first should know at least what the second knows
 Values = list[tuple[float, float, int]]  # hypervolume, mIoU at the target, different networks
@@ -97,10 +100,13 @@ def values_of(name: str, table: RecordedTable, settings: StudySettings, seed: in
     A sampler that has nothing more to draw keeps what it knows.
     """
     training = seed % table.trainings
-    settings = settings.model_copy(
-        update={"sampler": settings.sampler.model_copy(update={"seed": seed})}
-    )
-    steps = our_steps if name == OURS else functools.partial(plain_steps, name)
+    sampler: dict[str, Any] = {"seed": seed}
+    if name in OUR_SAMPLERS:
+        steps, other = our_steps, OUR_SAMPLERS[name]
+        sampler |= {"name": other} if other else {}
+    else:
+        steps = functools.partial(plain_steps, name)
+    settings = settings.model_copy(update={"sampler": settings.sampler.model_copy(update=sampler)})
     seen: list[Place] = []
     values: Values = []
     source = steps(table, settings, training)

@@ -8,12 +8,16 @@ network that the run has trained already is found again by its id, in every row.
 Units: seconds since the run began; mIoU in [0, 1], latency in ms a frame.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import platform
+import random
 import time
-from collections.abc import Mapping, Sequence
+import unittest.mock
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +27,24 @@ import optuna
 import jejunet_nas
 from jejunet_nas.errors import TrialError
 from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import NetworkRecord
 from jejunet_nas.records.scores import Streamed
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.loop import search
 from jejunet_nas.search.prepare import prepare
 from jejunet_nas.search.view import View
-from jejunet_nas.space.architecture import Architecture, architecture_from_dict
+from jejunet_nas.space.architecture import (
+    Architecture,
+    Network,
+    Policy,
+    architecture_from_dict,
+)
+from jejunet_nas.space.draw import policies_of
+from jejunet_nas.space.search_space import SearchSpace
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.named import find_named
+from jejunet_nas.study.prediction import predict_least
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.run import make_network
@@ -44,10 +57,20 @@ OURS = "ours"
 SAMPLERS = (OURS, *PLAIN)
 # What turns the study's settings into those of the plain trial.
 PLAIN_TRIAL: Mapping[str, Any] = {}
-# Ours without one mechanism each: the settings that a row changes.
-ABLATION: Mapping[str, Mapping[str, Any]] = {
-    "random networks": {"sampler.name": "random"},
-    "NSGA-II networks": {"sampler.name": "nsga2"},
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Ours with one mechanism changed: by settings, or with one drawn policy a network."""
+
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    one_policy: bool = False
+
+
+ABLATION: Mapping[str, Changed] = {
+    "one policy a network": Changed(one_policy=True),
+    "random networks": Changed(settings={"sampler.name": "random"}),
+    "NSGA-II networks": Changed(settings={"sampler.name": "nsga2"}),
 }
 RETRAINING_SEEDS = (1001, 1002)  # no run trains with these
 MOST_FAILURES = 5  # in a row
@@ -99,7 +122,8 @@ def run_from_json(plain: Mapping[str, Any]) -> Run:
 
 def settings_of(row: str, seed: int, study: Path, data_root: Path | None) -> StudySettings:
     """Return the settings of one row's runs: no start points, one seed for sampler and training."""
-    changes = ABLATION.get(row, PLAIN_TRIAL if row in PLAIN else {})
+    ours = ABLATION[row].settings if row in ABLATION else {}
+    changes = PLAIN_TRIAL if row in PLAIN else ours
     root = {"data.root": str(data_root)} if data_root else {}
     seeds = {"sampler.seed": seed, "training.seed": seed}
     return find_named(str(study), {"start_with": [], **changes, **seeds, **root}).settings
@@ -115,7 +139,8 @@ def run(row: str, settings: StudySettings, budget_s: float, folder: Path, view: 
     if row in PLAIN:
         found = _plain(row, settings, budget_s, folder, view, began_s)
     else:
-        found = _ours(settings, budget_s, folder, view, began)
+        with _one_policy(settings) if _draws_policies(row) else contextlib.nullcontext():
+            found = _ours(settings, budget_s, folder, view, began)
     return Run(
         row=row,
         seed=settings.sampler.seed,
@@ -142,6 +167,33 @@ def _ours(
         end_s = (ended - began).total_seconds()
         found.append(_found(end_s, trial.architecture, trial.network, trial.streamed, settings))
     return found
+
+
+def _draws_policies(row: str) -> bool:
+    return row in ABLATION and ABLATION[row].one_policy
+
+
+@contextlib.contextmanager
+def _one_policy(settings: StudySettings) -> Iterator[None]:
+    """Let trials score one policy a network, drawn from those that can meet the target."""
+    profile, draws = load_profile(settings.latency.device), random.Random(settings.sampler.seed)
+    predict = functools.partial(
+        predict_least,
+        profile=profile,
+        classes=len(settings.data.open_split("val").class_names),
+        threads=settings.latency.threads,
+        target_fps=settings.target_fps,
+    )
+
+    def drawn(space: SearchSpace, network: Network) -> list[Policy]:
+        policies = policies_of(space, network)
+        leasts = [predict(Architecture(network=network, policy=policy)) for policy in policies]
+        over_ms = [over_target_ms(each, settings.feasible, settings.target_fps) for each in leasts]
+        able = [policy for policy, ms in zip(policies, over_ms, strict=True) if ms <= 0]
+        return [draws.choice(able or policies)]
+
+    with unittest.mock.patch("jejunet_nas.trial.run.policies_of", drawn):
+        yield
 
 
 def _plain(
@@ -179,9 +231,8 @@ def plain_trial(
     network = find_network(architecture.network, setup) or make_network(
         architecture.network, setup, view.stage
     )
-    evaluation = Evaluation(setup.val, graph_files(network, setup.folder))
-    streamed = evaluation.stream(
-        architecture.policy, network.latencies, target_fps=setup.target_fps
+    (streamed,) = Evaluation(setup.val, graph_files(network, setup.folder)).streams(
+        [architecture.policy], network.latencies, target_fps=setup.target_fps
     )
     return network, streamed
 

@@ -48,7 +48,7 @@ def synthetic_table(
         mean_ms=mean_ms,
         worst_ms=worst_ms,
         dropped=dropped,
-        about={"target_fps": target_fps, "feasible": "no_drops"},
+        about={"target_fps": target_fps, "feasible": "no_drops", "classes": 2},
     )
 
 

@@ -31,6 +31,7 @@ from tests.search.build import SPACE, QuietView, write_study
 
 FPS, BUDGET_S = 100.0, 50.0  # 10 ms a frame
 TINY = """\
+sampler: {name: random}
 data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 2, pairs_per_step: 2, gate_pairs: 10, gate_steps: 1}
 compression: {post_training: {calibration_frames: 2}}
@@ -126,7 +127,7 @@ def test_the_curves_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "summary.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("changes", [PLAIN_TRIAL, *ABLATION.values()])
+@pytest.mark.parametrize("changes", [PLAIN_TRIAL, *(row.settings for row in ABLATION.values())])
 def test_each_row_has_settings_that_the_study_takes(changes: dict[str, Any]) -> None:
     assert read_study(STUDY, {"start_with": [], **changes}).name == "benchmark"
 
@@ -188,7 +189,7 @@ def test_a_changed_budget_or_setting_makes_other_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["ours", "nsga2"])
+@pytest.mark.parametrize("row", ["ours", "one policy a network", "nsga2"])
 def test_a_real_run_keeps_what_it_finds(row: str, tmp_path: Path) -> None:
     study, view = write_study(tmp_path, TINY, ONE_NETWORK), QuietView()
     settings = settings_of(row, 3, study, None)
@@ -196,7 +197,8 @@ def test_a_real_run_keeps_what_it_finds(row: str, tmp_path: Path) -> None:
     made = run(row, settings, 0.5, tmp_path / "run", view)  # too short for a second trial
 
     assert run_from_json(json.loads(json.dumps(dataclasses.asdict(made)))) == made
-    (first, *_) = made.found
+    first, *more = made.found
+    assert (more != []) == (row == "ours")
     assert 0 < first.miou < 1
     assert made.spent_s >= first.end_s > 0.5
     assert (made.seed, made.pick, made.code) == (3, None, code_hash())
