@@ -5,6 +5,7 @@ from collections.abc import Callable
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.records import TrialResult
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.history import (
     ARCHITECTURE,
@@ -39,10 +40,10 @@ def take_up_interrupted(
 
 def _try_again(ledger: Ledger, trial: FrozenTrial) -> bool:
     """Close an interrupted trial; propose it again unless it keeps ending the process."""
-    plain = trial.user_attrs.get(ARCHITECTURE)
-    if plain is not None:
+    network = _network_of(trial)
+    if network is not None:
         ends = sum(
-            each.user_attrs.get(ARCHITECTURE) == plain
+            _network_of(each) == network
             and each.user_attrs.get(OUTCOME, "interrupted") == "interrupted"
             and STOPPED not in each.user_attrs
             for each in ledger.trials()
@@ -52,8 +53,14 @@ def _try_again(ledger: Ledger, trial: FrozenTrial) -> bool:
             ledger.drop(ledger.reopen(trial), "failed", reason)
             ledger.say(f"trial {trial.number} failed: {reason}")
             return False
-        ledger.propose(network_choices(stored_architecture(plain).network))
+        ledger.propose(network_choices(network))
     elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
         ledger.propose(trial.system_attrs["fixed_params"])
     ledger.drop(ledger.reopen(trial), "interrupted")
     return True
+
+
+def _network_of(trial: FrozenTrial) -> Network | None:
+    """Return the network of `trial`, or None if it ended before it was drawn."""
+    plain = trial.user_attrs.get(ARCHITECTURE)
+    return stored_architecture(plain).network if plain is not None else None

@@ -98,7 +98,7 @@ class Study:
 
     def close(self, **choices: Any) -> TrialResult:
         trial, drawn = self.draw(**choices)
-        self.closing.close(trial, drawn)
+        self.closing.close(trial, [drawn])
         return drawn
 
     def told(self) -> list[float | None]:
@@ -113,8 +113,8 @@ class Study:
         return with_measured(self.ledger.history(), self.networks)
 
 
-NETWORK_0 = {"resolution": 64, "depth_multiplier": 0.25}
-NETWORK_1 = {"resolution": 96, "depth_multiplier": 0.25}
+NETWORK_0 = {"resolution": 64, "decoder_channels": 8, "depth_multiplier": 0.25}
+NETWORK_1 = {"resolution": 96, "decoder_channels": 8, "depth_multiplier": 0.25}
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_a_measurement_on_another_phone_does_not_close_a_trial(study: Study) -> 
     trial, drawn = study.draw()
     Queue(study.networks, OTHER_PHONE).measure(drawn)
 
-    study.closing.close(trial, drawn)
+    study.closing.close(trial, [drawn])
 
     assert study.told() == [None]
     assert study.queue.submitted == [drawn.network_id]
@@ -409,7 +409,7 @@ def test_a_measurement_that_shows_other_masks_does_not_count_before_they_are_sco
     trial, drawn = study.draw()
     drawn = on_screen(drawn, walks=video)
 
-    study.closing.close(trial, drawn)
+    study.closing.close(trial, [drawn])
     study.queue.measure(drawn, 90.0)
     study.closing.settle()
 
