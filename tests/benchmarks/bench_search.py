@@ -2,9 +2,9 @@
 
 make bench-search DATA_ROOT=../shared/data/DAVIS BUDGET_S=1200 SEEDS=3
 
-Takes BUDGET_S x SEEDS x (4 samplers + the rows of the ablation) and some minutes: with 1200 s, 3
-seeds and ROWS of the ablation on 2 cores, a night. Give the machine nothing else to do: time is
-what is compared. The study is studies/benchmark.yaml, without start points.
+Takes BUDGET_S x SEEDS x (4 samplers + the rows of the ablation), and a minute a run to train its
+pick anew: with 1200 s, 3 seeds and 3 rows 7 to 8 hours. Give the machine nothing else to do, since
+time is what is compared. The study is studies/benchmark.yaml, without start points.
 
 A finished run is kept in studies/benchmark/runs, so the same command resumes after a kill; the run
 that was killed begins again. reports/search_benchmark/summary.json, summary.md and summary.png are

@@ -7,6 +7,8 @@ best policy at the target becomes the drawn trial, and the other non-dominated o
 import dataclasses
 import warnings
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import optuna
 
@@ -77,12 +79,21 @@ class _Answers:
         if not able:
             nearest = min(places, key=lambda each: table.over_ms[(*each, self.training)])
             return [self._result(number, nearest)]
-        scored = {table.policies[p]: self._result(number, (n, p)) for n, p in able}
-        best, *others = (scored[policy] for policy in told_apart(scored))  # type: ignore[arg-type]
+        scored: Any = {table.policies[place[1]]: self._figures(place) for place in able}
+        places = [(network, table.policies.index(policy)) for policy in told_apart(scored)]
+        best, *others = (self._result(number, place) for place in places)
         return [best, *(as_added(each) for each in others)]
 
+    def _figures(self, place: Place) -> SimpleNamespace:
+        """Return as much of a `Streamed` as `told_apart` reads."""
+        at = (*place, self.training)
+        miou, mean_ms = float(self.table.miou[at]), float(self.table.mean_ms[at])
+        return SimpleNamespace(
+            score=SimpleNamespace(miou=miou), latency=SimpleNamespace(mean_ms=mean_ms)
+        )
+
     def _result(self, number: int, place: Place) -> TrialResult:
-        network, policy = (self.table.networks[place[0]], self.table.policies[place[1]])
+        network, policy = self.table.networks[place[0]], self.table.policies[place[1]]
         miou = float(self.table.miou[(*place, self.training)])
         made = result(number, Architecture(network=network, policy=policy))
         return on_screen(

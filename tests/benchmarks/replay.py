@@ -1,14 +1,17 @@
 """Samplers over the recorded table, hundreds of seeds: what each knows after so many networks.
 
 .venv/bin/python -m tests.benchmarks.replay [--seeds 200]
+.venv/bin/python -m tests.benchmarks.replay --seeds 40 --samplers ours --steps 5 10 20
 
-Some minutes on 2 cores; nothing is trained. A step is one drawn trial. Ours draws a network and
+The first takes about ten minutes on 2 cores, nearly all of it in TPE; the second, while a sampler
+is changed, half a minute. Nothing is trained. A step is one drawn trial. Ours draws a network and
 learns all its policies; plain Optuna draws a network and one policy, see `plain_optuna`, and pays
 for a network that it draws again, as plain Optuna does. ours_nsga2 and ours_random are ours with
 another sampler of networks. A replay sees the scores of one of the
 recorded trainings, by its seed. What it reports counts with the means over all trainings.
 
-Writes replay.json, replay.md and replay.png into reports/search_benchmark.
+The first command writes replay.json, replay.md and replay.png into reports/search_benchmark; with
+fewer samplers or other steps the page is only printed.
 """
 
 import argparse
@@ -46,32 +49,51 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--study", type=Path, default=STUDY)
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=SAMPLERS)
+    parser.add_argument("--steps", nargs="+", type=int, default=STEPS)
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=TABLE.parent)
     asked = parser.parse_args()
     settings = read_study(asked.study, {"start_with": []})
     began_s = time.monotonic()
     table = read_table(asked.table)
-    content = replay(table, settings, seeds=asked.seeds, processes=asked.processes)
+    content = replay(
+        table,
+        settings,
+        seeds=asked.seeds,
+        samplers=tuple(asked.samplers),
+        steps=tuple(sorted(asked.steps)),
+        processes=asked.processes,
+    )
     content |= {
         "seconds": round(time.monotonic() - began_s, 1),
         "command": f"python -m tests.benchmarks.replay --seeds {asked.seeds}",
     }
-    asked.out.mkdir(parents=True, exist_ok=True)
-    write_text_whole(asked.out / "replay.json", json.dumps(content, indent=2) + "\n")
-    write_text_whole(asked.out / "replay.md", page(content, "replay.png"))
-    write_whole(asked.out / "replay.png", lambda beside: draw(content, beside))
-    print(claim_words(content))
+    print(page(content, "replay.png"))
+    if (tuple(content["samplers"]), tuple(content["steps"])) == (SAMPLERS, STEPS):
+        asked.out.mkdir(parents=True, exist_ok=True)
+        write_text_whole(asked.out / "replay.json", json.dumps(content, indent=2) + "\n")
+        write_text_whole(asked.out / "replay.md", page(content, "replay.png"))
+        write_whole(asked.out / "replay.png", lambda beside: draw(content, beside))
 
 
 def replay(
-    table: RecordedTable, settings: StudySettings, *, seeds: int, processes: int = 1
+    table: RecordedTable,
+    settings: StudySettings,
+    *,
+    seeds: int,
+    samplers: Sequence[str] = SAMPLERS,
+    steps: Sequence[int] = STEPS,
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """Return the content of replay.json: medians over `seeds` replays of each sampler."""
+    """Return the content of replay.json: medians over `seeds` replays of each sampler.
+
+    steps: the numbers of trials after which a replay is valued, the smallest first.
+    """
     values: dict[str, list[Values]] = {}
-    for name in SAMPLERS:
+    for name in samplers:
         began_s = time.monotonic()
-        one = functools.partial(values_of, name, table, settings)
+        one = functools.partial(values_of, name, table, settings, steps)
         if processes == 1:
             values[name] = [one(seed) for seed in range(seeds)]
         else:
@@ -82,8 +104,8 @@ def replay(
     area, miou = zip(*(table.value(everything, t) for t in range(table.trainings)), strict=True)
     return {
         "seeds": seeds,
-        "steps": list(STEPS),
-        "samplers": {name: _figures(values[name]) for name in SAMPLERS},
+        "steps": list(steps),
+        "samplers": {name: _figures(values[name]) for name in samplers},
         "whole_table": {
             "hypervolume": statistics.fmean(area),
             "best_at_target": statistics.fmean(miou),
@@ -94,25 +116,27 @@ def replay(
     }
 
 
-def values_of(name: str, table: RecordedTable, settings: StudySettings, seed: int) -> Values:
-    """Return what one replay is worth after each of `STEPS`.
+def values_of(
+    name: str, table: RecordedTable, settings: StudySettings, steps: Sequence[int], seed: int
+) -> Values:
+    """Return what one replay is worth after each of `steps`.
 
     A sampler that has nothing more to draw keeps what it knows.
     """
     training = seed % table.trainings
     sampler: dict[str, Any] = {"seed": seed}
     if name in OUR_SAMPLERS:
-        steps, other = our_steps, OUR_SAMPLERS[name]
+        draw_steps, other = our_steps, OUR_SAMPLERS[name]
         sampler |= {"name": other} if other else {}
     else:
-        steps = functools.partial(plain_steps, name)
+        draw_steps = functools.partial(plain_steps, name)
     settings = settings.model_copy(update={"sampler": settings.sampler.model_copy(update=sampler)})
     seen: list[Place] = []
     values: Values = []
-    source = steps(table, settings, training)
-    for step in range(1, STEPS[-1] + 1):
+    source = draw_steps(table, settings, training)
+    for step in range(1, steps[-1] + 1):
         seen += next(source, [])
-        if step in STEPS:
+        if step in steps:
             values.append((*table.value(seen, training), len({n for n, _ in seen})))
     return values
 
@@ -137,9 +161,9 @@ def plain_steps(
 
 
 def _figures(replays: Sequence[Values]) -> dict[str, list[Any]]:
-    """Return medians and quartiles after each of `STEPS`."""
+    """Return medians and quartiles of the values after each step."""
     areas, mious, networks = (
-        [[values[step][figure] for values in replays] for step in range(len(STEPS))]
+        [[values[figure] for values in after] for after in zip(*replays, strict=True)]
         for figure in range(3)
     )
     return {
@@ -159,22 +183,23 @@ def _quartiles(values: Sequence[float]) -> list[float]:
 
 
 def claim_words(content: Mapping[str, Any]) -> str:
-    """Return whether the claim holds, in a sentence."""
+    """Return whether the claim holds, in a sentence; empty where it was not replayed."""
     (ours, few), (other, many) = CLAIM
-    high, low = (
-        content["samplers"][name]["hypervolume"][STEPS.index(step)] for name, step in CLAIM
-    )
+    samplers, steps = content["samplers"], content["steps"]
+    if not all(name in samplers and step in steps for name, step in CLAIM):
+        return ""
+    high, low = (samplers[name]["hypervolume"][steps.index(step)] for name, step in CLAIM)
     verdict = "at least" if high >= low else "less than"
     return (
         f"{ours} after {few} networks: median hypervolume {high:.4f}, {verdict} the {low:.4f} of "
-        f"{other} after {many}"
+        f"{other} after {many}.\n\n"
     )
 
 
 def page(content: Mapping[str, Any], figure: str) -> str:
     """Return replay.md."""
     whole = content["whole_table"]
-    columns = ("sampler", *(f"{step}" for step in STEPS))
+    columns = ("sampler", *(f"{step}" for step in content["steps"]))
 
     def table(name: str, word: Any) -> str:
         rows = content["samplers"].items()
@@ -191,7 +216,7 @@ def page(content: Mapping[str, Any], figure: str) -> str:
         f"{whole['policies']} policies each, at {content['target_fps']:g} fps. Medians after so "
         "many drawn trials, each of which trains a network. A replay sees one of the recorded "
         "trainings; what it would report counts with the mean over all trainings.\n\n"
-        f"{claim_words(content)}.\n\n"
+        f"{claim_words(content)}"
         f"![Hypervolume by drawn trials]({figure})\n\n"
         f"Hypervolume, mIoU x ms (all networks: {whole['hypervolume']:.3f}):\n\n{areas}\n\n"
         f"mIoU % at the target (all networks: {per_cent(whole['best_at_target'])}):\n\n"
@@ -202,7 +227,7 @@ def page(content: Mapping[str, Any], figure: str) -> str:
 
 
 def draw(content: Mapping[str, Any], file: Path) -> None:
-    """Draw medians and quartiles of the hypervolume after each of `STEPS`."""
+    """Draw medians and quartiles of the hypervolume after each step."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -211,8 +236,10 @@ def draw(content: Mapping[str, Any], file: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, (name, figures) in enumerate(content["samplers"].items()):
         low, high = zip(*figures["hypervolume_quartiles"], strict=True)
-        axes.fill_between(STEPS, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
-        axes.plot(STEPS, figures["hypervolume"], color=f"C{number}", marker="o", label=name)
+        axes.fill_between(content["steps"], low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+        axes.plot(
+            content["steps"], figures["hypervolume"], color=f"C{number}", marker="o", label=name
+        )
     axes.axhline(content["whole_table"]["hypervolume"], color="0.6", linestyle="--")
     axes.set(xlabel="drawn trials", ylabel="hypervolume, mIoU x ms")
     axes.legend(loc="lower right")

@@ -101,9 +101,8 @@ def test_the_value_is_the_hypervolume_of_the_front(table: RecordedTable) -> None
 
 @pytest.mark.parametrize("name", replay.SAMPLERS)
 def test_one_seed_gives_one_replay_and_what_is_known_only_grows(
-    name: str, table: RecordedTable, study: StudySettings, monkeypatch: pytest.MonkeyPatch
+    name: str, table: RecordedTable, study: StudySettings
 ) -> None:
-    monkeypatch.setattr(replay, "STEPS", STEPS)
     # One training: with two, a front picked by one of them may lose by the mean.
     once = dataclasses.replace(
         table,
@@ -112,21 +111,21 @@ def test_one_seed_gives_one_replay_and_what_is_known_only_grows(
         stages_s=table.stages_s[:, :1],
     )
 
-    values = replay.values_of(name, once, study, 3)
+    values = replay.values_of(name, once, study, STEPS, 3)
 
-    assert values == replay.values_of(name, once, study, 3)
+    assert values == replay.values_of(name, once, study, STEPS, 3)
     areas = [area for area, _, _ in values]
     assert areas == sorted(areas)
     assert [count <= step for step, (_, _, count) in zip(STEPS, values, strict=True)] == [True] * 3
 
 
 def test_ours_knows_the_whole_table_after_all_its_networks(
-    table: RecordedTable, study: StudySettings, monkeypatch: pytest.MonkeyPatch
+    table: RecordedTable, study: StudySettings
 ) -> None:
-    monkeypatch.setattr(replay, "STEPS", (len(table.networks), 20))
+    steps = (len(table.networks), 20)
     left_out = LEAST_GAIN * 1000 / table.target_fps  # mIoU x ms: by policies hardly better
 
-    at_the_end, later = replay.values_of(replay.OURS, table, study, 0)
+    at_the_end, later = replay.values_of(replay.OURS, table, study, steps, 0)
 
     area, miou = table.value(everything(table), 0)
     assert at_the_end == later == (pytest.approx(area, abs=left_out), miou, len(table.networks))
@@ -153,3 +152,14 @@ def test_the_page_says_whether_the_claim_holds(
     worse = content["samplers"]["nsga2"]["hypervolume"]
     worse[-1] = 100.0
     assert "less than the 100.0000 of nsga2 after 100" in replay.claim_words(content)
+
+
+def test_some_samplers_are_replayed_alone(table: RecordedTable, study: StudySettings) -> None:
+    alone = {"samplers": ("random",), "steps": (2, 3)}
+
+    content = replay.replay(table, study, seeds=3, **alone) | {"command": "replay"}
+
+    assert [*content["samplers"]] == ["random"]
+    assert content["samplers"]["random"]["networks"][0] <= 2
+    assert "| sampler | 2 | 3 |" in replay.page(content, "replay.png")
+    assert replay.claim_words(content) == ""
