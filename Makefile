@@ -7,12 +7,14 @@ READY := .venv/.ready
 DATA_ROOT ?= ../shared/data/DAVIS
 MARKERS ?= not slow
 INPUTS ?= 100000
+BUDGET_S ?= 1200
+SEEDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search davis fuzz test lint types tests format lock clean
+.PHONY: help setup search davis record-search bench-search fuzz test lint types tests format lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 setup: $(READY) ## build .venv from requirements.lock
 
@@ -37,6 +39,13 @@ davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design 
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
+
+record-search: $(READY) ## train all networks of a small space twice, for replays of samplers (1 hour; resumes)
+	$(BIN)/python -m tests.benchmarks.record_search --data-root $(DATA_ROOT)
+	$(BIN)/python -m tests.benchmarks.replay
+
+bench-search: $(READY) ## compare the search with plain Optuna (a night; BUDGET_S= seconds a run, SEEDS=; resumes)
+	$(BIN)/python -m tests.benchmarks.bench_search --data-root $(DATA_ROOT) --budget-s $(BUDGET_S) --seeds $(SEEDS)
 
 test: lint types tests ## lint, check types, run all tests but the slowest, 10 minutes (MARKERS= for all)
 

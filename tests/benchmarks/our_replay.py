@@ -1,0 +1,103 @@
+"""Our search over the recorded table: its own candidates, sampler and ledger; the table answers.
+
+The study is in memory. A step is one drawn network that is worth training. As in `search.loop`, its
+best policy at the target becomes the drawn trial, and the other non-dominated ones are added.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+
+from jejunet_nas.evaluation.exhaustive import told_apart
+from jejunet_nas.records import TrialResult, as_added
+from jejunet_nas.records.scores import Score
+from jejunet_nas.search.candidates import Candidates
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.study.adding import hold_added
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.samplers import make_sampler
+from jejunet_nas.study.settings import StudySettings
+from tests.benchmarks.recorded_table import Place, RecordedTable
+from tests.made_up import on_screen
+from tests.search.build import QuietView, result
+
+
+class MemoryLedger(Ledger):
+    """The ledger of a new study in memory, a hundred times as fast as a database."""
+
+    def __init__(self, settings: StudySettings) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.settings, self.say = settings, print
+        self._url = "memory"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study = optuna.create_study(
+                directions=["maximize", "minimize"],
+                sampler=make_sampler(settings, trials_before=0),
+            )
+        self._storage = self._study._storage  # type: ignore[assignment]
+
+
+def our_steps(
+    table: RecordedTable, settings: StudySettings, training: int
+) -> Iterator[list[Place]]:
+    """Yield the places that each trained network adds to the study, as one training scores them."""
+    ledger, answers = MemoryLedger(settings), _Answers(table, training)
+    classes = int(table.about["classes"])
+    candidates = Candidates(ledger, QuietView(), classes=classes, refused=0)
+    any_complete = False
+    while not candidates.exhausted:
+        drawn = candidates.draw(any_complete=any_complete)
+        if drawn is None:
+            continue
+        trial, architecture = drawn
+        best, *others = answers.results(trial.number, architecture)
+        held = [hold_added(ledger, other) for other in others]
+        for each, found in (*held, (trial, best)):
+            ledger.complete(each, found)
+        any_complete = True
+        yield [table.places[canonical_json(each.architecture)] for each in (best, *others)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answers:
+    """What one training of each network of the table scores."""
+
+    table: RecordedTable
+    training: int
+
+    def results(self, number: int, drawn: Architecture) -> list[TrialResult]:
+        """Return what `trial.run.run_trial` does of the drawn network: the best policy first."""
+        table = self.table
+        network, _ = table.places[canonical_json(drawn)]
+        places = [(network, policy) for policy in range(len(table.policies))]
+        able = [each for each in places if table.over_ms[(*each, self.training)] <= 0]
+        if not able:
+            nearest = min(places, key=lambda each: table.over_ms[(*each, self.training)])
+            return [self._result(number, nearest)]
+        scored: Any = {table.policies[place[1]]: self._figures(place) for place in able}
+        places = [(network, table.policies.index(policy)) for policy in told_apart(scored)]
+        best, *others = (self._result(number, place) for place in places)
+        return [best, *(as_added(each) for each in others)]
+
+    def _figures(self, place: Place) -> SimpleNamespace:
+        """Return as much of a `Streamed` as `told_apart` reads."""
+        at = (*place, self.training)
+        miou, mean_ms = float(self.table.miou[at]), float(self.table.mean_ms[at])
+        return SimpleNamespace(
+            score=SimpleNamespace(miou=miou), latency=SimpleNamespace(mean_ms=mean_ms)
+        )
+
+    def _result(self, number: int, place: Place) -> TrialResult:
+        network, policy = self.table.networks[place[0]], self.table.policies[place[1]]
+        miou = float(self.table.miou[(*place, self.training)])
+        made = result(number, Architecture(network=network, policy=policy))
+        return on_screen(
+            made,
+            latency=self.table.latency(*place, self.training),
+            score=Score(miou=miou, class_iou=(miou,), clips=()),
+        )
