@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jejunet_nas.records.words import markdown_table, per_cent
+from jejunet_nas.records.words import counted, markdown_table, per_cent
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from tests.benchmarks.plain_optuna import PLAIN
 from tests.benchmarks.search_runs import OURS, SAMPLERS, Found, Run
@@ -128,7 +128,7 @@ def page(content: Mapping[str, Any], figure: str) -> str:
     return (
         "# Search benchmark\n\n"
         f"Made by `{content['command']}` on {content['machine']}: "
-        f"{content['seeds']} seeds, {content['budget_s']:g} s of wall-clock time a run, "
+        f"{counted(content['seeds'], 'seed')}, {content['budget_s']:g} s of wall-clock time a run, "
         f"{content['target_fps']:g} fps. Latencies are predicted. `ours` is the search as "
         "`studies/benchmark.yaml` sets it up; the three below it are Optuna's samplers over the "
         "plain trial. Further rows are ours with some settings changed.\n\n"

@@ -37,6 +37,7 @@ training: {steps: 2, pairs_per_step: 2, gate_pairs: 10, gate_steps: 1}
 compression: {post_training: {calibration_frames: 2}}
 """
 ONE_NETWORK = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")
+ONE_NETWORK = ONE_NETWORK.replace("[8, 16, 24]", "[8]")
 KEYS = ("time_ratio_to", "seeds", "hypervolume", "best_at_target", "ablation", "machine", "command")
 
 
