@@ -37,22 +37,17 @@ class Candidates:
         """Whether the space has no more architectures to try."""
         return self._no_more or self._rejected >= MOST_REJECTED
 
-    def draw(self, *, any_complete: bool) -> tuple[optuna.Trial, Architecture] | None:
-        """Draw a trial; return it if it is worth training, otherwise close it and return None.
-
-        any_complete: whether the study has a complete trial.
-        """
+    def draw(self) -> tuple[optuna.Trial, Architecture] | None:
+        """Draw a trial; return it if it is worth training, otherwise close it and return None."""
         trial = self._ledger.ask()
         architecture = draw(self._settings.search_space, chooser(trial))
-        if self._is_known(trial, architecture, any_complete) or self._is_slow(trial, architecture):
+        if self._is_known(trial, architecture) or self._is_slow(trial, architecture):
             self._rejected += 1
             return None
         self._rejected = 0
         return trial, architecture
 
-    def _is_known(
-        self, trial: optuna.Trial, architecture: Architecture, any_complete: bool
-    ) -> bool:
+    def _is_known(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         """Close `trial` as a duplicate if its architecture is known; propose another instead."""
         name = canonical_json(architecture)
         if name not in self._known:
@@ -60,7 +55,7 @@ class Candidates:
             self._known[name] = trial.number
             return False
         self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
-        unseen = self._unseen(architecture, any_complete)
+        unseen = self._unseen(architecture)
         self._no_more = unseen is None
         if unseen:
             self._ledger.propose(choices_of(unseen))
@@ -103,12 +98,10 @@ class Candidates:
             target_fps=self._settings.target_fps,
         )
 
-    def _unseen(self, near: Architecture, any_complete: bool) -> Architecture | None:
-        """Return a new architecture that can meet the target.
+    def _unseen(self, near: Architecture) -> Architecture | None:
+        """Return a new architecture that can meet the target, or None if none is found.
 
-        Preferably it has the network of `near` and another policy, which needs no training. If
-        none can meet the target and no trial is complete, a too slow one is returned, so that the
-        search can report the nearest to the target.
+        Preferably it has the network of `near` and another policy, which needs no training.
         """
         fixed = network_choices(near.network)
 
@@ -118,14 +111,12 @@ class Candidates:
         def anything(name: str, choices: Sequence[Choice]) -> Choice:
             return self._random.choice(choices)
 
-        too_slow = None
         choosers: tuple[Chooser, ...] = (another_policy, anything)
         for choose in choosers:
             for _ in range(MOST_REJECTED):
                 drawn = draw(self._settings.search_space, choose)
-                if canonical_json(drawn) in self._known:
-                    continue
-                if not self._is_over(self._least(drawn)):
+                if canonical_json(drawn) not in self._known and not self._is_over(
+                    self._least(drawn)
+                ):
                     return drawn
-                too_slow = drawn
-        return None if any_complete else too_slow
+        return None

@@ -6,7 +6,6 @@ networks in their folders, so the same command resumes it.
 
 import contextlib
 import functools
-import math
 import shutil
 import time
 import traceback
@@ -32,10 +31,12 @@ from jejunet_nas.search.closing import (
     still_to_measure,
     trial_words,
 )
+from jejunet_nas.search.forecast import Forecast, forecast_search
+from jejunet_nas.search.pace import Budget, FirstNetworks
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.view import SearchProgress, View, duration
-from jejunet_nas.space.architecture import Architecture
-from jejunet_nas.space.draw import network_choices
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import choices_of, network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
@@ -93,7 +94,8 @@ def _search(
             open_val = functools.cache(lambda: settings.data.open_split("val", view.stage))
             Closing(ledger, phone, networks, view, open_val).settle()
         else:
-            setup, ledger = _set_up(settings, folder, view, ledger, url, notes)
+            forecast = forecast_search(settings, history, seconds)
+            setup, ledger = _set_up(settings, folder, view, ledger, url, notes, forecast)
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
             _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
@@ -106,11 +108,12 @@ def _set_up(
     ledger: Ledger | None,
     url: str,
     notes: Mapping[str, Any],
+    forecast: Forecast,
 ) -> tuple[TrialSetup, Ledger]:
     """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
         shutil.rmtree(part, ignore_errors=True)
-    setup = prepare(settings, folder, view.stage)
+    setup = prepare(settings, folder, view.stage, lambda: forecast.say(view.say))
     facts = data_facts(setup.train, setup.val)
     for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
         view.say(f"warning: {warning}")
@@ -123,6 +126,8 @@ def _set_up(
     ledger.keep_identity(identity)  # last: a study without it is created again
     noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)
+    if (rare := forecast.rare) and canonical_json(rare) not in ledger.known():
+        ledger.propose(choices_of(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
 
@@ -144,6 +149,7 @@ class _Search:
         self._failed = len(history.failed)
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.results)
+        self._first = FirstNetworks(self._settings.name, view.say)
 
     def run(self) -> None:
         """Try architectures until the budget is spent or the space is exhausted."""
@@ -151,10 +157,11 @@ class _Search:
         self._view.progress(self._progress())
         while not self._is_over():
             self._closing.collect()
-            drawn = self._candidates.draw(any_complete=bool(self._closing.results))
+            drawn = self._candidates.draw()
             if drawn is None:
                 continue
             failures = 0 if self._try(*drawn) else failures + 1
+            self._first.look(self._closing.results[self._before :], self._spent_s(), self._budget())
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed; the last error: "
@@ -212,6 +219,11 @@ class _Search:
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s
 
+    def _budget(self) -> Budget:
+        """Return what is left of the budget."""
+        left_s = None if self._seconds is None else max(self._seconds - self._spent_s(), 0.0)
+        return Budget(left=self._settings.trials - len(self._closing.results), seconds=left_s)
+
     def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
         rule = self._settings.feasible
@@ -234,9 +246,5 @@ class _Search:
 
     def _left_s(self) -> float | None:
         """Return the time left, from the mean time of this run's trials so far."""
-        complete, spent_s = len(self._closing.results), self._spent_s()
-        done = complete - self._before
-        if done == 0 or complete >= self._settings.trials:
-            return None
-        left_s = spent_s / done * (self._settings.trials - complete)
-        return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
+        done, budget = len(self._closing.results) - self._before, self._budget()
+        return budget.left_s(self._spent_s() / done) if done > 0 and budget.left > 0 else None
