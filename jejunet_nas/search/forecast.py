@@ -25,8 +25,7 @@ from jejunet_nas.study.settings import StudySettings
 
 LEAST_CLASSES = 2  # assumed where the classes are not known: fewer are never slower
 SHOWN = ("depth_multiplier", "resolution")  # in the table
-_COLUMNS = 7  # of the table
-_LABEL = 26  # letters before its first column
+_WIDTH, _LABEL = 80, 29  # columns of a terminal for a row of the table, and for its label
 _SIGMAS = 1.96  # of a 95 % interval
 
 
@@ -66,11 +65,13 @@ class Forecast:
 
     def _share_lines(self) -> Iterator[str]:
         share = self.found.share
-        of = f"of all {share.networks}" if self.found.whole else f"of {share.networks} drawn"
-        yield f"  {_per_cent_words(share.meeting, self.found)} {of} networks can meet the target"
+        of = f"of {'all ' if self.found.whole else ''}{share.networks}"
+        drawn = "" if self.found.whole else "drawn "
+        said, interval = _per_cent_words(share.meeting, self.found)
+        yield f"  {said} {of} {drawn}networks can meet it with the best policy{interval}"
         if share.every_frame is not None and share.every_frame != share.meeting:
-            whole = _per_cent_words(share.every_frame, self.found)
-            yield f"  {whole} can with every frame a keyframe"
+            said, interval = _per_cent_words(share.every_frame, self.found)
+            yield f"  {said} can with every frame a keyframe{interval}"
 
     def as_json(self, now: datetime) -> dict[str, Any]:
         """Return the forecast as plain JSON values; shares in [0, 1], `ends` in local time."""
@@ -159,20 +160,20 @@ def _share_json(share: Share) -> dict[str, Any]:
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson, 1927); it is never empty, as at 0 or 1."""
+    """Return the 95 % interval of a share (Wilson, 1927); it is never empty, not at 0 or 1."""
     square = _SIGMAS**2
     middle = (hits + square / 2) / (count + square)
     half = _SIGMAS / (count + square) * math.sqrt(hits * (count - hits) / count + square / 4)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    share = hits / count  # at 0 and 1 an end of the interval, but for rounding
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
-def _per_cent_words(hits: int, found: Feasibility) -> str:
+def _per_cent_words(hits: int, found: Feasibility) -> tuple[str, str]:
+    """Return a share in per cent, and the interval that a sample leaves."""
     count = found.share.networks
-    said = f"{_whole(hits / count, hits)} %"
-    if found.whole:
-        return said
     low, high = wilson(hits, count)
-    return f"{said} (95 %: {per_cent(low, 0)} to {per_cent(high, 0)})"
+    interval = f" (95 %: {per_cent(low, 0)} to {per_cent(high, 0)})"
+    return f"{_whole(hits / count, hits)} %", "" if found.whole else interval
 
 
 def _whole(share: float, hits: int) -> str:
@@ -183,22 +184,26 @@ def _whole(share: float, hits: int) -> str:
 
 
 def _rows(name: str, choices: Mapping[Choice, Share]) -> list[str]:
-    """Return the rows of one dimension: its choices, and the share of each that can."""
+    """Return the rows of one dimension: its choices, and the share of each that can.
+
+    Where a line has no room for all choices, some from the first to the last are shown.
+    """
     if len(choices) < 2:
         return []
-    step = (len(choices) - 1) / (min(len(choices), _COLUMNS) - 1)
-    places = sorted({round(step * i) for i in range(min(len(choices), _COLUMNS))})
-    shown = [[*choices.items()][place] for place in places]
-    rows = [[in_words(choice) for choice, _ in shown]]
-    rows.append([_whole(s.meeting / s.networks, s.meeting) for _, s in shown])
-    names = [f"  {name}", "    can meet it, %"]
-    if any(share.every_frame not in (None, share.meeting) for _, share in shown):
-        whole = [(share.every_frame or 0, share.networks) for _, share in shown]
-        rows.append([_whole(hits / count, hits) for hits, count in whole])
-        names.append("    every frame a key, %")
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = [
-        "".join(f"  {cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-        for row in rows
+    columns = [[in_words(choice), *_cells(share)] for choice, share in choices.items()]
+    labels = [f"  {name}", "    can meet it, %", "    every frame a keyframe, %"]
+    if all(len({*column[1:]}) == 1 for column in columns):
+        columns = [column[:2] for column in columns]
+    width = max(len(cell) for column in columns for cell in column) + 2
+    shown = min(len(columns), (_WIDTH - _LABEL) // width)
+    step = (len(columns) - 1) / max(shown - 1, 1)
+    columns = [columns[round(step * place)] for place in range(shown)]
+    return [
+        f"{label:<{_LABEL}}" + "".join(f"{cell:>{width}}" for cell in row)
+        for label, row in zip(labels, zip(*columns, strict=True), strict=False)
     ]
-    return [f"{label:<{_LABEL}}{row}" for label, row in zip(names, cells, strict=True)]
+
+
+def _cells(share: Share) -> list[str]:
+    hits = share.meeting, share.meeting if share.every_frame is None else share.every_frame
+    return [_whole(each / share.networks, each) for each in hits]

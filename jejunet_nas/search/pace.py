@@ -89,8 +89,8 @@ def pace_lines(pace: Pace | None, budget: Budget, now: datetime) -> list[str]:
     if pace is None:
         limit = ""
         if budget.seconds is not None:
-            limit = f"; none begins after {duration(budget.seconds)}, {_at(now, budget.seconds)}"
-        return [f"  {left}{limit}; end: known after the first {FIRST_NETWORKS} networks"]
+            limit = f", none begins after {_at(now, budget.seconds)}"
+        return [f"  {left}{limit}; end: known after the first {FIRST_NETWORKS}"]
     networks = budget.networks(pace.network_s)
     bought = left
     if budget.seconds is not None and networks < budget.left:

@@ -140,7 +140,9 @@ def install(
     """Put `trials` in the place of real ones, and an empty data set behind them."""
     from jejunet_nas.search import loop as search
 
-    def prepare(*_: Any) -> SimpleNamespace:
+    def prepare(*given: Any) -> SimpleNamespace:
+        *_, before_decoding = given
+        before_decoding()
         split = DataSplit(
             dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
         )
