@@ -198,7 +198,7 @@ def test_a_space_that_cannot_meet_the_target_is_bad_input_that_leaves_nothing_be
     assert_matches(
         r"No network .*of tiny can meet 1000 fps \(1 ms a frame\) without a dropped frame; the "
         r"fastest \(0\.25 x .*\), .* is predicted for Google Pixel 2 at .* ms a frame: .*\. "
-        r"Lower target_fps to \d+, add .*\.",
+        r"Lower target_fps to \d+, or set latency\.threads to 4\.",
         line,
     )
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.yaml"]
