@@ -28,6 +28,7 @@ from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import Gate, Walk, walk
 from jejunet_nas.video.results import ClipResults, Shown
 
+_ENLARGED = 64  # masks that are kept at the annotations' size: of two frames, under all policies
 GateOf = Callable[[ClipResults], Gate]
 ClipStream: TypeAlias = tuple[ClipScore, FramePaths]  # of one clip on the screen
 
@@ -88,24 +89,46 @@ class ClipEvaluation:
         gate = gate_of(self.results)
         return simulate(self.name, len(self), policy, gate, latencies, target_fps=target_fps)
 
-    def score(self, taken: Walk) -> ClipScore:
-        """Return the score of each mask of `taken` against its own frame."""
+    def streamed(
+        self,
+        policies: Sequence[Policy],
+        latencies: PathLatencies,
+        target_fps: float,
+        gate_of: GateOf,
+    ) -> list[ClipStream]:
+        """Return, of each policy, the score of what the screen shows, and its paths.
+
+        Which frames are scored: see `scored_on_screen`.
+        """
+        screens = [self.screen(each, latencies, target_fps, gate_of) for each in policies]
+        counts: list[list[Counts]] = [[] for _ in policies]
+        scored = scored_on_screen(self._clip)
+        for t in scored:  # frame by frame: an annotation is read once for all policies
+            for screen, found in zip(screens, counts, strict=True):
+                still = scored == [0]  # a picture
+                found.append(self._counts(t, Shown(0, 0) if still else screen.shown[t]))
+        return [
+            (clip_score(self._clip, found, self._classes), screen.walk)
+            for screen, found in zip(screens, counts, strict=True)
+        ]
+
+    def own_frame(self, walks: Sequence[Walk]) -> list[tuple[ClipScore, ClipTemporal]]:
+        """Return the scores of the masks of each walk against their own frames, and over time."""
+        before: int | None = None
+        for t in self._annotated:  # frame by frame: an annotation is read once for all walks
+            for taken in walks:
+                self._counts(t, taken.shown[t])
+                self._accuracy(t, taken.shown[t])
+                if before is not None:
+                    self._flicker((before, taken.shown[before]), (t, taken.shown[t]))
+            before = t
+        return [(self._score(taken), self._temporal(taken)) for taken in walks]
+
+    def _score(self, taken: Walk) -> ClipScore:
         counts = [self._counts(t, taken.shown[t]) for t in self._annotated]
         return clip_score(self._clip, counts, self._classes)
 
-    def streamed(
-        self, policy: Policy, latencies: PathLatencies, target_fps: float, gate_of: GateOf
-    ) -> ClipStream:
-        """Return the score of what the screen shows, see `scored_on_screen`, and its paths."""
-        screen = self.screen(policy, latencies, target_fps, gate_of)
-        shown = {t: screen.shown[t] for t in scored_on_screen(self._clip)}
-        if shown.keys() == {0}:  # a still picture
-            shown = {0: Shown(0, 0)}
-        counts = [self._counts(t, mask) for t, mask in shown.items()]
-        return clip_score(self._clip, counts, self._classes), screen.walk
-
-    def temporal(self, taken: Walk) -> ClipTemporal:
-        """Return the scores over time of the masks of `taken`, each on its own frame."""
+    def _temporal(self, taken: Walk) -> ClipTemporal:
         at = [(t, taken.shown[t]) for t in self._annotated]
         return clip_temporal(
             self._clip.name,
@@ -116,27 +139,43 @@ class ClipEvaluation:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class _MaskScores:
     """Scores of single masks of a clip, or of two consecutive ones."""
 
-    clip: Clip
-    results: ClipResults
-    classes: int
-    objects: Sequence[int]
+    def __init__(
+        self, clip: Clip, results: ClipResults, classes: int, objects: Sequence[int]
+    ) -> None:
+        self._clip, self._results = clip, results
+        self._classes, self._objects = classes, objects
+        # Scores are asked for frame by frame: what they compare is needed again.
+        pictures = _Pictures(clip, results)
+        self._annotation = functools.lru_cache(2)(pictures.annotation)
+        self._mask = functools.lru_cache(_ENLARGED)(pictures.mask)
 
     def counts(self, t: int, shown: Shown | None) -> Counts:
+        annotation = self._annotation(t)
         if shown is None:
-            return counts_without_mask(self.clip, t, self.classes)
-        return frame_counts(self.clip, t, self.results.mask(shown), self.classes)
+            return counts_without_mask(self._clip, t, self._classes, annotation)
+        mask = self._results.mask(shown)
+        return frame_counts(self._clip, t, mask, self._classes, annotation)
 
     def accuracy(self, t: int, shown: Shown) -> FrameAccuracy:
-        return region_and_boundary(*self._both(t, shown), self.objects)
+        return region_and_boundary(self._annotation(t), self._mask(shown), self._objects)
 
     def flicker(self, before: tuple[int, Shown], now: tuple[int, Shown]) -> tuple[int, int]:
-        (first, first_mask), (second, mask) = self._both(*before), self._both(*now)
-        return flicker(first, second, first_mask, mask)
+        annotations = (self._annotation(t) for t, _ in (before, now))
+        return flicker(*annotations, *(self._mask(shown) for _, shown in (before, now)))
 
-    def _both(self, t: int, shown: Shown) -> tuple[ClassMap, ClassMap]:
-        annotation = self.clip.masks[t]
-        return annotation, resize_mask(self.results.mask(shown), *annotation.shape)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pictures:
+    """The annotations of a clip, and the masks at their size."""
+
+    clip: Clip
+    results: ClipResults
+
+    def annotation(self, t: int) -> ClassMap:
+        return self.clip.masks[t]
+
+    def mask(self, shown: Shown) -> ClassMap:
+        return resize_mask(self.results.mask(shown), *self.clip.masks.shape[1:])

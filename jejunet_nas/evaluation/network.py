@@ -19,7 +19,7 @@ from jejunet_nas.evaluation.clip import (
 )
 from jejunet_nas.evaluation.gate import judge_gate
 from jejunet_nas.files import sha256_of
-from jejunet_nas.latency.stream import background_lag
+from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import (
     DataSplit,
@@ -28,6 +28,7 @@ from jejunet_nas.records import (
     GateRecord,
     GraphName,
     PathLatencies,
+    StreamLatency,
 )
 from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, Streamed, TemporalScore
 from jejunet_nas.scoring.score import combine
@@ -37,6 +38,7 @@ from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults, read_results, write_results
 
 EVERY_FRAME = Policy(keyframe_interval=1)
+KEPT_BYTES = 256 << 20  # of frames and contexts: those of 1,500 frames of 224 px
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,39 +94,55 @@ class Evaluation:
         own: list[list[tuple[ClipScore, ClipTemporal]]] = [[] for _ in policies]
         streams: list[list[ClipStream]] = [[] for _ in (*policies, EVERY_FRAME)]
         for clip in self._each_clip(tell):
-            for policy, scores in zip(policies, own, strict=True):
-                taken = clip.walk(policy, lag, gate_of)
-                scores.append((clip.score(taken), clip.temporal(taken)))
-            for policy, streamed in zip((*policies, EVERY_FRAME), streams, strict=True):
-                streamed.append(clip.streamed(policy, latencies, target_fps, gate_of))
-        *found, whole = (combine_streams(each, latencies, target_fps) for each in streams)
+            for streamed, found in zip(
+                streams,
+                clip.streamed((*policies, EVERY_FRAME), latencies, target_fps, gate_of),
+                strict=True,
+            ):
+                streamed.append(found)
+            walks = [clip.walk(policy, lag, gate_of) for policy in policies]
+            for scores, both in zip(own, clip.own_frame(walks), strict=True):
+                scores.append(both)
         return [
             PolicyScore(
-                own_frame=combine(scores),
-                temporal=combine_temporal(temporal),
-                streamed=beside_every_frame(streamed, whole),
+                own_frame=combine([score for score, _ in both]),
+                temporal=combine_temporal([temporal for _, temporal in both]),
+                streamed=streamed,
             )
-            for (scores, temporal), streamed in zip(
-                (zip(*clips, strict=True) for clips in own), found, strict=True
+            for both, streamed in zip(
+                own, _beside_last(streams, latencies, target_fps), strict=True
             )
         ]
 
-    def stream(
+    def streams(
         self,
-        policy: Policy,
+        policies: Sequence[Policy],
         latencies: PathLatencies,
         *,
         target_fps: float,
         doubts: tuple[str, ...] = (),
-    ) -> Streamed:
-        """Return what the screen shows under `policy`; `doubts`: why latencies are unstable."""
-        policies = (policy, EVERY_FRAME)
-        streams: list[list[ClipStream]] = [[] for _ in policies]
+        tell: Tell = lambda what, done, total: None,
+    ) -> list[Streamed]:
+        """Return what the screen shows under each of `policies`, in one pass over the clips.
+
+        doubts: why latencies are unstable. tell: as in `score`.
+        """
+        streams: list[list[ClipStream]] = [[] for _ in (*policies, EVERY_FRAME)]
+        for clip in self._each_clip(tell):
+            shown = clip.streamed((*policies, EVERY_FRAME), latencies, target_fps, own_gate)
+            for streamed, found in zip(streams, shown, strict=True):
+                streamed.append(found)
+        return _beside_last(streams, latencies, target_fps, doubts)
+
+    def timed(
+        self, policies: Sequence[Policy], latencies: PathLatencies, *, target_fps: float
+    ) -> list[StreamLatency]:
+        """Return the latency of each of `policies`; gates run, but no masks are computed."""
+        walks: list[list[FramePaths]] = [[] for _ in policies]
         for clip in self._each_clip():
-            for each, streamed in zip(policies, streams, strict=True):
-                streamed.append(clip.streamed(each, latencies, target_fps, own_gate))
-        found = (combine_streams(each, latencies, target_fps, doubts) for each in streams)
-        return beside_every_frame(*found)
+            for policy, taken in zip(policies, walks, strict=True):
+                taken.append(clip.screen(policy, latencies, target_fps, own_gate).walk)
+        return [stream_latency(taken, latencies, target_fps=target_fps) for taken in walks]
 
     def walks(
         self,
@@ -153,12 +171,16 @@ class Evaluation:
         return shown
 
     def _each_clip(self, tell: Tell = lambda what, done, total: None) -> Iterator[ClipEvaluation]:
-        """Yield each clip, and keep what was computed for it; its frames are freed."""
+        """Yield each clip, and keep what was computed for it.
+
+        Frames and contexts stay for the next pass, as many as `KEPT_BYTES` hold.
+        """
         done = 0
         for clip in self._clips:
             tell("evaluate", done, self._val.frame_count)
             yield clip
-            clip.results.forget_frames()
+            if sum(each.results.frame_bytes for each in self._clips) > KEPT_BYTES:
+                clip.results.forget_frames()
             done += len(clip)
         self._keep()
 
@@ -168,3 +190,14 @@ class Evaluation:
         if known > self._known:
             write_results(self._file, results, graphs=self._graphs)
             self._known = known
+
+
+def _beside_last(
+    streams: Sequence[Sequence[ClipStream]],
+    latencies: PathLatencies,
+    target_fps: float,
+    doubts: tuple[str, ...] = (),
+) -> list[Streamed]:
+    """Return the screens of all clips but the last, which has every frame a keyframe, beside it."""
+    *found, whole = (combine_streams(each, latencies, target_fps, doubts) for each in streams)
+    return [beside_every_frame(each, whole) for each in found]

@@ -68,7 +68,6 @@ def retrain(
         dataclasses.replace(record, latencies=latencies),
         dataclasses.replace(setup, folder=exports),
         tell,
-        reused=False,
     )
     return scored, exports / name
 

@@ -44,6 +44,7 @@ from jejunet_nas.records.trials import RefusedTrial as RefusedTrial
 from jejunet_nas.records.trials import SearchedFor as SearchedFor
 from jejunet_nas.records.trials import StudyHistory as StudyHistory
 from jejunet_nas.records.trials import TrialResult as TrialResult
+from jejunet_nas.records.trials import as_added as as_added
 
 Record = TypeVar("Record")
 

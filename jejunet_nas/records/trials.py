@@ -37,7 +37,7 @@ class TrialResult:
     measured_graphs: PathLatencies | None = None
     stage_s: dict[str, float]
     network_reused: bool  # its trained network existed already
-    added: bool = False  # by a user, from the policies that were compared; no sampler drew it
+    added: bool = False  # another policy of a drawn network; no sampler drew it
 
     @property
     def streamed(self) -> Streamed:
@@ -96,9 +96,16 @@ class TrialResult:
         return self.network.int8_miou
 
 
+def as_added(result: TrialResult) -> TrialResult:
+    """Return `result` as that of a trial that no sampler drew, of a network that another made."""
+    return dataclasses.replace(result, stage_s={}, network_reused=True, added=True)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedTrial:
-    """An architecture whose latency cannot meet the target: no training was spent on it.
+    """A network whose latency cannot meet the target under any policy: it was not trained.
+
+    architecture: with the policy that comes nearest to the target.
 
     mean_ms, worst_ms, dropped_frames: lower bounds, as in `StreamLatency`.
     """
@@ -155,13 +162,18 @@ class StudyHistory:
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
     duplicates: int  # samples of a known architecture
-    wanted: int = 0  # complete trials that the study's file asks for
+    wanted: int = 0  # drawn trials that the study's file asks for
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()
     phone: str | None = None  # that measured trials; None before a measurement
     data: DataFacts = dataclasses.field(default_factory=DataFacts)
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
+
+    @property
+    def drawn(self) -> tuple[TrialResult, ...]:
+        """The complete trials that a sampler drew or the study starts with: one a network."""
+        return tuple(trial for trial in self.complete if not trial.added)
 
     def __hash__(self) -> int:
         """Return a hash that is cheap for thousands of trials, for caches."""

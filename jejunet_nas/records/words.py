@@ -43,6 +43,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def complete_words(history: StudyHistory) -> str:
+    """Return, say, `12 trials complete with 96 added policies`."""
+    drawn, added = len(history.drawn), len(history.complete) - len(history.drawn)
+    said = f"{counted(drawn, 'trial')} complete"
+    if added:
+        said += f" with {added} added {'policy' if added == 1 else 'policies'}"
+    return said
+
+
+def trial_policy_words(trial: TrialResult) -> str:
+    """Return the policy of a trial, marked if no sampler drew it: `key every 4, reuse, added`."""
+    return policy_words(trial.architecture.policy) + (", added" if trial.added else "")
+
+
 def input_words(network: Network) -> str:
     """Return, say, `224 px` or, height first, `160x224 px`."""
     height, width = network.input_height, network.input_width

@@ -22,6 +22,7 @@ NOTATION = (
         "above the second the frame becomes a keyframe",
     ),
     ("in the background", "keyframes run on another core while other frames are answered"),
+    ("added", "another policy of a network that an earlier trial trained; no sampler drew it"),
     ("key without pause", "in the background, each keyframe starts when the last one is ready"),
 )
 TERMS = (

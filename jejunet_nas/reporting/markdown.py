@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     asked_words,
+    complete_words,
     counted,
     escaped,
     latency_words,
@@ -19,8 +20,8 @@ from jejunet_nas.records.words import (
     network_words,
     one_line,
     per_cent,
-    policy_words,
     source_words,
+    trial_policy_words,
 )
 from jejunet_nas.reporting.baseline import CAVEAT, BaselineAnswer, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
@@ -84,7 +85,7 @@ def front_markdown(history: StudyHistory) -> str:
             f"{trial.latency.worst_ms:.1f}",
             per_cent(trial.latency.dropped_frames),
             escaped(network_words(trial.architecture.network)),
-            escaped(policy_words(trial.architecture.policy)) + (", added" if trial.added else ""),
+            escaped(trial_policy_words(trial)),
             source_words(trial),
         )
         for trial in front_of(history)
@@ -112,7 +113,7 @@ def _opening(history: StudyHistory) -> str:
     return (
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps {rule_words(history)} "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}. "
-        f"{counted(len(history.complete), 'trial')} complete, {len(history.refused)} refused "
+        f"{complete_words(history)}, {len(history.refused)} refused "
         f"before training, {len(history.failed)} failed{repeated}."
     )
 
@@ -200,13 +201,13 @@ def _measured_section(history: StudyHistory) -> list[str]:
 
 
 def _time_section(history: StudyHistory) -> list[str]:
-    count = len(history.complete)
+    count = len(history.drawn)
     means = {
-        stage: sum(trial.stage_s.get(stage, 0.0) for trial in history.complete) / count
+        stage: sum(trial.stage_s.get(stage, 0.0) for trial in history.drawn) / count
         for stage in stage_names(history)
     }
     means["all stages"] = sum(means.values())
-    reused = sum(trial.network_reused for trial in history.complete)
+    reused = sum(trial.network_reused for trial in history.drawn)
     words = f"Mean over {counted(count, 'complete trial')}; {reused} reused a trained network:"
     rows = [f"| {escaped(stage)} | {seconds:.1f} |" for stage, seconds in means.items()]
     return ["## Time", words, "\n".join(["| stage | s a trial |", "| --- | ---: |", *rows])]
@@ -225,7 +226,7 @@ def _commands(history: StudyHistory, against: BaselineAnswer | None, name: str) 
     study = shlex.quote(one_line(name))
     asked = "".join(f" {word}" for word in asked_words(history))
     beside = f" --baseline {shlex.quote(one_line(against.baseline))}" if against else ""
-    complete, wanted = len(history.complete), history.wanted
+    complete, wanted = len(history.drawn), history.wanted
     search = f" --trials {2 * complete or 10}   # add trials"
     if complete < wanted:
         search = f"   # resume: {complete} of {wanted} trials are complete"

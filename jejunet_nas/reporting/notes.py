@@ -7,6 +7,7 @@ import dataclasses
 
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
+    complete_words,
     counted,
     drop_words,
     escaped,
@@ -14,7 +15,7 @@ from jejunet_nas.records.words import (
     network_words,
     per_cent,
     points,
-    policy_words,
+    trial_policy_words,
 )
 from jejunet_nas.reporting.validation import data_notes, origin_reason
 from jejunet_nas.scoring.ranking import (
@@ -46,7 +47,7 @@ def study_note(history: StudyHistory) -> str:
         f"# {escaped(history.study)}",
         f"{escaped(history.dataset)}, target {history.target_fps:g} fps {rule_words(history)} "
         f"({deadline_ms(history):.1f} ms a frame), latency {escaped(latency_words(history))}.",
-        f"Trials: {len(history.complete)} complete, {len(history.refused)} refused before "
+        f"{complete_words(history)}, {len(history.refused)} refused before "
         f"training, {len(history.failed)} failed; {len(front)} on the front{best}.",
         escaped(nearest_to_target(history) or ""),
         f"Classes: {', '.join(map(escaped, history.class_names))}.",
@@ -139,7 +140,7 @@ def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
     lines = [
         f"**Trial {trial.number}.** {opening}",
         f"Network: {escaped(network_words(trial.architecture.network))}",
-        f"Policy: {escaped(policy_words(trial.architecture.policy))}",
+        f"Policy: {escaped(trial_policy_words(trial))}",
         f"mIoU: {per_cent(trial.score.miou)} %; own-frame mIoU: "
         f"{per_cent(trial.own_frame_score.miou)} %.",
         f"Latency: {latency.mean_ms:.1f} ms a frame, {source}; {drop_words(latency)}.",

@@ -168,7 +168,7 @@ def nearest_to_target(history: StudyHistory) -> str | None:
     if over_ms > 0:
         short_fps = history.target_fps - fps
         gap = f", which is {over_ms:.3g} ms too slow and {short_fps:.3g} fps short"
-    tried = f"{len(history.complete)} trained, {len(history.refused)} refused before training"
+    tried = f"{len(history.drawn)} trained, {len(history.refused)} refused before training"
     return (
         f"No architecture that was tried ({tried}) meets {target} "
         f"{rule_words(history)}; trial {number} "

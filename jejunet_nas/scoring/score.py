@@ -25,14 +25,17 @@ from jejunet_nas.scoring.miou import (
 Mask = npt.NDArray[np.uint8]
 
 
-def frame_counts(clip: Clip, time: int, mask: Mask, classes: int) -> Counts:
+def frame_counts(
+    clip: Clip, time: int, mask: Mask, classes: int, annotation: Mask | None = None
+) -> Counts:
     """Return annotated pixels, intersection and union of each class in one annotated frame.
 
-    mask: uint8 [height, width], at any resolution. Returns int64 [3, classes]. Raises DataError,
-    naming clip and frame, where the annotation holds no known class.
+    mask: uint8 [height, width], at any resolution. annotation: the frame's, if it was read before.
+    Returns int64 [3, classes]. Raises DataError, naming clip and frame, where the annotation holds
+    no known class.
     """
     assert clip.annotated[time], (clip.name, time)
-    annotation = clip.masks[time]
+    annotation = clip.masks[time] if annotation is None else annotation
     try:
         matrix = confusion_matrix(annotation, resize_mask(mask, *annotation.shape), classes)
     except DataError as error:
@@ -40,9 +43,11 @@ def frame_counts(clip: Clip, time: int, mask: Mask, classes: int) -> Counts:
     return np.stack([matrix.sum(axis=1), *intersection_and_union(matrix)])
 
 
-def counts_without_mask(clip: Clip, time: int, classes: int) -> Counts:
+def counts_without_mask(
+    clip: Clip, time: int, classes: int, annotation: Mask | None = None
+) -> Counts:
     """Return the `frame_counts` of an annotated frame for which no mask is there: none is right."""
-    annotated = frame_counts(clip, time, np.zeros((1, 1), np.uint8), classes)[0]
+    annotated = frame_counts(clip, time, np.zeros((1, 1), np.uint8), classes, annotation)[0]
     return np.stack([annotated, np.zeros_like(annotated), annotated])
 
 

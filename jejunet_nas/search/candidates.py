@@ -1,7 +1,6 @@
-"""Candidates: architectures that the sampler draws and that are neither known nor too slow."""
+"""Candidates: networks that the sampler draws and that are neither known nor too slow."""
 
 import random
-from collections.abc import Sequence
 
 import optuna
 
@@ -9,11 +8,10 @@ from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import RefusedTrial, StreamLatency
 from jejunet_nas.scoring.ranking import miss_words, over_target_ms
 from jejunet_nas.search.view import View
-from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import Chooser, choices_of, draw, network_choices
-from jejunet_nas.space.search_space import Choice
+from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
+from jejunet_nas.space.draw import draw_network, network_choices, policies_of
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.study.prediction import predict_least
+from jejunet_nas.study.prediction import predict_nearest
 from jejunet_nas.study.samplers import chooser
 
 MOST_REJECTED = 300  # draws in a row, known or too slow; then the space counts as exhausted
@@ -27,45 +25,55 @@ class Candidates:
         self.refused = refused
         self._settings, self._ledger, self._view = ledger.settings, ledger, view
         self._classes, self._profile = classes, load_profile(self._settings.latency.device)
-        self._known = ledger.known()
+        self._known = ledger.known_networks()
         self._random = random.Random(self._settings.sampler.seed + len(self._known))
         self._rejected = 0
         self._no_more = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether the space has no more architectures to try."""
+        """Whether the space has no more networks to try."""
         return self._no_more or self._rejected >= MOST_REJECTED
 
     def draw(self) -> tuple[optuna.Trial, Architecture] | None:
-        """Draw a trial; return it if it is worth training, otherwise close it and return None."""
+        """Draw a network; return its trial if it is worth training, else close it and return None.
+
+        The architecture has the first policy of the space with which the network can meet the
+        target.
+        """
         trial = self._ledger.ask()
-        architecture = draw(self._settings.search_space, chooser(trial))
-        if self._is_known(trial, architecture) or self._is_slow(trial, architecture):
+        network = draw_network(self._settings.search_space, chooser(trial))
+        if self._is_known(trial, network):
+            self._rejected += 1
+            return None
+        policy, least = self._nearest(network)
+        architecture = Architecture(network=network, policy=policy)
+        self._ledger.begin(trial, architecture)
+        self._known[canonical_json(network)] = trial.number
+        if self._is_over(least):
+            self._refuse(trial, architecture, least)
             self._rejected += 1
             return None
         self._rejected = 0
         return trial, architecture
 
-    def _is_known(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Close `trial` as a duplicate if its architecture is known; propose another instead."""
-        name = canonical_json(architecture)
-        if name not in self._known:
-            self._ledger.begin(trial, architecture)
-            self._known[name] = trial.number
+    def _is_known(self, trial: optuna.Trial, network: Network) -> bool:
+        """Close `trial` as a duplicate if its network is known; propose another instead."""
+        known = self._known.get(canonical_json(network))
+        if known is None:
             return False
-        self._ledger.drop(trial, "duplicate", f"the architecture of trial {self._known[name]}")
-        unseen = self._unseen(architecture)
+        self._ledger.drop(trial, "duplicate", f"the network of trial {known}")
+        unseen = self._unseen()
         self._no_more = unseen is None
         if unseen:
-            self._ledger.propose(choices_of(unseen))
+            self._ledger.propose(network_choices(unseen))
         return True
 
-    def _is_slow(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Refuse `trial` if its predicted latency cannot meet the target."""
-        settings, least = self._settings, self._least(architecture)
-        if not self._is_over(least):
-            return False
+    def _refuse(
+        self, trial: optuna.Trial, architecture: Architecture, least: StreamLatency
+    ) -> None:
+        """Close `trial`, whose predicted latency cannot meet the target under any policy."""
+        settings = self._settings
         missed = miss_words(least, settings.feasible, settings.target_fps)
         reason = (
             f"cannot meet {settings.target_fps:g} fps ({settings.deadline_ms:.1f} ms a frame): "
@@ -83,40 +91,30 @@ class Candidates:
         self._ledger.refuse(trial, refused)
         self.refused += 1
         self._view.say(f"trial {trial.number} refused: {reason}")
-        return True
 
     def _is_over(self, least: StreamLatency) -> bool:
         """Whether a stream with at least this latency misses the target."""
         return over_target_ms(least, self._settings.feasible, self._settings.target_fps) > 0
 
-    def _least(self, architecture: Architecture) -> StreamLatency:
-        return predict_least(
-            architecture,
+    def _nearest(self, network: Network) -> tuple[Policy, StreamLatency]:
+        settings = self._settings
+        return predict_nearest(
+            network,
+            policies_of(settings.search_space, network),
             self._profile,
             classes=self._classes,
-            threads=self._settings.latency.threads,
-            target_fps=self._settings.target_fps,
+            threads=settings.latency.threads,
+            target_fps=settings.target_fps,
+            rule=settings.feasible,
         )
 
-    def _unseen(self, near: Architecture) -> Architecture | None:
-        """Return a new architecture that can meet the target, or None if none is found.
-
-        Preferably it has the network of `near` and another policy, which needs no training.
-        """
-        fixed = network_choices(near.network)
-
-        def another_policy(name: str, choices: Sequence[Choice]) -> Choice:
-            return fixed[name] if name in fixed else self._random.choice(choices)
-
-        def anything(name: str, choices: Sequence[Choice]) -> Choice:
-            return self._random.choice(choices)
-
-        choosers: tuple[Chooser, ...] = (another_policy, anything)
-        for choose in choosers:
-            for _ in range(MOST_REJECTED):
-                drawn = draw(self._settings.search_space, choose)
-                if canonical_json(drawn) not in self._known and not self._is_over(
-                    self._least(drawn)
-                ):
-                    return drawn
+    def _unseen(self) -> Network | None:
+        """Return a new network that can meet the target, or None if none is found."""
+        for _ in range(MOST_REJECTED):
+            drawn = draw_network(
+                self._settings.search_space, lambda _, choices: self._random.choice(choices)
+            )
+            new = canonical_json(drawn) not in self._known
+            if new and not self._is_over(self._nearest(drawn)[1]):
+                return drawn
         return None

@@ -6,7 +6,8 @@ later measurement replaces the prediction when the study is read.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import optuna
@@ -19,14 +20,13 @@ from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.records.words import (
     counted,
-    drop_words,
-    latency_figures,
-    miou_words,
-    per_cent,
 )
-from jejunet_nas.scoring.ranking import verdict_words
+from jejunet_nas.search.lines import measured_words
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
+from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.study.adding import hold_added
+from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import (
     measured_trial,
     measurements_of,
@@ -65,8 +65,30 @@ class Closing:
             for network in unmeasured(self.results):
                 phone.submit(network)
 
-    def close(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Close `trial`, or hold it until its network is measured."""
+    def close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> list[TrialResult]:
+        """Close `trial` with the first of `results`, and add the others as trials.
+
+        They are held until their network is measured. Returns those that the study has now. If the
+        process dies, `trial` is tried again: it is the last to be stored, and results that the
+        study has already are not added twice.
+        """
+        known = {canonical_json(each.architecture) for each in self.results}
+        new = [each for each in results if canonical_json(each.architecture) not in known]
+        if not new:
+            self._ledger.drop(trial, "duplicate", "all policies of its network are known")
+            return []
+        added = [hold_added(self._ledger, other) for other in new[1:]]
+        drawn = dataclasses.replace(
+            new[0],
+            added=False,
+            stage_s=results[0].stage_s,
+            network_reused=results[0].network_reused,
+        )
+        for each, result in (*added, (trial, drawn)):
+            self._close(each, result)
+        return [drawn, *(result for _, result in added)]
+
+    def _close(self, trial: optuna.Trial, result: TrialResult) -> None:
         if self._phone is not None:
             result = newest_measured(
                 result, self._networks, self._settings, self._screens, self._phone.phone
@@ -79,6 +101,11 @@ class Closing:
         self._waiting[trial.number] = trial
         self._phone.submit(result.network)
         self.collect()
+
+    @property
+    def drawn(self) -> list[TrialResult]:
+        """The results of drawn trials, one a network."""
+        return [each for each in self.results if not each.added]
 
     def collect(self) -> None:
         """Close the trials measured since the last call; if the phone is away, all of them."""
@@ -123,24 +150,6 @@ class Closing:
         trial = self._waiting.pop(result.number, None)
         if trial is not None:
             self._ledger.complete(trial, result)
-
-
-def verdict(result: TrialResult, settings: StudySettings) -> str:
-    """Return, say, `meets the target`."""
-    return verdict_words(result.latency, settings.feasible, settings.target_fps)
-
-
-def measured_words(result: TrialResult, settings: StudySettings) -> str:
-    """Return a line that compares a trial's measured latency with the prediction."""
-    latency, before = result.latency, result.on_prediction
-    doubts = f"; unstable: {'; '.join(latency.doubts)}" if latency.doubts else ""
-    return (
-        f"trial {result.number}: measured {latency.mean_ms:.1f} ms a frame, "
-        f"{latency.mean_ms / before.latency.mean_ms:.2f} of the predicted "
-        f"{before.latency.mean_ms:.1f}; {verdict(result, settings)}: "
-        f"{drop_words(latency)}; {per_cent(result.score.miou)} mIoU, as predicted "
-        f"{per_cent(before.score.miou)}{doubts}"
-    )
 
 
 def newest_measured(
@@ -193,22 +202,10 @@ def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[
 def resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:
     """Propose again the trials of a process that died; return the history."""
     screens = Screens(networks, ledger.settings.target_fps)
-    interrupted = ledger.take_up_interrupted(
-        lambda result: newest_measured(result, networks, ledger.settings, screens)
+    interrupted = take_up_interrupted(
+        ledger, lambda result: newest_measured(result, networks, ledger.settings, screens)
     )
     if interrupted:
         trials = counted(interrupted, "interrupted trial")
         view.say(f"{trials} of {ledger.settings.name} will be tried again")
     return with_measured(ledger.history(), networks)
-
-
-def trial_words(result: TrialResult, settings: StudySettings) -> str:
-    """Return one line about a complete trial, with its seconds; those of stages are stored."""
-    trained = f"{result.network.training.median_step_ms:.0f} ms a step"
-    if result.network_reused:
-        trained = "trained before"
-    return (
-        f"trial {result.number}: {miou_words(result)}, {latency_figures(result.latency)}, "
-        f"{verdict(result, settings)}; network {result.network_id} ({trained}); "
-        f"{sum(result.stage_s.values()):.1f} s"
-    )

@@ -13,13 +13,14 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from jejunet_nas.latency.predicted_meter import DeviceProfile
 from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.records import FeasibleRule, PathLatencies, StreamLatency
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.space.architecture import Architecture, Network, Policy
-from jejunet_nas.space.draw import draw, network_choices
+from jejunet_nas.space.draw import draw_network, network_choices, policies_of
 from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace
 from jejunet_nas.study.prediction import predict_paths
 
@@ -106,11 +107,12 @@ class Aim:
     def network(self, choices: Choices) -> Network:
         """Return the network of `choices`; those without effect are left out."""
         first = {name: each[0] for name, each in self.space.choices().items()}
-        return _drawn(self.space, {**first, **choices}).network
+        chosen = {**first, **choices}
+        return draw_network(self.space, lambda name, _: chosen[name])
 
     def find(self, network: Network) -> Found:
         """Return `network` under its best policy."""
-        policies = [*self.policies(network.propagates)]
+        policies = self.policies(network)
         paths = self.paths(network)
         streams = [least_stream(each, paths, target_fps=self.target_fps) for each in policies]
         over = [over_target_ms(each, self.rule, self.target_fps) for each in streams]
@@ -129,29 +131,23 @@ class Aim:
         any_policy = Architecture(network=network, policy=EVERY_FRAME)
         return predict_paths(any_policy, self.profile, classes=self.classes, threads=self.threads)
 
-    def policies(self, propagates: bool) -> tuple[Policy, ...]:
-        """Return one policy of each kind whose least latencies differ, for a network's kind.
+    def policies(self, network: Network) -> Sequence[Policy]:
+        """Return one policy for each least latency that the policies of `network` can have.
 
-        The value of a threshold does not change the least latency, only whether it is on.
+        It depends on whether a threshold is on, not on its value.
         """
-        return _policies(self.space, propagates)
+        return _policies(self.space, network.propagates)
 
 
 @functools.lru_cache(maxsize=64)
-def _policies(space: SearchSpace, propagates: bool) -> tuple[Policy, ...]:
-    choices = space.choices()
-    for name in ("reuse_below", "refresh_above"):
-        choices[name] = tuple({choice is None: choice for choice in choices[name]}.values())
-    fixed: dict[str, Choice] = {name: each[0] for name, each in choices.items()}
-    fixed |= {"last_block": 16, "output_stride": 16, "logit_stride": 8}
-    fixed["detail"] = "shared" if propagates else "none"
-    every = itertools.product(*(choices[name] for name in POLICY_DIMENSIONS))
-    chosen = (fixed | dict(zip(POLICY_DIMENSIONS, picked, strict=True)) for picked in every)
-    return tuple(dict.fromkeys(_drawn(space, each).policy for each in chosen))
-
-
-def _drawn(space: SearchSpace, chosen: Choices) -> Architecture:
-    return draw(space, lambda name, _: chosen[name])
+def _policies(space: SearchSpace, propagates: bool) -> Sequence[Policy]:
+    few: dict[str, Any] = {
+        name: tuple({choice is None: choice for choice in getattr(space, name)}.values())
+        for name in ("reuse_below", "refresh_above")
+    }
+    few["detail"] = ("shared" if propagates else "none",)
+    space = dataclasses.replace(space, **few)
+    return policies_of(space, draw_network(space, lambda _, choices: choices[0]))
 
 
 def feasibility(aim: Aim, *, seed: int = 0) -> Feasibility:
@@ -191,9 +187,9 @@ def _all_networks(aim: Aim) -> Iterable[Network]:
 
 def _drawn_networks(aim: Aim, seed: int) -> Iterator[Network]:
     drawer = random.Random(seed)
-    kinds = max(len(aim.policies(propagates)) for propagates in (False, True))
+    kinds = len(_policies(aim.space, True))  # without detail there are fewer
     for _ in range(min(SAMPLE, max(MOST_STREAMS // kinds, 1))):
-        yield draw(aim.space, lambda _, choices: drawer.choice(choices)).network
+        yield draw_network(aim.space, lambda _, choices: drawer.choice(choices))
 
 
 def _downhill(aim: Aim, start: Found) -> Found:

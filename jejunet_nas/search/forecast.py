@@ -19,7 +19,7 @@ from jejunet_nas.scoring.ranking import RULES
 from jejunet_nas.search.feasibility import Aim, Feasibility, Share, feasibility
 from jejunet_nas.search.infeasible import infeasible_error
 from jejunet_nas.search.pace import Budget, Pace, end_of, pace_lines, pace_of, pace_of_others
-from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.search_space import Choice, in_words
 from jejunet_nas.study.settings import StudySettings
 
@@ -54,9 +54,9 @@ class Forecast:
         return [*said, f"  {self.note}"] if self.note else said
 
     @property
-    def rare(self) -> Architecture | None:
-        """An architecture that can meet the target, if no drawn network could; else None."""
-        return None if self.found.share.meeting else self.found.nearest.architecture
+    def rare(self) -> Network | None:
+        """A network that can meet the target, if no drawn one could; else None."""
+        return None if self.found.share.meeting else self.found.nearest.architecture.network
 
     def say(self, say: Say) -> None:
         """Say the forecast, with the time of day now."""
@@ -127,7 +127,7 @@ def forecast_search(
     found = feasibility(aim, seed=settings.sampler.seed)
     if not found.nearest.meets:
         raise infeasible_error(settings.name, aim, found)
-    drawn = sum(not trial.added for trial in history.complete) if history else 0
+    drawn = len(history.drawn) if history else 0
     return Forecast(
         study=settings.name,
         aim=aim,

@@ -1,4 +1,4 @@
-"""The search: draws architectures, refuses those that cannot meet the target, and runs the others.
+"""The search: draws networks, refuses those that cannot meet the target, and trains the others.
 
 A search may end at any moment, also during a trial. Complete trials are in the ledger and trained
 networks in their folders, so the same command resumes it.
@@ -29,14 +29,14 @@ from jejunet_nas.search.closing import (
     open_phone,
     resume,
     still_to_measure,
-    trial_words,
 )
 from jejunet_nas.search.forecast import Forecast, forecast_search
+from jejunet_nas.search.lines import added_words, trial_words
 from jejunet_nas.search.pace import Budget, FirstNetworks
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of, network_choices
+from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
@@ -82,11 +82,11 @@ def _search(
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
-    done = history is not None and len(history.complete) >= settings.trials
+    done = history is not None and len(history.drawn) >= settings.trials
     if history and done and not still_to_measure(settings, history):
         view.say(
-            f"{settings.name} is complete: {len(history.complete)} of {settings.trials} trials. "
-            f"Add trials with a larger number, such as --trials {2 * len(history.complete)}."
+            f"{settings.name} is complete: {len(history.drawn)} of {settings.trials} trials. "
+            f"Add trials with a larger number, such as --trials {2 * len(history.drawn)}."
         )
         return history
     with open_phone(settings, networks, view) as phone:
@@ -126,8 +126,8 @@ def _set_up(
     ledger.keep_identity(identity)  # last: a study without it is created again
     noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)
-    if (rare := forecast.rare) and canonical_json(rare) not in ledger.known():
-        ledger.propose(choices_of(rare))
+    if (rare := forecast.rare) and canonical_json(rare) not in ledger.known_networks():
+        ledger.propose(network_choices(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
 
@@ -148,11 +148,11 @@ class _Search:
         history, classes = ledger.history(), len(setup.val.class_names)
         self._failed = len(history.failed)
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
-        self._began_s, self._before = time.monotonic(), len(closing.results)
+        self._began_s, self._before = time.monotonic(), len(closing.drawn)
         self._first = FirstNetworks(self._settings.name, view.say)
 
     def run(self) -> None:
-        """Try architectures until the budget is spent or the space is exhausted."""
+        """Try networks until the budget is spent or the space is exhausted."""
         failures = 0
         self._view.progress(self._progress())
         while not self._is_over():
@@ -161,7 +161,7 @@ class _Search:
             if drawn is None:
                 continue
             failures = 0 if self._try(*drawn) else failures + 1
-            self._first.look(self._closing.results[self._before :], self._spent_s(), self._budget())
+            self._first.look(self._closing.drawn[self._before :], self._spent_s(), self._budget())
             if failures >= FAILURES_IN_A_ROW:
                 raise JejunetError(
                     f"the last {failures} trials failed; the last error: "
@@ -172,13 +172,13 @@ class _Search:
 
     def _is_over(self) -> bool:
         """Return True if the search ends here; say why if it ends early."""
-        if len(self._closing.results) >= self._settings.trials:
+        if len(self._closing.drawn) >= self._settings.trials:
             return True
         if self._seconds is not None and self._spent_s() >= self._seconds:
             self._view.say(f"the time budget of {duration(self._seconds)} is spent")
             return True
         if self._candidates.exhausted:
-            self._view.say("the search ends: no untried architecture can meet the target")
+            self._view.say("the search ends: no untried network can meet the target")
             return True
         return False
 
@@ -198,7 +198,7 @@ class _Search:
 
     def _run(self, trial: optuna.Trial, architecture: Architecture) -> bool:
         try:
-            result = run_trial(trial.number, architecture, self._setup, self._view.stage)
+            results = run_trial(trial.number, architecture.network, self._setup, self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
             fault = fault_of(error)
             if fault is not None and not isinstance(fault, TrialError):
@@ -209,11 +209,10 @@ class _Search:
             self._failed += 1
             self._view.say(f"trial {trial.number} failed: {reason}")
             return False
-        self._view.say(trial_words(result, self._settings))
-        self._closing.close(trial, result)
-        tried = sum(each.network_id == result.network_id for each in self._closing.results)
-        if tried < self._settings.sampler.policies_per_network:
-            self._ledger.propose(network_choices(architecture.network))
+        self._view.say(trial_words(results[0], self._settings))
+        _, *added = self._closing.close(trial, results) or results[:1]
+        if added:
+            self._view.say(added_words(added))
         return True
 
     def _spent_s(self) -> float:
@@ -222,7 +221,7 @@ class _Search:
     def _budget(self) -> Budget:
         """Return what is left of the budget."""
         left_s = None if self._seconds is None else max(self._seconds - self._spent_s(), 0.0)
-        return Budget(left=self._settings.trials - len(self._closing.results), seconds=left_s)
+        return Budget(left=self._settings.trials - len(self._closing.drawn), seconds=left_s)
 
     def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
@@ -234,7 +233,7 @@ class _Search:
         ]
         return SearchProgress(
             study=self._settings.name,
-            complete=len(results),
+            complete=len(self._closing.drawn),
             wanted=self._settings.trials,
             refused=self._candidates.refused,
             failed=self._failed,
@@ -246,5 +245,5 @@ class _Search:
 
     def _left_s(self) -> float | None:
         """Return the time left, from the mean time of this run's trials so far."""
-        done, budget = len(self._closing.results) - self._before, self._budget()
+        done, budget = len(self._closing.drawn) - self._before, self._budget()
         return budget.left_s(self._spent_s() / done) if done > 0 and budget.left > 0 else None

@@ -63,7 +63,9 @@ def prepare(
         training=settings.training,
         compression=settings.compression,
         meter=PredictedMeter(profile=profile, threads=settings.latency.threads),
+        space=settings.search_space,
         target_fps=settings.target_fps,
+        feasible=settings.feasible,
         longest_age=settings.longest_age,
         recipe={
             **{part: identity[part] for part in ("data", "training")},

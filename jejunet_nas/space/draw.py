@@ -7,10 +7,12 @@ A dimension without effect is not drawn, so that equal architectures have equal 
     between_keyframes    only if there are frames between keyframes and asynchronous is off
     reuse_below          only if the frames between keyframes are propagated
     refresh_above        only if keyframe_interval is more than 1
+
+A study draws networks (`draw_network`), and scores all policies of each (`policies_of`).
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
@@ -23,6 +25,35 @@ _Pick = Callable[[str], Any]  # returns the choice of the dimension of that name
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     """Return the architecture that `choose` picks from `space`, dimension by dimension."""
     return _draw(lambda name: choose(name, getattr(space, name)))
+
+
+def draw_network(space: SearchSpace, choose: Chooser) -> Network:
+    """Return the network that `choose` picks from `space`, as `draw` does."""
+    return _draw_network(lambda name: choose(name, getattr(space, name)))
+
+
+def policies_of(space: SearchSpace, network: Network) -> list[Policy]:
+    """Return every policy that `draw` can give `network`, each once; plain ones come first."""
+    return [*_policies(space, network, {})]
+
+
+def _policies(space: SearchSpace, network: Network, fixed: dict[str, Choice]) -> Iterator[Policy]:
+    """Yield the policies with the choices `fixed`; the next dimension to be drawn varies."""
+    missing: list[str] = []
+
+    def pick(name: str) -> Any:
+        if name not in fixed:
+            missing.append(name)
+            raise LookupError(name)
+        return fixed[name]
+
+    try:
+        policy = _draw_policy(pick, network)
+    except LookupError:
+        for choice in getattr(space, missing[0]):
+            yield from _policies(space, network, {**fixed, missing[0]: choice})
+    else:
+        yield policy
 
 
 def choices_of(architecture: Architecture) -> dict[str, Choice]:

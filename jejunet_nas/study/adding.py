@@ -2,26 +2,47 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
+import optuna
 from optuna.trial import TrialState, create_trial
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import TrialResult
+from jejunet_nas.records import TrialResult, as_added, to_json
 from jejunet_nas.records.words import policy_words
-from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of
+from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.study.history import ADDED, ARCHITECTURE, OUTCOME, RECORD
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
-from jejunet_nas.study.samplers import distribution
-from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.study.samplers import params_of
+
+
+def hold_added(ledger: Ledger, result: TrialResult) -> tuple[optuna.Trial, TrialResult]:
+    """Store `result` as that of a trial that no sampler drew; return both, with its number.
+
+    It is stored as a whole: a process that dies leaves all of it or nothing.
+    """
+    params = params_of(result.architecture, ledger.settings)
+    added = dataclasses.replace(as_added(result), number=len(ledger.trials()))
+    trial = ledger.open(
+        create_trial(
+            state=TrialState.RUNNING,
+            params={name: choice for name, (choice, _) in params.items()},
+            distributions={name: kind for name, (_, kind) in params.items()},
+            user_attrs={
+                ARCHITECTURE: canonical_json(added.architecture),
+                RECORD: to_json(added),
+                OUTCOME: "held",
+                ADDED: True,
+            },
+        )
+    )
+    assert trial.number == added.number, "one process at a time adds trials to a study"
+    return trial, added
 
 
 def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
     """Store `result` as a complete trial of the study in `folder`; return it with its number.
-
-    Samplers learn from it if all its choices are in the space.
 
     Raises `SettingError` if its architecture has a trial already, or a search is running.
     """
@@ -33,23 +54,6 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
                 f"{policy_words(architecture.policy)} is the policy of trial {known} already"
                 f"{reason_words(known, ledger.history())}. Add another policy."
             )
-        drawn = _drawn(architecture, ledger.settings)
-        trial = ledger.open(create_trial(state=TrialState.RUNNING, **drawn))
-        added = dataclasses.replace(
-            result, number=trial.number, stage_s={}, network_reused=True, added=True
-        )
-        ledger.begin(trial, architecture)
+        trial, added = hold_added(ledger, result)
         ledger.complete(trial, added)
         return added
-
-
-def _drawn(architecture: Architecture, settings: StudySettings) -> dict[str, Any]:
-    """Return `params` and `distributions`; none where a choice is not in the space."""
-    spaces, choices = settings.search_space.choices(), choices_of(architecture)
-    if any(choice not in spaces[name] for name, choice in choices.items()):
-        return {}
-    return {
-        # The space's own objects: a 1 would not equal a 1.0 in Optuna.
-        "params": {name: spaces[name][spaces[name].index(each)] for name, each in choices.items()},
-        "distributions": {name: distribution(spaces[name]) for name in choices},
-    }

@@ -40,6 +40,7 @@ IDENTITY = "identity"  # the user attribute of a study with what all its trials 
 # The user attributes of a trial.
 OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
 _ATTRIBUTES = (OUTCOME, ARCHITECTURE, RECORD, REASON)
+ADDED = "added"  # true in trials that no sampler drew
 ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
 
 

@@ -4,15 +4,16 @@ Only this module knows how a trial is stored. The objectives are (streaming mIoU
 down), and the target is a constraint. The whole result is stored as JSON in a user attribute, so a
 report needs nothing else. Each trial has an `outcome`:
 
-    complete     trained, quantised, scored
+    complete     trained, quantised, scored; a policy that was added to it also has `added`
     refused      its latency cannot meet the target; a pruned trial that violates the constraint
     failed       it raised an error, stored as the reason
-    duplicate    its architecture was tried before; samplers do not see it
+    duplicate    its network was tried before; samplers do not see it
     held         complete, but its latency is still to be measured
     interrupted  the process ended during the trial; its choices are tried again, once
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import optuna
@@ -20,12 +21,18 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
-from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
+from jejunet_nas.records import (
+    DataFacts,
+    RefusedTrial,
+    StudyHistory,
+    TrialResult,
+    to_json,
+)
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
+    ADDED,
     ARCHITECTURE,
     ENDED,
     IDENTITY,
@@ -34,13 +41,11 @@ from jejunet_nas.study.history import (
     RECORD,
     count_rows,
     is_begun,
-    is_held,
     read_history,
-    read_records,
     stored_architecture,
 )
 from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, kept_class_names, kept_data
-from jejunet_nas.study.samplers import make_sampler
+from jejunet_nas.study.samplers import make_sampler, params_of
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
 from jejunet_nas.study.storage import (
@@ -52,7 +57,6 @@ from jejunet_nas.study.storage import (
 )
 
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
-MOST_ENDS = 2  # of the process during trials of one architecture; then it counts as failed
 _CONSTRAINT = "ms_over_target"
 
 
@@ -73,7 +77,7 @@ class Ledger:
         returns `storage`.
         """
         self.settings = settings
-        self._url, self._say = url, say
+        self._url, self.say = url, say
         self._storage = storage or open_storage(url, say)
         begun = is_begun(self._storage, settings.name)
         with readable(url):
@@ -142,12 +146,28 @@ class Ledger:
             if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
         }
 
+    def known_networks(self) -> dict[str, int]:
+        """Return the trial number of every network that was drawn and needs no further trial."""
+        added = {trial.number for trial in self.trials() if ADDED in trial.user_attrs}
+        return {
+            canonical_json(stored_architecture(text).network): number
+            for text, number in self.known().items()
+            if number not in added
+        }
+
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
-        """Store the architecture that `trial` drew."""
+        """Store the network that `trial` drew, with a policy until the best is known."""
         trial.set_user_attr(ARCHITECTURE, canonical_json(architecture))
 
     def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Store the result of a `trial` whose latency is still to be measured."""
+        self.begin(trial, result.architecture)
+        params = params_of(result.architecture, self.settings)
+        for name, (choice, kind) in params.items():
+            if name not in trial.params:  # a policy is chosen after the network was drawn
+                self._storage.set_trial_param(
+                    trial._trial_id, name, kind.to_internal_repr(choice), kind
+                )
         trial.set_user_attr(RECORD, to_json(result))
         trial.set_user_attr(OUTCOME, "held")
 
@@ -159,9 +179,13 @@ class Ledger:
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
     def open(self, template: FrozenTrial) -> optuna.Trial:
-        """Return a running trial with the choices of `template`, which no sampler drew."""
+        """Return a running trial as `template` has it, which no sampler drew."""
         trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)
         return optuna.Trial(self._study, trial_id)
+
+    def reopen(self, trial: FrozenTrial) -> optuna.Trial:
+        """Return `trial`, which still runs, so that it can be closed."""
+        return optuna.Trial(self._study, trial._trial_id)
 
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training; TPE learns by how much."""
@@ -174,51 +198,16 @@ class Ledger:
         return over_target_ms(timed, self.settings.feasible, self.settings.target_fps)
 
     def drop(
-        self, trial: optuna.Trial, outcome: Literal["failed", "duplicate"], reason: str
+        self,
+        trial: optuna.Trial,
+        outcome: Literal["failed", "duplicate", "interrupted"],
+        reason: str | None = None,
     ) -> None:
         """Close `trial` without a result."""
-        trial.set_user_attr(REASON, reason)
+        if reason is not None:
+            trial.set_user_attr(REASON, reason)
         trial.set_user_attr(OUTCOME, outcome)
         self._study.tell(trial, state=TrialState.FAIL)
-
-    def take_up_interrupted(
-        self, measured: Callable[[TrialResult], TrialResult] = lambda result: result
-    ) -> int:
-        """Propose again the trials of a process that died; return their number.
-
-        Trials that only waited for their measurement are closed with their results; `measured` adds
-        measurements that were made since.
-        """
-        running = [each for each in self.trials() if each.state == TrialState.RUNNING]
-        held = [*filter(is_held, running)]
-        with readable(self._url):
-            results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
-        for trial, result in zip(held, results, strict=True):
-            self.complete(optuna.Trial(self._study, trial._trial_id), measured(result))
-        with readable(self._url):
-            return sum(self._try_again(trial) for trial in running if trial not in held)
-
-    def _try_again(self, trial: FrozenTrial) -> bool:
-        """Close an interrupted trial; propose it again unless it keeps ending the process."""
-        plain = trial.user_attrs.get(ARCHITECTURE)
-        if plain is not None:
-            ends = sum(
-                each.user_attrs.get(ARCHITECTURE) == plain
-                and each.user_attrs.get(OUTCOME, "interrupted") == "interrupted"
-                and STOPPED not in each.user_attrs
-                for each in self.trials()
-            )
-            if ends >= MOST_ENDS and STOPPED not in trial.user_attrs:
-                reason = f"ended the process {ends} times: a crash, or not enough memory"
-                self.drop(optuna.Trial(self._study, trial._trial_id), "failed", reason)
-                self._say(f"trial {trial.number} failed: {reason}")
-                return False
-            self.propose(choices_of(stored_architecture(plain)))
-        elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
-            self.propose(trial.system_attrs["fixed_params"])
-        self._study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, "interrupted")
-        self._study.tell(trial.number, state=TrialState.FAIL)
-        return True
 
     def note_stopped(self, trial: optuna.Trial) -> None:
         """Store that the user or a fault of this machine ended `trial`, not its architecture."""
@@ -243,6 +232,10 @@ class Ledger:
         with readable(self._url):
             if self._study.user_attrs.get(key) != value:
                 self._study.set_user_attr(key, value)
+
+    def readable(self) -> AbstractContextManager[None]:
+        """Return a context in which a damaged row raises an error that names the storage."""
+        return readable(self._url)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""

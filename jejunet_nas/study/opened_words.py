@@ -1,7 +1,7 @@
 """Words about an opened study: its counts, its trials' numbers, and why one cannot be opened."""
 
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import one_line, per_cent, source_words
+from jejunet_nas.records.words import complete_words, one_line, per_cent, source_words
 from jejunet_nas.scoring.ranking import front_of
 
 _NAMED = 20  # trials in a message
@@ -30,7 +30,7 @@ def counts_words(history: StudyHistory) -> str:
     if front:
         found = f"{len(front)} on the front, best {figures_words(front[0])}"
     return (
-        f"{len(history.complete)} complete, {len(history.refused)} refused, "
+        f"{complete_words(history)}, {len(history.refused)} refused, "
         f"{len(history.failed)} failed; {found}"
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from jejunet_nas.space.draw import Chooser
+from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.space.draw import Chooser, choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.settings import StudySettings
 
@@ -45,6 +46,19 @@ def distribution(choices: Sequence[Choice]) -> BaseDistribution:
         if len(steps) == 1 and (step := steps.pop()) > 0:
             return IntDistribution(numbers[0], numbers[-1], step=step)
     return CategoricalDistribution(tuple(choices))
+
+
+def params_of(
+    architecture: Architecture, settings: StudySettings
+) -> dict[str, tuple[Choice, BaseDistribution]]:
+    """Return each choice and its distribution; none where the space does not have a choice."""
+    spaces, choices = settings.search_space.choices(), choices_of(architecture)
+    if any(choice not in spaces[name] for name, choice in choices.items()):
+        return {}
+    return {  # the space's own objects: a 1 would not equal a 1.0 in Optuna
+        name: (spaces[name][spaces[name].index(choice)], distribution(spaces[name]))
+        for name, choice in choices.items()
+    }
 
 
 def chooser(trial: optuna.Trial) -> Chooser:

@@ -77,7 +77,7 @@ class Screens:
     ) -> Streamed | None:
         try:
             evaluation, policy = self._evaluation_of(trial), trial.architecture.policy
-            found = evaluation.stream(policy, latencies, target_fps=self._target_fps)
+            (found,) = evaluation.streams([policy], latencies, target_fps=self._target_fps)
         except JejunetError as error:
             self._say(f"trial {trial.number} cannot be scored with its measured latency: {error}")
             return None

@@ -27,7 +27,7 @@ from jejunet_nas.study.settings_errors import (
 )
 from jejunet_nas.training.settings import IMAGENET, SCRATCH, TrainingSettings
 
-FORMAT = 5  # of a trial's files; a study of another format cannot be resumed
+FORMAT = 6  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
@@ -76,15 +76,10 @@ class LatencySettings(_Section):
 
 
 class SamplerSettings(_Section):
-    """How architectures are proposed.
-
-    Each newly trained network is tried with `policies_per_network` policies. Only the first of
-    these trials trains.
-    """
+    """How networks are proposed."""
 
     name: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    policies_per_network: Annotated[int, Field(ge=1, le=100)] = 2
 
 
 class StudySettings(_Section):

@@ -18,6 +18,8 @@ NAME_WORDS = "at most 100 letters, digits, '_', '.' and '-', the first a letter 
 _MOST_BYTES = 1 << 32  # of pictures in memory at once
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
+_REMOVED = {"sampler.policies_per_network": "every policy of a trained network is scored"}
+
 
 def first_problem(error: ValidationError, settings: type) -> str:
     """Return the most helpful problem of `error`: key, value, what is allowed, and the fix.
@@ -28,6 +30,8 @@ def first_problem(error: ValidationError, settings: type) -> str:
     place = problem["loc"]
     key = _dotted(place)
     if problem["type"] in _UNKNOWN_KEY:
+        if why := _REMOVED.get(key):
+            return f"{key} is no longer a setting: {why}. Remove it."
         allowed = _keys_beside(place, settings)
         nearest = closest(str(place[-1]), allowed)
         return f"{shortened(key)} is an unknown key; allowed: {', '.join(allowed)}.{nearest}"

@@ -136,4 +136,4 @@ def _progress(named: NamedStudy) -> dict[str, Any]:
     history = with_measured(ledger.history(), named.folder / NETWORKS)
     front = front_of(history)
     best = front[0].score.miou if front else None
-    return {**wanted, "complete": len(history.complete), "best_miou": best}
+    return {**wanted, "complete": len(history.drawn), "best_miou": best}

@@ -28,7 +28,7 @@ _HEAD = """\
 #   jejunet-nas search {name}
 #   jejunet-nas report {name}
 #
-# A first look: {trials} trials with {networks} networks of {steps} training steps each.
+# A first look: {trials} trials, each a network of {steps} training steps and its policies.
 # For results, raise `trials` to 20 or more, and make a copy with `steps` of 400 or more, because
 # all trials of a study share their recipe: jejunet-nas studies copy {name} NAME
 name: {name}
@@ -42,7 +42,7 @@ training:
   sampling: {sampling}    # frames: every frame equally often; classes: every class
 
 target_fps: {fps:g}         # of the camera; slower architectures are refused untrained
-trials: {trials}
+trials: {trials}               # networks; all policies of each are scored
 
 latency:
   backend: predicted      # adb: measure on the phone that is attached
@@ -52,7 +52,6 @@ latency:
 sampler:
   name: tpe
   seed: 0
-  policies_per_network: 2 # trials of each network; only the first one trains
 
 # What may vary: lists are choices; {{from, to}} is a range of whole numbers.
 search_space:
@@ -70,10 +69,9 @@ search_space:
   reuse_below: [off, 0.05]        # reuse the last mask if little has changed
   refresh_above: [off, 0.25]      # make the frame a keyframe if much has changed
 
-# Tried first; the sampler chooses what a point leaves out.
+# Networks that are tried first; the sampler chooses what a point leaves out.
 start_with:
-  - {{depth_multiplier: {width}, last_block: 12, detail: thin, resolution: {size},
-     keyframe_interval: 1}}
+  - {{depth_multiplier: {width}, last_block: 12, detail: thin, resolution: {size}}}
 """
 
 
@@ -92,8 +90,7 @@ def starter_study(name: str, facts: DataFacts | None) -> str:
         steps=200 if facts else 120,
         sampling="classes" if facts and len(facts.class_names) > 2 else "frames",
         fps=_target_fps(facts),
-        trials=6,
-        networks=3,
+        trials=3,
         widths=", ".join(map(str, widths)),
         width=widths[1],
         sizes=", ".join(map(str, sizes)),

@@ -52,7 +52,8 @@ def summary(history: StudyHistory) -> dict[str, Any]:
         "feasible": history.feasible_rule,
         **({"searched_for": _searched_for(history)} if history.searched_for else {}),
         "trials": {
-            "complete": len(history.complete),
+            "complete": len(history.drawn),
+            "added": len(history.complete) - len(history.drawn),
             "refused": len(history.refused),
             "failed": len(history.failed),
         },

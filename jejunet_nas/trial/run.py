@@ -1,19 +1,21 @@
-"""Run: one trial, from an architecture to its result, in the order in which things happen.
+"""Run: one trial, from a network to the results of its policies, in the order of its stages.
 
-A network does not depend on the policy that runs it. It is kept under its id, so a second trial of
-the same network only evaluates another policy.
+A network does not depend on the policy that runs it. It is kept under its id, so a trial that was
+interrupted after its training only scores policies.
 """
 
 from collections.abc import Collection
 
 from jejunet_nas.compression.chain import chain_of
 from jejunet_nas.compression.compress import CompressedNetwork, compress
-from jejunet_nas.evaluation.network import Evaluation
+from jejunet_nas.evaluation.exhaustive import best_policies
+from jejunet_nas.evaluation.network import Evaluation, PolicyScore
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.progress import Clock, Tell
-from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult
-from jejunet_nas.space.architecture import Architecture, Network
+from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, as_added
+from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.draw import policies_of
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import inherit
 from jejunet_nas.training.material import Schedule
@@ -31,16 +33,15 @@ from jejunet_nas.trial.store import (
 from jejunet_nas.video.graphs import graph_files
 
 
-def run_trial(
-    number: int, architecture: Architecture, setup: TrialSetup, tell: Tell
-) -> TrialResult:
-    """Find or make the network of `architecture`, then evaluate its policy.
+def run_trial(number: int, network: Network, setup: TrialSetup, tell: Tell) -> list[TrialResult]:
+    """Find or make `network`, then return the results of its best policies, see `best_policies`.
 
+    The first has the best mIoU at the target, and the trial's `number`; the others are `added`.
     Raises `TrialError` or another `JejunetError` where a step fails.
     """
-    found = find_network(architecture.network, setup)
-    network = found or make_network(architecture.network, setup, tell)
-    return evaluate_policy(number, architecture, network, setup, tell, reused=found is not None)
+    found = find_network(network, setup)
+    made = found or make_network(network, setup, tell)
+    return evaluate_policies(number, made, setup, tell, reused=found is not None)
 
 
 def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkRecord:
@@ -144,31 +145,62 @@ def compress_trained(keras: KerasNetwork, job: NetworkJob) -> CompressedNetwork:
     return made
 
 
+def evaluate_policies(
+    number: int, network: NetworkRecord, setup: TrialSetup, tell: Tell, *, reused: bool
+) -> list[TrialResult]:
+    """Score the policies of the space on the validation clips; return as `run_trial` does.
+
+    reused: whether an earlier trial made the network; its stages are not counted again.
+    """
+    clock = Clock({} if reused else network.stage_s)
+    with clock.stage("evaluate"):
+        found = best_policies(
+            Evaluation(setup.val, graph_files(network, setup.folder)),
+            policies_of(setup.space, network.network),
+            network.latencies,
+            target_fps=setup.target_fps,
+            rule=setup.feasible,
+            tell=tell,
+        )
+    best, *others = [
+        _result(number, policy, network, score, clock.stage_s, reused=reused)
+        for policy, score in found
+    ]
+    return [best, *(as_added(other) for other in others)]
+
+
 def evaluate_policy(
     number: int,
     architecture: Architecture,
     network: NetworkRecord,
     setup: TrialSetup,
     tell: Tell,
+) -> TrialResult:
+    """Run the graphs of `network` on the validation clips under the architecture's policy."""
+    clock, policy = Clock(network.stage_s), architecture.policy
+    with clock.stage("evaluate"):
+        (score,) = Evaluation(setup.val, graph_files(network, setup.folder)).score(
+            [policy], network.latencies, target_fps=setup.target_fps, tell=tell
+        )
+    return _result(number, policy, network, score, clock.stage_s, reused=False)
+
+
+def _result(
+    number: int,
+    policy: Policy,
+    network: NetworkRecord,
+    score: PolicyScore,
+    stage_s: dict[str, float],
     *,
     reused: bool,
 ) -> TrialResult:
-    """Run the graphs of `network` on the validation clips under the architecture's policy.
-
-    reused: whether an earlier trial made the network; its stages are not counted again.
-    """
-    clock = Clock({} if reused else network.stage_s)
-    with clock.stage("evaluate"):
-        (found,) = Evaluation(setup.val, graph_files(network, setup.folder)).score(
-            [architecture.policy], network.latencies, target_fps=setup.target_fps, tell=tell
-        )
     return TrialResult(
         number=number,
-        architecture=architecture,
+        architecture=Architecture(network=network.network, policy=policy),
         network=network,
-        own_frame_score=found.own_frame,
-        temporal=found.temporal,
-        on_prediction=found.streamed,
-        stage_s=clock.stage_s,
+        own_frame_score=score.own_frame,
+        temporal=score.temporal,
+        on_prediction=score.streamed,
+        stage_s=stage_s,
         network_reused=reused,
     )

@@ -9,8 +9,9 @@ from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.datasets.sampling import Taught
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.progress import Clock, Tell
-from jejunet_nas.records import DataSplit
+from jejunet_nas.records import DataSplit, FeasibleRule
 from jejunet_nas.space.architecture import Network
+from jejunet_nas.space.search_space import SearchSpace
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.source import Source
@@ -21,6 +22,7 @@ class TrialSetup:
     """What all trials of a study share.
 
     recipe: plain JSON values that decide a network's weights, beside the network itself.
+    space, feasible: whose policies each network is scored with, and which of them meet the target.
     longest_age: of a context, in frames. source: backbone weights to start from, of one or more
     widths. taught: a teacher's labels of the training frames. folder: of all networks.
     """
@@ -30,7 +32,9 @@ class TrialSetup:
     training: TrainingSettings
     compression: CompressionSettings
     meter: LatencyMeter
+    space: SearchSpace
     target_fps: float
+    feasible: FeasibleRule = "no_drops"
     longest_age: int
     recipe: Mapping[str, Any]
     source: Sequence[Source] | None

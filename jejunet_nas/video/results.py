@@ -3,7 +3,7 @@
 A frame's mask depends on two frames alone: the one whose details are seen, and the keyframe whose
 context is decoded with them. So all policies take their masks from one table, and a second policy
 runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each;
-contexts and frames are kept only until `forget_frames`.
+contexts and frames are kept until `forget_frames`.
 
 Their cache file is an .npz beside the network's graphs, with the compressed masks concatenated. It
 is bound to the graphs by a hash of them: a file of other graphs is ignored, as is one that is
@@ -80,6 +80,12 @@ class ClipResults:
         """Free frames and contexts, which are large; masks, scores and thumbnails stay."""
         self._frames.clear()
         self._contexts.clear()
+
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of the frames and contexts that `forget_frames` would free."""
+        pictures = (*self._frames.values(), *self._contexts.values())
+        return sum(each.nbytes for each in pictures)
 
     @property
     def size(self) -> int:

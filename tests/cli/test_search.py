@@ -12,7 +12,7 @@ from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.storage import storage_url
 from tests.cli.commands import answer, exit_code, failure, refusal
-from tests.search.build import SPACE, FakeTrials, install, result, tiny_study, write_study
+from tests.search.build import NETWORKS, SPACE, FakeTrials, install, result, tiny_study, write_study
 
 # What is wrong with the study or the command, and how the one line of the answer goes on.
 BAD_STUDIES = [
@@ -211,7 +211,7 @@ def test_a_dry_run_prints_the_forecast_alone_and_writes_nothing(
 
     found, said = answer(capfd, "search", study, "--dry-run", "--time-budget", "1h")
 
-    assert (found["networks"], found["whole_space"], found["can_meet"]) == (4, True, 1.0)
+    assert (found["networks"], found["whole_space"], found["can_meet"]) == (NETWORKS, True, 1.0)
     assert (found["networks_left"], found["network_s"], found["ends"]) == (7, None, None)
     assert "2 classes are assumed: The root folder of the data set folder is missing." in said
     assert "7 networks left to train, none begins after " in said

@@ -241,7 +241,7 @@ def test_a_policy_stands_beside_the_same_network_with_every_frame_a_keyframe(
     streamed = sparing.streamed
     assert streamed.every_frame_miou == whole.streamed.score.miou != streamed.score.miou
     assert streamed.every_frame_dropped == whole.streamed.latency.dropped_frames > 0
-    assert evaluation.stream(POLICIES[1], LATENCIES, target_fps=FPS) == streamed
+    assert evaluation.streams([POLICIES[1]], LATENCIES, target_fps=FPS) == [streamed]
 
 
 def test_a_frame_that_no_mask_is_ready_for_is_wrong_in_every_pixel(

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,11 @@ from jejunet_nas.records import (
     FramePaths,
     StreamLatency,
     TrialResult,
+    as_added,
 )
 from jejunet_nas.records.scores import Score, Streamed
 from jejunet_nas.search.view import SearchProgress, View
-from jejunet_nas.space.architecture import Architecture, canonical_json, network_id
+from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json, network_id
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
 from tests.made_up import TEMPORAL, graph_record, network_record
@@ -29,7 +31,7 @@ search_space:
   depth_multiplier: [0.25, 0.5]
   last_block: [9]
   output_stride: [16]
-  decoder_channels: [8]
+  decoder_channels: [8, 16, 24]
   detail: [thin]
   logit_stride: [8]
   resolution: [64, 96]
@@ -38,7 +40,7 @@ search_space:
   reuse_below: [off]
   refresh_above: [off]
 """
-ARCHITECTURES = 2 * 2 * 3  # in the space
+NETWORKS = 2 * 2 * 3  # in the space
 GRAPHS = {name: graph_record(f"{name}.tflite") for name in GRAPH_NAMES}
 
 
@@ -48,7 +50,7 @@ def write_study(folder: Path, more: str = "", space: str = SPACE) -> Path:
         more = f"training: {{init: scratch}}\n{more}"
     elif "init:" not in more:
         more = re.sub("^training: {", "training: {init: scratch, ", more, flags=re.MULTILINE)
-    sampler = "" if "sampler:" in more else "sampler: {name: random, policies_per_network: 1}\n"
+    sampler = "" if "sampler:" in more else "sampler: {name: random}\n"
     file = folder / "tiny.yaml"
     file.write_text(f"name: tiny\n{space}{sampler}{more}")
     return file
@@ -113,23 +115,33 @@ class QuietView(View):
 
 
 class FakeTrials:
-    """Stands for `run_trial`: remembers what was tried; `breaks` says which tries raise what."""
+    """Stands for `run_trial`: remembers what was tried; `breaks` says which tries raise what.
 
-    def __init__(self, breaks: dict[int, BaseException] | None = None) -> None:
-        self.tried: list[Architecture] = []
-        self.breaks = breaks or {}
+    Each network has a result for each of the keyframe `intervals`.
+    """
+
+    def __init__(
+        self, breaks: dict[int, BaseException] | None = None, intervals: Sequence[int] = (1,)
+    ) -> None:
+        self.tried: list[Network] = []
+        self.breaks, self.intervals = breaks or {}, intervals
         self._trained: set[str] = set()
 
     def __call__(
-        self, number: int, architecture: Architecture, setup: object, tell: object
-    ) -> TrialResult:
-        self.tried.append(architecture)
+        self, number: int, network: Network, setup: object, tell: object
+    ) -> list[TrialResult]:
+        self.tried.append(network)
         if error := self.breaks.get(len(self.tried)):
             raise error
-        name = network_id(architecture.network, {})
+        name = network_id(network, {})
         reused = name in self._trained
         self._trained.add(name)
-        return result(number, architecture, reused=reused)
+        architectures = [
+            Architecture(network=network, policy=Policy(keyframe_interval=interval))
+            for interval in self.intervals
+        ]
+        best, *others = (result(number, each, reused=reused) for each in architectures)
+        return [best, *map(as_added, others)]
 
 
 def install(

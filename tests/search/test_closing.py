@@ -10,8 +10,10 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit, FramePaths, NetworkRecord, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
-from jejunet_nas.search.closing import Closing, measured_words, open_phone, still_to_measure
+from jejunet_nas.search.closing import Closing, open_phone, still_to_measure
+from jejunet_nas.search.lines import measured_words
 from jejunet_nas.search.phone_queue import FinishedNetwork
+from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import (
     measured_trial,
     save_measurement,
@@ -96,7 +98,7 @@ class Study:
 
     def close(self, **choices: Any) -> TrialResult:
         trial, drawn = self.draw(**choices)
-        self.closing.close(trial, drawn)
+        self.closing.close(trial, [drawn])
         return drawn
 
     def told(self) -> list[float | None]:
@@ -111,8 +113,8 @@ class Study:
         return with_measured(self.ledger.history(), self.networks)
 
 
-NETWORK_0 = {"resolution": 64, "depth_multiplier": 0.25}
-NETWORK_1 = {"resolution": 96, "depth_multiplier": 0.25}
+NETWORK_0 = {"resolution": 64, "decoder_channels": 8, "depth_multiplier": 0.25}
+NETWORK_1 = {"resolution": 96, "decoder_channels": 8, "depth_multiplier": 0.25}
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def test_a_measurement_on_another_phone_does_not_close_a_trial(study: Study) -> 
     trial, drawn = study.draw()
     Queue(study.networks, OTHER_PHONE).measure(drawn)
 
-    study.closing.close(trial, drawn)
+    study.closing.close(trial, [drawn])
 
     assert study.told() == [None]
     assert study.queue.submitted == [drawn.network_id]
@@ -351,10 +353,11 @@ def test_an_interrupted_search_leaves_its_held_trials_to_the_next(tmp_path: Path
     dead.queue.measure(first)  # kept, and the process died before it was collected
 
     ledger = Ledger(tiny_study(tmp_path, ADB), storage_url(tmp_path))
-    again = ledger.take_up_interrupted(
+    again = take_up_interrupted(
+        ledger,
         lambda result: module.newest_measured(
             result, dead.networks, ledger.settings, Screens(dead.networks, 24.0)
-        )
+        ),
     )
     later = Study(tmp_path)
 
@@ -406,7 +409,7 @@ def test_a_measurement_that_shows_other_masks_does_not_count_before_they_are_sco
     trial, drawn = study.draw()
     drawn = on_screen(drawn, walks=video)
 
-    study.closing.close(trial, drawn)
+    study.closing.close(trial, [drawn])
     study.queue.measure(drawn, 90.0)
     study.closing.settle()
 

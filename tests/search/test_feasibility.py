@@ -25,7 +25,6 @@ from jejunet_nas.space.architecture import Policy
 from jejunet_nas.space.draw import draw
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.space.space_file import read_search_space
-from tests.search.build import SPACE, tiny_study
 
 PIXEL_2 = load_profile("pixel2")
 MOBILE_VIDEO = read_search_space(Path(__file__).parents[2] / "search_spaces" / "mobile_video.yaml")
@@ -179,11 +178,3 @@ def test_the_error_names_the_fastest_its_figure_and_the_changes() -> None:
     )
     assert "Lower target_fps to" in str(error)
     assert "\n" not in str(error)
-
-
-def test_a_study_of_the_tiny_space_has_four_networks(tmp_path: Path) -> None:
-    settings = tiny_study(tmp_path, "", SPACE)
-
-    found = feasibility(dataclasses.replace(aim(24), space=settings.search_space))
-
-    assert (found.whole, found.share.networks, found.share.every_frame) == (True, 4, 4)

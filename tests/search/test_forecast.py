@@ -13,7 +13,7 @@ from jejunet_nas.search.loop import search
 from jejunet_nas.search.pace import Budget, Pace, pace_lines
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
-from tests.search.build import SPACE, FakeTrials, QuietView, install, tiny_study
+from tests.search.build import NETWORKS, SPACE, FakeTrials, QuietView, install, tiny_study
 
 NOON = datetime(2024, 5, 6, 12, 0)
 PACE = Pace(network_s=300.0, networks=19, study="davis")
@@ -50,7 +50,7 @@ def test_a_long_list_of_resolutions_is_shown_from_the_first_to_the_last(tmp_path
 def test_the_share_of_a_whole_space_has_no_interval(tmp_path: Path) -> None:
     lines = forecast(tiny_study(tmp_path)).lines(NOON)
 
-    assert lines[2] == "  100 % of all 4 networks can meet it with the best policy"
+    assert lines[2] == f"  100 % of all {NETWORKS} networks can meet it with the best policy"
 
 
 @given(st.integers(1, 2000), st.data())

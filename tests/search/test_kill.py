@@ -19,10 +19,9 @@ data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 4, pairs_per_step: 2, gate_pairs: 10, gate_steps: 2}
 compression: {post_training: {calibration_frames: 4}}
 """
-# Two networks of these, each to be trained: what is killed in the middle is training.
+# Two of these networks, each to be trained: what is killed in the middle is training.
 NETWORKS = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")
-NETWORKS = NETWORKS.replace("decoder_channels: [8]", "decoder_channels: [8, 16, 32]")
-NETWORKS = NETWORKS.replace("{from: 1, to: 3}", "[1]")
+NETWORKS = NETWORKS.replace("{from: 1, to: 3}", "[1, 2]")
 PATIENCE_S = 120.0  # both cores may be busy
 
 

@@ -1,8 +1,10 @@
+import contextlib
 import dataclasses
 import errno
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -11,14 +13,14 @@ from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingErr
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.search import feasibility, loop
-from jejunet_nas.search.closing import trial_words
+from jejunet_nas.search.lines import trial_words
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.storage import storage_url
 from tests.made_up import on_screen
 from tests.search.build import (
-    ARCHITECTURES,
+    NETWORKS,
     SPACE,
     FakeTrials,
     QuietView,
@@ -32,6 +34,10 @@ BROKEN = TrialError("the loss is no number")
 SOME_TOO_SLOW = SPACE.replace("[64, 96]", "[64, 1024]")  # no policy runs 1024 px at 24 fps
 MOST_TOO_SLOW = SPACE.replace("[64, 96]", "[1024, 64, 992, 960, 928, 896, 864, 832, 800, 768]")
 ALL_TOO_SLOW = SPACE.replace("[64, 96]", "[1024]")
+
+
+class Died(BaseException):
+    """Stands for the end of the process: no code of the search runs after it."""
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def assert_all_differ(trials: FakeTrials) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
-def test_no_architecture_is_tried_twice_and_an_exhausted_space_ends_the_search(
+def test_no_network_is_tried_twice_and_an_exhausted_space_ends_the_search(
     sampler: str, trials: FakeTrials, tmp_path: Path
 ) -> None:
     view = QuietView()
@@ -64,8 +70,8 @@ def test_no_architecture_is_tried_twice_and_an_exhausted_space_ends_the_search(
     history = run(tmp_path, 99, more=f"sampler: {{name: {sampler}}}\n", view=view)
 
     assert_all_differ(trials)
-    assert len(history.complete) == len(trials.tried) == ARCHITECTURES
-    assert view.lines[-1] == "the search ends: no untried architecture can meet the target"
+    assert len(history.complete) == len(trials.tried) == NETWORKS
+    assert view.lines[-1] == "the search ends: no untried network can meet the target"
 
 
 def test_what_is_too_slow_is_refused_untried_and_recorded(
@@ -75,7 +81,7 @@ def test_what_is_too_slow_is_refused_untried_and_recorded(
 
     history = run(tmp_path, 6, space=SOME_TOO_SLOW, view=view)
 
-    assert {each.network.input_height for each in trials.tried} == {64}
+    assert {each.input_height for each in trials.tried} == {64}
     assert {each.architecture.network.input_height for each in history.refused} == {1024}
     assert all(each.mean_ms > 1000 / 24 for each in history.refused)
     assert re.search(
@@ -102,9 +108,10 @@ def test_the_only_network_that_can_meet_the_target_is_tried_first(
 ) -> None:
     monkeypatch.setattr(feasibility, "SAMPLE", 3)  # draws, none of which can meet it
 
-    run(tmp_path, 1, space=MOST_TOO_SLOW)
+    history = run(tmp_path, 1, space=MOST_TOO_SLOW)
 
-    assert trials.tried[0].network.input_height == 64
+    assert [each.input_height for each in trials.tried] == [64]
+    assert (numbers(history), history.refused) == ([0], ())
 
 
 def test_a_search_begins_with_its_forecast_and_repeats_its_end_after_two_networks(
@@ -115,7 +122,7 @@ def test_a_search_begins_with_its_forecast_and_repeats_its_end_after_two_network
     run(tmp_path, 6, view=view)
 
     said = "\n".join(view.lines)
-    assert re.search(r"^forecast for tiny: 24 fps .*\n.*Google Pixel 2.*\n  100 % of all 4 ", said)
+    assert re.search(r"^forecast for tiny: 24 fps .*\n.*Google Pixel 2.*\n  100 % of all 12 ", said)
     assert "6 networks left to train; end: known after the first 2" in said
     assert re.search(r"tiny: \d+ s a network \(2 networks of tiny\)\ntiny: \d networks? left", said)
     assert said.count("a network (2 networks of tiny)") == 1
@@ -130,7 +137,9 @@ def test_a_failed_trial_is_kept_with_its_reason_and_the_search_goes_on(
     history = run(tmp_path, 4)
 
     assert len(history.complete) == 4
-    assert [failed.architecture for failed in history.failed] == [trials.tried[1]]
+    assert [failed.architecture.network for failed in history.failed if failed.architecture] == [
+        trials.tried[1]
+    ]
     assert str(error) in history.failed[0].reason
     assert_all_differ(trials)
 
@@ -204,7 +213,7 @@ def test_an_interrupted_search_ends_with_as_many_trials_as_an_undisturbed_one(
 
     history = run(tmp_path, 4)
 
-    complete = {canonical_json(trial.architecture) for trial in history.complete}
+    complete = {trial.network_id for trial in history.complete}
     assert len(complete) == len(history.complete) == 4
     assert history.failed == ()
 
@@ -224,22 +233,50 @@ def test_an_interrupted_trial_is_the_next_to_be_tried(trials: FakeTrials, tmp_pa
 def test_starting_points_are_tried_first(trials: FakeTrials, tmp_path: Path) -> None:
     run(tmp_path, 2, more="start_with: [{resolution: 96, keyframe_interval: 3}]\n")
 
-    network, policy = trials.tried[0].network, trials.tried[0].policy
-    assert (network.input_height, policy.keyframe_interval) == (96, 3)
+    assert trials.tried[0].input_height == 96
 
 
-@pytest.mark.parametrize("policies", [1, 2, 3])
-def test_a_new_network_is_tried_under_as_many_policies_as_asked(
-    policies: int, trials: FakeTrials, tmp_path: Path
+def test_other_policies_of_a_network_are_trials_that_the_budget_does_not_count(
+    trials: FakeTrials, tmp_path: Path
 ) -> None:
-    sampler = f"sampler: {{name: random, policies_per_network: {policies}}}\n"
+    trials.intervals = (2, 1, 3)
+    view = QuietView()
 
-    history = run(tmp_path, 2 * policies, more=sampler)
+    history = run(tmp_path, 2, view=view)
 
-    networks = [len(list(group)) for _, group in itertools.groupby(t.network for t in trials.tried)]
-    assert sum(not trial.network_reused for trial in history.complete) <= 2
-    assert networks[0] >= policies
-    assert_all_differ(trials)
+    assert len(history.drawn) == 2
+    assert [t.architecture.policy.keyframe_interval for t in history.complete] == [2, 1, 3] * 2
+    assert {t.network_id for t in history.complete[:3]} == {history.complete[0].network_id}
+    assert any(line.startswith("  trials 1 to 2: 2 more of its policies, ") for line in view.lines)
+    assert run(tmp_path, 2) == history
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_process_that_dies_while_policies_are_stored_neither_loses_nor_doubles_one(
+    step: int, trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials.intervals = (2, 1, 3)
+    left = itertools.count(step, -1)
+
+    def dying(method: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            if next(left) == 0:
+                raise Died
+            return method(*given, **named)
+
+        return call
+
+    with monkeypatch.context() as dead, contextlib.suppress(Died):
+        dead.setattr(Ledger, "note_stopped", lambda *_: None)
+        for name in ("open", "hold", "complete"):
+            dead.setattr(Ledger, name, dying(getattr(Ledger, name)))
+        run(tmp_path, 1)
+
+    history = run(tmp_path, 1)
+
+    found = sorted(t.architecture.policy.keyframe_interval for t in history.complete)
+    assert (found, len(history.drawn)) == ([1, 2, 3], 1)
+    assert history.drawn[0].architecture.policy.keyframe_interval == 2
 
 
 @pytest.mark.parametrize(
@@ -373,11 +410,7 @@ def test_a_fault_of_the_machine_ends_the_search_and_is_no_fault_of_the_architect
     assert {canonical_json(each) for each in trials.tried[1:4]} == {canonical_json(trials.tried[1])}
 
 
-class Died(BaseException):
-    """Stands for the end of the process: no code of the search runs after it."""
-
-
-def test_an_architecture_that_ends_the_process_twice_counts_as_failed(
+def test_a_network_that_ends_the_process_twice_counts_as_failed(
     trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials.breaks = {2: Died(), 3: Died()}
@@ -390,7 +423,8 @@ def test_an_architecture_that_ends_the_process_twice_counts_as_failed(
     history = run(tmp_path, 3)
 
     (failed,) = history.failed
-    assert failed.architecture == trials.tried[1] == trials.tried[2]
+    assert failed.architecture is not None
+    assert failed.architecture.network == trials.tried[1] == trials.tried[2]
     assert failed.reason == "ended the process 2 times: a crash, or not enough memory"
     assert len(history.complete) == 3
     assert trials.tried[1] not in trials.tried[3:]

@@ -17,7 +17,7 @@ from jejunet_nas.study.storage import storage_url
 from tests.builders import tiny_network
 from tests.search.build import result, tiny_study
 
-TPE = "sampler: {name: tpe, policies_per_network: 1}\ntrials: 8\n"  # models the space after 4
+TPE = "sampler: {name: tpe}\ntrials: 8\n"  # models the space after 4
 OF_SPACE = tiny_network(last_block=9, decoder_channels=8, logit_stride=8)
 
 

@@ -67,7 +67,9 @@ def test_a_measurement_that_came_since_counts_at_once(tmp_path: Path) -> None:
 
     assert study.front().empty
     assert study.trials()["latency_source"][:2].tolist() == ["measured"] * 2
-    assert repr(study) == ("<Study tiny: 2 complete, 1 refused, 1 failed; nothing meets 25 fps>")
+    assert repr(study) == (
+        "<Study tiny: 2 trials complete, 1 refused, 1 failed; nothing meets 25 fps>"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_what_a_notebook_prints_says_what_it_is(tmp_path: Path) -> None:
     study = jejunet_nas.open_study(searched_study(tmp_path))
 
     assert repr(study) == (
-        "<Study tiny: 2 complete, 1 refused, 1 failed; 2 on the front, best 90.0 mIoU in 30.0 ms "
+        "<Study tiny: 2 trials complete, 1 refused, 1 failed; 2 on the front, best 90.0 mIoU in 30.0 ms "
         "a frame (predicted), 0.0 % dropped>"
     )
     assert re.match(

@@ -56,7 +56,7 @@ def test_latencies_that_show_the_same_masks_need_no_clips(policy: Policy, tmp_pa
     assert found.latency.mean_ms > trial.latency.mean_ms
     assert found.latency.doubts == ("hot",)
     evaluated = Evaluation(tiny_run().val, graph_files(trial.network, tmp_path))
-    assert evaluated.stream(policy, ALIKE, target_fps=FPS, doubts=("hot",)) == found
+    assert evaluated.streams([policy], ALIKE, target_fps=FPS, doubts=("hot",)) == [found]
 
 
 @pytest.mark.parametrize(

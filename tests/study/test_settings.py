@@ -65,7 +65,7 @@ BAD_STUDIES = [
     ("latency: {serial: 12345}", "latency.serial is 12345; allowed: string"),
     ("latency: {serail: x}", "latency.serail is an unknown key; .*Did you mean serial\\?"),
     ("sampler: {name: tpee}", "sampler.name is 'tpee'; allowed: 'tpe', 'nsga2' or 'random'"),
-    ("sampler: {policies_per_network: 0}", "sampler.policies_per_network is 0; allowed: greater"),
+    ("sampler: {policies_per_network: 2}", "sampler.policies_per_network is no longer a setting: "),
     (
         "start_with: [{detial: thin}]",
         "start_with\\[0\\]: detial is an unknown dimension; .*mean detail\\?",

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.study import sqlite_lock
+from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.storage import has_study, open_storage, storage_error, storage_url
 from tests.search.build import tiny_study
@@ -50,7 +51,7 @@ def resume(database: Path) -> None:
     if ledger is not None:
         ledger.history()
         ledger.known()
-        ledger.take_up_interrupted()
+        take_up_interrupted(ledger)
 
 
 def change(database: Path, *statements: str) -> None:

@@ -23,7 +23,13 @@ from jejunet_nas.records import (
     StudyHistory,
     TrialResult,
 )
-from jejunet_nas.records.words import asked_words, network_words, per_cent, points, policy_words
+from jejunet_nas.records.words import (
+    asked_words,
+    network_words,
+    per_cent,
+    points,
+    trial_policy_words,
+)
 from jejunet_nas.reporting.glossary import network_meaning, policy_meaning
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.ranking import deadline_ms, roles
@@ -59,7 +65,7 @@ def card(
         "number": trial.number,
         "roles": roles(trial, history),
         "network": network_words(network.network),
-        "policy": policy_words(policy),
+        "policy": trial_policy_words(trial),
         "meaning": f"{network_meaning(network.network)} {policy_meaning(policy)}",
         "interval": interval,
         "in_time": in_time(trial.latency, deadline_ms(history)),

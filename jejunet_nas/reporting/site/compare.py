@@ -46,7 +46,7 @@ def _content(histories: Sequence[StudyHistory]) -> dict[str, Any]:
         "studies": [
             {
                 "name": name,
-                "trials": len(history.complete),
+                "trials": len(history.drawn),
                 "hypervolume": hypervolume,
                 "best": _best(history, number),
             }

@@ -9,7 +9,7 @@ from typing import Any
 
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import asked_words, latency_words, one_line
+from jejunet_nas.records.words import asked_words, complete_words, latency_words, one_line
 from jejunet_nas.reporting.baseline import (
     CAVEAT,
     BaselineAnswer,
@@ -91,7 +91,9 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "rule": rule_words(history),
         "deadline_ms": deadline_ms(history),
         "latency": latency_words(history),
-        "counts": found["trials"],
+        "complete": complete_words(history),
+        "refused": len(history.refused),
+        "failed": len(history.failed),
         "hypervolume": found["hypervolume"],
         "front_size": len(front_of(history)),
         "cards": cards,

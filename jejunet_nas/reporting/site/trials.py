@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 from jejunet_nas.records import RefusedTrial, StreamLatency, StudyHistory, TrialResult
-from jejunet_nas.records.words import network_words, one_line, policy_words
+from jejunet_nas.records.words import network_words, one_line, policy_words, trial_policy_words
 from jejunet_nas.scoring.ranking import states
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.space.draw import choices_of
@@ -51,6 +51,7 @@ def _complete(trial: TrialResult) -> dict[str, Any]:
         _drawn(trial.architecture)
         | _timed(trial.latency)
         | {
+            "policy": trial_policy_words(trial),
             "miou": round(100 * trial.score.miou, 1),
             "own": round(100 * trial.own_frame_score.miou, 1),
             "predicted": round(trial.predicted.mean_ms, 1) if trial.measured else None,

@@ -1,0 +1,66 @@
+"""Interrupted: trials of a process that died are tried again, or closed with their results."""
+
+from collections.abc import Callable
+
+from optuna.trial import FrozenTrial, TrialState
+
+from jejunet_nas.records import TrialResult
+from jejunet_nas.space.architecture import Network
+from jejunet_nas.space.draw import network_choices
+from jejunet_nas.study.history import (
+    ARCHITECTURE,
+    OUTCOME,
+    RECORD,
+    is_held,
+    read_records,
+    stored_architecture,
+)
+from jejunet_nas.study.ledger import STOPPED, Ledger
+
+MOST_ENDS = 2  # of the process during trials of one network; then it counts as failed
+
+
+def take_up_interrupted(
+    ledger: Ledger, measured: Callable[[TrialResult], TrialResult] = lambda result: result
+) -> int:
+    """Propose again the trials of a process that died; return their number.
+
+    Trials that only waited for their measurement are closed with their results; `measured` adds
+    measurements that were made since.
+    """
+    running = [each for each in ledger.trials() if each.state == TrialState.RUNNING]
+    held = [*filter(is_held, running)]
+    with ledger.readable():
+        results = read_records(TrialResult, (each.user_attrs[RECORD] for each in held))
+    for trial, result in zip(held, results, strict=True):
+        ledger.complete(ledger.reopen(trial), measured(result))
+    with ledger.readable():
+        return sum(_try_again(ledger, trial) for trial in running if trial not in held)
+
+
+def _try_again(ledger: Ledger, trial: FrozenTrial) -> bool:
+    """Close an interrupted trial; propose it again unless it keeps ending the process."""
+    network = _network_of(trial)
+    if network is not None:
+        ends = sum(
+            _network_of(each) == network
+            and each.user_attrs.get(OUTCOME, "interrupted") == "interrupted"
+            and STOPPED not in each.user_attrs
+            for each in ledger.trials()
+        )
+        if ends >= MOST_ENDS and STOPPED not in trial.user_attrs:
+            reason = f"ended the process {ends} times: a crash, or not enough memory"
+            ledger.drop(ledger.reopen(trial), "failed", reason)
+            ledger.say(f"trial {trial.number} failed: {reason}")
+            return False
+        ledger.propose(network_choices(network))
+    elif "fixed_params" in trial.system_attrs:  # it ended before it was drawn
+        ledger.propose(trial.system_attrs["fixed_params"])
+    ledger.drop(ledger.reopen(trial), "interrupted")
+    return True
+
+
+def _network_of(trial: FrozenTrial) -> Network | None:
+    """Return the network of `trial`, or None if it ended before it was drawn."""
+    plain = trial.user_attrs.get(ARCHITECTURE)
+    return stored_architecture(plain).network if plain is not None else None
