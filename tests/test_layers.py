@@ -147,7 +147,13 @@ def test_help_loads_no_heavy_library() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("study.ledger", "study.settings", "search.candidates", "study.kept_measurements"),
+        *(
+            "study.ledger",
+            "study.settings",
+            "search.candidates",
+            "search.forecast",
+            "study.kept_measurements",
+        ),
         *("reporting.report", "reporting.timings", "scoring.score", "space.draw"),
         *("measure.front", "latency.doctor", "latency.device", "cli.measure", "profiling.choose"),
         *("drawing.pictures", "reporting.baseline", "study.importance", "study.tables"),

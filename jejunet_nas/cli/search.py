@@ -4,8 +4,9 @@ import contextlib
 import shlex
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,9 @@ from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.streams import native_log
 from jejunet_nas.files import NOTED
+
+if TYPE_CHECKING:
+    from jejunet_nas.study.named import NamedStudy
 
 Seed = Annotated[
     int | None,
@@ -49,6 +53,9 @@ def search(
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search a study, or resume the search.
@@ -56,6 +63,9 @@ def search(
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
     adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
     later commands on the study need not repeat them.
+
+    It begins with a forecast: the share of the space that can meet the target by predicted latency,
+    and, once networks are trained, when it ends. If nothing can meet the target it stops at once.
     """
     given = {"training.init": init, "training.seed": seed, "sampler.seed": seed, "trials": trials}
     given["latency.benchmark_binary"] = str(benchmark_binary or "") or None
@@ -67,6 +77,9 @@ def search(
 
     named = find_named(study, overrides, storage)
     folder, printer = named.folder, Printer(as_json=as_json)
+    if dry_run:
+        _print_forecast(named, seconds, printer)
+        return
     options = {"training.init": "--init"} if init else {}
     with _nothing_left(folder), native_log(folder / "tensorflow.log"), naming_options(options):
         from jejunet_nas.search.loop import search
@@ -82,6 +95,18 @@ def search(
         printer.say(f"next: jejunet-nas report {shlex.quote(named.word)}")
     printer.json(summary(history))
     require_feasible(history)
+
+
+def _print_forecast(named: "NamedStudy", seconds: float | None, printer: Printer) -> None:
+    """Print what a search of the study would find. Raises `SettingError` if that is nothing."""
+    from jejunet_nas.search.forecast import forecast_search
+    from jejunet_nas.study.ledger import Ledger
+    from jejunet_nas.study.storage import storage_url
+
+    ledger = Ledger.find(named.settings, named.storage or storage_url(named.folder), printer.say)
+    forecast = forecast_search(named.settings, ledger.history() if ledger else None, seconds)
+    forecast.say(printer.result)
+    printer.json(forecast.as_json(datetime.now()))
 
 
 @contextlib.contextmanager

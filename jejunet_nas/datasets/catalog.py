@@ -16,6 +16,7 @@ from jejunet_nas.datasets.clip_files import SplitFiles
 from jejunet_nas.datasets.learnable import check_learnable, labels_of, lost_labels
 from jejunet_nas.datasets.options import Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
+from jejunet_nas.datasets.scene import CLASS_NAMES
 from jejunet_nas.errors import SettingError, check_choice, closest
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit
@@ -26,6 +27,15 @@ _READERS: dict[str, tuple[type, Callable[[Split, Path, Any], SplitFiles]]] = {
     "youtube_vos": (youtube_vos.YoutubeVosSettings, youtube_vos.describe_split),
     "camvid": (camvid.CamvidSettings, camvid.describe_split),
     "folder": (folder.FolderSettings, folder.describe_split),
+}
+# Names that are the same for every root and option; the reader tells the others.
+_CLASS_NAMES: dict[str, tuple[str, ...] | Callable[[Path | None, Any], tuple[str, ...] | None]] = {
+    "procedural": CLASS_NAMES,
+    "davis": davis.CLASS_NAMES,
+    "voc2012": voc2012.CLASS_NAMES,
+    "youtube_vos": youtube_vos.class_names,
+    "camvid": camvid.CLASS_NAMES,
+    "folder": folder.class_names,
 }
 ON_DISK = tuple(_READERS)
 DATA_SET_NAMES = ("procedural", *ON_DISK)
@@ -51,17 +61,37 @@ def open_split(
     if dataset == "procedural":
         settings = settings_from(ProceduralSettings, dataset, options)
         return generate_split(split, settings, progress)
-    if root is None:
-        raise SettingError(
-            f"The root folder of the data set {dataset} is missing. Add --data-root DIR, or use "
-            "the dataset procedural, which needs no files."
-        )
-    files = describe_split(dataset, split, root, options)
+    files = describe_split(dataset, split, require_root(dataset, root), options)
     opened = open_clips(files, cache_dir=cache_dir, progress=progress)
     if labels := labels_of(opened):
         check_learnable(labels, files)
     held = [{*(clip.pixels or ())} for clip in opened.clips]
     return dataclasses.replace(opened, notes=(*lost_labels(files, held), *opened.notes))
+
+
+def require_root(dataset: str, root: Path | None) -> Path:
+    """Return the folder of a data set on disk. Raises `SettingError` if none is given."""
+    if root is None:
+        raise SettingError(
+            f"The root folder of the data set {dataset} is missing. Add --data-root DIR, or use "
+            "the dataset procedural, which needs no files."
+        )
+    return root
+
+
+def class_names(
+    dataset: str, root: Path | None, options: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """Return the names of the classes, without opening a picture; most need no root.
+
+    Raises as `open_split` does.
+    """
+    check_choice("dataset", dataset, DATA_SET_NAMES)
+    names = _CLASS_NAMES[dataset]
+    if isinstance(names, tuple):
+        return names
+    settings: Any = settings_from(_READERS[dataset][0], dataset, options)
+    return names(root, settings) or names(require_root(dataset, root), settings) or ()
 
 
 def describe_splits(

@@ -119,6 +119,11 @@ def _renamed(name: str, strays: Iterable[str]) -> str:
     return f"{near} Then rename it to {name}." if near else ""
 
 
+def class_names(root: Path | None, _: FolderSettings) -> tuple[str, ...] | None:
+    """Return the names of the classes, None without a root. Raises `DataError`."""
+    return None if root is None else read_classes(root.expanduser() / "classes.yaml")[0]
+
+
 def describe_split(split: Split, root: Path, settings: FolderSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
     layout.check_parts(root, _PARTS, _ROOT_FIX)

@@ -75,6 +75,19 @@ class YoutubeVosSettings:
         check_whole("shorter_side_px", self.shorter_side_px, 32, 1080)
 
 
+def class_names(root: Path | None, settings: YoutubeVosSettings) -> tuple[str, ...] | None:
+    """Return the names of the classes, None if only meta.json has them and there is no root.
+
+    Raises `SettingError` or `DataError`.
+    """
+    if not isinstance(settings.classes, str):
+        return ("background", *settings.classes)
+    if root is None:
+        return None if settings.classes == "all" else _classes(settings.classes, {})[0]
+    categories = _read_meta(root.expanduser() / "train" / "meta.json")
+    return _classes(settings.classes, categories)[0]
+
+
 def describe_split(split: Split, root: Path, settings: YoutubeVosSettings) -> SplitFiles:
     """Return the files of a split. Raises `DataError`, naming the missing file."""
     fix = "Give --data-root the folder that holds train, from train.zip."

@@ -35,15 +35,15 @@ class Candidates:
         """Whether the space has no more networks to try."""
         return self._no_more or self._rejected >= MOST_REJECTED
 
-    def draw(self, *, any_complete: bool) -> tuple[optuna.Trial, Architecture] | None:
+    def draw(self) -> tuple[optuna.Trial, Architecture] | None:
         """Draw a network; return its trial if it is worth training, else close it and return None.
 
         The architecture has the first policy of the space with which the network can meet the
-        target. any_complete: whether the study has a complete trial.
+        target.
         """
         trial = self._ledger.ask()
         network = draw_network(self._settings.search_space, chooser(trial))
-        if self._is_known(trial, network, any_complete):
+        if self._is_known(trial, network):
             self._rejected += 1
             return None
         policy, least = self._nearest(network)
@@ -57,13 +57,13 @@ class Candidates:
         self._rejected = 0
         return trial, architecture
 
-    def _is_known(self, trial: optuna.Trial, network: Network, any_complete: bool) -> bool:
+    def _is_known(self, trial: optuna.Trial, network: Network) -> bool:
         """Close `trial` as a duplicate if its network is known; propose another instead."""
         known = self._known.get(canonical_json(network))
         if known is None:
             return False
         self._ledger.drop(trial, "duplicate", f"the network of trial {known}")
-        unseen = self._unseen(any_complete)
+        unseen = self._unseen()
         self._no_more = unseen is None
         if unseen:
             self._ledger.propose(network_choices(unseen))
@@ -108,20 +108,13 @@ class Candidates:
             rule=settings.feasible,
         )
 
-    def _unseen(self, any_complete: bool) -> Network | None:
-        """Return a new network that can meet the target.
-
-        If none can and no trial is complete, a too slow one is returned, so that the search can
-        report the nearest to the target.
-        """
-        too_slow = None
+    def _unseen(self) -> Network | None:
+        """Return a new network that can meet the target, or None if none is found."""
         for _ in range(MOST_REJECTED):
             drawn = draw_network(
                 self._settings.search_space, lambda _, choices: self._random.choice(choices)
             )
-            if canonical_json(drawn) in self._known:
-                continue
-            if not self._is_over(self._nearest(drawn)[1]):
+            new = canonical_json(drawn) not in self._known
+            if new and not self._is_over(self._nearest(drawn)[1]):
                 return drawn
-            too_slow = drawn
-        return None if any_complete else too_slow
+        return None

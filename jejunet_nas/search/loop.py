@@ -5,7 +5,6 @@ networks in their folders, so the same command resumes it.
 """
 
 import functools
-import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -28,10 +27,14 @@ from jejunet_nas.search.closing import (
     resume,
     still_to_measure,
 )
+from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import TIME_SHARE, LastRound, next_training
+from jejunet_nas.search.pace import Budget, FirstNetworks
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
+from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
@@ -90,7 +93,8 @@ def _search(
             open_val = functools.cache(lambda: settings.data.open_split("val", view.stage))
             Closing(ledger, phone, networks, view, open_val).settle()
         else:
-            setup, ledger = _set_up(settings, folder, view, ledger, url, notes)
+            forecast = forecast_search(settings, history, seconds)
+            setup, ledger = _set_up(settings, folder, view, ledger, url, notes, forecast)
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
             _Search(ledger, setup, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
@@ -103,11 +107,12 @@ def _set_up(
     ledger: Ledger | None,
     url: str,
     notes: Mapping[str, Any],
+    forecast: Forecast,
 ) -> tuple[TrialSetup, Ledger]:
     """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
         shutil.rmtree(part, ignore_errors=True)
-    setup = prepare(settings, folder, view.stage)
+    setup = prepare(settings, folder, view.stage, lambda: forecast.say(view.say))
     facts = data_facts(setup.train, setup.val)
     for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
         view.say(f"warning: {warning}")
@@ -120,6 +125,8 @@ def _set_up(
     ledger.keep_identity(identity)  # last: a study without it is created again
     noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)
+    if (rare := forecast.rare) and canonical_json(rare) not in ledger.known_networks():
+        ledger.propose(network_choices(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger
 
@@ -144,6 +151,7 @@ class _Search:
         self._began_s, self._before = time.monotonic(), len(closing.drawn)
         self._round = Round(ledger, view, self._attempts)
         self._last_round = LastRound(ledger, setup, view)
+        self._first = FirstNetworks(self._settings.name, view.say)
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
@@ -154,14 +162,14 @@ class _Search:
             over = self._is_over()
             if self._round.full or (over and len(self._round)):
                 self._round.finish()
+                new = self._closing.drawn[self._before :]
+                self._first.look(new, self._spent_s(), self._budget())
                 self._view.progress(self._progress())
                 continue
             if over:
                 break
             self._closing.collect()
-            drawn = self._candidates.draw(
-                any_complete=bool(self._closing.results or len(self._round))
-            )
+            drawn = self._candidates.draw()
             if drawn is None:
                 continue
             failures = 0 if self._round.add(*drawn) else failures + 1
@@ -199,6 +207,11 @@ class _Search:
     def _spent_s(self) -> float:
         return time.monotonic() - self._began_s
 
+    def _budget(self) -> Budget:
+        """Return what is left of the budget."""
+        left_s = None if self._seconds is None else max(self._seconds - self._spent_s(), 0.0)
+        return Budget(left=self._settings.trials - len(self._closing.drawn), seconds=left_s)
+
     def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps
         rule = self._settings.feasible
@@ -222,9 +235,5 @@ class _Search:
 
     def _left_s(self) -> float | None:
         """Return the time left, from the mean time of this run's trials so far."""
-        complete, spent_s = len(self._closing.drawn), self._spent_s()
-        done = complete - self._before
-        if done == 0 or complete >= self._settings.trials:
-            return None
-        left_s = spent_s / done * (self._settings.trials - complete)
-        return min(left_s, max((self._seconds or math.inf) - spent_s, 0.0))
+        done, budget = len(self._closing.drawn) - self._before, self._budget()
+        return budget.left_s(self._spent_s() / done) if done > 0 and budget.left > 0 else None

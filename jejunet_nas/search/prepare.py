@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,22 @@ SOURCE_FRAMES = 16  # from which the statistics of the source's channels are tak
 SOURCE_PX = 224  # the input size that the weights were trained at
 
 
-def prepare(settings: StudySettings, folder: Path, tell: Tell) -> TrialSetup:
-    """Return the setup of the study's trials; `folder` is the study's own."""
+def prepare(
+    settings: StudySettings,
+    folder: Path,
+    tell: Tell,
+    before_decoding: Callable[[], None] = lambda: None,
+) -> TrialSetup:
+    """Return the setup of the study's trials; `folder` is the study's own.
+
+    before_decoding: is called once the settings are checked.
+    """
     # Quick checks come first: decoding a data set takes long.
     profile = load_profile(settings.latency.device)
     backbones, init_sha256 = _backbones(settings, tell)
     teacher = _teacher(settings)
+    settings.data.check_root()
+    before_decoding()
     train, val = (settings.data.open_split(split, tell) for split in ("train", "val"))
     _check_calibration(settings, train)
     if settings.validation.pick_on == "half":

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jejunet_nas.compression.settings import CompressionSettings
-from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.datasets.catalog import ON_DISK, class_names, open_split, require_root
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import SettingError
 from jejunet_nas.progress import Tell
@@ -58,6 +58,15 @@ class DataSettings(_Section):
         """Return the clips of one split. Raises `SettingError` or `DataError`."""
         root = Path(self.root) if self.root else None
         return open_split(self.dataset, split, root=root, options=self.options, progress=progress)
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes, without opening a picture. Raises as `open_split`."""
+        return class_names(self.dataset, Path(self.root) if self.root else None, self.options)
+
+    def check_root(self) -> None:
+        """Raise `SettingError` if a data set on disk has no root."""
+        if self.dataset in ON_DISK:
+            require_root(self.dataset, Path(self.root) if self.root else None)
 
 
 class LatencySettings(_Section):

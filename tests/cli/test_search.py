@@ -11,13 +11,8 @@ from jejunet_nas.space.draw import draw
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.storage import storage_url
-from tests.cli.commands import exit_code
-from tests.search.build import SPACE, result, tiny_study, write_study
-
-TINY_DATA = """\
-data: {options: {clips: 1, val_clips: 1, frames: 4, height: 32, width: 32}}
-compression: {post_training: {calibration_frames: 4}}
-"""
+from tests.cli.commands import answer, exit_code, failure, refusal
+from tests.search.build import NETWORKS, SPACE, FakeTrials, install, result, tiny_study, write_study
 
 # What is wrong with the study or the command, and how the one line of the answer goes on.
 BAD_STUDIES = [
@@ -180,18 +175,47 @@ def test_a_report_of_nothing_feasible_names_the_nearest_and_exits_with_3(
 
 
 def test_a_search_that_finds_nothing_feasible_names_the_nearest_and_exits_with_3(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    study = write_study(tmp_path, f"{TINY_DATA}target_fps: 1000\n", SPACE.replace("64, 96", "96"))
+    install(monkeypatch, FakeTrials())  # of 20 ms a frame, more than was predicted
 
-    ended = run("search", study, "--time-budget", "30s", "--json")
-
-    assert ended.returncode == 3, ended.stderr
-    assert json.loads(ended.stdout)["front"] == []
-    assert_matches(
-        r"jejunet-nas: .*\(0\.25 x .* comes nearest: it takes at least",
-        ended.stderr.splitlines()[-1],
+    shown, said = failure(
+        capfd, "search", write_study(tmp_path, "target_fps: 100\ntrials: 2\n"), code=3
     )
+
+    assert shown["front"] == []
+    assert_matches(r"jejunet-nas: .* comes nearest: it takes 20\.0 ms", said.splitlines()[-1])
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_space_that_cannot_meet_the_target_is_bad_input_that_leaves_nothing_behind(
+    options: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study(tmp_path, "target_fps: 1000\n", SPACE.replace("64, 96", "96"))
+
+    line = refusal(capfd, "search", study, *options)
+
+    assert_matches(
+        r"No network .*of tiny can meet 1000 fps \(1 ms a frame\) without a dropped frame; the "
+        r"fastest \(0\.25 x .*\), .* is predicted for Google Pixel 2 at .* ms a frame: .*\. "
+        r"Lower target_fps to \d+, or set latency\.threads to 4\.",
+        line,
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_a_dry_run_prints_the_forecast_alone_and_writes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study(tmp_path, "trials: 7\ndata: {dataset: folder}\n")  # there is no root
+
+    found, said = answer(capfd, "search", study, "--dry-run", "--time-budget", "1h")
+
+    assert (found["networks"], found["whole_space"], found["can_meet"]) == (NETWORKS, True, 1.0)
+    assert (found["networks_left"], found["network_s"], found["ends"]) == (7, None, None)
+    assert "2 classes are assumed: The root folder of the data set folder is missing." in said
+    assert "7 networks left to train, none begins after " in said
+    assert [each.name for each in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
 def test_a_data_set_on_disk_without_its_folder_is_bad_input(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jejunet_nas.datasets.calibration import calibration_frames
-from jejunet_nas.datasets.catalog import DATA_SET_NAMES, open_split
+from jejunet_nas.datasets.catalog import DATA_SET_NAMES, class_names, open_split
 from jejunet_nas.datasets.options import Split
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import DataError
@@ -47,6 +47,13 @@ def all_pixels(split: DataSplit) -> list[bytes]:
 
 def test_every_data_set_is_asked() -> None:
     assert {*DATA_SET_NAMES} == {*TREES, *EMBEDDED}
+
+
+@data_sets
+def test_the_names_of_the_classes_are_known_without_opening_a_picture(
+    dataset: str, root: Path | None, opened: Open
+) -> None:
+    assert class_names(dataset, root, EMBEDDED.get(dataset)) == opened("val").class_names
 
 
 @data_sets

@@ -169,7 +169,9 @@ def install(
     from jejunet_nas.search import attempts
     from jejunet_nas.search import loop as search
 
-    def prepare(*_: Any) -> FakeSetup:
+    def prepare(*given: Any) -> FakeSetup:
+        *_, before_decoding = given
+        before_decoding()
         split = DataSplit(
             dataset="davis", split="val", class_names=class_names, clips=(), fingerprint="0"
         )

@@ -12,7 +12,7 @@ from filelock import FileLock
 from jejunet_nas.errors import DataError, JejunetError, MachineError, SettingError, TrialError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.search import loop
+from jejunet_nas.search import feasibility, loop
 from jejunet_nas.search.lines import trial_words
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import canonical_json
@@ -32,6 +32,7 @@ from tests.space.build import ARCHITECTURE
 
 BROKEN = TrialError("the loss is no number")
 SOME_TOO_SLOW = SPACE.replace("[64, 96]", "[64, 1024]")  # no policy runs 1024 px at 24 fps
+MOST_TOO_SLOW = SPACE.replace("[64, 96]", "[1024, 64, 992, 960, 928, 896, 864, 832, 800, 768]")
 ALL_TOO_SLOW = SPACE.replace("[64, 96]", "[1024]")
 
 
@@ -90,13 +91,41 @@ def test_what_is_too_slow_is_refused_untried_and_recorded(
     )
 
 
-def test_a_space_that_is_too_slow_throughout_ends_the_search_untried(
+def test_a_space_that_is_too_slow_throughout_stops_the_search_before_the_data_are_read(
+    trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "prepare", None)
+
+    with pytest.raises(SettingError, match=r"No network .* can meet 24 fps .* Lower target_fps to"):
+        run(tmp_path, 3, space=ALL_TOO_SLOW)
+
+    assert trials.tried == []
+    assert not (tmp_path / "tiny" / "study.db").exists()
+
+
+def test_the_only_network_that_can_meet_the_target_is_tried_first(
+    trials: FakeTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feasibility, "SAMPLE", 3)  # draws, none of which can meet it
+
+    history = run(tmp_path, 1, space=MOST_TOO_SLOW)
+
+    assert [each.input_height for each in trials.tried] == [64]
+    assert (numbers(history), history.refused) == ([0], ())
+
+
+def test_a_search_begins_with_its_forecast_and_repeats_its_end_after_two_networks(
     trials: FakeTrials, tmp_path: Path
 ) -> None:
-    history = run(tmp_path, 3, space=ALL_TOO_SLOW)
+    view = QuietView()
 
-    assert (trials.tried, history.complete) == ([], ())
-    assert len(history.refused) == NETWORKS / 2
+    run(tmp_path, 6, view=view)
+
+    said = "\n".join(view.lines)
+    assert re.search(r"^forecast for tiny: 24 fps .*\n.*Google Pixel 2.*\n  100 % of all 12 ", said)
+    assert "6 networks left to train; end: known after the first 2" in said
+    assert re.search(r"tiny: \d+ s a network \(2 networks of tiny\)\ntiny: \d networks? left", said)
+    assert said.count("a network (2 networks of tiny)") == 1
 
 
 @pytest.mark.parametrize("error", [BROKEN, ValueError("a bug of one network")])
