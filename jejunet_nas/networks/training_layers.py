@@ -67,6 +67,7 @@ class TrainingLayers(FoldedLayers):
         self.seen: Seen = {name: [] for name in self._scales}
 
     def shift(self, x: Any, name: str, bias: Any) -> Any:
+        """Return the output of the convolution `name`, normalised over the batch or with a bias."""
         if name not in self._scales:
             return tf.nn.bias_add(x, bias)
         x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
