@@ -150,7 +150,7 @@ class _Search:
         self._view.progress(self._progress())
         while not self._is_over():
             self._closing.collect()
-            drawn = self._candidates.draw(any_complete=bool(self._closing.results))
+            drawn = self._candidates.draw(self._closing.results)
             if drawn is None:
                 continue
             failures = 0 if self._try(*drawn) else failures + 1
