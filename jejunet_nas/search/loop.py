@@ -169,7 +169,7 @@ class _Search:
             if over:
                 break
             self._closing.collect()
-            drawn = self._candidates.draw()
+            drawn = self._candidates.draw(self._closing.results)
             if drawn is None:
                 continue
             failures = 0 if self._round.add(*drawn) else failures + 1

@@ -1,7 +1,6 @@
-"""Samplers by name, and a search space as Optuna's distributions."""
+"""A search space as Optuna's distributions, and architectures as its parameters."""
 
 import itertools
-import warnings
 from collections.abc import Sequence
 
 import optuna
@@ -12,30 +11,13 @@ from jejunet_nas.space.draw import Chooser, choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.settings import StudySettings
 
-STARTUP_TRIALS = (4, 10)  # least and most drawn at random before TPE models the space
-STARTUP_SHARE = 0.25  # of the study's trials, between the two
-
 
 def make_sampler(study: StudySettings, *, trials_before: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler that `study` names.
+    """Return the sampler of what a starting point leaves out; `proposals` draw all else.
 
     The seed depends on the trials before: a resumed study must not draw the same ones again.
     """
-    seed = study.sampler.seed + trials_before
-    least, most = STARTUP_TRIALS
-    startup = min(max(round(STARTUP_SHARE * study.trials), least), most)
-    match study.sampler.name:
-        case "tpe":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                # Grouped: dimensions of the gate and the output stride are not always drawn.
-                return optuna.samplers.TPESampler(
-                    seed=seed, n_startup_trials=startup, multivariate=True, group=True
-                )
-        case "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=seed)
-        case "random":
-            return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.RandomSampler(seed=study.sampler.seed + trials_before)
 
 
 def distribution(choices: Sequence[Choice]) -> BaseDistribution:

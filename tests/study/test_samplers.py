@@ -1,6 +1,6 @@
-import warnings
+import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import pytest
@@ -8,16 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from jejunet_nas.study.samplers import chooser, distribution, make_sampler
-from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.space.architecture import Policy
+from jejunet_nas.space.draw import choices_of, draw
+from jejunet_nas.study.samplers import chooser, distribution, make_sampler, params_of
 from jejunet_nas.study.study_file import read_study
 
-Name = Literal["tpe", "nsga2", "random"]
-KINDS: dict[Name, type] = {
-    "tpe": optuna.samplers.TPESampler,
-    "nsga2": optuna.samplers.NSGAIISampler,
-    "random": optuna.samplers.RandomSampler,
-}
+SETTINGS = read_study(Path(__file__).parents[2] / "studies" / "quickstart.yaml")
 OTHER_CHOICES: list[tuple[Any, ...]] = [
     (0.25, 0.5),
     (64, 96, 160),
@@ -53,35 +49,21 @@ def test_a_trial_is_given_one_of_the_choices_as_it_stands(choices: tuple[Any, ..
     assert {type(choice) for choice in chosen} <= {type(choice) for choice in choices}
 
 
-def sampled_by(name: Name, seed: int = 0) -> StudySettings:
-    folder = Path(__file__).parents[2] / "studies"
-    overrides = {"sampler": {"name": name, "seed": seed}, "trials": 40}
-    return read_study(folder / "quickstart.yaml", overrides)
+def test_what_a_starting_point_leaves_out_is_drawn_anew_when_a_study_is_resumed() -> None:
+    def draws(before: int) -> list[Any]:
+        sampler = make_sampler(SETTINGS, trials_before=before)
+        study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
+        return [chooser(study.ask())("resolution", range(64, 1024, 32)) for _ in range(9)]
+
+    assert draws(3) == draws(3) != draws(4)
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_sampler_is_found_by_its_name(name: Name) -> None:
-    assert isinstance(make_sampler(sampled_by(name), trials_before=0), KINDS[name])
+def test_an_architecture_has_the_parameters_of_its_space_or_none() -> None:
+    space = SETTINGS.search_space
+    inside = draw(space, lambda _, choices: choices[-1])
+    outside = dataclasses.replace(inside, policy=Policy(keyframe_interval=100))
 
+    params = params_of(inside, SETTINGS)
 
-def draws(name: Name, *, seed: int, before: int = 0) -> list[Any]:
-    with warnings.catch_warnings(action="ignore"):
-        sampler = make_sampler(sampled_by(name, seed), trials_before=before)
-    study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
-    drawn = []
-    for number in range(15):  # beyond TPE's start at random
-        trial = study.ask()
-        drawn.append(chooser(trial)("resolution", range(64, 1024, 32)))
-        study.tell(trial, [float(number), 1.0])
-    return drawn
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_one_seed_draws_one_row_of_choices(name: Name) -> None:
-    assert draws(name, seed=3) == draws(name, seed=3)
-    assert draws(name, seed=3) != draws(name, seed=4)
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_study_taken_up_again_draws_anew(name: Name) -> None:
-    assert draws(name, seed=3, before=9) != draws(name, seed=3)
+    assert {name: choice for name, (choice, _) in params.items()} == choices_of(inside)
+    assert params_of(outside, SETTINGS) == {}
