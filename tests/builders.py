@@ -22,7 +22,9 @@ from jejunet_nas.datasets.catalog import open_split
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import DataSplit, GraphName
-from jejunet_nas.space.architecture import Network
+from jejunet_nas.space.architecture import Architecture, Network
+from jejunet_nas.space.draw import choices_of
+from jejunet_nas.space.search_space import SearchSpace
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
@@ -46,6 +48,13 @@ def tiny_network(**changes: Any) -> Network:
         input_width=64,
     )
     return dataclasses.replace(smallest, **changes)
+
+
+def space_of(architecture: Architecture) -> SearchSpace:
+    """Return the space that has this architecture alone."""
+    undrawn = {"output_stride": 16, "logit_stride": 8, "between_keyframes": "propagate"}
+    chosen = {**undrawn, "reuse_below": None, "refresh_above": None, **choices_of(architecture)}
+    return SearchSpace(**{name: (choice,) for name, choice in chosen.items()})  # type: ignore[arg-type]
 
 
 def noise(seed: int, *shape: int) -> npt.NDArray[np.float32]:

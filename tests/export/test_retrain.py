@@ -19,7 +19,7 @@ from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import WEIGHTS
-from tests.builders import LONGEST_AGE, tiny_network, tiny_splits
+from tests.builders import LONGEST_AGE, space_of, tiny_network, tiny_splits
 from tests.training.scalars import read
 
 POLICY = Policy(keyframe_interval=3)
@@ -57,6 +57,7 @@ def cut_at(stage: str, step: int) -> Callable[[str, int, int], None]:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A trial of the tiny network, trained for two steps."""
     train, val = tiny_splits()
+    architecture = Architecture(network=tiny_network(), policy=POLICY)
     setup = TrialSetup(
         train=train,
         val=val,
@@ -65,14 +66,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
             quantization_aware=QuantizationAware(steps=2, gate_steps=2), pruning=Pruning(steps=2)
         ),
         meter=PredictedMeter(profile=load_profile("pixel2")),
+        space=space_of(architecture),
         target_fps=24.0,
         longest_age=LONGEST_AGE,
         recipe={"training": BRIEF.recipe()},
         source=None,
         folder=tmp_path_factory.mktemp("networks"),
     )
-    architecture = Architecture(network=tiny_network(), policy=POLICY)
-    return Ran(setup, run_trial(5, architecture, setup, silence))
+    (result,) = run_trial(5, architecture.network, setup, silence)
+    return Ran(setup, result)
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,9 @@ def test_a_trial_learns_from_published_weights_and_a_teacher(
         return train_paths(*how, **more)
 
     monkeypatch.setattr(material, "train_paths", spying)
-    result = trial.run_trial(0, architecture, prepare(study, tmp_path, silence), silence)
+    result, *_ = trial.run_trial(
+        0, architecture.network, prepare(study, tmp_path, silence), silence
+    )
 
     assert 0 <= result.score.miou <= 1
     # Backbone and narrow detail are both as wide as the weights.
@@ -199,7 +201,7 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
 
     monkeypatch.setattr(material, "train_paths", stop)
     with pytest.raises(TrialError, match="seen enough"):
-        trial.run_trial(0, architecture, setup, lambda what, *_: told.append(what))
+        trial.run_trial(0, architecture.network, setup, lambda what, *_: told.append(what))
 
     assert {pictures.shape for pictures in trained[0]._frames} == {(3, 96, 96, 3)}
     assert {clip.frames.shape for clip in setup.train.clips} == {(3, 120, 160, 3)}

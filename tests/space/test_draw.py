@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.space.architecture import Policy
-from jejunet_nas.space.draw import choices_of, draw, network_choices
+from jejunet_nas.space.architecture import Architecture, Policy
+from jejunet_nas.space.draw import choices_of, draw, draw_network, network_choices, policies_of
 from jejunet_nas.space.search_space import SearchSpace, set_dimension
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from tests.space.build import ARCHITECTURE, NETWORK, SPACE, SPACES, Drawing
@@ -47,6 +47,33 @@ def test_every_architecture_of_a_space_that_ships_is_valid(file: Path, data: Any
     space, drawing = read_search_space(file), Drawing(data)
 
     assert choices_of(draw(space, drawing)) == drawing.chosen  # a value that exists is valid
+
+
+@given(space=SPACES, data=st.data())
+def test_every_policy_that_is_drawn_is_listed_once(space: SearchSpace, data: Any) -> None:
+    architecture = draw(space, Drawing(data))
+
+    policies = policies_of(space, architecture.network)
+
+    assert architecture.policy in policies
+    assert len(set(policies)) == len(policies)
+    assert all(Architecture(network=architecture.network, policy=each) for each in policies)
+
+
+def test_the_policies_of_the_mobile_space_begin_with_the_plain_one() -> None:
+    policies = policies_of(read_search_space(SPACES_FOLDER / "mobile_video.yaml"), NETWORK)
+
+    assert policies[0] == Policy(keyframe_interval=1)
+    assert len(policies) == 1 + 11 * (4 * 4 + 4)
+
+
+@given(space=SPACES, data=st.data())
+def test_a_network_is_drawn_as_the_one_of_an_architecture(space: SearchSpace, data: Any) -> None:
+    choices = choices_of(draw(space, Drawing(data)))
+
+    network = draw(space, lambda name, _: choices[name]).network
+
+    assert draw_network(space, lambda name, _: choices[name]) == network
 
 
 def drawn(**changes: Any) -> dict[str, Any]:

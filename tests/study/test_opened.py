@@ -156,8 +156,8 @@ def test_what_a_notebook_prints_says_what_it_is(tmp_path: Path) -> None:
     study = jejunet_nas.open_study(searched_study(tmp_path))
 
     assert repr(study) == (
-        "<Study tiny: 2 trials complete, 1 refused, 1 failed; 2 on the front, best 90.0 mIoU in 30.0 ms "
-        "a frame (predicted), 0.0 % dropped>"
+        "<Study tiny: 2 trials complete, 1 refused, 1 failed; 2 on the front, best 90.0 mIoU in "
+        "30.0 ms a frame (predicted), 0.0 % dropped>"
     )
     assert re.match(
         r"<Trial 1 of tiny: 40\.0 mIoU in 20\.0 ms a frame \(predicted\), 0\.0 % dropped: "

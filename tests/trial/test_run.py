@@ -18,6 +18,7 @@ from jejunet_nas.records import (
     from_json,
     to_json,
 )
+from jejunet_nas.scoring.front import pareto_front
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import material
 from jejunet_nas.trial import run as trial
@@ -25,7 +26,14 @@ from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import network_name
 from jejunet_nas.video.graphs import NetworkGraphs
-from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits, weights_of
+from tests.builders import (
+    LONGEST_AGE,
+    TINY_TRAINING,
+    space_of,
+    tiny_network,
+    tiny_splits,
+    weights_of,
+)
 
 KEY_AND_THREE = Policy(keyframe_interval=4)
 TINY = Architecture(network=tiny_network(), policy=KEY_AND_THREE)
@@ -48,6 +56,7 @@ def setup_in(folder: Path) -> TrialSetup:
         training=TINY_TRAINING,
         compression=CompressionSettings(),
         meter=PredictedMeter(profile=load_profile("pixel2")),
+        space=space_of(TINY),
         target_fps=24.0,
         longest_age=LONGEST_AGE,
         recipe={"training": dataclasses.asdict(TINY_TRAINING)},
@@ -70,7 +79,13 @@ class Ran:
 def run_in(folder: Path) -> Ran:
     told: list[tuple[str, int, int]] = []
     setup = setup_in(folder)
-    return Ran(setup, run_trial(7, TINY, setup, lambda *news: told.append(news)), told)
+    (result,) = run_trial(7, TINY.network, setup, lambda *news: told.append(news))
+    return Ran(setup, result, told)
+
+
+def under(setup: TrialSetup, policy: Policy) -> TrialSetup:
+    """Return `setup` with a space that has this policy alone."""
+    return dataclasses.replace(setup, space=space_of(dataclasses.replace(TINY, policy=policy)))
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +182,7 @@ def test_a_trial_says_how_its_masks_behave_over_time_and_how_far_its_gate_is_rig
 
 
 def test_a_trial_with_keyframes_in_the_background_waits_for_the_first_alone(ran: Ran) -> None:
-    background = Architecture(network=TINY.network, policy=BACKGROUND)
-
-    result = run_trial(9, background, ran.setup, silence)
+    (result,) = run_trial(9, TINY.network, under(ran.setup, BACKGROUND), silence)
 
     assert [(walk.letters, walk.lag) for walk in result.walks] == [("kppppppp", 1)] * 2
     latencies = result.network.latencies
@@ -189,7 +202,7 @@ def test_keyframes_in_the_background_come_as_late_as_their_latency_says(
 ) -> None:
     slower = dataclasses.replace(ran.setup, target_fps=1900 / ran.result.latency.worst_ms)
 
-    result = run_trial(9, Architecture(network=TINY.network, policy=BACKGROUND), slower, silence)
+    (result,) = run_trial(9, TINY.network, under(slower, BACKGROUND), silence)
 
     assert {walk.lag for walk in result.walks} == {2}
     assert result.temporal.mean_age_frames == (0 + 1 + 2 + 3 + 2 + 3 + 2 + 3) / 8
@@ -201,7 +214,7 @@ def test_a_second_policy_on_the_same_network_trains_nothing(
     monkeypatch.setattr(material, "train_paths", refuse_to_train)
     reuse = Policy(keyframe_interval=4, between_keyframes="reuse")
 
-    second = run_trial(8, dataclasses.replace(TINY, policy=reuse), ran.setup, silence)
+    (second,) = run_trial(8, TINY.network, under(ran.setup, reuse), silence)
 
     assert second.network_reused
     assert second.network_id == ran.result.network_id
@@ -209,6 +222,22 @@ def test_a_second_policy_on_the_same_network_trains_nothing(
     assert second.paths == {"key": 0.25, "propagate": 0.0, "reuse": 0.75}
     assert second.float_miou == ran.result.float_miou
     assert second.latency.mean_ms < ran.result.latency.mean_ms
+
+
+def test_the_best_policies_of_a_network_are_its_results_the_best_at_the_target_first(
+    ran: Ran,
+) -> None:
+    wide = dataclasses.replace(
+        ran.setup.space, keyframe_interval=(1, 2, 4), between_keyframes=("propagate", "reuse")
+    )
+
+    best, *others = run_trial(9, TINY.network, dataclasses.replace(ran.setup, space=wide), silence)
+
+    assert (best.added, best.number, list(best.stage_s)) == (False, 9, ["evaluate"])
+    assert all(each.added and each.network_reused and not each.stage_s for each in others)
+    points = [(each.score.miou, each.latency.mean_ms) for each in (best, *others)]
+    assert points == sorted(points, reverse=True)
+    assert pareto_front(points) == [*range(len(points))]
 
 
 def test_a_network_whose_graph_was_changed_is_made_again(
@@ -219,7 +248,7 @@ def test_a_network_whose_graph_was_changed_is_made_again(
     monkeypatch.setattr(material, "train_paths", refuse_to_train)
 
     with pytest.raises(TrialError, match="the loss became nan"):
-        run_trial(8, TINY, setup_in(tmp_path), silence)
+        run_trial(8, TINY.network, setup_in(tmp_path), silence)
 
 
 def test_a_trial_that_breaks_leaves_nothing_that_counts_and_the_next_one_its_seeds_score(
@@ -228,7 +257,7 @@ def test_a_trial_that_breaks_leaves_nothing_that_counts_and_the_next_one_its_see
     with monkeypatch.context() as broken:
         broken.setattr(material, "train_paths", refuse_to_train)
         with pytest.raises(TrialError, match="the loss became nan"):
-            run_trial(7, TINY, setup_in(tmp_path), silence)
+            run_trial(7, TINY.network, setup_in(tmp_path), silence)
     assert list(tmp_path.iterdir()) == []
 
     again = run_in(tmp_path)
@@ -243,7 +272,7 @@ def test_another_recipe_is_another_network(ran: Ran, monkeypatch: pytest.MonkeyP
     other = dataclasses.replace(ran.setup, recipe={"steps": 61})
 
     with pytest.raises(TrialError, match="the loss became nan"):
-        run_trial(9, TINY, other, silence)
+        run_trial(9, TINY.network, other, silence)
 
 
 @pytest.mark.slow
@@ -257,7 +286,7 @@ def test_a_network_that_is_pruned_and_trained_with_rounding_begins_with_the_trai
     smaller = dataclasses.replace(TINY.network, pruning=0.5, quantization="quantization_aware")
     monkeypatch.setattr(trial, "inherit_backbones", refuse_to_train)  # as a first training would
 
-    result = run_trial(10, Architecture(network=smaller, policy=KEY_AND_THREE), setup, silence)
+    (result,) = run_trial(10, smaller, setup, silence)
 
     plain, network = ran.result.network, result.network
     assert network.compressed_from == plain.network_id != network.network_id
