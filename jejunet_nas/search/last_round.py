@@ -133,7 +133,12 @@ class LastRound:
     def _say_pick(self, history: StudyHistory) -> None:
         contenders = contenders_of(self._settings, history)
         pick = pick_of(contenders, history.repeats)
-        if pick is None or not history.repeats:
+        if pick is None:
+            return
+        if not history.repeats:
+            self._view.say(
+                f"last round: no other network is within the noise of the best, trial {pick.number}"
+            )
             return
         told = "not told apart from the next" if undecided(contenders, history) else "told apart"
         of = counted(len(trainings(pick, history.repeats)), "training")

@@ -10,7 +10,8 @@ from jejunet_nas.study.settings import StudySettings
 
 def trial_words(result: TrialResult, settings: StudySettings) -> str:
     """Return one line about a complete trial, with its seconds; those of stages are stored."""
-    trained = f"{result.network.training.median_step_ms:.0f} ms a step"
+    training = result.network.training
+    trained = f"{training.steps} steps, {training.median_step_ms:.0f} ms each"
     if result.network_reused:
         trained = "trained before"
     return (

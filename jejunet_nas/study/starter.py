@@ -37,12 +37,14 @@ name: {name}
 training:
   init: {init}
   steps: {steps}          # of each network
+  # rungs: [{rung}]         # compare rounds of 6 after so many steps; train only the best third on
   pairs_per_step: 8
   learning_rate: 0.004
   sampling: {sampling}    # frames: every frame equally often; classes: every class
 
 target_fps: {fps:g}         # of the camera; slower architectures are refused untrained
 trials: {trials}               # networks; all policies of each are scored
+# last_round: {{seeds: 3}}  # train the best at the target again, until the pick is told apart
 
 latency:
   backend: predicted      # adb: measure on the phone that is attached
@@ -88,6 +90,7 @@ def starter_study(name: str, facts: DataFacts | None) -> str:
         if facts
         else "scratch           # or imagenet: better masks, needs a download",
         steps=200 if facts else 120,
+        rung=60 if facts else 40,
         sampling="classes" if facts and len(facts.class_names) > 2 else "frames",
         fps=_target_fps(facts),
         trials=3,

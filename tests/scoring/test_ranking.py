@@ -5,8 +5,17 @@ import dataclasses
 import pytest
 
 from jejunet_nas.records import FeasibleRule
-from jejunet_nas.scoring.ranking import REQUIREMENTS, miss_words, over_target_ms, verdict_words
-from tests.reporting.build import trial
+from jejunet_nas.scoring.ranking import (
+    REQUIREMENTS,
+    front_of,
+    miss_words,
+    over_target_ms,
+    picks,
+    roles,
+    verdict_words,
+)
+from tests.reporting.build import history, trial
+from tests.scoring.networks import again, network
 
 
 @pytest.mark.parametrize(
@@ -42,3 +51,15 @@ def test_a_verdict_has_its_reason_in_brackets() -> None:
 
 def test_the_default_rule_is_stated_with_its_mean() -> None:
     assert "no frame is dropped, and the mean latency is at most" in REQUIREMENTS["no_drops"]
+
+
+def test_the_best_is_that_with_the_best_mean_even_behind_the_front() -> None:
+    lucky, steady = network(0, [0.70] * 4, mean_ms=20.0), network(1, [0.69] * 4, mean_ms=30.0)
+    once = history(lucky, steady)
+    repeats = {0: [again(lucky, 1, [0.6] * 4)], 1: [again(steady, 1, [0.69] * 4)]}
+    twice = dataclasses.replace(once, repeats=repeats)
+
+    assert front_of(twice) == [lucky]
+    assert picks(once)["best"] is lucky
+    assert picks(twice)["best"] is steady
+    assert roles(steady, twice) == ["best"]

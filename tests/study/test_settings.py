@@ -32,6 +32,9 @@ BAD_STUDIES = [
     ("training: {steps: 9.5}", "training.steps is 9.5; allowed: integer"),
     ("training: {learning_rate: true}", "training.learning_rate is True; allowed: number"),
     ("training: 9", "training is 9; allowed: an object"),
+    ("training: {steps: 9, rungs: [9]}", "training.rungs is \\[9\\]; .* Remove them, or raise"),
+    ("sampler: {round: 4}", "sampler.round is 4, but there are no training.rungs. Remove it, or"),
+    ("last_round: {seeds: 0}", "last_round.seeds is 0; allowed: greater than or equal to 1"),
     ("training: {sampling: class}", "training.sampling is 'class'; allowed: 'frames' or 'classes'"),
     (
         "training: {augment: {blur: 2}}",
@@ -229,6 +232,22 @@ def test_the_clips_of_a_pick_may_be_chosen_after_the_search(tmp_path: Path) -> N
 
     assert half.validation.pick_on == "half"
     assert half.identity() == tiny_study(tmp_path).identity()
+
+
+def test_rungs_make_rounds_of_six_and_are_part_of_the_recipe(tmp_path: Path) -> None:
+    plain = tiny_study(tmp_path, "training: {steps: 9}\n")
+    brief = tiny_study(tmp_path, "training: {steps: 9, rungs: [3]}\n")
+
+    assert [plain.networks_a_round, brief.networks_a_round] == [1, 6]
+    assert "rungs" not in plain.identity()["training"]  # so that older network ids stay
+    assert brief.identity()["training"]["rungs"] == [3]
+
+
+def test_a_last_round_may_be_asked_for_after_the_search(tmp_path: Path) -> None:
+    asked = tiny_study(tmp_path, "last_round: {seeds: 3}\n")
+
+    assert asked.last_round.contenders == 4
+    assert asked.identity() == tiny_study(tmp_path).identity()
 
 
 def test_a_study_predicts_unless_it_asks_for_a_phone(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from jejunet_nas.reporting.site.trials import slice_dimensions, trial_columns
 from jejunet_nas.space.architecture import Policy
 from tests.reporting.build import history, many_trials, measured, refused, trial
 from tests.reporting.site.studies import HOSTILE, hostile_study, study
+from tests.scoring.networks import again, network
 
 PICTURE = ClipFrame(
     role="worst", clip=HOSTILE, frame=7, path="key", clip_miou=0.5, width_px=4, height_px=3
@@ -383,3 +384,12 @@ def test_plotly_knows_all_that_charts_say() -> None:
         assert made is not None, name
         # A wrong attribute or value is refused.
         assert len(Figure(made).data) == len(made["data"]) >= 1, name
+
+
+def test_a_best_by_the_mean_of_its_trainings_is_shown_first_though_behind_the_front() -> None:
+    lucky, steady = network(0, [0.70] * 4, mean_ms=20.0), network(1, [0.69] * 4, mean_ms=30.0)
+    repeats = {0: [again(lucky, 1, [0.6] * 4)], 1: [again(steady, 1, [0.69] * 4)]}
+
+    found = content(dataclasses.replace(history(lucky, steady), repeats=repeats), Extras())
+
+    assert [card["number"] for card in found["picks"]] == [1, 0]
