@@ -33,7 +33,6 @@ from jejunet_nas.search.pace import Budget, FirstNetworks
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
-from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
@@ -125,7 +124,7 @@ def _set_up(
     ledger.keep_identity(identity)  # last: a study without it is created again
     noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)
-    if (rare := forecast.rare) and canonical_json(rare) not in ledger.known_networks():
+    if (rare := forecast.rare) and rare not in ledger.known_networks():
         ledger.propose(network_choices(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger

@@ -29,7 +29,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
-from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
     ADDED,
@@ -130,8 +130,12 @@ class Ledger:
         if both != kept:
             self._study.set_user_attr(IDENTITY, both)
 
+    def has_proposal(self) -> bool:
+        """Whether a proposed trial waits."""
+        return any(trial.state == TrialState.WAITING for trial in self.trials())
+
     def ask(self) -> optuna.Trial:
-        """Return the next trial: a proposed one first, then the sampler's."""
+        """Return the next trial: a proposed one first, then one drawn at random."""
         return self._study.ask()
 
     def propose(self, choices: dict[str, Choice]) -> None:
@@ -146,11 +150,11 @@ class Ledger:
             if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
         }
 
-    def known_networks(self) -> dict[str, int]:
+    def known_networks(self) -> dict[Network, int]:
         """Return the trial number of every network that was drawn and needs no further trial."""
         drawn = [each for each in self.trials() if ADDED not in each.user_attrs]
         return {
-            canonical_json(stored_architecture(each.user_attrs[ARCHITECTURE]).network): each.number
+            stored_architecture(each.user_attrs[ARCHITECTURE]).network: each.number
             for each in drawn
             if ARCHITECTURE in each.user_attrs and each.user_attrs.get(OUTCOME) in (*ENDED, "held")
         }
