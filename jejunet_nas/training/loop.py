@@ -60,7 +60,6 @@ def train_paths(
     settings: TrainingSettings,
     *,
     pretrained: Collection[str],
-    settled: Collection[str] = (),
     on_step: Callable[[int, int, float], None],
     after_step: Callable[[], None] = lambda: None,
     checkpoint: Path | None = None,
@@ -68,8 +67,7 @@ def train_paths(
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
 
-    pretrained: names of layers with pretrained weights. settled: names of convolutions whose batch
-    norm keeps its statistics; the others take those of each batch. on_step: receives the steps done, the steps
+    pretrained: names of layers with pretrained weights. on_step: receives the steps done, the steps
     in total and the loss. after_step: called after each update, for instance to set pruned weights
     to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
     it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
@@ -78,7 +76,7 @@ def train_paths(
     """
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = Optimizer(variables, pretrained, settings)
-    forward = _forward(network, sampler.own, settled)
+    forward = _forward(network, sampler.own)
     step = _make_step(forward, settings, variables, optimizer)
     weights = [v for layer in network.path_layers() for v in layer.weights]
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
@@ -117,9 +115,7 @@ def _write_scalars(writer: Any, step: int, **values: float) -> None:
             tf.summary.write(name, tf.cast(value, tf.float32), metadata=_SCALAR)
 
 
-def _forward(
-    network: KerasNetwork, own: int, settled: Collection[str]
-) -> Callable[[Any, Any], tuple[Any, Seen]]:
+def _forward(network: KerasNetwork, own: int) -> Callable[[Any, Any], tuple[Any, Seen]]:
     """Return the function that computes the logits of a batch, and the statistics of its norms."""
     if network.wrapped:
         return lambda frames, context_frames: (
@@ -129,7 +125,7 @@ def _forward(
     variables = variables_of({layer.name: layer for layer in network.path_layers()})
 
     def forward(frames: Any, context_frames: Any) -> tuple[Any, Seen]:
-        layers = TrainingLayers(variables, settled)
+        layers = TrainingLayers(variables)
         inputs = as_input(frames), as_input(context_frames)
         return pair_logits(layers, *inputs, network.network, network.classes, own=own), layers.seen
 
@@ -185,7 +181,7 @@ def _estimate_batch_norm(
     sampler: PairSampler,
     settings: TrainingSettings,
 ) -> None:
-    """Set the statistics of the batch norms that are not settled, see `estimate_statistics`."""
+    """Set the statistics of batch norms, see `estimate_statistics`."""
     run = tf.function(lambda *frames: forward(*frames)[1], autograph=False)
     first = settings.steps
     with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as batches:
