@@ -90,7 +90,6 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         for trial in front
     ]
     found, trials, theirs = summary(history), trial_columns(history), extras.baseline
-    clips = history.complete[0].score.clips if history.complete else ()
     return {
         "study": one_line(history.study),
         "dataset": one_line(history.dataset),
@@ -111,9 +110,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "nothing": nearest_to_target(history),
         "searched": searched_words(history),
         "data_notes": data_notes(history),
-        "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
-        "seeds": f"{extras.seeds} {plain(seeds_note(history))}".lstrip(),
-        **_selection(history),
+        **_validation(history, extras),
         "no_pictures": extras.no_pictures,
         "damage": extras.damage,
         "baseline": _baseline(history, theirs),
@@ -152,6 +149,15 @@ def _charts(
         "progress": progress_chart(history) if history.complete else None,
         "importance": importance_chart(extras.importances),
         "stages": stages_chart(history) if history.complete else None,
+    }
+
+
+def _validation(history: StudyHistory, extras: Extras) -> dict[str, Any]:
+    clips = history.complete[0].score.clips if history.complete else ()
+    return {
+        "val": {"clips": len(clips), "frames": sum(clip.frames for clip in clips)},
+        "seeds": f"{extras.seeds} {plain(seeds_note(history))}".lstrip(),
+        **_selection(history),
     }
 
 

@@ -390,6 +390,7 @@ def test_a_best_by_the_mean_of_its_trainings_is_shown_first_though_behind_the_fr
     lucky, steady = network(0, [0.70] * 4, mean_ms=20.0), network(1, [0.69] * 4, mean_ms=30.0)
     repeats = {0: [again(lucky, 1, [0.6] * 4)], 1: [again(steady, 1, [0.69] * 4)]}
 
-    found = content(dataclasses.replace(history(lucky, steady), repeats=repeats), Extras())
+    study = history(lucky, steady, class_names=("object",))
+    found = content(dataclasses.replace(study, repeats=repeats), Extras())
 
     assert [card["number"] for card in found["picks"]] == [1, 0]
