@@ -16,7 +16,7 @@ from jejunet_nas.training import checkpoint
 from jejunet_nas.training.source import Source, SourceLayer
 from jejunet_nas.training.weights_file import Norm
 from jejunet_nas.trial.setup import TrialSetup
-from tests.benchmarks.shared_weights import Kept, Plan, Unit, arms_of, measure, page
+from tests.benchmarks.shared_weights import Plan, Unit, arms_of, kept_units, measure, page
 from tests.benchmarks.supernet import SharedWeights, shared_name
 from tests.builders import LONGEST_AGE, TINY_TRAINING, noise, tiny_network, tiny_splits
 from tests.training.weights import folded_weights
@@ -138,18 +138,18 @@ def test_a_killed_benchmark_resumes_in_the_middle_of_shared_training(
         if what.startswith("shared"):
             raise RuntimeError("killed")
 
-    kept = Kept(tmp_path / "units.jsonl", plan, setup)
+    kept = kept_units(tmp_path / "units.jsonl", plan, setup)
     with pytest.raises(RuntimeError, match="killed"):
         list(measure(plan, setup, kept, tmp_path, killed))
     assert [unit.training for unit in kept.units.values()] == ["plain"]
 
-    kept = Kept(tmp_path / "units.jsonl", plan, setup)
+    kept = kept_units(tmp_path / "units.jsonl", plan, setup)
     new = list(measure(plan, setup, kept, tmp_path, tell))
 
     assert [done for what, done in told if what == "shared"] == [2]
     assert [unit.training for unit in new] == ["supernet 2"] * 2
     assert 0 < new[1].miou < 1
-    again = Kept(tmp_path / "units.jsonl", plan, setup)
+    again = kept_units(tmp_path / "units.jsonl", plan, setup)
     assert again.units == kept.units
     assert not list(measure(plan, setup, again, tmp_path, tell))
 
