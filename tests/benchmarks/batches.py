@@ -20,7 +20,7 @@ from jejunet_nas.networks.build import build_network
 from jejunet_nas.records import DataSplit
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.study.study_file import read_study
-from jejunet_nas.training.loop import _make_step
+from jejunet_nas.training.loop import _forward, _make_step
 from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -75,7 +75,8 @@ def _time(train: DataSplit, network: Network) -> tuple[float, float]:
     keras = build_network(network, len(train.class_names), seed=0)
     variables = [v for layer in keras.path_layers() for v in layer.trainable_weights]
     settings = TrainingSettings(pairs_per_step=PAIRS, learning_rate=1e-3, steps=100)
-    step = _make_step(keras, settings, variables, Optimizer(variables, (), settings))
+    forward, optimizer = _forward(keras, sampler.own), Optimizer(variables, (), settings)
+    step = _make_step(forward, settings, variables, optimizer)
     step(batches[0].frames, batches[0].context_frames, batches[0].masks)  # traced
 
     def train_step(number: int) -> None:

@@ -70,8 +70,8 @@ class Cut(NamedTuple):
         if self.outputs:
             kernel = _taken(kernel, self.outputs, axis=3)
         each = self.outputs or self.inputs
-        others = (None if values is None else _taken(values, each, axis=0) for values in whole[2:])
-        return Variables(kernel, whole.depthwise, *others)
+        others = (None if values is None else _taken(values, each, axis=0) for values in whole[1:])
+        return Variables(kernel, *others)
 
 
 def _taken(values: Any, channels: Channels, *, axis: int) -> Any:
@@ -159,13 +159,14 @@ class SharedWeights:
     def export(self, keras: KerasNetwork, *, trained_cut: bool) -> set[str]:
         """Set the paths' weights in `keras`; return the names of the layers that are trained.
 
+        Batch norm gets no statistics: every training ends with settling them.
         trained_cut: whether parts were trained, not only whole layers. If not, a layer that loses
         channels counts as new, as in `TrainingSettings.pretrained_rate`.
         """
         cuts, targets = self.cuts(keras.network), variables_of(keras.layers)
         for name, part in self.parts(keras.network, cuts).items():
             for target, value in zip(targets[name], part, strict=True):
-                if isinstance(target, tf.Variable):
+                if target is not None:
                     target.assign(value)
         trained = {name for name, cut in cuts.items() if trained_cut or _is_whole(cut)}
         return trained | {f"{name}_BN" for name in trained}
@@ -198,7 +199,7 @@ def train_shared(
     turns = Turns(arms, material, tell)
     for arm in arms:
         shared.cover(arm)
-    variables = [v for each in shared.variables.values() for v in _trainable(each)]
+    variables = [v for each in shared.variables.values() for v in each if v is not None]
     optimizer = Optimizer(variables, shared.pretrained, settings)
     run = [_step(shared, arm, turns.own, optimizer) for arm in arms]
     spent_s = tf.Variable(0.0, dtype=tf.float64)
@@ -244,10 +245,6 @@ class Turns:
         return self._samplers[step % len(self._samplers)].batch(step)
 
 
-def _trainable(variables: Variables) -> list[Any]:
-    return [v for v in variables if getattr(v, "trainable", False)]
-
-
 def _step(
     shared: SharedWeights,
     network: Network,
@@ -257,12 +254,12 @@ def _step(
     """Return the training step of one arm; variables that it does not use stay as they are."""
     cuts = shared.cuts(network)
     names = [shared_name(name, network) for name in cuts]
-    used = [v for name in names for v in _trainable(shared.variables[name])]
+    used = [v for name in names for v in shared.variables[name] if v is not None]
 
     @tf.function(autograph=False)
     def step(frames: Any, context_frames: Any, masks: Any) -> Any:
         with tf.GradientTape() as tape:
-            layers = TrainingLayers(shared.parts(network, cuts), settled=())
+            layers = TrainingLayers(shared.parts(network, cuts))
             inputs = as_input(frames), as_input(context_frames)
             logits = pair_logits(layers, *inputs, network, shared.classes, own=own)
             loss = cross_entropy(masks, logits)

@@ -50,7 +50,7 @@ def shared_by(*networks: Network) -> SharedWeights:
 
 def logits(shared: SharedWeights, network: Network) -> np.ndarray:
     parts = shared.parts(network, shared.cuts(network))
-    layers = TrainingLayers(parts, settled=parts)
+    layers = TrainingLayers(parts)
     frames = noise(0, 2, network.input_height, network.input_width, 3)
     return pair_logits(layers, frames, frames[::-1], network, CLASSES, own=0).numpy()
 
@@ -66,10 +66,10 @@ def test_a_narrow_network_is_the_wide_one_without_the_channels_that_it_lost(
         channels = cut.outputs or cut.inputs
         stays = np.isin(np.arange(channels.wide), channels.kept)
         whole = shared.variables[shared_name(name, network)]
-        for values in (whole.gamma, whole.beta, whole.bias):
+        for values in (whole.bias, whole.scale):
             if values is not None:
                 values.assign(values * stays)
-        if whole.bias is not None:
+        if whole.scale is None:
             whole.kernel.assign(whole.kernel * stays)
     wide = logits(shared, shared.widened(network))
 
@@ -86,8 +86,7 @@ def test_a_network_gets_its_part_and_learns_which_layers_were_trained_so() -> No
     parts, variables = shared.parts(NARROW, shared.cuts(NARROW)), variables_of(keras.layers)
     for name, part in parts.items():
         np.testing.assert_array_equal(variables[name].kernel, part.kernel)
-        if part.beta is not None:
-            np.testing.assert_array_equal(variables[name].beta, part.beta)
+        np.testing.assert_array_equal(variables[name].bias, part.bias)
     assert {"detail_Conv1", "detail_Conv1_BN"} <= whole  # it is 0.35 wide in every network
     assert not {"block_1_project", "decoder_1_pointwise", "logits"} & whole
     assert {*parts} <= shared.export(keras, trained_cut=True)
@@ -103,6 +102,7 @@ def test_the_arms_train_every_head_and_a_supernets_every_width() -> None:
         assert len({(arm.detail, arm.logit_stride) for arm in each}) == 6
 
 
+@pytest.mark.slow
 def test_a_killed_benchmark_resumes_in_the_middle_of_shared_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
