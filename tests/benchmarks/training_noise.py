@@ -179,7 +179,8 @@ def _rank_lines(table: Table) -> Iterator[str]:
     )
     yield ""
     columns = [(map(per_cent, each), map("{:g}".format, ranks(each))) for each in mious]
-    rows = zip(ascii_uppercase, (name for name, *_ in found), *columns[0], *columns[1])  # noqa: B905
+    names = (name for name, *_ in found)
+    rows = zip(ascii_uppercase, names, *columns[0], *columns[1], strict=False)
     yield markdown_table(
         ["", "network", "brief", "rank", "long", "rank"], rows, text=["", "network"]
     )
