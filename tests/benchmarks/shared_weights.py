@@ -12,9 +12,7 @@ command resumes after the last one, and shared training from its last checkpoint
 
 import argparse
 import dataclasses
-import hashlib
 import itertools
-import json
 import math
 import os
 import platform
@@ -27,18 +25,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.files import write_text_whole
-from jejunet_nas.networks.build import build_network
 from jejunet_nas.progress import Tell
 from jejunet_nas.records.words import counted, markdown_table, network_words, per_cent, points
 from jejunet_nas.search.prepare import prepare
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.study.study_file import read_study
-from jejunet_nas.trial.run import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.quantization import STUDY, _network
 from tests.benchmarks.supernet import SharedWeights, train_shared
+from tests.benchmarks.trainings import KEYFRAMES, Kept, tell_hundreds, train_network
 
 NETWORKS = (
     _network(1.0, 12, 16, 48, "shared", 8, 192),
@@ -60,7 +56,6 @@ TAPS = ((9, 16), (12, 16), (14, 32), (16, 16), (14, 16), (16, 32))  # last block
 DETAILS = ("shared", "thin", "narrow")
 ARMS = len(TAPS) * len(DETAILS)  # each tap with each detail once
 PLAIN = "plain"
-KEYFRAMES = 250
 NOISE = 0.014  # the spread of the difference of two trainings of a network, which is 1 to 2 points
 
 
@@ -82,6 +77,9 @@ class Plan:
     child_steps: Sequence[int] = (0, 30, 80)
 
 
+Key = tuple[str, str, int]
+
+
 class Unit(NamedTuple):
     """One training: plain, or named after the shared training that it continues or is.
 
@@ -95,27 +93,17 @@ class Unit(NamedTuple):
     seconds: float
     miou: float = 0.0
 
+    @property
+    def key(self) -> Key:
+        """Says which training it is."""
+        return self[:3]
 
-Key = tuple[str, str, int]
 
-
-class Kept:
-    """The units so far, by what they are, each a line of a file. Other plans' lines are left."""
-
-    def __init__(self, file: Path, plan: Plan, setup: TrialSetup) -> None:
-        about = [setup.recipe, {kind: [*map(repr, arms)] for kind, arms in plan.arms.items()}]
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
-        self.made_from, self._file = digest.hexdigest()[:12], file
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        self._rows = [json.loads(line) for line in lines]
-        units = [Unit(*unit) for made_from, *unit in self._rows if made_from == self.made_from]
-        self.units: dict[Key, Unit] = {unit[:3]: unit for unit in units}
-
-    def add(self, unit: Unit) -> None:
-        """Add a unit to the file, whole or not at all."""
-        self.units[unit[:3]] = unit
-        self._rows.append([self.made_from, *unit])
-        write_text_whole(self._file, "".join(f"{json.dumps(row)}\n" for row in self._rows))
+def kept_units(file: Path, plan: Plan, setup: TrialSetup) -> Kept[Unit]:
+    """Return the units of `plan` in a file."""
+    return Kept(
+        file, Unit, [setup.recipe, {k: [*map(repr, arms)] for k, arms in plan.arms.items()}]
+    )
 
 
 def arms_of(kind: str, count: int, seed: int) -> tuple[Network, ...]:
@@ -130,7 +118,9 @@ def arms_of(kind: str, count: int, seed: int) -> tuple[Network, ...]:
     return tuple(arms)
 
 
-def measure(plan: Plan, setup: TrialSetup, kept: Kept, folder: Path, tell: Tell) -> Iterator[Unit]:
+def measure(
+    plan: Plan, setup: TrialSetup, kept: Kept[Unit], folder: Path, tell: Tell
+) -> Iterator[Unit]:
     """Yield each missing unit of the plan when it is kept; `folder` has the checkpoints."""
     for network, steps in itertools.product(plan.networks, plan.plain_steps):
         if (PLAIN, network_words(network), steps) not in kept.units:
@@ -177,21 +167,22 @@ def _trained(
     tell: Tell,
 ) -> Unit:
     """Train one network from the shared weights, or plainly, and score it."""
-    setup.material.pictures(network, tell)  # resizing is nobody's training
-    began = time.perf_counter()
-    keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
     if shared is None:
-        pretrained = inherit_backbones(keras, setup)
-        schedule = Schedule(steps, setup.training.learning_rate)
+        made = train_network(
+            network, setup, tell, schedule=Schedule(steps, setup.training.learning_rate)
+        )
     else:
-        pretrained = shared.export(keras, trained_cut=training.startswith("supernet"))
-        # Only the statistics are settled after a step at a rate that changes nothing.
-        schedule = Schedule(steps) if steps else Schedule(1, 1e-8)
-    setup.material.train(keras, tell, pretrained=pretrained, schedule=schedule)
-    seconds = time.perf_counter() - began
-    keyframes = Keyframes(setup.val, network, count=KEYFRAMES)
-    miou = keyframes.miou(keras.masks(keyframes.frames))
-    return Unit(training, network_words(network), steps, seconds, miou)
+        made = train_network(
+            network,
+            setup,
+            tell,
+            inherit=lambda keras, _: shared.export(
+                keras, trained_cut=training.startswith("supernet")
+            ),
+            # Only the statistics are settled after a step at a rate that changes nothing.
+            schedule=Schedule(steps) if steps else Schedule(1, 1e-8),
+        )
+    return Unit(training, network_words(network), steps, made.seconds, made.miou)
 
 
 def page(plan: Plan, units: Mapping[Key, Unit], how: str) -> str:
@@ -288,27 +279,22 @@ def main() -> None:
     changes = {"root": asked.data_root, "init": asked.init, "seed": asked.seed}
     sections = {"root": "data", "init": "training", "seed": "training"}
     overrides = {f"{sections[name]}.{name}": value for name, value in changes.items()}
-    setup = prepare(read_study(STUDY, overrides), folder, _tell)
+    setup = prepare(read_study(STUDY, overrides), folder, tell_hundreds)
     plan = Plan(
         arms={k: arms_of(k, asked.arms, asked.seed) for k in ("parent", "supernet")},
         shared_steps=[int(steps) for steps in asked.steps.split(",")],
     )
-    kept = Kept(folder / "units.jsonl", plan, setup)
+    kept = kept_units(folder / "units.jsonl", plan, setup)
     how = (
         f"{setup.train.dataset}, seed {asked.seed}, {asked.arms} arms; {os.cpu_count()} cores, no "
         f"GPU, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}. Command: `python "
         f"-m tests.benchmarks.shared_weights --data-root DAVIS --init FILE --steps {asked.steps} "
         f"--out {asked.out}`"
     )
-    for unit in measure(plan, setup, kept, folder, _tell):
+    for unit in measure(plan, setup, kept, folder, tell_hundreds):
         print(f"{unit.training}: {unit.steps} steps, {unit.network}", file=sys.stderr, flush=True)
         write_text_whole(asked.out, page(plan, kept.units, how))
     print(write_text_whole(asked.out, page(plan, kept.units, how)).read_text())
-
-
-def _tell(what: str, done: int, total: int) -> None:
-    if done % 100 == 0 and done:
-        print(f"{what} ({done} of {total})", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.networks.build import build_network
 from jejunet_nas.networks.training_layers import TrainingLayers, pair_logits, variables_of
 from jejunet_nas.records.words import network_words
-from jejunet_nas.space.architecture import Network
+from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.source import Source, SourceLayer
 from jejunet_nas.training.weights_file import Norm
 from jejunet_nas.trial.setup import TrialSetup
-from tests.benchmarks.shared_weights import Kept, Plan, Unit, arms_of, measure, page
+from tests.benchmarks.shared_weights import Plan, Unit, arms_of, kept_units, measure, page
 from tests.benchmarks.supernet import SharedWeights, shared_name
-from tests.builders import LONGEST_AGE, TINY_TRAINING, noise, tiny_network, tiny_splits
+from tests.builders import LONGEST_AGE, TINY_TRAINING, noise, space_of, tiny_network, tiny_splits
 from tests.training.weights import folded_weights
 
 WIDTH, CLASSES = 0.5, 4
@@ -114,6 +114,7 @@ def test_a_killed_benchmark_resumes_in_the_middle_of_shared_training(
         training=dataclasses.replace(TINY_TRAINING, pairs_per_step=2),
         compression=CompressionSettings(),
         meter=PredictedMeter(profile=load_profile("pixel2")),
+        space=space_of(Architecture(network=tiny_network(), policy=Policy(keyframe_interval=1))),
         target_fps=24.0,
         longest_age=LONGEST_AGE,
         recipe={"training": dataclasses.asdict(TINY_TRAINING)},
@@ -138,18 +139,18 @@ def test_a_killed_benchmark_resumes_in_the_middle_of_shared_training(
         if what.startswith("shared"):
             raise RuntimeError("killed")
 
-    kept = Kept(tmp_path / "units.jsonl", plan, setup)
+    kept = kept_units(tmp_path / "units.jsonl", plan, setup)
     with pytest.raises(RuntimeError, match="killed"):
         list(measure(plan, setup, kept, tmp_path, killed))
     assert [unit.training for unit in kept.units.values()] == ["plain"]
 
-    kept = Kept(tmp_path / "units.jsonl", plan, setup)
+    kept = kept_units(tmp_path / "units.jsonl", plan, setup)
     new = list(measure(plan, setup, kept, tmp_path, tell))
 
     assert [done for what, done in told if what == "shared"] == [2]
     assert [unit.training for unit in new] == ["supernet 2"] * 2
     assert 0 < new[1].miou < 1
-    again = Kept(tmp_path / "units.jsonl", plan, setup)
+    again = kept_units(tmp_path / "units.jsonl", plan, setup)
     assert again.units == kept.units
     assert not list(measure(plan, setup, again, tmp_path, tell))
 
