@@ -76,7 +76,9 @@ class SamplerSettings(_Section):
 class StudySettings(_Section):
     """A study: search space, data, training recipe, target, sampler and budget.
 
-    feasible: which trials meet the target, see `scoring.ranking`.
+    feasible: which trials meet the target, see `scoring.ranking`. start_with: networks that are
+    tried first; choices of a policy in it mean nothing, since all policies are scored. trials:
+    networks, each with all its policies.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
