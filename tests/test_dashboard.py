@@ -91,7 +91,7 @@ def test_the_study_has_its_name_objectives_and_note(file: Path) -> None:
     assert (study["study_name"], study["directions"]) == ("tiny", ["maximize", "minimize"])
     assert study["objective_names"] == ["mIoU", "mean ms a frame"]
     assert study["note"]["body"].startswith("# tiny\n")
-    assert "Trials: 2 complete" in study["note"]["body"]
+    assert "2 trials complete" in study["note"]["body"]
 
 
 def test_every_trial_has_its_state_and_a_note_or_a_reason(file: Path) -> None:

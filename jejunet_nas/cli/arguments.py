@@ -138,14 +138,14 @@ def find_study(target: str, otherwise: str) -> Path | None:
 
 def show_front(history: Any, printer: Printer) -> None:
     """Print one line per trial of the Pareto front, best mIoU first."""
-    from jejunet_nas.records.words import architecture_words, drop_words, miou_words
+    from jejunet_nas.records.words import drop_words, miou_words, trial_architecture_words
     from jejunet_nas.scoring.ranking import front_of
 
     for trial in front_of(history):
         printer.result(
             f"  trial {trial.number}: {miou_words(trial)}, "
             f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}), "
-            f"{drop_words(trial.latency)}: {architecture_words(trial.architecture)}"
+            f"{drop_words(trial.latency)}: {trial_architecture_words(trial)}"
         )
 
 

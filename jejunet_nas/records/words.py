@@ -96,6 +96,11 @@ def policy_words(policy: Policy) -> str:
     return ", ".join(words)
 
 
+def trial_architecture_words(trial: TrialResult) -> str:
+    """Return the network's and the policy's words, marked if no sampler drew the trial."""
+    return f"{network_words(trial.architecture.network)}; {trial_policy_words(trial)}"
+
+
 def architecture_words(architecture: Architecture) -> str:
     """Return the network's and the policy's words."""
     return f"{network_words(architecture.network)}; {policy_words(architecture.policy)}"

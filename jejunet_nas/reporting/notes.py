@@ -110,7 +110,7 @@ def _none_meets(policy: str, video: bool, history: StudyHistory) -> str:
     """Return a sentence for a kind of policy with which no trial is feasible."""
     tried = sum(t.architecture.policy.spares_frames == video for t in history.complete)
     if not tried:
-        return f"No trial with {policy} was trained."
+        return f"The study has no trial with {policy}."
     return f"Of {counted(tried, 'trial')} with {policy} none meets the target."
 
 

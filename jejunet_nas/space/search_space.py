@@ -1,6 +1,7 @@
 """SearchSpace: the values that each dimension of an architecture may have."""
 
 import dataclasses
+import math
 import re
 from typing import Any, TypeAlias
 
@@ -11,6 +12,10 @@ from jejunet_nas.space.architecture import Architecture, Network, Policy
 Choice: TypeAlias = bool | int | float | str | None
 
 MOST_CHOICES = 1000  # of one dimension
+MOST_POLICIES = 5000  # of a network: all are looked at, which takes some ms each
+_OF_POLICY = (
+    *("keyframe_interval", "between_keyframes", "reuse_below", "refresh_above", "asynchronous"),
+)
 # Each choice is checked by setting it in this architecture, in which any valid choice fits.
 _EXAMPLE = Architecture(
     network=Network(
@@ -52,6 +57,13 @@ class SearchSpace:
     def __post_init__(self) -> None:
         for name, choices in self.choices().items():
             _check_choices(name, choices)
+        policies = math.prod(len(getattr(self, name)) for name in _OF_POLICY)
+        if policies > MOST_POLICIES:
+            raise SettingError(
+                f"{', '.join(_OF_POLICY)} have {policies} combinations; allowed: up to "
+                f"{MOST_POLICIES}, since all policies of each network are scored. Use fewer "
+                "keyframe intervals or thresholds."
+            )
         if True in self.asynchronous and "propagate" not in self.between_keyframes:
             raise SettingError(
                 "asynchronous holds on, but between_keyframes does not hold propagate, which the "

@@ -22,7 +22,7 @@ from jejunet_nas.files import study_word
 from jejunet_nas.latency.stream import keyframe_lag
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import GraphName, StudyHistory, TrialResult
-from jejunet_nas.records.words import architecture_words, one_line
+from jejunet_nas.records.words import architecture_words, one_line, trial_architecture_words
 from jejunet_nas.scoring.ranking import front_of, picks
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
@@ -177,7 +177,7 @@ class Study:
     def _repr_html_(self) -> str:
         history = self.history
         table = front_table(history)[_SHOWN].assign(
-            architecture=[architecture_words(trial.architecture) for trial in front_of(history)]
+            architecture=[trial_architecture_words(trial) for trial in front_of(history)]
         )
         words = html.escape(f"{self.name}: {counts_words(history)}")
         return f"<p>{words}</p>{table.to_html(index=False, float_format='{:.3f}'.format)}"

@@ -129,7 +129,8 @@ class StudySettings(_Section):
     """A study: search space, data, training recipe, target, sampler and budget.
 
     feasible: which trials meet the target, see `scoring.ranking`. validation: of the report; it may
-    change at any time.
+    change at any time. start_with: networks that are tried first; choices of a policy in it mean
+    nothing, since all policies are scored. trials: networks, each with all its policies.
     """
 
     name: Annotated[str, Field(pattern=NAME)]

@@ -64,7 +64,7 @@ def test_the_page_says_where_one_side_is_missing() -> None:
     text = page(history(alone), "front.png")
     beside = page(history(alone, slow), "front.png")
 
-    assert "No trial with every frame a keyframe was trained." in text
+    assert "The study has no trial with every frame a keyframe." in text
     assert "Of 1 trial with every frame a keyframe none meets the target." in beside
 
 

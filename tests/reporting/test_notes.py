@@ -47,7 +47,7 @@ def test_the_studys_note_says_how_it_stands() -> None:
     note = study_note(history(trial(0, 0.7, 20.0), refused=(refused(1, 99.0),)))
 
     assert "target 25 fps without a dropped frame (40.0 ms a frame), latency predicted for" in note
-    assert "Trials: 1 complete, 1 refused before training" in note
+    assert "1 trial complete, 1 refused before training" in note
     assert "1 on the front; trial 0 has the best mIoU." in note
     assert "comes nearest" in study_note(history(trial(0, 0.7, 50.0)))
 

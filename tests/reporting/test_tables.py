@@ -64,7 +64,7 @@ def test_the_front_is_exactly_the_unbeaten_feasible_trials(
 def test_the_summary_counts_trials_and_covers_what_the_front_covers() -> None:
     found = summary(STUDY)
 
-    assert found["trials"] == {"complete": 4, "refused": 1, "failed": 1}
+    assert found["trials"] == {"complete": 4, "added": 0, "refused": 1, "failed": 1}
     assert found["reference_point"] == [0.0, 40.0]
     assert found["hypervolume"] == 0.50 * 20 + 0.75 * 10
 

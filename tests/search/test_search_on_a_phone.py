@@ -21,7 +21,7 @@ from jejunet_nas.search import closing
 from jejunet_nas.search import loop as search_module
 from jejunet_nas.search import phone_queue as measuring
 from jejunet_nas.search.loop import search
-from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.architecture import Network, canonical_json
 from jejunet_nas.study.kept_measurements import read_measurements, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
@@ -55,9 +55,6 @@ echo "INFO: count=50 first=$us curr=$us min=$us max=$us avg=$us std=0 p5=$us med
 echo "INFO: Inference timings in us: Init: 9, First inference: $us, Warmup (avg): $us, " \\
     "Inference (avg): $us"
 """
-# Twelve networks and one policy: each trial has a network of its own to be measured.
-MANY = SPACE.replace("decoder_channels: [8]", "decoder_channels: [8, 16, 32]")
-MANY = MANY.replace("{from: 1, to: 3}", "[1]")
 
 
 class LoudView(QuietView):
@@ -88,19 +85,18 @@ class TrialsWithGraphs(FakeTrials):
         self.unfit: set[int] = set()
 
     def __call__(
-        self, number: int, architecture: Architecture, setup: object, tell: object
-    ) -> TrialResult:
-        result = super().__call__(number, architecture, setup, tell)
+        self, number: int, network: Network, setup: object, tell: object
+    ) -> list[TrialResult]:
+        results = super().__call__(number, network, setup, tell)
         self.meanwhile.get(len(self.tried), lambda: None)()
-        folder = self.networks / result.network_id
-        if folder.exists():
-            return as_in_folder(result, folder)  # trained before: its graphs stay as they are
-        folder.mkdir(parents=True)
-        for place, graph in enumerate(result.network.graphs.values()):
-            us = f"{30_000 + 1000 * len(self.tried) + place}"
-            words = "broken" if len(self.tried) in self.unfit else us
-            (folder / graph.file).write_bytes(self.graph + f"\n{words}".encode())
-        return as_in_folder(result, folder)
+        folder = self.networks / results[0].network_id
+        if not folder.exists():  # otherwise trained before: its graphs stay as they are
+            folder.mkdir(parents=True)
+            for place, graph in enumerate(results[0].network.graphs.values()):
+                us = f"{30_000 + 1000 * len(self.tried) + place}"
+                words = "broken" if len(self.tried) in self.unfit else us
+                (folder / graph.file).write_bytes(self.graph + f"\n{words}".encode())
+        return [as_in_folder(result, folder) for result in results]
 
 
 def as_in_folder(result: TrialResult, folder: Path) -> TrialResult:
@@ -116,11 +112,11 @@ class Setting:
         self.folder, self.phone, self.server, self.trials = folder, phone, server, trials
         self.hanging = phone.conditions / "hanging"
 
-    def run(self, budget: int, view: QuietView, *, space: str = MANY) -> StudyHistory:
+    def run(self, budget: int, view: QuietView, *, space: str = SPACE) -> StudyHistory:
         settings = self.settings(space).model_copy(update={"trials": budget})
         return search(settings, self.folder / "tiny", view)
 
-    def settings(self, space: str = MANY) -> StudySettings:
+    def settings(self, space: str = SPACE) -> StudySettings:
         (self.folder / "benchmark").write_text(BENCHMARK)
         latency = f"{{backend: adb, benchmark_binary: {self.folder / 'benchmark'}}}"
         return read_study(write_study(self.folder, f"latency: {latency}\n", space))
@@ -197,7 +193,7 @@ def expected_ms(history: StudyHistory, trials: TrialsWithGraphs) -> list[float]:
 
 def assert_each_tried_once(history: StudyHistory, trials: TrialsWithGraphs, count: int) -> None:
     tried = [canonical_json(each) for each in trials.tried]
-    complete = [canonical_json(trial.architecture) for trial in history.complete]
+    complete = [canonical_json(trial.network.network) for trial in history.complete]
     assert len(set(tried)) == len(tried) == count
     assert sorted(tried) == sorted(complete)
     assert history.failed == ()
@@ -215,12 +211,13 @@ def test_every_trial_is_ranked_by_what_the_phone_measured(setting: Setting) -> N
     assert not setting.phone.locate("/data/local/tmp/jejunet_nas").exists()
 
 
-def test_two_trials_of_one_network_share_its_measurement(setting: Setting) -> None:
-    one_network = SPACE.replace("[64, 96]", "[64]").replace("[0.25, 0.5]", "[0.25]")
+def test_all_policies_of_one_network_share_its_measurement(setting: Setting) -> None:
+    setting.trials.intervals = (1, 2, 3)
 
-    history = setting.run(3, LoudView(), space=one_network)
+    history = setting.run(1, LoudView())
 
-    assert sources(history) == ["measured"] * 3
+    assert sources(history) == setting.told() == ["measured"] * 3
+    assert [trial.added for trial in history.complete] == [False, True, True]
     assert len({trial.network_id for trial in history.complete}) == 1
     assert len([path for path in setting.phone.pushed if path.endswith(".tflite")]) == 3
 
@@ -414,7 +411,7 @@ def test_a_search_killed_while_a_trial_is_held_closes_it_in_the_next_run(
 
     assert sources(history) == ["measured"] * 2
     assert history.complete[0].number == 0
-    assert setting.trials.tried == [history.complete[1].architecture]
+    assert setting.trials.tried == [history.complete[1].architecture.network]
 
 
 # The command line, with a phone that is looked for often and measured in one short round.

@@ -4,7 +4,8 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.space.search_space import SearchSpace, size_of
-from jejunet_nas.space.space_file import read_search_space
+from jejunet_nas.space.space_file import read_search_space, space_from_mapping
+from tests.space.build import SPACE
 
 
 def test_a_resolution_is_a_side_or_height_times_width() -> None:
@@ -25,3 +26,12 @@ def test_background_keyframes_need_propagated_frames() -> None:
 
     with pytest.raises(SettingError, match=r"does not hold propagate, .*Add propagate, or remove"):
         SearchSpace(**choices)
+
+
+def test_a_space_with_more_policies_than_can_be_scored_is_refused() -> None:
+    thresholds = tuple(0.001 * step for step in range(100))
+
+    with pytest.raises(SettingError, match=r"have 10000 combinations; allowed: up to 5000, since"):
+        space_from_mapping(
+            {**SPACE, "keyframe_interval": [*range(2, 102)], "reuse_below": [*thresholds]}, "space"
+        )
