@@ -49,9 +49,9 @@ def our_steps(
     ledger, answers = MemoryLedger(settings), _Answers(table, training)
     classes = int(table.about["classes"])
     candidates = Candidates(ledger, QuietView(), classes=classes, refused=0)
-    any_complete = False
+    complete: list[TrialResult] = []
     while not candidates.exhausted:
-        drawn = candidates.draw(any_complete=any_complete)
+        drawn = candidates.draw(complete)
         if drawn is None:
             continue
         trial, architecture = drawn
@@ -59,7 +59,7 @@ def our_steps(
         held = [hold_added(ledger, other) for other in others]
         for each, found in (*held, (trial, best)):
             ledger.complete(each, found)
-        any_complete = True
+        complete += [best, *others]
         yield [table.places[canonical_json(each.architecture)] for each in (best, *others)]
 
 

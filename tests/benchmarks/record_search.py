@@ -3,9 +3,9 @@
 make record-search DATA_ROOT=../shared/data/DAVIS
 
 About an hour on 2 cores: the networks of search_spaces/benchmark.yaml twice, 20 to 30 s each. A
-training is that of the plain trial (`search_runs.PLAIN_TRIAL`); then every policy of the space is
-scored. What is finished is kept in studies/benchmark/record, so the same command resumes after a
-kill. The table is reports/search_benchmark/recorded.npz, read by `replay`.
+training is that of the plain trial (`search_runs.PLAIN_TRIAL`) with `STEPS` steps; then every
+policy of the space is scored. What is finished is kept in studies/benchmark/record, so the same
+command resumes after a kill. The table is reports/search_benchmark/recorded.npz, read by `replay`.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from tests.benchmarks.search_runs import PLAIN_TRIAL, machine
 
 WORK = STUDY.parent / "benchmark" / "record"
 SEEDS = (0, 1)  # of training
+STEPS = 60
 Unit = Mapping[str, Any]  # the figures of one training, as JSON
 
 
@@ -58,7 +59,8 @@ def main() -> None:
 def record(study: Path, data_root: Path | None, work: Path, view: View) -> RecordedTable:
     """Return the table of all networks of `study`; finished trainings are found in `work`."""
     root = {"data.root": str(data_root)} if data_root else {}
-    plain = find_named(str(study), {**PLAIN_TRIAL, **root}).settings
+    brief = {**PLAIN_TRIAL, "training.steps": STEPS}
+    plain = find_named(str(study), {**brief, **root}).settings
     networks, policies = grid(plain.search_space)
     columns: list[list[Unit]] = []
     left = len(networks) * len(SEEDS)
