@@ -26,9 +26,10 @@ from jejunet_nas.errors import JejunetError
 
 MEMORY_BYTES = 2 << 30
 MOST_SECONDS = 5.0  # for one input, while other processes compete
+PREPARING_SECONDS = 60.0  # a fork of a process with threads may wait for a lock for ever
 _LONGEST_MESSAGE = 3000
 _ARENAS = -8  # of mallopt in glibc: the number of areas that threads allocate from
-_STATE = struct.Struct("=qdq")  # number of the input, when it began, inputs accepted so far
+_STATE = struct.Struct("=qdq")  # number of the input (-1: none), when it began, inputs accepted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ def run(parser: Parser, numbers: range, seed: int) -> tuple[list[Failure], int, 
     peak, first, accepted = 0, numbers.start, 0
     while first < numbers.stop:
         shared = mmap.mmap(-1, _STATE.size)
-        shared[:] = _STATE.pack(-1, 0.0, accepted)  # forking and preparing are not timed
+        shared[:] = _STATE.pack(-1, time.monotonic(), accepted)
         found, status, memory = _child(parser, range(first, numbers.stop), seed, shared)
         failures += found
         peak = max(peak, memory)
@@ -122,10 +123,11 @@ def _child(
         time.sleep(0.005)
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         number, began, _ = _STATE.unpack(shared[:])
-        if not ended and number >= 0 and time.monotonic() - began > parser.seconds:
+        limit = parser.seconds if number >= 0 else PREPARING_SECONDS
+        if not ended and time.monotonic() - began > limit:
             os.kill(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
-            reason, ended = f"more than {parser.seconds:g} s", pid
+            reason, ended = f"more than {limit:g} s", pid
     with os.fdopen(receive, encoding="utf-8", errors="replace") as opened:
         lines = opened.read().splitlines()
     if reason is None and status:
@@ -154,7 +156,7 @@ def _work(parser: Parser, numbers: range, seed: int, shared: mmap.mmap, send: in
                 accepted += wrong is None
                 if wrong:
                     os.write(send, f"{number} {wrong}\n".encode())
-            shared[:] = _STATE.pack(-1, 0.0, accepted)
+            shared[:] = _STATE.pack(-1, time.monotonic(), accepted)
         os._exit(0)
     except BaseException:
         os._exit(99)

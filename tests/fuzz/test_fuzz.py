@@ -1,16 +1,20 @@
 """A few hundred fuzzed inputs, and the fuzzer itself: it finds the faults that are planted."""
 
+import json
 import multiprocessing
 import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from jejunet_nas.errors import SettingError
+from tests.fuzz import attempt
 from tests.fuzz.attempt import Parser, minimised, outcome, run
 from tests.fuzz.parsers import all_parsers
 
@@ -36,12 +40,37 @@ def take(data: bytes, _: Path) -> None:
             raise SettingError("refused")
 
 
+@pytest.fixture(scope="module")
+def found() -> dict[str, tuple[list[str], int]]:
+    """Failures and peak bytes of each parser that is not slow.
+
+    Each is forked from a new process: one that ran other tests has threads, whose locks a fork
+    would never get.
+    """
+    code = (
+        "import json\nfrom tests.fuzz.test_fuzz import INPUTS, PARSERS, SLOW, run\n"
+        "found = {n: run(PARSERS[n], range(INPUTS), 0) for n in sorted({*PARSERS} - SLOW)}\n"
+        "print(json.dumps({n: [[*map(str, each[0])], each[1]] for n, each in found.items()}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize("name", sorted({*PARSERS} - SLOW))
-def test_no_input_surprises_a_parser(name: str) -> None:
-    failures, peak, _ = run(PARSERS[name], range(INPUTS), seed=0)
+def test_no_input_surprises_a_parser(name: str, found: dict[str, tuple[list[str], int]]) -> None:
+    failures, peak = found[name]
 
     assert failures == []
     assert peak < 2e9
+
+
+def test_a_parser_that_cannot_be_prepared_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "PREPARING_SECONDS", 0.2)
+    stuck = Parser(name="stuck", make=lambda _: b"", feed=take, prepare=lambda _: time.sleep(60))
+
+    failures, _, _ = run(stuck, range(3), seed=0)
+
+    assert [(each.number, each.kind) for each in failures] == [(-1, "more than 0.2 s")]
 
 
 @pytest.mark.parametrize(
