@@ -16,7 +16,9 @@ STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
 # Two steps of the smallest network: enough to see that all parts take what the study says.
 BRIEF = {
     "training.init": "scratch",
+    "training.rungs": [],
     "training.steps": 2,
+    "last_round": {"seeds": 1},
     "training.pairs_per_step": 2,
     "training.gate_pairs": 10,
     "training.gate_steps": 1,
