@@ -19,6 +19,7 @@ BRIEF = {
     "training.rungs": [],
     "training.steps": 2,
     "last_round": {"seeds": 1},
+    "validation": {"pick_on": "all", "report_on": "all"},
     "training.pairs_per_step": 2,
     "training.gate_pairs": 10,
     "training.gate_steps": 1,

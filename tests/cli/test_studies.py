@@ -51,7 +51,7 @@ def test_a_copy_keeps_comments_and_is_the_same_study(
     assert "jejunet-nas search mine\n" in capfd.readouterr().out
     assert "#   jejunet-nas search mine --data-root DAVIS\n" in text
     assert "\nname: mine\n" in text
-    assert "# Networks that are tried first; the sampler chooses" in text
+    assert "# The best at the target are trained with other seeds" in text
 
 
 def test_a_copy_renames_the_study_in_every_command_of_a_line(here: Path) -> None:
