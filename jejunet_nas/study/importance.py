@@ -1,9 +1,9 @@
 """Importance: how much each dimension of the search space decides each objective.
 
 PED-ANOVA compares how often a choice occurs among the best trials and among all trials, for each
-objective separately. It judges the choices that were drawn: added policies are left out, so that a network
-counts once, however many of its policies no other beats. Dimensions may be drawn in some trials
-only, such as the gate's thresholds (conditional PED-ANOVA, arXiv 2601.20800).
+objective separately. It judges the choices that were drawn: added trials are left out, so that a
+network counts once, with its best policy. Dimensions may be drawn in some trials only, such as the
+gate's thresholds (conditional PED-ANOVA, arXiv 2601.20800).
 
 Units: shares in [0, 1] that add up to 1 for each objective.
 """
@@ -21,7 +21,7 @@ from jejunet_nas.space.draw import choices_of
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings
 
-LEAST_TRIALS = 8  # complete ones that were drawn; among fewer, the best differ from the rest by chance
+LEAST_TRIALS = 8  # complete and drawn; among fewer, the best differ from the rest by chance
 _BEST_SHARE = 0.1  # of the trials count as the best,
 _BEST_TRIALS = 5  # but at least so many, or half of all
 _OBJECTIVES = ("mIoU", "ms a frame")

@@ -247,7 +247,10 @@ def test_other_policies_of_a_network_are_trials_that_the_budget_does_not_count(
     assert len(history.drawn) == 2
     assert [t.architecture.policy.keyframe_interval for t in history.complete] == [2, 1, 3] * 2
     assert {t.network_id for t in history.complete[:3]} == {history.complete[0].network_id}
-    assert any(line.startswith("  trials 1 to 2: 2 more of its policies, ") for line in view.lines)
+    assert any(
+        line.startswith("  trials 1 to 2: 2 further policies of the network of trial 0, ")
+        for line in view.lines
+    )
     assert run(tmp_path, 2) == history
 
 
