@@ -17,7 +17,7 @@ def whole(number: int, miou: float) -> TrialResult:
 
 
 def test_the_best_without_video_may_be_a_network_whose_trials_all_have_a_video_policy() -> None:
-    study = history(whole(0, 0.68), trial(1, 0.5, 10), whole(2, 0.6))
+    study = history(whole(0, 0.68), trial(1, 0.5, 10), trial(2, 0.75, 10, interval=4))
 
     found = best_every_frame(study)
 

@@ -61,6 +61,19 @@ def assert_all_differ(trials: FakeTrials) -> None:
     assert len({canonical_json(each) for each in trials.tried}) == len(trials.tried)
 
 
+def test_a_resumed_search_says_its_end_and_not_the_whole_forecast_again(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    first, second = QuietView(), QuietView()
+    run(tmp_path, 2, view=first)
+
+    run(tmp_path, 3, view=second)
+
+    assert any(line.startswith("forecast for tiny: ") for line in first.lines)
+    assert not any("forecast for" in line or "can meet it" in line for line in second.lines)
+    assert any(line.startswith("tiny: 1 network left to train") for line in second.lines)
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 def test_no_network_is_tried_twice_and_an_exhausted_space_ends_the_search(
     sampler: str, trials: FakeTrials, tmp_path: Path
