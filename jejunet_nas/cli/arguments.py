@@ -13,6 +13,8 @@ from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import NothingFeasibleError, SettingError
 from jejunet_nas.files import project_folder, study_file, study_names
 
+MOST_LINES = 12  # of a long front on a terminal
+
 
 def complete_study(incomplete: str) -> Iterator[str]:
     """Yield the names of studies that a shell may complete `incomplete` to."""
@@ -137,11 +139,14 @@ def find_study(target: str, otherwise: str) -> Path | None:
 
 
 def show_front(history: Any, printer: Printer) -> None:
-    """Print one line per trial of the Pareto front, best mIoU first."""
+    """Print one line per trial of the Pareto front, best mIoU first; of a long front some."""
     from jejunet_nas.records.words import drop_words, miou_words, trial_architecture_words
-    from jejunet_nas.scoring.ranking import front_of
+    from jejunet_nas.scoring.ranking import front_of, shown_of_front
 
-    for trial in front_of(history):
+    front, shown = front_of(history), shown_of_front(history, MOST_LINES)
+    if len(shown) < len(front):
+        printer.result(f"{len(shown)} of {len(front)} trials on the front; a report shows all:")
+    for trial in shown:
         printer.result(
             f"  trial {trial.number}: {miou_words(trial)}, "
             f"{trial.latency.sustained_fps:.1f} fps ({trial.latency.source}), "

@@ -3,8 +3,6 @@
 Units: mIoU in per cent, latency in ms a frame.
 """
 
-import dataclasses
-
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     complete_words,
@@ -18,6 +16,7 @@ from jejunet_nas.records.words import (
     trial_policy_words,
 )
 from jejunet_nas.reporting.validation import data_notes, origin_reason
+from jejunet_nas.scoring.every_frame import EveryFrame, best_every_frame, every_frame
 from jejunet_nas.scoring.ranking import (
     REQUIREMENTS,
     State,
@@ -66,19 +65,16 @@ def reasons(history: StudyHistory) -> list[str]:
     if not found:
         return []
     best, fastest = found["best"], found["fastest"]
-    video, whole = (best_feasible(history, video=video) for video in (True, False))
+    video = best_feasible(history, video=True)
     said = [
         f"Trial {best.number} is the best of {counted(len(feasible(history)), 'feasible trial')} "
         f"at {history.target_fps:g} fps {rule_words(history)}: {_figures(best)} "
         f"({best.latency.source})."
     ]
-    kinds = ((False, whole, "every frame a keyframe"), (True, video, "a video policy"))
-    for spares, trial, policy in kinds:
-        if trial is None:
-            said.append(_none_meets(policy, spares, history))
-        else:
-            said.append(f"The best trial with {policy} is trial {trial.number}: {_figures(trial)}.")
-    said += _gain(best, history)
+    gain, whole = _gain(best, history), best_every_frame(history)
+    if not gain or whole is None or whole.trial.network_id != best.network_id:
+        said.append(_whole(whole, history))
+    said += [_video(video, history), *gain]
     if video and video is not best:
         said += _gain(video, history)
     if fastest is not best:
@@ -91,27 +87,42 @@ def _gain(trial: TrialResult, history: StudyHistory) -> list[str]:
 
     Networks differ between trials, so the policy's part can be told from one network alone.
     """
-    whole, dropped = trial.streamed.every_frame_miou, trial.streamed.every_frame_dropped
-    if whole is None or dropped is None or not trial.architecture.policy.spares_frames:
+    whole = every_frame(trial, history)
+    if whole is None or whole.own:
         return []
-    key_ms = trial.graph_latencies.key.median_ms
-    timed = dataclasses.replace(
-        trial.latency, mean_ms=key_ms, worst_ms=key_ms, dropped_frames=dropped
-    )
     return [
-        f"With every frame a keyframe the network of trial {trial.number} takes {key_ms:.1f} ms a "
-        f"frame, drops {per_cent(dropped)} % of frames, has {per_cent(whole)} % mIoU and "
-        f"{verdict_words(timed, history.feasible_rule, history.target_fps)}: its policy "
-        f"changes mIoU by {points(trial.score.miou - whole)} points."
+        f"With every frame a keyframe the network of trial {trial.number} takes "
+        f"{whole.latency.mean_ms:.1f} ms a frame, drops {per_cent(whole.latency.dropped_frames)} % "
+        f"of frames, has {per_cent(whole.miou)} % mIoU and "
+        f"{verdict_words(whole.latency, history.feasible_rule, history.target_fps)}: its policy "
+        f"changes mIoU by {points(trial.score.miou - whole.miou)} points."
     ]
 
 
-def _none_meets(policy: str, video: bool, history: StudyHistory) -> str:
-    """Return a sentence for a kind of policy with which no trial is feasible."""
-    tried = sum(t.architecture.policy.spares_frames == video for t in history.complete)
+def _whole(found: EveryFrame | None, history: StudyHistory) -> str:
+    """Return a sentence on the best network with every frame a keyframe, a trial or not."""
+    if found is None:
+        known = {t.network_id for t in history.complete if every_frame(t, history)}
+        if not known:
+            return "No network was scored with every frame a keyframe."
+        tried = counted(len(known), "network")
+        return f"Of {tried} with every frame a keyframe none meets the target."
+    number = found.trial.number
+    whose = f"trial {number}" if found.own else f"the network of trial {number}"
+    return (
+        f"The best with every frame a keyframe is {whose}: {per_cent(found.miou)} % mIoU in "
+        f"{found.latency.mean_ms:.1f} ms a frame, {drop_words(found.latency)}."
+    )
+
+
+def _video(best: TrialResult | None, history: StudyHistory) -> str:
+    """Return a sentence on the best trial with a video policy."""
+    if best is not None:
+        return f"The best trial with a video policy is trial {best.number}: {_figures(best)}."
+    tried = sum(trial.architecture.policy.spares_frames for trial in history.complete)
     if not tried:
-        return f"The study has no trial with {policy}."
-    return f"Of {counted(tried, 'trial')} with {policy} none meets the target."
+        return "The study has no trial with a video policy."
+    return f"Of {counted(tried, 'trial')} with a video policy none meets the target."
 
 
 def _figures(trial: TrialResult) -> str:

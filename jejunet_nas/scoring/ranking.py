@@ -99,6 +99,17 @@ def front_of(history: StudyHistory) -> list[TrialResult]:
     return [*_ranked(history)[1]]
 
 
+def shown_of_front(history: StudyHistory, most: int) -> list[TrialResult]:
+    """Return about `most` trials of a long front: its ends, its picks, and evenly between."""
+    front = front_of(history)
+    if len(front) <= most:
+        return front
+    step = (len(front) - 1) / (most - 1)
+    shown = [*picks(history).values(), *(front[round(step * n)] for n in range(most))]
+    numbers = {trial.number for trial in shown}
+    return [trial for trial in front if trial.number in numbers]
+
+
 def picks(history: StudyHistory) -> dict[Pick, TrialResult]:
     """Return the best, the knee and the fastest of the front; empty without a front.
 
@@ -195,7 +206,8 @@ def searched_words(history: StudyHistory) -> str | None:
     device = "" if was.device == history.device else f" on {was.device}"
     said = (
         "Scored again without training, from the networks of a search for "
-        f"{was.target_fps:g} fps{device}."
+        f"{was.target_fps:g} fps{device}, under the policies that it kept; another policy may be "
+        "better here: see `jejunet-nas policies`."
     )
     if history.refused:
         refused = counted(len(history.refused), "untrained architecture")

@@ -66,6 +66,6 @@ class Attempts:
 
     def close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
         """Close `trial` with the first of `results`, and add the others."""
-        _, *added = self._closing.close(trial, results) or results[:1]
+        drawn, *added = self._closing.close(trial, results) or results[:1]
         if added:
-            self._view.say(added_words(added))
+            self._view.say(added_words(drawn, added))

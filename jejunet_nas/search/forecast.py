@@ -58,10 +58,12 @@ class Forecast:
         """A network that can meet the target, if no drawn one could; else None."""
         return None if self.found.share.meeting else self.found.nearest.architecture.network
 
-    def say(self, say: Say) -> None:
-        """Say the forecast, with the time of day now."""
-        for line in self.lines(datetime.now()):
-            say(line)
+    def say(self, say: Say, *, end_alone: bool = False) -> None:
+        """Say the forecast, with the time of day now; or its end alone, where the rest was said."""
+        now = datetime.now()
+        lines = pace_lines(self.pace, self.budget, now) if end_alone else self.lines(now)
+        for line in lines:
+            say(f"{self.study}:{line[1:]}" if end_alone else line)
 
     def _share_lines(self) -> Iterator[str]:
         share = self.found.share

@@ -21,17 +21,20 @@ def trial_words(result: TrialResult, settings: StudySettings) -> str:
     )
 
 
-def added_words(added: Sequence[TrialResult]) -> str:
-    """Return one line about the trials that were added for further policies of a network."""
+def added_words(drawn: TrialResult, added: Sequence[TrialResult]) -> str:
+    """Return one line about the trials that were added for further policies of a drawn network."""
     first, last = added[0], added[-1]
     numbers = (
         f"trials {first.number} to {last.number}" if len(added) > 1 else f"trial {last.number}"
     )
     ends = [
-        f"{miou_words(each)} at {each.latency.mean_ms:.1f} ms"
+        f"{per_cent(each.score.miou)} mIoU at {each.latency.mean_ms:.1f} ms"
         for each in {first.number: first, last.number: last}.values()
     ]
-    return f"  {numbers}: {len(added)} more of its policies, {' to '.join(ends)}"
+    return (
+        f"  {numbers}: {len(added)} further {'policy' if len(added) == 1 else 'policies'} of the "
+        f"network of trial {drawn.number}, {' to '.join(ends)}"
+    )
 
 
 def measured_words(result: TrialResult, settings: StudySettings) -> str:

@@ -111,7 +111,8 @@ def _set_up(
     """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
     for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
         shutil.rmtree(part, ignore_errors=True)
-    setup = prepare(settings, folder, view.stage, lambda: forecast.say(view.say))
+    said = ledger is not None and bool(ledger.trials())  # by the process that began the search
+    setup = prepare(settings, folder, view.stage, lambda: forecast.say(view.say, end_alone=said))
     facts = data_facts(setup.train, setup.val)
     for warning in (*facts.warnings, *origin_warning(len(facts.videos), facts.photos)):
         view.say(f"warning: {warning}")
@@ -230,6 +231,7 @@ class _Search:
             hypervolume=hypervolume(points, reference_point(target_fps)),
             left_s=self._left_s(),
             held=len(self._round),
+            added=len(results) - len(self._closing.drawn),
         )
 
     def _left_s(self) -> float | None:

@@ -140,7 +140,8 @@ class Round:
         if chosen:
             self._view.say(
                 f"round of {counted(len(below), 'network')} after {self._steps[rung - 1]} steps: "
-                f"trained on to {self._steps[rung]}: {', '.join(sorted(chosen, key=int))}"
+                f"those of trials {', '.join(sorted(chosen, key=int))} are trained on to "
+                f"{self._steps[rung]}"
             )
         for name in chosen:
             self._train_on(below[name], rung)

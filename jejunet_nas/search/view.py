@@ -20,7 +20,8 @@ LINE_EVERY_S = 20.0  # between two plain lines about one stage
 class SearchProgress:
     """The progress of a search.
 
-    held: networks of a round that is under way. best_miou: of feasible trials, None without one.
+    added: trials of further policies. held: networks of a round that is under way. best_miou: of
+    feasible trials, None without one.
     """
 
     study: str
@@ -33,6 +34,7 @@ class SearchProgress:
     hypervolume: float
     left_s: float | None
     held: int = 0
+    added: int = 0
 
     def words(self) -> str:
         """Return the progress in one line."""
@@ -41,10 +43,16 @@ class SearchProgress:
             area = f"hypervolume {self.hypervolume:.2f} mIoU x ms"
             best = f"{per_cent(self.best_miou)} mIoU; {area}"
         left = "" if self.left_s is None else left_words(self.left_s)
-        held = f" ({self.held} more in this round)" if self.held else ""
+        counts = {
+            " added": self.added,
+            " more in this round": self.held,
+            " refused": self.refused,
+            " failed": self.failed,
+        }
+        beside = ", ".join(f"{count}{what}" for what, count in counts.items() if count)
         return (
-            f"{self.complete} of {self.wanted} trials{held}, {self.refused} refused, {self.failed} "
-            f"failed; best at {self.target_fps:g} fps: {best}{left}"
+            f"{self.complete} of {self.wanted} trials{f' ({beside})' if beside else ''}; "
+            f"best at {self.target_fps:g} fps: {best}{left}"
         )
 
 

@@ -1,8 +1,9 @@
 """Importance: how much each dimension of the search space decides each objective.
 
 PED-ANOVA compares how often a choice occurs among the best trials and among all trials, for each
-objective separately. It judges the choices that were drawn. Dimensions may be drawn in some trials
-only, such as the gate's thresholds (conditional PED-ANOVA, arXiv 2601.20800).
+objective separately. It judges the choices that were drawn: added trials are left out, so that a
+network counts once, with its best policy. Dimensions may be drawn in some trials only, such as the
+gate's thresholds (conditional PED-ANOVA, arXiv 2601.20800).
 
 Units: shares in [0, 1] that add up to 1 for each objective.
 """
@@ -20,7 +21,7 @@ from jejunet_nas.space.draw import choices_of
 from jejunet_nas.study.samplers import distribution
 from jejunet_nas.study.settings import StudySettings
 
-LEAST_TRIALS = 8  # complete ones; among fewer, the best differ from the rest by chance
+LEAST_TRIALS = 8  # complete and drawn; among fewer, the best differ from the rest by chance
 _BEST_SHARE = 0.1  # of the trials count as the best,
 _BEST_TRIALS = 5  # but at least so many, or half of all
 _OBJECTIVES = ("mIoU", "ms a frame")
@@ -30,9 +31,9 @@ def importances(settings: StudySettings, history: StudyHistory) -> dict[str, dic
     """Return each dimension's share in each objective, `mIoU` and `ms a frame`, largest first.
 
     Dimensions with one choice are left out, and so is an objective for which the best trials chose
-    as all trials did. Empty with fewer than `LEAST_TRIALS` complete trials.
+    as all trials did. Empty with fewer than `LEAST_TRIALS` complete trials that were drawn.
     """
-    count = len(history.complete)
+    count = len(history.drawn)
     if count < LEAST_TRIALS:
         return {}
     study = _study_of(settings, history)
@@ -68,10 +69,10 @@ class _Study(optuna.Study):
 
 
 def _study_of(settings: StudySettings, history: StudyHistory) -> optuna.Study:
-    """Return a study of the complete trials; both objectives are minimised."""
+    """Return a study of the complete trials that were drawn; both objectives are minimised."""
     spaces = settings.search_space.choices()
     kinds = {name: distribution(choices) for name, choices in spaces.items() if len(choices) > 1}
-    return _Study([_frozen(trial, kinds) for trial in history.complete])
+    return _Study([_frozen(trial, kinds) for trial in history.drawn])
 
 
 def _frozen(trial: TrialResult, kinds: dict[str, BaseDistribution]) -> FrozenTrial:

@@ -61,6 +61,19 @@ def assert_all_differ(trials: FakeTrials) -> None:
     assert len({canonical_json(each) for each in trials.tried}) == len(trials.tried)
 
 
+def test_a_resumed_search_says_its_end_and_not_the_whole_forecast_again(
+    trials: FakeTrials, tmp_path: Path
+) -> None:
+    first, second = QuietView(), QuietView()
+    run(tmp_path, 2, view=first)
+
+    run(tmp_path, 3, view=second)
+
+    assert any(line.startswith("forecast for tiny: ") for line in first.lines)
+    assert not any("forecast for" in line or "can meet it" in line for line in second.lines)
+    assert any(line.startswith("tiny: 1 network left to train") for line in second.lines)
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
 def test_no_network_is_tried_twice_and_an_exhausted_space_ends_the_search(
     sampler: str, trials: FakeTrials, tmp_path: Path
@@ -247,7 +260,10 @@ def test_other_policies_of_a_network_are_trials_that_the_budget_does_not_count(
     assert len(history.drawn) == 2
     assert [t.architecture.policy.keyframe_interval for t in history.complete] == [2, 1, 3] * 2
     assert {t.network_id for t in history.complete[:3]} == {history.complete[0].network_id}
-    assert any(line.startswith("  trials 1 to 2: 2 more of its policies, ") for line in view.lines)
+    assert any(
+        line.startswith("  trials 1 to 2: 2 further policies of the network of trial 0, ")
+        for line in view.lines
+    )
     assert run(tmp_path, 2) == history
 
 

@@ -28,7 +28,7 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
 
 def test_a_progress_says_how_far_the_search_is_and_what_it_has_found() -> None:
     assert PROGRESS.words() == (
-        "3 of 12 trials, 1 refused, 0 failed; best at 24 fps: 71.8 mIoU; "
+        "3 of 12 trials (1 refused); best at 24 fps: 71.8 mIoU; "
         "hypervolume 14.25 mIoU x ms, about 5 min left"
     )
 
@@ -36,7 +36,15 @@ def test_a_progress_says_how_far_the_search_is_and_what_it_has_found() -> None:
 def test_a_progress_without_a_feasible_trial_says_none_yet() -> None:
     early = dataclasses.replace(PROGRESS, best_miou=None, left_s=None)
 
-    assert early.words() == "3 of 12 trials, 1 refused, 0 failed; best at 24 fps: none yet"
+    assert early.words() == "3 of 12 trials (1 refused); best at 24 fps: none yet"
+
+
+def test_a_progress_names_only_what_has_happened() -> None:
+    quiet = dataclasses.replace(PROGRESS, refused=0, left_s=None)
+    busy = dataclasses.replace(PROGRESS, added=20, held=2, failed=1)
+
+    assert quiet.words().startswith("3 of 12 trials; best at 24 fps")
+    assert "trials (20 added, 2 more in this round, 1 refused, 1 failed); best" in busy.words()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jejunet_nas.records import StudyHistory
+from jejunet_nas.records import StudyHistory, as_added
 from jejunet_nas.space.draw import choices_of, draw
 from jejunet_nas.study.importance import LEAST_TRIALS, importances
 from jejunet_nas.study.settings import StudySettings
@@ -100,3 +100,16 @@ def test_a_trial_s_latency_is_that_which_was_measured(tmp_path: Path) -> None:
     shares = importances(settings, dataclasses.replace(found, complete=by_size))["ms a frame"]
 
     assert next(iter(shares)) == "resolution"
+
+
+def test_added_policies_of_a_network_do_not_make_its_choices_important(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path, space=SPACE)
+    found = searched(settings, 20)
+    best = max(found.complete, key=lambda each: each.score.miou)
+    added = tuple(dataclasses.replace(as_added(best), number=20 + number) for number in range(40))
+
+    with_added = dataclasses.replace(found, complete=(*found.complete, *added))
+
+    assert importances(settings, with_added) == importances(settings, found)
+    few = searched(settings, LEAST_TRIALS - 1)
+    assert importances(settings, dataclasses.replace(few, complete=few.complete + added)) == {}

@@ -47,6 +47,7 @@ from jejunet_nas.scoring.ranking import (
     picks,
     rule_words,
     searched_words,
+    shown_of_front,
 )
 from jejunet_nas.study.tables import failures, summary
 
@@ -166,16 +167,8 @@ def shown_front(history: StudyHistory) -> list[TrialResult]:
 
     The best by the mean of several trainings may lie behind the front; then it comes first.
     """
-    front = front_of(history)
-    best = picks(history).get("best")
-    if best is not None and best not in front:
-        front = [best, *front]
-    if len(front) <= MOST_CARDS:
-        return front
-    step = (len(front) - 1) / (MOST_CARDS - 1)
-    shown = [*picks(history).values(), *(front[round(step * n)] for n in range(MOST_CARDS))]
-    numbers = {trial.number for trial in shown}
-    return [trial for trial in front if trial.number in numbers]
+    front, best = shown_of_front(history, MOST_CARDS), picks(history).get("best")
+    return front if best is None or best in front else [best, *front]
 
 
 def _annotations(

@@ -55,7 +55,13 @@ def gather(
         damage=next(filter(None, damages), None),
         baseline=baseline,
         seeds=(
-            f"Each network was first trained for {settings.training.steps} steps, with seed "
+            f"Each network was first trained for {_steps_words(settings)} steps, with seed "
             f"{settings.training.seed}; the sampler's seed is {settings.sampler.seed}."
         ),
     )
+
+
+def _steps_words(settings: StudySettings) -> str:
+    """Return, say, `160`, or `40, the best of a round for 160` with rungs."""
+    first, *others = (*settings.training.rungs, settings.training.steps)
+    return ", ".join([f"{first}", *(f"the best of a round for {steps}" for steps in others)])

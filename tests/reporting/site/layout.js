@@ -70,8 +70,8 @@ function randomLabels(seed) {
   for (let round = 0; round < 50; round += 1) {
     const spot = () => ({ x: area.left + dice(300), y: area.top + dice(300) });
     const points = many(40, () => ({ ...spot(), radius: 2 + dice(8) })), lines = many(12, () => { const a = spot(), b = spot(); return [a.x, a.y, b.x, b.y]; });
-    const labels = points.slice(0, 15).map(({ x, y }) => ({ x, y, width: 10 + dice(80), height: 14 }));
-    const boxes = Labels.place(labels, points, lines, area).map((box, at) => box && { ...box, right: box.left + labels[at].width, bottom: box.top + labels[at].height, at });
+    const labels = points.slice(0, 15).map(({ x, y }) => ({ x, y, width: 10 + dice(80), short: 8, height: 14 }));
+    const boxes = Labels.place(labels, points, lines, area).map((box, at) => box && { ...box, right: box.left + box.width, bottom: box.top + labels[at].height, at });
     const found = boxes.filter(Boolean);
     wanted += labels.length;
     placed += found.length;
@@ -86,4 +86,10 @@ function randomLabels(seed) {
     }
   }
   return [wrong, placed, wanted];
+}
+
+// The width of a label that has room for its number alone: the whole would leave the area.
+function widthInANarrowArea() {
+  const area = { left: 0, top: 0, right: 50, bottom: 50 };
+  return Labels.place([{ x: 25, y: 25, width: 60, short: 15, height: 12 }], [{ x: 25, y: 25, radius: 4 }], [], area)[0].width;
 }

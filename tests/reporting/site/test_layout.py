@@ -58,6 +58,10 @@ def test_labels_cover_nothing_wherever_points_and_lines_are(page: Page) -> None:
     assert placed > wanted / 4  # of crowded points some have no room
 
 
+def test_a_pick_without_room_for_its_name_has_its_number(page: Page) -> None:
+    assert page.run(f"{LAYOUT}; return widthInANarrowArea()") == 15
+
+
 def test_the_page_does_not_scroll_sideways(page: Page) -> None:
     assert page.run("return document.documentElement.scrollWidth") <= page.width
 

@@ -19,7 +19,8 @@ const Labels = (() => {
     return from <= to;
   }
 
-  // Return the box of each label, or null where there is no room. labels: {x, y, width, height}; the first ones choose first.
+  // Return the place and width of each label, or null where there is no room. labels: {x, y, width, height, short}; the first ones
+  // choose first; short: the width of the label cut to its number, where the whole has no room.
   // points: {x, y, radius}. lines: [x1, y1, x2, y2]. area: the box that holds all labels.
   function place(labels, points, lines, area) {
     const boxes = [];
@@ -27,15 +28,15 @@ const Labels = (() => {
       const own = (point) => Math.abs(point.x - label.x) < 1 && Math.abs(point.y - label.y) < 1;
       const near = points.filter(({ x, y }) => Math.abs(x - label.x) < label.width + REACH && Math.abs(y - label.y) < label.height + REACH);
       const radius = Math.max(0, ...near.filter(own).map((point) => point.radius)), others = near.filter((point) => !own(point));
-      for (const gap of GAPS) for (const [right, down] of SIDES) {
+      for (const width of label.short ? [label.width, label.short] : [label.width]) for (const gap of GAPS) for (const [right, down] of SIDES) {
         const away = (radius + gap) * (right && down ? 0.75 : 1);
-        const left = label.x + right * away + (right - 1) * label.width / 2, top = label.y + down * away + (down - 1) * label.height / 2;
-        const box = { left: left - CLEAR, top: top - CLEAR, right: left + label.width + CLEAR, bottom: top + label.height + CLEAR };
+        const left = label.x + right * away + (right - 1) * width / 2, top = label.y + down * away + (down - 1) * label.height / 2;
+        const box = { left: left - CLEAR, top: top - CLEAR, right: left + width + CLEAR, bottom: top + label.height + CLEAR };
         if (box.left < area.left || box.top < area.top || box.right > area.right || box.bottom > area.bottom) continue;
         if (boxes.some((other) => meet(box, other)) || lines.some((line) => crosses(line, box))) continue;
         if (others.some(({ x, y, radius: r }) => meet(box, { left: x - r, top: y - r, right: x + r, bottom: y + r }))) continue;
         boxes.push(box);
-        return { left, top };
+        return { left, top, width };
       }
       return null;
     });
@@ -88,10 +89,16 @@ const Labels = (() => {
       });
     }
     for (const each of wanted) { each.width = each.span.offsetWidth; each.height = each.span.offsetHeight; } // one reflow for all
+    for (const each of wanted) if (each.first === 0) { // a pick is named, or numbered at least
+      each.whole = each.span.textContent;
+      each.span.textContent = each.whole.split(" ")[0];
+      each.short = each.span.offsetWidth;
+    }
     wanted.sort((one, other) => one.first - other.first);
     place(wanted, points, lines, area).forEach((box, at) => {
-      const { span } = wanted[at];
+      const { span, whole, width } = wanted[at];
       if (!box) { span.remove(); return; }
+      if (whole && box.width === width) span.textContent = whole;
       span.style.left = `${box.left}px`;
       span.style.top = `${box.top}px`;
     });
