@@ -72,13 +72,17 @@ class ClipEvaluation:
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
         # Policies show many masks in common: each is scored once. The caches refer to another
         # object than this one, so that it is freed immediately, and the graphs and masks with it.
-        masks = _MaskScores(clip, results, self._classes, self._objects)
+        self._masks = masks = _MaskScores(clip, results, self._classes, self._objects)
         self._counts = functools.cache(masks.counts)
         self._accuracy = functools.cache(masks.accuracy)
         self._flicker = functools.cache(masks.flicker)
 
     def __len__(self) -> int:
         return len(self._clip)
+
+    def forget_pictures(self) -> None:
+        """Free annotations and masks at their size; the scores stay."""
+        self._masks.forget()
 
     def walk(self, policy: Policy, lag: int, gate_of: GateOf) -> Walk:
         """Return the walk of `policy` over every frame; `lag`: of background keyframes."""
@@ -156,6 +160,10 @@ class _MaskScores:
         pictures = _Pictures(clip, results)
         self._annotation = functools.lru_cache(2)(pictures.annotation)
         self._mask = functools.lru_cache(_ENLARGED)(pictures.mask)
+
+    def forget(self) -> None:
+        self._annotation.cache_clear()
+        self._mask.cache_clear()
 
     def counts(self, t: int, shown: Shown | None) -> Counts:
         annotation = self._annotation(t)

@@ -181,6 +181,7 @@ class Evaluation:
         for clip in self._clips:
             tell("evaluate", done, self._val.frame_count)
             yield clip
+            clip.forget_pictures()
             if sum(each.results.frame_bytes for each in self._clips) > KEPT_BYTES:
                 clip.results.forget_frames()
             done += len(clip)

@@ -104,7 +104,8 @@ def _share_out(clips: Sequence[ClipScore], first: list[ClipScore], second: list[
     pixels = np.array([clip.annotated for clip in clips], np.float64)
     frames = np.array([[clip.frames, 1.0] for clip in clips])
     pixels /= np.maximum(pixels.sum(axis=0), 1.0) * np.sqrt(pixels.shape[1])
-    shares = np.hstack([frames / frames.sum(axis=0), pixels])
+    frames /= np.maximum(frames.sum(axis=0), 1.0)  # clips beside cut ones may have no annotation
+    shares = np.hstack([frames, pixels])
     weights = np.square(shares).sum(axis=1).tolist()
     # Equally heavy clips go by the hashes of their names: names in order may be alike.
     hashes = [hashlib.sha256(clip.name.encode()).digest() for clip in clips]

@@ -121,6 +121,7 @@ def run_from_json(plain: Mapping[str, Any]) -> Run:
     return Run(**{**plain, "found": found})
 
 
+@functools.cache  # the name of every run holds its settings, and is asked for after each run
 def settings_of(row: str, seed: int, study: Path, data_root: Path | None) -> StudySettings:
     """Return the settings of one row's runs: no start points, one seed for sampler and training."""
     ours = ABLATION[row].settings if row in ABLATION else {}

@@ -184,9 +184,11 @@ def test_a_changed_budget_or_setting_makes_other_runs(tmp_path: Path) -> None:
     assert plain == asked(tmp_path).file("ours", 0)
     assert plain != asked(tmp_path, budget_s=10.0).file("ours", 0)
     assert plain != asked(tmp_path).file("ours", 1)
-    (tmp_path / "other").mkdir()
-    other = write_study(tmp_path / "other", TINY.replace("steps: 2", "steps: 3"))
-    assert plain != asked(tmp_path, study=other).file("ours", 0)
+    longer, repeated = TINY.replace("steps: 2", "steps: 3"), f"{TINY}last_round: {{seeds: 2}}\n"
+    for name, content in (("longer", longer), ("repeated", repeated)):
+        (tmp_path / name).mkdir()
+        other = write_study(tmp_path / name, content)
+        assert plain != asked(tmp_path, study=other).file("ours", 0)
 
 
 @pytest.mark.slow

@@ -323,6 +323,23 @@ def test_an_evaluation_is_freed_without_a_garbage_collection(
         gc.enable()
 
 
+def test_pictures_at_the_size_of_annotations_are_freed_with_each_clip(
+    val: DataSplit, files: dict[GraphName, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enlarged: list[weakref.ref[Mask]] = []
+
+    def resized(mask: Mask, *size: int) -> Mask:
+        enlarged.append(weakref.ref(larger := resize_mask(mask, *size).copy()))
+        return larger
+
+    monkeypatch.setattr("jejunet_nas.evaluation.clip.resize_mask", resized)
+    evaluation = Evaluation(val, files)
+    evaluation.score(POLICIES, LATENCIES, target_fps=FPS)
+
+    assert len(enlarged) > len(POLICIES)
+    assert [each() for each in enlarged if each() is not None] == []
+
+
 def test_the_parts_of_a_long_single_clip_add_up_to_it(
     val: DataSplit, files: dict[GraphName, Path]
 ) -> None:

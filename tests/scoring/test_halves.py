@@ -126,3 +126,13 @@ def test_a_search_knows_before_training_whether_clips_can_be_split(
         return
     with pytest.raises(SettingError, match=r"one with at least 19 annotated frames .* to all\.$"):
         require_two(frames)
+
+
+def test_a_clip_without_annotation_beside_a_cut_one_is_in_a_half_too() -> None:
+    counts = [np.array([[1], [0], [1]])] * 20
+    scored = clip_score(LONG, counts, 1, stretches=stretches_of(1))
+
+    found = halves([scored, clip(1, 0, 0)])
+
+    assert found.in_time
+    assert "clip 1" in found.first | found.second

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ class PowerCutError(Exception):
 
 
 def train(
-    file: Path | None, *, ends_at: int | None = None, settings: TrainingSettings = FIVE
+    file: Path, *, ends_at: int | None = None
 ) -> tuple[KerasNetwork, LoopRecord | None, list[int]]:
     """Train the tiny network; return it, the record, and the steps that were done now."""
     network = build_network(tiny_network(), 5, seed=0)
@@ -32,9 +32,9 @@ def train(
         tiny_splits()[0].clips,
         height=64,
         width=64,
-        pairs=settings.pairs_per_step,
+        pairs=FIVE.pairs_per_step,
         longest_age=LONGEST_AGE,
-        seed=settings.seed,
+        seed=FIVE.seed,
     )
     done: list[int] = []
 
@@ -45,16 +45,25 @@ def train(
 
     given: dict[str, Any] = {"pretrained": PRETRAINED, "on_step": on_step, "checkpoint": file}
     if ends_at is None:
-        return network, train_paths(network, sampler, settings, **given), done
+        return network, train_paths(network, sampler, FIVE, **given), done
     with pytest.raises(PowerCutError, match=r"^$"):
-        train_paths(network, sampler, settings, **given)
+        train_paths(network, sampler, FIVE, **given)
     return network, None, done
 
 
+class Undisturbed(NamedTuple):
+    """A training that was not interrupted, and its last checkpoint."""
+
+    weights: dict[str, np.ndarray]
+    record: LoopRecord | None
+    file: Path
+
+
 @pytest.fixture(scope="module")
-def undisturbed() -> tuple[dict[str, np.ndarray], LoopRecord | None]:
-    network, record, _ = train(None)
-    return weights_of(network), record
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    file = tmp_path_factory.mktemp("undisturbed") / "train.npz"
+    network, record, _ = train(file)
+    return Undisturbed(weights_of(network), record, file)
 
 
 @pytest.fixture(autouse=True)
@@ -63,31 +72,30 @@ def _at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
-    undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
+    undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "train.npz"
     train(file, ends_at=2)
 
     network, record, done = train(file)
 
     assert done == [3, 4, 5]
-    np.testing.assert_equal(weights_of(network), undisturbed[0])
+    np.testing.assert_equal(weights_of(network), undisturbed.weights)
     assert record is not None
-    assert record.losses == undisturbed[1].losses
+    assert undisturbed.record is not None
+    assert record.losses == undisturbed.record.losses
+    assert [*tmp_path.iterdir()] == [file]  # no scalars, which were not asked for
 
 
-def test_a_finished_training_is_not_repeated(
-    undisturbed: tuple[dict[str, np.ndarray], LoopRecord], tmp_path: Path
-) -> None:
-    file = tmp_path / "train.npz"
-    train(file, ends_at=5)
-
-    network, record, done = train(file)
+def test_a_finished_training_is_not_repeated(undisturbed: Undisturbed) -> None:
+    network, record, done = train(undisturbed.file)
 
     assert done == []
-    np.testing.assert_equal(weights_of(network), undisturbed[0])
+    np.testing.assert_equal(weights_of(network), undisturbed.weights)
     assert record is not None
-    assert (record.losses, record.median_step_ms) == (undisturbed[1].losses, 0.0)
+    assert undisturbed.record is not None
+    assert (record.losses, record.median_step_ms) == (undisturbed.record.losses, 0.0)
 
 
 def variables(*values: float) -> list[tf.Variable]:

@@ -19,16 +19,13 @@ def silence(what: str, done: int, total: int) -> None:
     pass
 
 
-def train(events: Path | None) -> list[float]:
+def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
     material = Material(
-        split=tiny_splits()[0], training=SETTINGS, longest_age=LONGEST_AGE, events=events
+        split=tiny_splits()[0], training=SETTINGS, longest_age=LONGEST_AGE, events=tmp_path
     )
     network = build_network(tiny_network(), 5, seed=0)
-    return list(material.train(network, silence, what="train on").losses)
 
-
-def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
-    losses = train(tmp_path)
+    losses = material.train(network, silence, what="train on").losses
 
     scalars = read(tmp_path / "train_on")
     assert set(scalars) == {"loss", "learning_rate", "step_ms"}
@@ -37,16 +34,6 @@ def test_each_step_leaves_its_loss_rate_and_time(tmp_path: Path) -> None:
     assert rates[0] == pytest.approx(1e-2)  # a tenth of three steps is less than one
     assert rates == sorted(rates, reverse=True)
     assert min(ms for _, ms in scalars["step_ms"]) > 0
-
-
-def test_nothing_is_written_without_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    train(None)
-
-    assert not list(tmp_path.iterdir())
 
 
 def test_tensorboard_does_not_change_the_recipe() -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import TrialError
-from jejunet_nas.networks.build import build_network
+from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.training import loop
 from jejunet_nas.training.losses import taught_loss
@@ -26,26 +26,20 @@ from tests.scoring.whole_clips import score_clip
 BRIEF = TrainingSettings(steps=3, pairs_per_step=4, learning_rate=1e-2)
 
 
-def trained() -> tuple[loop.LoopRecord, dict[str, np.ndarray]]:
-    network = build_network(tiny_network(), 5, seed=0)
+def trained(network: KerasNetwork) -> tuple[loop.LoopRecord, dict[str, np.ndarray]]:
     record = train_tiny(network, BRIEF)
     return record, weights_of(network)
 
 
-def test_one_seed_gives_one_set_of_weights() -> None:
-    (record, weights), (again, weights_again) = trained(), trained()
+def test_one_seed_gives_one_set_of_weights_and_no_traced_graph_is_left() -> None:
+    first, second = (build_network(tiny_network(), 5, seed=0) for _ in range(2))
+    before = traced_graphs()
+
+    (record, weights), (again, weights_again) = trained(first), trained(second)
 
     np.testing.assert_equal(weights_again, weights)
     assert again.losses == record.losses
     assert (len(record.losses), record.loss_every_steps) == (3, 1)
-
-
-def test_a_training_leaves_no_traced_graph_in_memory() -> None:
-    network = build_network(tiny_network(), 5, seed=0)
-    before = traced_graphs()
-
-    train_tiny(network, dataclasses.replace(BRIEF, steps=1))
-
     assert traced_graphs() <= before
 
 

@@ -14,7 +14,7 @@ from jejunet_nas.training import material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.trial.run import build_and_train, run_trial
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
-from jejunet_nas.trial.store import find_network, network_name
+from jejunet_nas.trial.store import find_network, network_name, trained_network
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits, weights_of
 
 BRIEF = TrainingSettings(steps=5, learning_rate=2e-2, gate_pairs=28, gate_steps=2)
@@ -80,9 +80,10 @@ def test_the_steps_of_the_rungs_add_up_and_their_batches_differ(tmp_path: Path) 
     assert len({part.seed for part in parts}) == 3
     assert parts[0] == dataclasses.replace(BRIEF, steps=1)
     assert setup_in(tmp_path, ()).schedule == BRIEF
+    assert setup_in(tmp_path, ()).with_seed(1).schedule == dataclasses.replace(BRIEF, seed=1)
 
 
-def test_a_network_is_trained_on_as_if_it_had_never_stopped_and_again_with_another_seed(
+def test_a_network_is_trained_on_as_if_it_had_never_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup, steps, train_paths = setup_in(tmp_path / "kept"), list[int](), material.train_paths
@@ -92,18 +93,17 @@ def test_a_network_is_trained_on_as_if_it_had_never_stopped_and_again_with_anoth
         return train_paths(*given, **more)
 
     monkeypatch.setattr(material, "train_paths", counted)
-    first = setup.at_rung(0)
+    first, anew = setup.at_rung(0), setup_in(tmp_path / "anew")
     (below, *_) = run_trial(7, tiny_network(), first, silence)
     on, training = build_and_train(job_of(setup))
-    straight, again = build_and_train(job_of(setup_in(tmp_path / "anew")))
+    network_id, streamed = train_again(below, anew, silence)  # both rungs in one go
 
     assert steps == [3, 2, 3, 2]
     assert find_network(tiny_network(), first) == below.network
-    assert [below.network.training.steps, training.steps, again.steps] == [3, 5, 5]
-    np.testing.assert_equal(weights_of(on), weights_of(straight))
-
-    network_id, streamed = train_again(below, first.with_seed(1), silence)
-
-    assert {folder.name for folder in setup.folder.iterdir()} == {below.network_id, network_id}
+    straight = find_network(tiny_network(), anew)
+    assert straight is not None
+    assert straight.network_id == network_id != below.network_id
+    assert (below.network.training.steps, training.steps, straight.training.steps) == (3, 5, 5)
+    np.testing.assert_equal(weights_of(on), weights_of(trained_network(straight, anew)))
     assert streamed.walks == below.streamed.walks
     assert streamed.score != below.score
