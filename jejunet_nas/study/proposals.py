@@ -82,14 +82,15 @@ class NetworkSampler:
         """Return a network that is not `known`, or None where none was found.
 
         seen: the networks that the search has trained or refused, in their order. known: those and
-        others, such as networks that failed.
+        others, such as networks that failed, or whose round has not ended.
         """
         dice = random.Random(f"{self._seed} {len(known)}")
         trained = sum(each.trained for each in seen)
         if self._name == "random":
             return self._unknown(dice, known)
         if trained < self._startup:
-            return self._first(dice, trained, known) or self._unknown(dice, known)
+            refused = len(seen) - trained
+            return self._first(dice, len(known) - refused, known) or self._unknown(dice, known)
         return self._sampled(seen, known) or self._unknown(dice, known)
 
     def _unknown(self, dice: random.Random, known: Collection[Network]) -> Network | None:
@@ -102,7 +103,10 @@ class NetworkSampler:
     def _first(
         self, dice: random.Random, number: int, known: Collection[Network]
     ) -> Network | None:
-        """Return a network whose keyframe takes its share of a frame's time, unlike those known."""
+        """Return a network whose keyframe takes its share of a frame's time, unlike those known.
+
+        number: of networks before it that were not refused; those of its own round count too.
+        """
         wanted = _share_of(number)
         found: list[tuple[float, Network]] = []
         for drawn in {self._unknown(dice, known): None for _ in range(_TRIES)}:
