@@ -15,7 +15,7 @@ trials: 3
 data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {rungs: [1], steps: 2, pairs_per_step: 2, gate_pairs: 10, gate_steps: 1, seed: 3}
 compression: {post_training: {calibration_frames: 2}}
-last_round: {seeds: 2, contenders: 1}
+last_round: {seeds: 2, contenders: 2}
 """
 TIMED = ("stage_s", "median_step_ms", "input_wait_share", "began", "ended")
 
