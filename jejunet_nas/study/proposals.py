@@ -21,9 +21,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from jejunet_nas.space.architecture import Network, Policy
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.draw import Chooser, draw_network, network_choices
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, size_of
+from jejunet_nas.space.search_space import NETWORK_DIMENSIONS, Choice, SearchSpace, size_of
 
 SamplerName = Literal["tpe", "nsga2", "random"]
 STARTUP = (4, 10)  # least and most networks before a sampler models the space
@@ -33,7 +33,6 @@ KEY_SHARES = (0.35, 1.6)  # of the time of a frame, that keyframes of the first 
 _TRIES = 300  # draws at random for one proposal
 _ASKS = 30  # of the sampler for one that is not known
 _UNORDERED = ("detail", "quantization")
-_DIMENSIONS = {*DIMENSIONS} - {field.name for field in dataclasses.fields(Policy)}
 _CONSTRAINT = "ms_over_target"
 
 
@@ -75,7 +74,7 @@ class NetworkSampler:
         self._ordered: dict[str, tuple[Choice, ...]] = {  # from small to large
             name: choices if name in _UNORDERED else tuple(sorted(choices, key=_size))
             for name, choices in space.choices().items()
-            if name in _DIMENSIONS
+            if name in NETWORK_DIMENSIONS
         }
 
     def ask(self, seen: Sequence[SeenNetwork], known: Collection[Network]) -> Network | None:

@@ -51,6 +51,7 @@ def resume(database: Path) -> None:
     if ledger is not None:
         ledger.history()
         ledger.known()
+        ledger.known_networks()
         take_up_interrupted(ledger)
 
 
