@@ -167,8 +167,7 @@ class Ledger:
     def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Store the result of a `trial` whose latency is still to be measured."""
         self.begin(trial, result.architecture)
-        params = params_of(result.architecture, self.settings)
-        for name, (choice, kind) in params.items():
+        for name, (choice, kind) in params_of(result.architecture, self.settings).items():
             if name not in trial.params:  # a policy is chosen after the network was drawn
                 self._storage.set_trial_param(
                     trial._trial_id, name, kind.to_internal_repr(choice), kind
