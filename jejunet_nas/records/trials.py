@@ -181,7 +181,7 @@ class StudyHistory:
     complete: tuple[TrialResult, ...]
     refused: tuple[RefusedTrial, ...]
     failed: tuple[FailedTrial, ...]
-    duplicates: int  # samples of a known architecture
+    duplicates: int  # draws of a known network
     wanted: int = 0  # drawn trials that the study's file asks for
     feasible_rule: FeasibleRule = "no_drops"
     unscored: tuple[int, ...] = ()

@@ -21,15 +21,13 @@ from jejunet_nas.records import FeasibleRule, PathLatencies, StreamLatency
 from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.space.draw import draw_network, network_choices, policies_of
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace
+from jejunet_nas.space.search_space import NETWORK_DIMENSIONS, Choice, SearchSpace
 from jejunet_nas.study.prediction import predict_paths
 
 SAMPLE = 1000  # networks, about a second; a space with as many or fewer is counted as a whole
 MOST_STREAMS = 100_000  # networks x kinds of policies in a sample
 MOST_PAIRS = 1000  # combinations of two dimensions that are tried together
 EVERY_FRAME = Policy(keyframe_interval=1)
-POLICY_DIMENSIONS = tuple(field.name for field in dataclasses.fields(Policy))
-NETWORK_DIMENSIONS = tuple(name for name in DIMENSIONS if name not in POLICY_DIMENSIONS)
 
 Choices = Mapping[str, Choice]
 

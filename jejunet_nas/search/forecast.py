@@ -18,7 +18,15 @@ from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.ranking import RULES
 from jejunet_nas.search.feasibility import Aim, Feasibility, Share, feasibility
 from jejunet_nas.search.infeasible import infeasible_error
-from jejunet_nas.search.pace import Budget, Pace, end_of, pace_lines, pace_of, pace_of_others
+from jejunet_nas.search.pace import (
+    Budget,
+    Pace,
+    budget_of,
+    end_of,
+    pace_lines,
+    pace_of,
+    pace_of_others,
+)
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.search_space import Choice, in_words
 from jejunet_nas.study.settings import StudySettings
@@ -76,7 +84,10 @@ class Forecast:
             yield f"  {said} can with every frame a keyframe{interval}"
 
     def as_json(self, now: datetime) -> dict[str, Any]:
-        """Return the forecast as plain JSON values; shares in [0, 1], `ends` in local time."""
+        """Return the forecast as plain JSON values; shares in [0, 1], `ends` in local time.
+
+        `left_s` and `ends` are those of the networks; the last round follows.
+        """
         aim, pace = self.aim, self.pace
         networks = self.budget.networks(pace.network_s) if pace else None
         left_s = self.budget.left_s(pace.network_s) if pace else None
@@ -104,6 +115,7 @@ class Forecast:
             "time_budget_s": self.budget.seconds,
             "networks_bought": networks,
             "left_s": left_s,
+            "last_round_trainings": self.budget.repeats,
             "ends": None if left_s is None else end_of(now, left_s).isoformat(timespec="minutes"),
             "note": self.note,
         }
@@ -134,7 +146,7 @@ def forecast_search(
         study=settings.name,
         aim=aim,
         found=found,
-        budget=Budget(left=max(settings.trials - drawn, 0), seconds=seconds),
+        budget=budget_of(settings, drawn=drawn, seconds=seconds),
         pace=(pace_of(history) if history else None) or pace_of_others(settings),
         note=note,
     )

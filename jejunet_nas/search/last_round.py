@@ -27,8 +27,6 @@ from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import find_network
 from jejunet_nas.video.graphs import graph_files
 
-TIME_SHARE = 0.25  # of a time budget, kept for the last round
-
 
 def contenders_of(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
     """Return the contenders of the last round, the best first; only fully trained networks."""

@@ -28,8 +28,8 @@ from jejunet_nas.search.closing import (
     still_to_measure,
 )
 from jejunet_nas.search.forecast import Forecast, forecast_search
-from jejunet_nas.search.last_round import TIME_SHARE, LastRound, next_training
-from jejunet_nas.search.pace import Budget, FirstNetworks
+from jejunet_nas.search.last_round import LastRound, next_training
+from jejunet_nas.search.pace import Budget, FirstNetworks, budget_of
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
@@ -55,8 +55,9 @@ def search(
 ) -> StudyHistory:
     """Search until `settings.trials` trials are complete; return the results of the whole study.
 
-    seconds: after these no trial starts. storage: the URL of the study's Optuna storage, if that is
-    not in `folder`. notes: what study.yaml notes for later commands, see `study.named`.
+    seconds: after these no trial starts; a last round has a quarter of them. storage: the URL of
+    the study's Optuna storage, if that is not in `folder`. notes: what study.yaml notes for later
+    commands, see `study.named`.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
@@ -187,17 +188,19 @@ class _Search:
         """Return True if the search ends here; say why if it ends early."""
         if len(self._closing.drawn) + len(self._round) >= self._settings.trials:
             return True
-        if self._is_late(share=1 - TIME_SHARE if self._settings.last_round.seeds > 1 else 1.0):
-            self._say_once(f"the time budget of {duration(self._seconds or 0)} is spent")
+        budget = self._budget()
+        if budget.networks_s == 0:
+            kept = f", but for {duration(budget.kept_s)} of the last round" if budget.kept_s else ""
+            self._say_once(f"the time budget of {duration(self._seconds or 0)} is spent{kept}")
             return True
         if self._candidates.exhausted:
             self._say_once("the search ends: no untried network can meet the target")
             return True
         return False
 
-    def _is_late(self, share: float = 1.0) -> bool:
-        """Whether this `share` of the time budget is spent."""
-        return self._seconds is not None and self._spent_s() >= share * self._seconds
+    def _is_late(self) -> bool:
+        """Whether the time budget is spent."""
+        return self._seconds is not None and self._spent_s() >= self._seconds
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:
@@ -209,8 +212,12 @@ class _Search:
 
     def _budget(self) -> Budget:
         """Return what is left of the budget."""
-        left_s = None if self._seconds is None else max(self._seconds - self._spent_s(), 0.0)
-        return Budget(left=self._settings.trials - len(self._closing.drawn), seconds=left_s)
+        return budget_of(
+            self._settings,
+            drawn=len(self._closing.drawn),
+            seconds=self._seconds,
+            spent_s=self._spent_s(),
+        )
 
     def _progress(self) -> SearchProgress:
         results, target_fps = self._closing.results, self._settings.target_fps

@@ -23,6 +23,7 @@ from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 
 FIRST_NETWORKS = 2  # after which the end is said again, with their seconds
+LAST_ROUND_SHARE = 0.25  # of a time budget, kept for the last round
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +37,43 @@ class Pace:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a search may spend: networks that are left to train, and seconds (None: no limit)."""
+    """What a search may spend: networks that are left to train, and seconds (None: no limit).
+
+    kept_s: of the seconds, for the last round. repeats: trainings in the last round, at most.
+    """
 
     left: int
     seconds: float | None
+    kept_s: float = 0.0
+    repeats: int = 0
+
+    @property
+    def networks_s(self) -> float | None:
+        """The seconds after which no network begins; None: no limit."""
+        return None if self.seconds is None else max(self.seconds - self.kept_s, 0.0)
 
     def networks(self, network_s: float) -> int:
         """Return how many networks it buys; the last may begin just before the time is over."""
-        if self.seconds is None:
+        if self.networks_s is None:
             return self.left
-        return min(self.left, math.ceil(self.seconds / max(network_s, 1e-3)))
+        return min(self.left, math.ceil(self.networks_s / max(network_s, 1e-3)))
 
     def left_s(self, network_s: float) -> float:
-        """Return the seconds until it is spent."""
+        """Return the seconds until the last round, or until the end without one."""
         return self.networks(network_s) * network_s
+
+
+def budget_of(
+    settings: StudySettings, *, drawn: int, seconds: float | None, spent_s: float = 0.0
+) -> Budget:
+    """Return what is left after `drawn` networks, and `spent_s` of a time budget of `seconds`."""
+    last = settings.last_round
+    return Budget(
+        left=max(settings.trials - drawn, 0),
+        seconds=None if seconds is None else max(seconds - spent_s, 0.0),
+        kept_s=LAST_ROUND_SHARE * seconds if seconds and last.seeds > 1 else 0.0,
+        repeats=(last.seeds - 1) * last.contenders,
+    )
 
 
 def pace_of(history: StudyHistory) -> Pace | None:
@@ -84,23 +108,29 @@ def _work(settings: StudySettings) -> tuple[Any, ...]:
 def pace_lines(pace: Pace | None, budget: Budget, now: datetime) -> list[str]:
     """Return the seconds a network takes, what the budget buys, and the end of the search."""
     if budget.left == 0:
-        return ["  no network is left to train"]
+        return ["  no network is left to train", *_last_round(budget)]
     left = f"{counted(budget.left, 'network')} left to train"
+    seconds, end = budget.networks_s, "last round" if budget.repeats else "end"
     if pace is None:
-        limit = ""
-        if budget.seconds is not None:
-            limit = f", none begins after {_at(now, budget.seconds)}"
-        return [f"  {left}{limit}; end: known after the first {FIRST_NETWORKS}"]
-    networks = budget.networks(pace.network_s)
+        limit = "" if seconds is None else f", none begins after {_at(now, seconds)}"
+        said = [f"  {left}{limit}; {end}: known after the first {FIRST_NETWORKS}"]
+        return said + _last_round(budget)
+    networks, left_s = budget.networks(pace.network_s), budget.left_s(pace.network_s)
     bought = left
-    if budget.seconds is not None and networks < budget.left:
-        bought = f"{duration(budget.seconds)} buy about {networks} of the {left}"
-    left_s = budget.left_s(pace.network_s)
+    if seconds is not None and networks < budget.left:
+        bought = f"{duration(seconds)} buy about {networks} of the {left}"
     return [
         f"  {duration(pace.network_s)} a network ({counted(pace.networks, 'network')} of "
         f"{pace.study})",
-        f"  {bought}; end: about {_at(now, left_s)}, in {duration(left_s)}",
+        f"  {bought}; {end}: about {_at(now, left_s)}, in {duration(left_s)}",
+        *_last_round(budget),
     ]
+
+
+def _last_round(budget: Budget) -> list[str]:
+    kept = f", {duration(budget.kept_s)} are kept for it" if budget.kept_s else ""
+    most = f"  last round: at most {counted(budget.repeats, 'training')} with other seeds{kept}"
+    return [most] if budget.repeats else []
 
 
 class FirstNetworks:

@@ -32,7 +32,7 @@ from jejunet_nas.study.kept_rounds import (
     end_training,
     hold_in_round,
     is_waiting,
-    last_round,
+    newest_round,
     note_round,
     points_at,
     reached,
@@ -91,12 +91,15 @@ class Round:
 
         If that process had begun to close trials, the others are closed too.
         """
-        kept = last_round(self._ledger.trials())
+        with self._ledger.readable():
+            kept = newest_round(self._ledger.trials())
         waiting = [each for each in kept if is_waiting(each)]
         if any(each.user_attrs[OUTCOME] == "complete" for each in kept):
             for each in waiting:
                 trial, architecture = self._reopened(each)
-                results = self._runs.evaluate(trial, architecture, reached(each))
+                with self._ledger.readable():
+                    rung = reached(each)
+                results = self._runs.evaluate(trial, architecture, rung)
                 if results is not None:
                     self._runs.close(trial, results)
         elif waiting:
@@ -131,9 +134,9 @@ class Round:
 
     def _promote(self, rung: int) -> None:
         below = {f"{m.trial.number}": m for m in self._members if m.rung == rung - 1}
-        others = points_at(
-            rung - 1, self._ledger.trials(), but={m.trial.number for m in self._members}
-        )
+        numbers = {member.trial.number for member in self._members}
+        with self._ledger.readable():
+            others = points_at(rung - 1, self._ledger.trials(), but=numbers)
         noise = expected_noise(self._ledger.history()).of_difference
         points = {name: self._points(member.results) for name, member in below.items()}
         chosen = promoted(points, others, noise=noise)

@@ -13,9 +13,7 @@ Choice: TypeAlias = bool | int | float | str | None
 
 MOST_CHOICES = 1000  # of one dimension
 MOST_POLICIES = 5000  # of a network: all are looked at, which takes some ms each
-_OF_POLICY = (
-    *("keyframe_interval", "between_keyframes", "reuse_below", "refresh_above", "asynchronous"),
-)
+POLICY_DIMENSIONS = tuple(field.name for field in dataclasses.fields(Policy))
 # Each choice is checked by setting it in this architecture, in which any valid choice fits.
 _EXAMPLE = Architecture(
     network=Network(
@@ -57,10 +55,10 @@ class SearchSpace:
     def __post_init__(self) -> None:
         for name, choices in self.choices().items():
             _check_choices(name, choices)
-        policies = math.prod(len(getattr(self, name)) for name in _OF_POLICY)
+        policies = math.prod(len(getattr(self, name)) for name in POLICY_DIMENSIONS)
         if policies > MOST_POLICIES:
             raise SettingError(
-                f"{', '.join(_OF_POLICY)} have {policies} combinations; allowed: up to "
+                f"{', '.join(POLICY_DIMENSIONS)} have {policies} combinations; allowed: up to "
                 f"{MOST_POLICIES}, since all policies of each network are scored. Use fewer "
                 "keyframe intervals or thresholds."
             )
@@ -83,6 +81,7 @@ class SearchSpace:
 
 
 DIMENSIONS = tuple(field.name for field in dataclasses.fields(SearchSpace))
+NETWORK_DIMENSIONS = tuple(name for name in DIMENSIONS if name not in POLICY_DIMENSIONS)
 
 
 def in_words(choice: Choice) -> str:

@@ -15,7 +15,7 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
-from jejunet_nas.study.kept_rounds import last_round
+from jejunet_nas.study.kept_rounds import newest_round
 from jejunet_nas.study.ledger import STOPPED, Ledger
 
 MOST_ENDS = 2  # of the process during trials of one network; then it counts as failed
@@ -27,14 +27,14 @@ def take_up_interrupted(
     """Propose again the trials of a process that died; return their number.
 
     Trials that only waited for their measurement are closed with their results; `measured` adds
-    measurements that were made since. Those of the last round are left to it.
+    measurements that were made since. Those of the newest round are left to `search.rounds`.
     """
     trials = ledger.trials()
     running = [each for each in trials if each.state == TrialState.RUNNING]
     held = [*filter(is_held, running)]
-    members = {t.number for t in last_round(trials) if t.user_attrs[OUTCOME] == "held"}
-    closed = [each for each in held if each.number not in members]
     with ledger.readable():
+        members = {t.number for t in newest_round(trials) if t.user_attrs[OUTCOME] == "held"}
+        closed = [each for each in held if each.number not in members]
         results = read_records(TrialResult, (each.user_attrs[RECORD] for each in closed))
     for trial, result in zip(closed, results, strict=True):
         ledger.complete(ledger.reopen(trial), measured(result))

@@ -52,16 +52,16 @@ def end_training(trial: optuna.Trial) -> None:
     trial.set_user_attr(STARTS, 0)
 
 
-def last_round(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials of the last round that are held, failed or complete, by number."""
+def newest_round(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials of the newest round that are held, failed or complete, by number."""
     members: dict[int, list[FrozenTrial]] = {}
     for trial in trials:
         if ROUND in trial.user_attrs:
             members.setdefault(trial.user_attrs[ROUND], []).append(trial)
-    last = members[max(members)] if members else []
+    newest = members[max(members)] if members else []
     return [
         trial
-        for trial in sorted(last, key=lambda each: each.number)
+        for trial in sorted(newest, key=lambda each: each.number)
         if is_waiting(trial) or trial.user_attrs.get(OUTCOME) in ("failed", "complete")
     ]
 

@@ -4,11 +4,11 @@ Only this module knows how a trial is stored. The objectives are (streaming mIoU
 down), and the target is a constraint. The whole result is stored as JSON in a user attribute, so a
 report needs nothing else. Each trial has an `outcome`:
 
-    complete     trained, quantised, scored; a policy that was added to it also has `added`
+    complete     trained, quantised, scored; trials of a network's further policies have `added`
     refused      its latency cannot meet the target; a pruned trial that violates the constraint
     failed       it raised an error, stored as the reason
-    duplicate    its network was tried before; samplers do not see it
-    held         complete, but its latency is still to be measured
+    duplicate    its network was tried before
+    held         scored, but its latency is still to be measured, or its round has not ended
     interrupted  the process ended during the trial; its choices are tried again, once
 """
 
@@ -152,12 +152,13 @@ class Ledger:
 
     def known_networks(self) -> dict[Network, int]:
         """Return the trial number of every network that was drawn and needs no further trial."""
-        drawn = [each for each in self.trials() if ADDED not in each.user_attrs]
-        return {
-            stored_architecture(each.user_attrs[ARCHITECTURE]).network: each.number
-            for each in drawn
-            if ARCHITECTURE in each.user_attrs and each.user_attrs.get(OUTCOME) in (*ENDED, "held")
-        }
+        with self.readable():
+            return {
+                stored_architecture(notes[ARCHITECTURE]).network: number
+                for number, notes in ((each.number, each.user_attrs) for each in self.trials())
+                if ARCHITECTURE in notes and ADDED not in notes
+                if notes.get(OUTCOME) in (*ENDED, "held")
+            }
 
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
         """Store the network that `trial` drew, with a policy until the best is known."""
@@ -166,8 +167,7 @@ class Ledger:
     def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Store the result of a `trial` whose latency is still to be measured."""
         self.begin(trial, result.architecture)
-        params = params_of(result.architecture, self.settings)
-        for name, (choice, kind) in params.items():
+        for name, (choice, kind) in params_of(result.architecture, self.settings).items():
             if name not in trial.params:  # a policy is chosen after the network was drawn
                 self._storage.set_trial_param(
                     trial._trial_id, name, kind.to_internal_repr(choice), kind
@@ -176,7 +176,7 @@ class Ledger:
         trial.set_user_attr(OUTCOME, "held")
 
     def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Close `trial` with its result; samplers learn its present latency."""
+        """Close `trial` with its result."""
         self.hold(trial, result)
         trial.set_constraint(_CONSTRAINT, self._over_target_ms(result.latency))
         trial.set_user_attr(OUTCOME, "complete")
@@ -192,7 +192,7 @@ class Ledger:
         return optuna.Trial(self._study, trial._trial_id)
 
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
-        """Close `trial` as too slow, without training; TPE learns by how much."""
+        """Close `trial` as too slow, without training."""
         trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
         trial.set_user_attr(RECORD, to_json(refused))
         trial.set_user_attr(OUTCOME, "refused")

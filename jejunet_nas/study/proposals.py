@@ -21,9 +21,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from jejunet_nas.space.architecture import Network, Policy
+from jejunet_nas.space.architecture import Network
 from jejunet_nas.space.draw import Chooser, draw_network, network_choices
-from jejunet_nas.space.search_space import DIMENSIONS, Choice, SearchSpace, size_of
+from jejunet_nas.space.search_space import NETWORK_DIMENSIONS, Choice, SearchSpace, size_of
 
 SamplerName = Literal["tpe", "nsga2", "random"]
 STARTUP = (4, 10)  # least and most networks before a sampler models the space
@@ -33,7 +33,6 @@ KEY_SHARES = (0.35, 1.6)  # of the time of a frame, that keyframes of the first 
 _TRIES = 300  # draws at random for one proposal
 _ASKS = 30  # of the sampler for one that is not known
 _UNORDERED = ("detail", "quantization")
-_DIMENSIONS = {*DIMENSIONS} - {field.name for field in dataclasses.fields(Policy)}
 _CONSTRAINT = "ms_over_target"
 
 
@@ -75,21 +74,22 @@ class NetworkSampler:
         self._ordered: dict[str, tuple[Choice, ...]] = {  # from small to large
             name: choices if name in _UNORDERED else tuple(sorted(choices, key=_size))
             for name, choices in space.choices().items()
-            if name in _DIMENSIONS
+            if name in NETWORK_DIMENSIONS
         }
 
     def ask(self, seen: Sequence[SeenNetwork], known: Collection[Network]) -> Network | None:
         """Return a network that is not `known`, or None where none was found.
 
         seen: the networks that the search has trained or refused, in their order. known: those and
-        others, such as networks that failed.
+        others, such as networks that failed, or whose round has not ended.
         """
         dice = random.Random(f"{self._seed} {len(known)}")
         trained = sum(each.trained for each in seen)
         if self._name == "random":
             return self._unknown(dice, known)
         if trained < self._startup:
-            return self._first(dice, trained, known) or self._unknown(dice, known)
+            refused = len(seen) - trained
+            return self._first(dice, len(known) - refused, known) or self._unknown(dice, known)
         return self._sampled(seen, known) or self._unknown(dice, known)
 
     def _unknown(self, dice: random.Random, known: Collection[Network]) -> Network | None:
@@ -102,7 +102,10 @@ class NetworkSampler:
     def _first(
         self, dice: random.Random, number: int, known: Collection[Network]
     ) -> Network | None:
-        """Return a network whose keyframe takes its share of a frame's time, unlike those known."""
+        """Return a network whose keyframe takes its share of a frame's time, unlike those known.
+
+        number: of networks before it that were not refused; those of its own round count too.
+        """
         wanted = _share_of(number)
         found: list[tuple[float, Network]] = []
         for drawn in {self._unknown(dice, known): None for _ in range(_TRIES)}:

@@ -14,7 +14,7 @@ from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.records import FeasibleRule
 from jejunet_nas.scoring.ranking import RULES, over_target_ms
 from jejunet_nas.search import feasibility as module
-from jejunet_nas.search.feasibility import POLICY_DIMENSIONS, Aim, Feasibility, feasibility
+from jejunet_nas.search.feasibility import Aim, Feasibility, feasibility
 from jejunet_nas.search.infeasible import (
     changes_that_suffice,
     highest_fps,
@@ -23,7 +23,7 @@ from jejunet_nas.search.infeasible import (
 )
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.space.draw import draw
-from jejunet_nas.space.search_space import Choice
+from jejunet_nas.space.search_space import POLICY_DIMENSIONS, Choice
 from jejunet_nas.space.space_file import read_search_space
 
 PIXEL_2 = load_profile("pixel2")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.search.forecast import Forecast, forecast_search, wilson
 from jejunet_nas.search.loop import search
-from jejunet_nas.search.pace import Budget, Pace, pace_lines
+from jejunet_nas.search.pace import Budget, Pace, budget_of, pace_lines
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
 from tests.search.build import NETWORKS, SPACE, FakeTrials, QuietView, install, tiny_study
@@ -80,6 +80,26 @@ def test_the_pace_says_what_the_budget_buys_and_the_end(budget: Budget, words: s
 
     assert taken == "  5 min a network (19 networks of davis)"
     assert words in bought
+
+
+def test_the_last_round_is_announced_and_the_networks_leave_it_a_quarter_of_the_time(
+    tmp_path: Path,
+) -> None:
+    settings = tiny_study(tmp_path, "trials: 40\nlast_round: {seeds: 3}\n")
+
+    unlimited, limited = (
+        pace_lines(PACE, budget_of(settings, drawn=2, seconds=seconds), NOON)
+        for seconds in (None, 3600.0)
+    )
+
+    assert unlimited[1:] == [
+        "  38 networks left to train; last round: about 15:10, in 3.2 h",
+        "  last round: at most 8 trainings with other seeds",
+    ]
+    assert limited[1:] == [
+        "  45 min buy about 9 of the 38 networks left to train; last round: about 12:45, in 45 min",
+        "  last round: at most 8 trainings with other seeds, 15 min are kept for it",
+    ]
 
 
 @given(st.integers(1, 1_000_000), st.floats(0, 1e7), st.floats(0, 1e7))

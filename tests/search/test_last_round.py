@@ -187,6 +187,8 @@ def test_a_time_budget_keeps_a_quarter_for_the_last_round(
 
     monkeypatch.setattr(last_round, "train_again", train_again)
     settings = tiny_study(tmp_path, "last_round: {seeds: 9}\n")
-    search(settings, tmp_path / "tiny", QuietView(), seconds=40.0)
+    view = QuietView()
+    search(settings, tmp_path / "tiny", view, seconds=40.0)
 
+    assert "the time budget of 40 s is spent, but for 10 s of the last round" in view.lines
     assert [len(fake.trained), len(trained)] == [3, 1]

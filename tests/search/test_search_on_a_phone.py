@@ -112,14 +112,16 @@ class Setting:
         self.folder, self.phone, self.server, self.trials = folder, phone, server, trials
         self.hanging = phone.conditions / "hanging"
 
-    def run(self, budget: int, view: QuietView, *, space: str = SPACE) -> StudyHistory:
-        settings = self.settings(space).model_copy(update={"trials": budget})
+    def run(
+        self, budget: int, view: QuietView, *, space: str = SPACE, more: str = ""
+    ) -> StudyHistory:
+        settings = self.settings(space, more).model_copy(update={"trials": budget})
         return search(settings, self.folder / "tiny", view)
 
-    def settings(self, space: str = SPACE) -> StudySettings:
+    def settings(self, space: str = SPACE, more: str = "") -> StudySettings:
         (self.folder / "benchmark").write_text(BENCHMARK)
         latency = f"{{backend: adb, benchmark_binary: {self.folder / 'benchmark'}}}"
-        return read_study(write_study(self.folder, f"latency: {latency}\n", space))
+        return read_study(write_study(self.folder, f"latency: {latency}\n{more}", space))
 
     def told(self) -> list[str]:
         """Return by what the sampler was told of each complete trial."""
@@ -412,6 +414,29 @@ def test_a_search_killed_while_a_trial_is_held_closes_it_in_the_next_run(
     assert sources(history) == ["measured"] * 2
     assert history.complete[0].number == 0
     assert setting.trials.tried == [history.complete[1].architecture.network]
+
+
+def test_a_search_in_rounds_that_ends_before_they_are_measured_closes_each_trial_once(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting.trials.intervals = (1, 3)
+    rounds = "training: {steps: 9, rungs: [3]}\nsampler: {name: random, round: 2}\n"
+
+    def stop(self: closing.Closing) -> None:
+        raise KeyboardInterrupt
+
+    setting.hanging.touch()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(closing.Closing, "settle", stop)
+        with pytest.raises(KeyboardInterrupt):
+            setting.run(3, LoudView(), more=rounds)
+    setting.hanging.unlink()
+    history = setting.run(3, LoudView(), more=rounds)
+
+    assert [trial.added for trial in history.complete].count(False) == 3
+    assert sources(history) == ["measured"] * 6
+    assert len({canonical_json(trial.architecture) for trial in history.complete}) == 6
+    assert len({*setting.trials.tried}) == 3
 
 
 # The command line, with a phone that is looked for often and measured in one short round.

@@ -75,6 +75,21 @@ def test_the_first_networks_can_meet_the_target_and_lie_around_it(name: SamplerN
     assert max(map(math.log, filter(None, shares))) > min(map(math.log, filter(None, shares))) + 0.5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_networks_of_one_round_differ_in_time_before_any_of_them_is_scored(
+    seed: int,
+) -> None:
+    known: list[Network] = []
+    while len(known) < 6:
+        network = sampler("tpe", seed, 6).ask([], known)
+        assert network is not None
+        known.append(network)
+
+    assert known[:4] == [each.network for each in searched("tpe", 4, seed)]
+    shares = [share for share in map(share_of, known) if share]
+    assert max(shares) > 2 * min(shares)
+
+
 @pytest.mark.parametrize("name", ["tpe", "nsga2"])
 def test_a_sampler_comes_closer_to_the_best_than_chance(name: SamplerName) -> None:
     def late(name: SamplerName) -> float:

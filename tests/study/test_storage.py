@@ -51,6 +51,7 @@ def resume(database: Path) -> None:
     if ledger is not None:
         ledger.history()
         ledger.known()
+        ledger.known_networks()
         take_up_interrupted(ledger)
 
 
@@ -140,6 +141,8 @@ def test_a_folder_in_the_place_of_the_database_is_named(tmp_path: Path) -> None:
         "UPDATE trial_user_attributes SET value_json = '\"{cut\"' WHERE key = 'record'",
         "UPDATE trial_user_attributes SET value_json = '\"{cut\"' WHERE key = 'architecture'",
         "DELETE FROM trial_user_attributes WHERE key = 'record'",
+        "INSERT INTO trial_user_attributes (trial_id, key, value_json) "
+        "VALUES (1, 'round', '0'), (2, 'round', '[]')",
         "UPDATE trial_params SET distribution_json = 'x'",
         "UPDATE study_user_attributes SET value_json = '['",
         "UPDATE trials SET state = 'NONSENSE'",
