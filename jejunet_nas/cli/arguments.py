@@ -145,7 +145,9 @@ def show_front(history: Any, printer: Printer) -> None:
 
     front, shown = front_of(history), shown_of_front(history, MOST_LINES)
     if len(shown) < len(front):
-        printer.result(f"{len(shown)} of {len(front)} trials on the front; a report shows all:")
+        printer.result(
+            f"{len(shown)} of {len(front)} trials on the front; a report's front.csv has all:"
+        )
     for trial in shown:
         printer.result(
             f"  trial {trial.number}: {miou_words(trial)}, "

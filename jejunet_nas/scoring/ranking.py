@@ -206,8 +206,7 @@ def searched_words(history: StudyHistory) -> str | None:
     device = "" if was.device == history.device else f" on {was.device}"
     said = (
         "Scored again without training, from the networks of a search for "
-        f"{was.target_fps:g} fps{device}, under the policies that it kept; another policy may be "
-        "better here: see `jejunet-nas policies`."
+        f"{was.target_fps:g} fps{device}."
     )
     if history.refused:
         refused = counted(len(history.refused), "untrained architecture")
@@ -215,6 +214,11 @@ def searched_words(history: StudyHistory) -> str | None:
         said += (
             f" {refused}, refused by that search, cannot be scored; by prediction "
             f"{now or 'none'} of them may meet {history.target_fps:g} fps."
+        )
+    if len(history.drawn) < len(history.complete):
+        said += (
+            " Only policies that the search kept are scored; jejunet-nas policies compares all of "
+            "a network."
         )
     return said
 

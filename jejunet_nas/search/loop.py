@@ -83,9 +83,10 @@ def _search(
     if ledger and history and done and next_training(settings, history, ledger.failed_repeats()):
         done = False
     if history and done and not still_to_measure(settings, history):
+        drawn = len(history.drawn)
         view.say(
-            f"{settings.name} is complete: {len(history.drawn)} of {settings.trials} trials. "
-            f"Add trials with a larger number, such as --trials {2 * len(history.drawn)}."
+            f"{settings.name} is complete: {drawn} of {max(drawn, settings.trials)} trials. "
+            f"Add trials with a larger number, such as --trials {2 * drawn}."
         )
         return history
     with open_phone(settings, networks, view) as phone:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from jejunet_nas.records import FeasibleRule
+from jejunet_nas.records import FeasibleRule, SearchedFor, as_added
 from jejunet_nas.scoring.ranking import (
     REQUIREMENTS,
     front_of,
@@ -12,6 +12,7 @@ from jejunet_nas.scoring.ranking import (
     over_target_ms,
     picks,
     roles,
+    searched_words,
     verdict_words,
 )
 from tests.reporting.build import history, trial
@@ -63,3 +64,13 @@ def test_the_best_is_that_with_the_best_mean_even_behind_the_front() -> None:
     assert picks(once)["best"] is lucky
     assert picks(twice)["best"] is steady
     assert roles(steady, twice) == ["best"]
+
+
+def test_scores_for_another_target_say_that_other_policies_are_not_among_them() -> None:
+    kept = trial(0, 0.6, 10)
+    was = SearchedFor(target_fps=30.0, device="Google Pixel 2")
+    one = dataclasses.replace(history(kept), searched_for=was)
+    more = dataclasses.replace(history(kept, as_added(trial(1, 0.5, 5))), searched_for=was)
+
+    assert "jejunet-nas policies" not in (searched_words(one) or "")
+    assert (searched_words(more) or "").endswith("jejunet-nas policies compares all of a network.")
