@@ -92,9 +92,11 @@ class TrainingSettings:
         fit = sorted({rung for rung in self.rungs if 1 <= rung < self.steps})
         if [*self.rungs] != fit:
             use = f"Use {fit}" if fit else "Remove them"
+            allowed = f"ascending steps from 1 to {self.steps - 1}, below training.steps"
+            if self.steps == 1:
+                allowed = "none, because training.steps is 1"
             raise SettingError(
-                f"rungs is {[*self.rungs]}; allowed: ascending steps from 1 to {self.steps - 1}, "
-                f"below training.steps. {use}, or raise training.steps."
+                f"rungs is {[*self.rungs]}; allowed: {allowed}. {use}, or raise training.steps."
             )
 
     def _require_teacher(self) -> None:

@@ -36,6 +36,10 @@ def test_a_setting_out_of_range_names_the_nearest_that_fits(
         ({"teacher_targets": "sharp"}, "teacher_targets is sharp; allowed: hard, soft."),
         ({"rungs": (40, 20)}, r"rungs is \[40, 20\]; allowed: .* 299, .* Use \[20, 40\], or raise"),
         ({"rungs": (300,)}, r"rungs is \[300\]; allowed: .* Remove them, or raise training.steps"),
+        (
+            {"rungs": (1,), "steps": 1},
+            r"rungs is \[1\]; allowed: none, because training.steps is 1",
+        ),
         ({"teacher_on": "none"}, "teacher_on is none; allowed: unannotated, all."),
         ({"teacher_classes": "all"}, "teacher_classes is all; allowed: same, or a list of"),
         ({"teacher_weight": 0.5}, "teacher_weight is 0.5, but there is no teacher. Add teacher"),
