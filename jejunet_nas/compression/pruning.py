@@ -80,7 +80,7 @@ def train_sparse(
 
     reset_keras(material.training.seed)
     layers = KerasLayers(ready)
-    sparse = assemble(network.network, network.classes, layers, layers.by_name, wrapped=True)
+    sparse = assemble(network.network, network.classes, layers, layers.by_name)
     _set_weights(sparse, network)
     steps_done = iter(range(1, settings.steps + 1))
 

@@ -72,12 +72,7 @@ def quantized_network(start: Int8Network, *, seed: int) -> KerasNetwork:
     wiring = read_wiring(start.network, start.classes)
     layers = _RoundedLayers(start.ranges, wiring)
     network = assemble(
-        start.network,
-        start.classes,
-        layers,
-        layers.by_name,
-        taps=lambda: Rounding(layers.ranges()),
-        wrapped=True,
+        start.network, start.classes, layers, layers.by_name, taps=lambda: Rounding(layers.ranges())
     )
     for name, layer in start.weights.items():
         layers.by_name[name].set_weights(list(layer))

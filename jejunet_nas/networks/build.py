@@ -35,8 +35,7 @@ class KerasNetwork:
     key: image -> [logits, context]. context: image -> context, a part of key. propagate: [image,
     context] -> logits. gate: [thumbnail now, thumbnail of the keyframe] -> score. Images are
     float32 [batch, height, width, 3] in [-1, 1]. layers: by name. taps: hooks of inference, if the
-    network was trained for them. wrapped: whether the Keras layers do more than their variables
-    say, such as rounding; only the Keras models can train such a network.
+    network was trained for them.
     """
 
     network: Network
@@ -47,7 +46,6 @@ class KerasNetwork:
     gate: Any
     layers: dict[str, Any]
     taps: Callable[[], Taps] = Taps
-    wrapped: bool = False
 
     def decode_with(self, frames: Any, context_frames: Any, *, training: bool) -> Any:
         """Return the logits of `frames`, decoded with the context of `context_frames`.
@@ -63,6 +61,14 @@ class KerasNetwork:
         """Return the layers with weights of the key and the propagate path, each once."""
         layers = [*self.context.layers, *self.propagate.layers]
         return list({layer.name: layer for layer in layers if layer.weights}.values())
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether other layers stand in the place of `layers`, or between them.
+
+        They round, mask or cluster, so only the Keras models can train such a network.
+        """
+        return any(self.layers.get(layer.name) is not layer for layer in self.path_layers())
 
     def folded(self) -> "FoldedNetwork":
         """Return a copy of the network for inference, with its current weights."""
@@ -165,8 +171,6 @@ def assemble(
     layers: Layers[Any],
     by_name: dict[str, Any],
     taps: Callable[[], Taps] = Taps,
-    *,
-    wrapped: bool = False,
 ) -> KerasNetwork:
     """Return the models of `network`; `by_name` is filled with the Keras layers of `layers`."""
     height, width = network.input_height, network.input_width
@@ -187,5 +191,4 @@ def assemble(
         gate=tf_keras.Model([now, keyframe], gate_path(layers, now, keyframe), name="gate"),
         layers=by_name,
         taps=taps,
-        wrapped=wrapped,
     )

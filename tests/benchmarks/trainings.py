@@ -3,11 +3,12 @@
 For `shared_weights.py` and `training_noise.py`.
 """
 
-import dataclasses
+import contextlib
 import hashlib
 import json
 import sys
 import time
+import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -87,11 +88,12 @@ def train_network(
     began = time.perf_counter()
     keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
     pretrained = inherit(keras, setup)
-    trained = dataclasses.replace(keras, wrapped=keras_models)
-    record = setup.material.train(trained, tell, pretrained=pretrained, schedule=schedule)
+    wrapped = unittest.mock.patch.object(KerasNetwork, "wrapped", True)
+    with wrapped if keras_models else contextlib.nullcontext():
+        record = setup.material.train(keras, tell, pretrained=pretrained, schedule=schedule)
     seconds = time.perf_counter() - began
     keyframes = Keyframes(setup.val, network, count=KEYFRAMES)
-    miou = keyframes.miou(trained.masks(keyframes.frames))
+    miou = keyframes.miou(keras.masks(keyframes.frames))
     return Trained(seconds, record.median_step_ms, miou)
 
 

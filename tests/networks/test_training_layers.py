@@ -50,3 +50,7 @@ def test_shared_detail_takes_one_pass_over_a_batch_of_keyframes(built: KerasNetw
     pair_logits(layers, frames, frames, built.network, built.classes, own=PAIRS)
 
     assert len(layers.seen["Conv1"]) == 1
+
+
+def test_a_network_of_plain_layers_is_not_wrapped(built: KerasNetwork) -> None:
+    assert not built.wrapped

@@ -483,7 +483,8 @@ def test_a_real_search_measures_on_a_phone_that_leaves_and_comes_back(
     folder = tmp_path / "studies" / "tiny"
     ledger = Ledger(read_study(study), storage_url(folder))
     history = with_measured(ledger.history(), folder / "networks")
-    assert sources(history) == ["measured"] * 2
+    assert len(history.drawn) == 2
+    assert {*sources(history)} == {"measured"}
     for trial in history.complete:
         (taken,) = read_measurements(folder / "networks" / trial.network_id, threads=1)
         for one in taken.graphs.values():
