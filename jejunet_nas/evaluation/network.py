@@ -34,11 +34,10 @@ from jejunet_nas.records.scores import ClipScore, ClipTemporal, Score, Streamed,
 from jejunet_nas.scoring.halves import stretches_of
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.scoring.temporal import combine_temporal
-from jejunet_nas.space.architecture import Policy
+from jejunet_nas.space.architecture import EVERY_FRAME, Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults, read_results, write_results
 
-EVERY_FRAME = Policy(keyframe_interval=1)
 KEPT_BYTES = 256 << 20  # of frames and contexts: those of 1,500 frames of 224 px
 
 

@@ -20,13 +20,13 @@ import numpy as np
 
 from jejunet_nas.errors import SettingError, check_range
 from jejunet_nas.evaluation.clip import GateOf, own_gate
-from jejunet_nas.evaluation.network import EVERY_FRAME, Evaluation
+from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Say
 from jejunet_nas.records import PathLatencies
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import counted
-from jejunet_nas.space.architecture import BetweenKeyframes, Policy
+from jejunet_nas.space.architecture import EVERY_FRAME, BetweenKeyframes, Policy
 from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
 

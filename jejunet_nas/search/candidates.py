@@ -5,15 +5,14 @@ from collections.abc import Sequence
 
 import optuna
 
-from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import RefusedTrial, StreamLatency, TrialResult
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import miss_words, over_target_ms, point_of
+from jejunet_nas.search.feasibility import Aim, Found
 from jejunet_nas.search.view import View
-from jejunet_nas.space.architecture import Architecture, Network, Policy
-from jejunet_nas.space.draw import draw_network, network_choices, policies_of
+from jejunet_nas.space.architecture import Architecture, Network
+from jejunet_nas.space.draw import draw_network, network_choices
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.study.prediction import predict_nearest, predict_paths
 from jejunet_nas.study.proposals import NetworkSampler, SeenNetwork, startup_of
 from jejunet_nas.study.samplers import chooser
 
@@ -27,9 +26,9 @@ class Candidates:
         """Start after the trials in `ledger`, of which `refused` were refused."""
         self.refused = refused
         self._settings, self._ledger, self._view = ledger.settings, ledger, view
-        self._classes, self._profile = classes, load_profile(self._settings.latency.device)
         self._known = ledger.known_networks()
-        self._nearest = functools.cache(self._predict)
+        self._aim = Aim.of(self._settings, classes)
+        self._find = functools.cache(self._aim.find)
         self._sampler = NetworkSampler(
             self._settings.search_space,
             name=self._settings.sampler.name,
@@ -48,8 +47,8 @@ class Candidates:
     def draw(self, results: Sequence[TrialResult]) -> tuple[optuna.Trial, Architecture] | None:
         """Draw a network; return its trial if it is worth training, else close it and return None.
 
-        The architecture has the first policy of the space with which the network can meet the
-        target. results: of the study's complete trials.
+        The architecture has the policy by which the network meets the target fastest. results: of
+        the study's complete trials.
         """
         if not self._ledger.has_proposal() and not self._propose(results):
             return None
@@ -59,16 +58,15 @@ class Candidates:
         if known is not None:  # as a starting point may be
             self._ledger.drop(trial, "duplicate", f"the network of trial {known}")
             return None
-        policy, least = self._nearest(network)
-        architecture = Architecture(network=network, policy=policy)
-        self._ledger.begin(trial, architecture)
+        found = self._find(network)
+        self._ledger.begin(trial, found.architecture)
         self._known[network] = trial.number
-        if self._is_over(least):
-            self._refuse(trial, architecture, least)
+        if not found.meets:
+            self._refuse(trial, found)
             self._rejected += 1
             return None
         self._rejected = 0
-        return trial, architecture
+        return trial, found.architecture
 
     def _propose(self, results: Sequence[TrialResult]) -> bool:
         """Propose the sampler's next network; return whether it has one."""
@@ -87,8 +85,8 @@ class Candidates:
         for network in self._known:
             if network in by_network:
                 seen.append(self._trained(network, by_network[network]))
-            elif (over_ms := self._over_ms(self._nearest(network)[1])) > 0:
-                seen.append(SeenNetwork(network=network, over_ms=over_ms, trained=False))
+            elif not (found := self._find(network)).meets:
+                seen.append(SeenNetwork(network=network, over_ms=found.over_ms, trained=False))
         return seen
 
     def _trained(self, network: Network, results: Sequence[TrialResult]) -> SeenNetwork:
@@ -101,11 +99,9 @@ class Candidates:
             over_ms=min(over_ms.values()),
         )
 
-    def _refuse(
-        self, trial: optuna.Trial, architecture: Architecture, least: StreamLatency
-    ) -> None:
+    def _refuse(self, trial: optuna.Trial, found: Found) -> None:
         """Close `trial`, whose predicted latency cannot meet the target under any policy."""
-        settings = self._settings
+        settings, least = self._settings, found.stream
         missed = miss_words(least, settings.feasible, settings.target_fps)
         reason = (
             f"cannot meet {settings.target_fps:g} fps ({settings.deadline_ms:.1f} ms a frame): "
@@ -113,7 +109,7 @@ class Candidates:
         )
         refused = RefusedTrial(
             number=trial.number,
-            architecture=architecture,
+            architecture=found.architecture,
             mean_ms=least.mean_ms,
             worst_ms=least.worst_ms,
             dropped_frames=least.dropped_frames,
@@ -124,34 +120,11 @@ class Candidates:
         self.refused += 1
         self._view.say(f"trial {trial.number} refused: {reason}")
 
-    def _is_over(self, least: StreamLatency) -> bool:
-        """Whether a stream with at least this latency misses the target."""
-        return self._over_ms(least) > 0
-
     def _over_ms(self, latency: StreamLatency) -> float:
         return over_target_ms(latency, self._settings.feasible, self._settings.target_fps)
 
     def _key_share(self, network: Network) -> float | None:
         """Return a keyframe's share of a frame's time; None if the target cannot be met."""
-        policy, least = self._nearest(network)
-        if self._is_over(least):
+        if not self._find(network).meets:
             return None
-        paths = predict_paths(
-            Architecture(network=network, policy=policy),
-            self._profile,
-            classes=self._classes,
-            threads=self._settings.latency.threads,
-        )
-        return paths.key.median_ms / self._settings.deadline_ms
-
-    def _predict(self, network: Network) -> tuple[Policy, StreamLatency]:
-        settings = self._settings
-        return predict_nearest(
-            network,
-            policies_of(settings.search_space, network),
-            self._profile,
-            classes=self._classes,
-            threads=settings.latency.threads,
-            target_fps=settings.target_fps,
-            rule=settings.feasible,
-        )
+        return self._aim.paths(network).key.median_ms / self._settings.deadline_ms

@@ -18,9 +18,7 @@ from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.latency.program import find_program
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
-from jejunet_nas.records.words import (
-    counted,
-)
+from jejunet_nas.records.words import counted
 from jejunet_nas.search.lines import measured_words
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View

@@ -15,19 +15,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jejunet_nas.latency.predicted_meter import DeviceProfile
+from jejunet_nas.latency.predicted_meter import DeviceProfile, load_profile
 from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.records import FeasibleRule, PathLatencies, StreamLatency
 from jejunet_nas.scoring.ranking import over_target_ms
-from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.architecture import EVERY_FRAME, Architecture, Network, Policy
 from jejunet_nas.space.draw import draw_network, network_choices, policies_of
 from jejunet_nas.space.search_space import NETWORK_DIMENSIONS, Choice, SearchSpace
 from jejunet_nas.study.prediction import predict_paths
+from jejunet_nas.study.settings import StudySettings
 
 SAMPLE = 1000  # networks, about a second; a space with as many or fewer is counted as a whole
 MOST_STREAMS = 100_000  # networks x kinds of policies in a sample
 MOST_PAIRS = 1000  # combinations of two dimensions that are tried together
-EVERY_FRAME = Policy(keyframe_interval=1)
 
 Choices = Mapping[str, Choice]
 
@@ -101,6 +101,18 @@ class Aim:
     threads: int
     target_fps: float
     rule: FeasibleRule
+
+    @classmethod
+    def of(cls, settings: StudySettings, classes: int) -> "Aim":
+        """Return the space and the target of a study."""
+        return cls(
+            space=settings.search_space,
+            profile=load_profile(settings.latency.device),
+            classes=classes,
+            threads=settings.latency.threads,
+            target_fps=settings.target_fps,
+            rule=settings.feasible,
+        )
 
     def network(self, choices: Choices) -> Network:
         """Return the network of `choices`; those without effect are left out."""

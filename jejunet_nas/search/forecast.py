@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from jejunet_nas.errors import JejunetError
-from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.progress import Say
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import counted, per_cent
@@ -130,14 +129,7 @@ def forecast_search(
     change.
     """
     classes, note = _classes(settings, history)
-    aim = Aim(
-        space=settings.search_space,
-        profile=load_profile(settings.latency.device),
-        classes=classes,
-        threads=settings.latency.threads,
-        target_fps=settings.target_fps,
-        rule=settings.feasible,
-    )
+    aim = Aim.of(settings, classes)
     found = feasibility(aim, seed=settings.sampler.seed)
     if not found.nearest.meets:
         raise infeasible_error(settings.name, aim, found)

@@ -167,6 +167,9 @@ class Policy:
         return self.reuse_below is not None or self.refresh_above is not None
 
 
+EVERY_FRAME = Policy(keyframe_interval=1)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """A network and the policy that runs it."""

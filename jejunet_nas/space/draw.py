@@ -15,7 +15,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from jejunet_nas.space.architecture import FIRST_BLOCK_AT_STRIDE_32, Architecture, Network, Policy
+from jejunet_nas.space.architecture import (
+    EVERY_FRAME,
+    FIRST_BLOCK_AT_STRIDE_32,
+    Architecture,
+    Network,
+    Policy,
+)
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
 Chooser = Callable[[str, Sequence[Choice]], Choice]  # picks one of a dimension's choices, by name
@@ -110,7 +116,7 @@ def _draw_policy(pick: _Pick, network: Network) -> Policy:
     interval = pick("keyframe_interval")
     asynchronous = network.propagates and pick("asynchronous")
     if interval == 1 and not asynchronous:
-        return Policy(keyframe_interval=1)
+        return EVERY_FRAME
     between = "propagate" if network.propagates else "reuse"
     if network.propagates and not asynchronous:
         between = pick("between_keyframes")

@@ -1,13 +1,10 @@
 """Prediction: the latency of an architecture that is not trained, by a device profile."""
 
-from collections.abc import Sequence
-
 from jejunet_nas.latency.predicted_meter import DeviceProfile
 from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.networks.operators import network_operators
-from jejunet_nas.records import FeasibleRule, PathLatencies, StreamLatency
-from jejunet_nas.scoring.ranking import over_target_ms
-from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.records import PathLatencies, StreamLatency
+from jejunet_nas.space.architecture import Architecture
 
 
 def predict_paths(
@@ -22,33 +19,6 @@ def predict_paths(
     return PathLatencies(
         **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
     )
-
-
-def predict_nearest(
-    network: Network,
-    policies: Sequence[Policy],
-    profile: DeviceProfile,
-    *,
-    classes: int,
-    threads: int,
-    target_fps: float,
-    rule: FeasibleRule,
-) -> tuple[Policy, StreamLatency]:
-    """Return the first of `policies` that can meet the target, or the nearest to it.
-
-    With it its least latency on `network`, see `least_stream`.
-    """
-    any_policy = Architecture(network=network, policy=policies[0])
-    latencies = predict_paths(any_policy, profile, classes=classes, threads=threads)
-    found = []
-    for policy in policies:
-        least = least_stream(policy, latencies, target_fps=target_fps)
-        over = over_target_ms(least, rule, target_fps)
-        if over <= 0:
-            return policy, least
-        found.append((over, policy, least))
-    _, policy, least = min(found, key=lambda each: each[0])
-    return policy, least
 
 
 def predict_least(

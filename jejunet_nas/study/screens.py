@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jejunet_nas.errors import JejunetError
-from jejunet_nas.evaluation.network import EVERY_FRAME, Evaluation
+from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.evaluation.screen import simulate
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.latency.stream import frames_on_screen, stream_latency
@@ -29,7 +29,7 @@ from jejunet_nas.records import (
     to_json,
 )
 from jejunet_nas.records.scores import Streamed
-from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.space.architecture import EVERY_FRAME, canonical_json
 from jejunet_nas.video.graphs import graphs_of
 
 FOLDER = "screens"

@@ -13,8 +13,8 @@ from scipy.stats import kendalltau, pearsonr, spearmanr
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records.words import network_words
-from jejunet_nas.search.feasibility import EVERY_FRAME, Aim
-from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.search.feasibility import Aim
+from jejunet_nas.space.architecture import EVERY_FRAME, Architecture
 from jejunet_nas.study.study_file import read_study
 from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.noise_plan import (
@@ -112,14 +112,7 @@ def test_a_scatter_has_each_point_at_its_place_or_beside_it() -> None:
 
 def test_the_ranked_networks_can_meet_the_target_and_cover_the_space() -> None:
     settings = read_study(STUDY)
-    aim = Aim(
-        space=settings.search_space,
-        profile=load_profile(settings.latency.device),
-        classes=2,
-        threads=settings.latency.threads,
-        target_fps=settings.target_fps,
-        rule=settings.feasible,
-    )
+    aim = Aim.of(settings, 2)
 
     drawn = drawn_networks(aim, DRAWN)
 

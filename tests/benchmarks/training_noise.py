@@ -25,7 +25,6 @@ from string import ascii_uppercase
 import numpy as np
 
 from jejunet_nas.files import write_text_whole
-from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records.words import counted, markdown_table, network_words, per_cent, points
 from jejunet_nas.search.feasibility import Aim
 from jejunet_nas.search.prepare import prepare
@@ -265,14 +264,7 @@ def _prepared(
     setup = prepare(settings, here, tell_hundreds)
     plan = Plan(network=CAMVID_NETWORK)
     if data == "DAVIS":
-        aim = Aim(
-            space=setup.space,
-            profile=load_profile(settings.latency.device),
-            classes=len(setup.val.class_names),
-            threads=settings.latency.threads,
-            target_fps=setup.target_fps,
-            rule=setup.feasible,
-        )
+        aim = Aim.of(settings, len(setup.val.class_names))
         plan = Plan(network=NETWORK, second=SECOND, ranked=drawn_networks(aim, DRAWN))
     kept = kept_units(here / "units.jsonl", setup)
     annotated = sum(int(clip.annotated.sum()) for clip in setup.val.clips)
