@@ -25,5 +25,7 @@ def _without_sync(connection: object, _: object) -> None:
             connection.execute("PRAGMA synchronous = OFF")
 
 
-# What is started in the background of a shell ignores Ctrl-C, and so would the tests of it.
+# What is started in the background of a shell ignores Ctrl-C, and with `nohup` a hang-up; so would
+# the tests of them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
