@@ -26,20 +26,21 @@ def expected_noise(history: StudyHistory) -> SeedNoise:
 
 
 def contenders_at_target(
-    history: StudyHistory, *, most: int, above_steps: int = 0
+    history: StudyHistory, *, most: int, above_steps: int = 0, within_noise: bool = True
 ) -> list[TrialResult]:
     """Return the best trials at the target, one for each network, the best first.
 
     Their first training is within the noise of the best, or they were trained again already. most:
     how many are returned. above_steps: networks trained for no more steps are left out.
+    within_noise: False for all, whatever their first training.
     """
     best: dict[str, TrialResult] = {}
     ordered = sorted(feasible(history), key=lambda t: (-t.score.miou, t.latency.mean_ms, t.number))
     for trial in ordered:
         if trial.network.training.steps > above_steps:
             best.setdefault(trial.network_id, trial)
-    if not best:
-        return []
+    if not best or not within_noise:
+        return [*best.values()][:most]
     noise = expected_noise(history)
     trials = [*best.values()]
     least = trials[0].score.miou - WITHIN * noise.of_difference

@@ -30,10 +30,19 @@ from jejunet_nas.video.graphs import graph_files
 
 def contenders_of(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
     """Return the contenders of the last round, the best first; only fully trained networks."""
-    rungs = settings.training.rungs
+    rungs, last_round = settings.training.rungs, settings.last_round
     return contenders_at_target(
-        history, most=settings.last_round.contenders, above_steps=rungs[-1] if rungs else 0
+        history,
+        most=last_round.contenders,
+        above_steps=rungs[-1] if rungs else 0,
+        within_noise=last_round.until == "told_apart",
     )
+
+
+def _undecided(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
+    """Return the contenders that are trained on until they have all their seeds."""
+    found = contenders_of(settings, history)
+    return undecided(found, history) if settings.last_round.until == "told_apart" else found
 
 
 def next_training(
@@ -47,7 +56,7 @@ def next_training(
     if not seeds:
         return None
     left = []
-    for trial in undecided(contenders_of(settings, history), history):
+    for trial in _undecided(settings, history):
         done = {  # one that was scored with latencies of another source is scored again
             each.seed
             for each in history.repeats.get(trial.number, ())
@@ -98,13 +107,19 @@ class LastRound:
                 self._say_pick(history)
                 return
             if not begun:
-                found = undecided(contenders_of(self._settings, history), history)
-                self._view.say(
-                    f"last round: {counted(len(found), 'network')} within the noise of the best "
-                    f"at {self._settings.target_fps:g} fps, trained again until they differ"
-                )
+                self._say_begin(len(_undecided(self._settings, history)))
                 begun = True
             self._train(*following)
+
+    def _say_begin(self, networks: int) -> None:
+        count, target_fps = counted(networks, "network"), self._settings.target_fps
+        if self._settings.last_round.until == "seeds":
+            self._view.say(f"last round: {count} trained again with other seeds")
+            return
+        self._view.say(
+            f"last round: {count} within the noise of the best at {target_fps:g} fps, trained "
+            "again until they differ"
+        )
 
     def _history(self) -> StudyHistory:
         return with_measured(self._ledger.history(), self._setup.folder)

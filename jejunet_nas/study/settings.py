@@ -99,11 +99,13 @@ class LastRoundSettings(_Section):
     """The last round, after all trials: the best at the target are trained again with other seeds.
 
     seeds: trainings of a network in all, the trial's own among them; 1: no last round. contenders:
-    networks at most. It ends as soon as the pick is told apart.
+    networks at most. until: `told_apart`, of the networks within the noise of the best, until the
+    pick is told apart; `seeds`, of all, until each has all its trainings: for a baseline.
     """
 
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
     contenders: Annotated[int, Field(ge=2, le=100)] = 4
+    until: Literal["told_apart", "seeds"] = "told_apart"
 
 
 class ValidationSettings(_Section):

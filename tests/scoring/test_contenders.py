@@ -33,7 +33,9 @@ def test_contenders_are_within_the_noise_of_the_best_at_the_target() -> None:
 
     assert numbers(contenders_at_target(study, most=4)) == [0, 1]
     assert numbers(contenders_at_target(study, most=1)) == [0]
+    assert numbers(contenders_at_target(study, most=4, within_noise=False)) == [0, 1, 2]
     assert contenders_at_target(history(over), most=4) == []
+    assert contenders_at_target(history(over), most=4, within_noise=False) == []
 
 
 def test_a_network_contends_once_and_only_if_it_was_trained_to_the_end() -> None:

@@ -87,6 +87,18 @@ def test_contenders_take_turns_until_their_seeds_are_spent(
     assert "trial 1 is the best at 25 fps, 62.0 mIoU in the mean of 3 trainings" in view.lines[-1]
 
 
+def test_all_networks_of_a_baseline_get_all_their_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FIRST, 1, 0.40)  # far below the best, and surely told apart from it
+    fake = FakeTraining().install(monkeypatch)
+
+    view = run(ledger_in(tmp_path, "{seeds: 3, until: seeds}"), tmp_path)
+
+    assert fake.trained == [(0, 1), (1, 1), (0, 2), (1, 2)]
+    assert view.lines[0] == "last round: 2 networks trained again with other seeds"
+
+
 def test_a_last_round_that_was_stopped_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
