@@ -4,8 +4,8 @@ The first half of a batch uses its own context, as a keyframe does; the other ha
 frame up to `longest_age` frames older, as the frames after a keyframe do. A batch depends only on
 seed and step, so a resumed run gets the same batches.
 
-Frames are drawn from all that are annotated or that a teacher labels: with equal probability for
-each frame, or for each class.
+Frames are drawn from all that are annotated: with equal probability for each frame, or for each
+class.
 """
 
 import collections
@@ -15,7 +15,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,42 +27,19 @@ from jejunet_nas.records import IGNORE, Clip, Frames, Masks, Pictures
 Sampling = Literal["frames", "classes"]
 
 
-class Taught(Protocol):
-    """A teacher's labels of the frames of a split's clips."""
-
-    def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        """Return a mask of the frames of a clip that have labels, bool [time]."""
-
-    def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
-        """Return the mask of a frame, uint8 [h, w], `IGNORE` where the teacher is unsure.
-
-        The second value is its confidence in each pixel, if stored: uint8 [h, w], 255 is certain.
-        """
-
-    def __hash__(self) -> int: ...
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairBatch:
     """Pairs of one training step.
 
     frames and context_frames: uint8 [batch, height, width, 3], RGB. masks: uint8 [batch, height,
     width], the classes of `frames`. ages: int64 [batch], by how many frames the context frame is
-    older; 0: it is the frame itself. taught, sureness: a teacher's masks and confidences, as in
-    `Taught.at`; None without a teacher, or without stored confidences.
+    older; 0: it is the frame itself.
     """
 
     frames: Frames
     context_frames: Frames
     masks: Masks
     ages: npt.NDArray[np.int64]
-    taught: Masks | None = None
-    sureness: Masks | None = None
-
-    @property
-    def targets(self) -> tuple[Masks, ...]:
-        """The masks, the teacher's masks and its confidences, without those that are None."""
-        return tuple(t for t in (self.masks, self.taught, self.sureness) if t is not None)
 
 
 class PairSampler:
@@ -79,26 +56,25 @@ class PairSampler:
         seed: int,
         sampling: Sampling = "frames",
         augment: Augment = PLAIN,
-        taught: Taught | None = None,
         frames: Sequence[Pictures] | None = None,
     ) -> None:
         """Draw `pairs` pairs of `height` x `width` pixels a batch.
 
         frames: of each clip in another size, as `input_frames` returns them; None: the clips' own.
-        Raises `DataError` if no frame has labels.
+        Raises `DataError` if no frame is annotated.
         """
         assert pairs >= 1, pairs
         assert longest_age >= 0, longest_age
-        self._clips, self._taught = tuple(clips), taught
+        self._clips = tuple(clips)
         self._frames = tuple(frames or (clip.frames for clip in self._clips))
         assert [*map(len, self._frames)] == [*map(len, self._clips)], "other clips' frames"
-        self._places = _places(self._clips, taught)
+        self._places = _places(self._clips)
         if not self._places:
             raise DataError(
                 f"None of the {len(self._clips)} training clips has an annotated frame. Use a "
-                "split whose masks are published, or name a teacher."
+                "split whose masks are published."
             )
-        self._of_class = _frames_of_classes(self._clips, taught) if sampling == "classes" else None
+        self._of_class = _frames_of_classes(self._clips) if sampling == "classes" else None
         self._augment = augment
         self._height, self._width = height, width
         self._pairs, self._longest_age, self._seed = pairs, longest_age, seed
@@ -112,31 +88,23 @@ class PairSampler:
         """Return the batch of `step`, always the same."""
         rng = np.random.default_rng([self._seed, step])
         pairs = [self._pair(rng, number, place) for number, place in enumerate(self._draw(rng))]
-        frames, context_frames, masks, ages, taught, sureness = zip(*pairs, strict=True)
+        frames, context_frames, masks, ages = zip(*pairs, strict=True)
         return PairBatch(
             frames=np.stack(frames),
             context_frames=np.stack(context_frames),
             masks=np.stack(masks),
             ages=np.array(ages, np.int64),
-            taught=None if taught[0] is None else np.stack(taught),
-            sureness=None if sureness[0] is None else np.stack(sureness),
         )
 
     def _pair(self, rng: np.random.Generator, pair: int, place: int) -> tuple[Any, ...]:
         """Return one row of each field of `PairBatch`, in their order."""
         number, t = self._places[place]
         size = self._height, self._width
-        pictures, clip = self._frames[number], self._clips[number]
+        pictures = self._frames[number]
         view, age = View.draw(rng, self._augment), self._age(rng, pair, t)
         frame = view.frame(pictures[t], *size)
         context = view.frame(pictures[t - age], *size) if age else frame
-        labelled = clip.annotated[t]
-        mask = view.mask(clip.masks[t], *size) if labelled else np.full(size, IGNORE, np.uint8)
-        if self._taught is None:
-            return frame, context, mask, age, None, None
-        taught, sureness = self._taught.at(number, t)
-        seen = None if sureness is None else view.mask(sureness, *size, around=0)
-        return frame, context, mask, age, view.mask(taught, *size), seen
+        return frame, context, view.mask(self._clips[number].masks[t], *size), age
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         if self._of_class is None:
@@ -149,27 +117,21 @@ class PairSampler:
         return 0 if pair < self.own else min(int(rng.integers(1, self._longest_age + 1)), t)
 
 
-def _places(clips: Sequence[Clip], taught: Taught | None) -> list[tuple[int, int]]:
+def _places(clips: Sequence[Clip]) -> list[tuple[int, int]]:
     return [
         (number, int(t))
         for number, clip in enumerate(clips)
-        for t in np.flatnonzero(clip.annotated | taught.times(number) if taught else clip.annotated)
+        for t in np.flatnonzero(clip.annotated)
     ]
 
 
-@functools.lru_cache(maxsize=2)  # all trials of a study share clips and teacher
-def _frames_of_classes(
-    clips: tuple[Clip, ...], taught: Taught | None
-) -> tuple[npt.NDArray[np.int64], ...]:
+@functools.lru_cache(maxsize=2)  # all trials of a study share clips
+def _frames_of_classes(clips: tuple[Clip, ...]) -> tuple[npt.NDArray[np.int64], ...]:
     """Return, for each class that occurs, the indices in `_places` of the frames that hold it."""
-    places = _places(clips, taught)
+    places = _places(clips)
     holds = np.zeros((len(places), IGNORE + 1), np.bool_)
     for index, (number, t) in enumerate(places):
-        clip = clips[number]
-        if clip.annotated[t]:
-            holds[index] |= np.bincount(clip.masks[t].ravel(), minlength=IGNORE + 1) > 0
-        if taught is not None and taught.times(number)[t]:
-            holds[index] |= np.bincount(taught.at(number, t)[0].ravel(), minlength=IGNORE + 1) > 0
+        holds[index] = np.bincount(clips[number].masks[t].ravel(), minlength=IGNORE + 1) > 0
     holds = holds[:, :IGNORE]
     if not holds.any():  # only unknown pixels: all frames are alike
         return (np.arange(len(places)),)

@@ -93,9 +93,9 @@ class View:
         seen = np.asarray(self._part(frame, height, width).convert("RGB", self.colour))
         return self._placed(_moved(seen, self.motion_px), height, width, _SURROUND)
 
-    def mask(self, mask: Picture, height: int, width: int, around: int = IGNORE) -> Picture:
-        """Return uint8 [height, width] of a mask, with the value `around` outside the picture."""
-        return self._placed(np.asarray(self._part(mask, height, width)), height, width, around)
+    def mask(self, mask: Picture, height: int, width: int) -> Picture:
+        """Return uint8 [height, width] of a mask, `IGNORE` outside the picture."""
+        return self._placed(np.asarray(self._part(mask, height, width)), height, width, IGNORE)
 
     def _part(self, picture: Picture, height: int, width: int) -> Image.Image:
         rows, columns = (max(1, round(pixels * self.shrink)) for pixels in (height, width))

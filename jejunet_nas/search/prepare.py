@@ -1,4 +1,4 @@
-"""From a study's settings to the setup of its trials: clips, weights, teacher, latency meter."""
+"""From a study's settings to the setup of its trials: clips, weights, latency meter."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from jejunet_nas.records import DataFacts, DataSplit, VideoFacts
 from jejunet_nas.scoring.halves import require_two
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.named import BESIDE
-from jejunet_nas.study.settings import StudySettings, init_file, teacher_file
+from jejunet_nas.study.settings import StudySettings, init_file
 from jejunet_nas.training.imagenet import imagenet_file, imagenet_width, read_imagenet
 from jejunet_nas.training.settings import IMAGENET
 from jejunet_nas.training.source import (
@@ -29,8 +29,6 @@ from jejunet_nas.training.source import (
     save_source,
     source_of,
 )
-from jejunet_nas.training.teacher import Teacher
-from jejunet_nas.training.teaching import teach
 from jejunet_nas.training.weights_file import Weights, read_weights
 from jejunet_nas.trial.setup import TrialSetup
 
@@ -51,14 +49,12 @@ def prepare(
     # Quick checks come first: decoding a data set takes long.
     profile = load_profile(settings.latency.device)
     backbones, init_sha256 = _backbones(settings, tell)
-    teacher = _teacher(settings)
     settings.data.check_root()
     before_decoding()
     train, val = (settings.data.open_split(split, tell) for split in ("train", "val"))
     _check_calibration(settings, train)
     if settings.validation.pick_on == "half":
         require_two([int(clip.annotated.sum()) for clip in val.clips])
-    taught = teach(*teacher, train, settings.training, folder, tell) if teacher else None
     source = [_measured(each, f"{init_sha256}", train, folder, tell) for each in backbones]
     identity = settings.identity()
     return TrialSetup(
@@ -78,10 +74,8 @@ def prepare(
             "longest_age": settings.longest_age,
             "train_fingerprint": train.fingerprint,
             "init_sha256": init_sha256,
-            **({"teacher_sha256": teacher[1]} if teacher else {}),
         },
         source=source or None,
-        taught=taught,
         folder=folder / NETWORKS,
     )
 
@@ -118,7 +112,7 @@ def made_from(setup: TrialSetup, settings: StudySettings) -> dict[str, Any]:
     return {
         "train_fingerprint": setup.train.fingerprint,
         "val_fingerprint": setup.val.fingerprint,
-        **{k: v for k, v in setup.recipe.items() if k in ("init_sha256", "teacher_sha256")},
+        "init_sha256": setup.recipe["init_sha256"],
         "profile": hashlib.sha256(costs.encode()).hexdigest()[:16],
     }
 
@@ -168,12 +162,6 @@ def _measured(
     source = measure_source(weights, frames)
     save_source(source, kept)
     return source
-
-
-def _teacher(settings: StudySettings) -> tuple[Teacher, str] | None:
-    """Return the study's teacher and its file's SHA-256, or None without a teacher."""
-    file = teacher_file(settings)
-    return (Teacher(file), sha256_of(file)) if file else None
 
 
 def _check_calibration(settings: StudySettings, train: DataSplit) -> None:

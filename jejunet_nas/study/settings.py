@@ -192,9 +192,7 @@ class StudySettings(_Section):
         for name in ("serial", "benchmark_binary"):  # any phone of the same model will do
             shared["latency"].pop(name)
         shared["training"] = self.training.recipe()
-        for name in ("init", "teacher"):  # their files are identified by their hashes
-            if shared["training"].get(name):
-                shared["training"][name] = Path(shared["training"][name]).name
+        shared["training"]["init"] = Path(self.training.init).name  # a hash identifies the file
         shared["latency"]["device"] = Path(self.latency.device).name
         if not any(self.search_space.pruning):
             del shared["compression"]["pruning"]
@@ -217,22 +215,12 @@ def init_file(study: StudySettings) -> Path | None:
     init = study.training.init
     if init in (SCRATCH, IMAGENET):
         return None
-    return _below_root(study, "init", init, "use init: scratch")
-
-
-def teacher_file(study: StudySettings) -> Path | None:
-    """Return the file of the teacher, or None without one. Raises `SettingError`."""
-    teacher = study.training.teacher
-    return _below_root(study, "teacher", teacher, "leave it out") if teacher else None
-
-
-def _below_root(study: StudySettings, name: str, value: str, otherwise: str) -> Path:
-    if DATA_ROOT in value and study.data.root is None:
+    if DATA_ROOT in init and study.data.root is None:
         raise SettingError(
-            f"training.{name} is {value}, and --data-root is missing. Add --data-root DIR, or "
-            f"{otherwise}."
+            f"training.init is {init}, and --data-root is missing. Add --data-root DIR, or use "
+            "init: scratch."
         )
-    return Path(value.replace(DATA_ROOT, study.data.root or ""))
+    return Path(init.replace(DATA_ROOT, study.data.root or ""))
 
 
 def start_choices(study: StudySettings) -> list[dict[str, Choice]]:

@@ -1,1 +1,1 @@
-"""Brief training of a network: loop, losses, pretrained weights, teacher, gate."""
+"""Brief training of a network: loop, losses, pretrained weights, gate."""

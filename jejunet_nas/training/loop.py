@@ -25,7 +25,7 @@ from jejunet_nas.networks.training_layers import (
     variables_of,
 )
 from jejunet_nas.training.checkpoint import Checkpoint
-from jejunet_nas.training.losses import cross_entropy, taught_loss
+from jejunet_nas.training.losses import cross_entropy
 from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
 
@@ -77,7 +77,7 @@ def train_paths(
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = Optimizer(variables, pretrained, settings)
     forward = _forward(network, sampler.own)
-    step = _make_step(forward, settings, variables, optimizer)
+    step = _make_step(forward, variables, optimizer)
     weights = [v for layer in network.path_layers() for v in layer.weights]
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
@@ -86,7 +86,7 @@ def train_paths(
         began, first_wait_s = time.perf_counter(), 0.0
         for batch in batches:
             before = time.perf_counter()
-            losses.append(float(step(batch.frames, batch.context_frames, *batch.targets)))
+            losses.append(float(step(batch.frames, batch.context_frames, batch.masks)))
             after_step()
             times_s.append(time.perf_counter() - before)
             _require_finite_loss(losses, settings)
@@ -134,29 +134,19 @@ def _forward(network: KerasNetwork, own: int) -> Callable[[Any, Any], tuple[Any,
 
 def _make_step(
     forward: Callable[[Any, Any], tuple[Any, Seen]],
-    settings: TrainingSettings,
     variables: list[Any],
     optimizer: Optimizer,
 ) -> Callable[..., Any]:
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def step(frames: Any, context_frames: Any, *targets: Any) -> Any:
+    def step(frames: Any, context_frames: Any, masks: Any) -> Any:
         with tf.GradientTape() as tape:
             logits, _ = forward(frames, context_frames)
-            loss = _loss(settings, logits, *targets)
+            loss = cross_entropy(masks, logits)
         gradients = tape.gradient(loss, variables)
         optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
         return loss
 
     return step  # type: ignore[no-any-return]
-
-
-def _loss(
-    settings: TrainingSettings, logits: Any, masks: Any, taught: Any = None, sureness: Any = None
-) -> Any:
-    """Return the loss of a batch; the last three arguments are `PairBatch.targets`."""
-    if taught is None:
-        return cross_entropy(masks, logits)
-    return taught_loss(masks, taught, sureness, logits, settings.teacher_weight)
 
 
 def _require_finite_loss(losses: list[float], settings: TrainingSettings) -> None:

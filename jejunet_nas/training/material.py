@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jejunet_nas.datasets.input_frames import input_frames
-from jejunet_nas.datasets.sampling import PairSampler, Taught
+from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, Pictures
@@ -32,15 +32,14 @@ class Schedule(Protocol):
 class Material:
     """The data and settings with which networks are trained.
 
-    longest_age: of a context, in frames. taught: a teacher's pseudo-labels of the training frames.
-    checkpoints: a folder of checkpoints from which interrupted trainings resume; None: they start
-    again. events: a folder for TensorBoard, one run per training.
+    longest_age: of a context, in frames. checkpoints: a folder of checkpoints from which
+    interrupted trainings resume; None: they start again. events: a folder for TensorBoard, one run
+    per training.
     """
 
     split: DataSplit
     training: TrainingSettings
     longest_age: int
-    taught: Taught | None = None
     checkpoints: Path | None = None
     events: Path | None = None
 
@@ -82,7 +81,6 @@ class Material:
             seed=settings.seed,
             sampling=settings.sampling,
             augment=settings.augment,
-            taught=self.taught,
             frames=self.pictures(network.network, tell),
         )
         return train_paths(

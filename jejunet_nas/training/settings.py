@@ -1,7 +1,7 @@
 """Settings of training. They are part of each network's id."""
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from jejunet_nas.datasets.sampling import Sampling
 from jejunet_nas.datasets.view import PLAIN, Augment
@@ -9,10 +9,7 @@ from jejunet_nas.errors import SettingError, check_choice, check_range
 
 SCRATCH = "scratch"
 IMAGENET = "imagenet"
-SAME = "same"  # teacher_classes: the teacher has the classes of the data set
 
-TeacherTargets = Literal["hard", "soft"]
-TeacherOn = Literal["unannotated", "all"]
 # These settings were added later. Their defaults are left out of the recipe, so that older network
 # ids stay valid.
 _LATER = ("sampling", "augment", "rungs")
@@ -32,13 +29,6 @@ class TrainingSettings:
     sampling: `frames` draws each frame equally often, `classes` each class. augment: the strength
     of data augmentation.
 
-    teacher: a .tflite graph that gives pseudo-labels to frames without annotation, or to all
-    (`teacher_on`). teacher_classes: `same`, or a list with the data set's class for each class of
-    the teacher, as index, name or `ignore`; the last entry holds for all that follow.
-    teacher_targets: classes (hard) or probabilities (soft). teacher_weight: the loss weight of a
-    pseudo-label relative to an annotation. teacher_threshold: pixels whose probability is lower are
-    ignored.
-
     tensorboard: whether to write scalars of each step for TensorBoard into the network's folder.
     """
 
@@ -53,12 +43,6 @@ class TrainingSettings:
     seed: int = 0
     sampling: Sampling = "frames"
     augment: Augment = PLAIN
-    teacher: str | None = None
-    teacher_classes: str | tuple[int | str, ...] | None = None
-    teacher_targets: TeacherTargets = "hard"
-    teacher_weight: float = 1.0
-    teacher_threshold: float = 0.0
-    teacher_on: TeacherOn = "unannotated"
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -70,23 +54,10 @@ class TrainingSettings:
             ("gate_pairs", 10, 1_000_000),
             ("gate_steps", 1, 1_000_000),
             ("seed", 0, 2**31 - 1),
-            ("teacher_weight", 0.0, 100.0),
-            ("teacher_threshold", 0.0, 1.0),
         ):
             check_range(name, getattr(self, name), low, high)
-        for name, kinds in (
-            ("sampling", get_args(Sampling)),
-            ("teacher_targets", get_args(TeacherTargets)),
-            ("teacher_on", get_args(TeacherOn)),
-        ):
-            check_choice(name, getattr(self, name), kinds)
+        check_choice("sampling", self.sampling, get_args(Sampling))
         self._require_rungs()
-        if isinstance(self.teacher_classes, str) and self.teacher_classes != SAME:
-            raise SettingError(
-                f"teacher_classes is {self.teacher_classes}; allowed: {SAME}, or a list of the "
-                "data set's classes, one for each of the teacher's."
-            )
-        self._require_teacher()
 
     def _require_rungs(self) -> None:
         fit = sorted({rung for rung in self.rungs if 1 <= rung < self.steps})
@@ -99,17 +70,6 @@ class TrainingSettings:
                 f"rungs is {[*self.rungs]}; allowed: {allowed}. {use}, or raise training.steps."
             )
 
-    def _require_teacher(self) -> None:
-        if self.teacher is not None:
-            return
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name.startswith("teacher_") and value != field.default:
-                raise SettingError(
-                    f"{field.name} is {value}, but there is no teacher. Add teacher: FILE.tflite, "
-                    f"or remove {field.name}."
-                )
-
     def recipe(self) -> dict[str, Any]:
         """Return the settings on which the weights depend, as plain JSON values."""
         plain = dataclasses.asdict(self)
@@ -118,6 +78,5 @@ class TrainingSettings:
             for field in dataclasses.fields(self)
             if field.name == "tensorboard"  # weights do not depend on it
             or (field.name in _LATER and getattr(self, field.name) == field.default)
-            or (field.name.startswith("teacher") and self.teacher is None)
         ]
         return {name: value for name, value in plain.items() if name not in left_out}

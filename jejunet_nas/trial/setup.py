@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.compression.settings import CompressionSettings
-from jejunet_nas.datasets.sampling import Taught
 from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import DataSplit, FeasibleRule
@@ -26,9 +25,9 @@ class TrialSetup:
     recipe: plain JSON values that decide a network's weights, beside the network itself.
     space, feasible: whose policies each network is scored with, and which of them meet the target.
     longest_age: of a context, in frames. source: backbone weights to start from, of one or more
-    widths. taught: a teacher's labels of the training frames. folder: of all networks. rungs: steps
-    after which a network is scored before it is trained on to all steps of `training`, whose own
-    `rungs` are empty here. rung: the one that networks are trained to; None: to all steps.
+    widths. folder: of all networks. rungs: steps after which a network is scored before it is
+    trained on to all steps of `training`, whose own `rungs` are empty here. rung: the one that
+    networks are trained to; None: to all steps.
     """
 
     train: DataSplit
@@ -42,7 +41,6 @@ class TrialSetup:
     longest_age: int
     recipe: Mapping[str, Any]
     source: Sequence[Source] | None
-    taught: Taught | None = None
     folder: Path
     rungs: tuple[int, ...] = ()
     rung: int | None = None
@@ -78,12 +76,7 @@ class TrialSetup:
     @property
     def material(self) -> Material:
         """The training clips, and the settings of the training from the rung below."""
-        return Material(
-            split=self.train,
-            training=self.schedule,
-            longest_age=self.longest_age,
-            taught=self.taught,
-        )
+        return Material(split=self.train, training=self.schedule, longest_age=self.longest_age)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

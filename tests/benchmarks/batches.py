@@ -76,7 +76,7 @@ def _time(train: DataSplit, network: Network) -> tuple[float, float]:
     variables = [v for layer in keras.path_layers() for v in layer.trainable_weights]
     settings = TrainingSettings(pairs_per_step=PAIRS, learning_rate=1e-3, steps=100)
     forward, optimizer = _forward(keras, sampler.own), Optimizer(variables, (), settings)
-    step = _make_step(forward, settings, variables, optimizer)
+    step = _make_step(forward, variables, optimizer)
     step(batches[0].frames, batches[0].context_frames, batches[0].masks)  # traced
 
     def train_step(number: int) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from jejunet_nas.datasets.sampling import PairBatch, PairSampler, Prefetcher
 from jejunet_nas.datasets.view import Augment, View, _colour_matrix
 from jejunet_nas.errors import DataError
-from jejunet_nas.records import IGNORE, Clip, DataSplit, Masks
+from jejunet_nas.records import IGNORE, Clip, DataSplit
 
 
 def counting_clip(name: str = "counting", frames: int = 12, level: int = 0) -> Clip:
@@ -48,7 +47,6 @@ def sampler(*clips: Clip, pairs: int = 4, longest_age: int = 3, seed: int = 0) -
 
 
 def assert_same(one: PairBatch, other: PairBatch) -> None:
-    assert len(one.targets) == len(other.targets)
     for field in dataclasses.fields(PairBatch):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
@@ -214,52 +212,8 @@ def test_a_prefetcher_computes_no_more_than_it_may_keep() -> None:
     assert asked == [0, 1, 2]
 
 
-class Says:
-    """A teacher of the counting clip: class 1 everywhere, where it is asked."""
-
-    def __init__(self, asked: npt.NDArray[np.bool_], *, soft: bool = False) -> None:
-        self._asked, self._soft = asked, soft
-
-    def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        return self._asked
-
-    def at(self, clip: int, t: int) -> tuple[Masks, Masks | None]:
-        mask = np.full((24, 32), 1 if self._asked[t] else IGNORE, np.uint8)
-        return mask, np.full_like(mask, 200) if self._soft else None
-
-
-def sparse_clip() -> Clip:
-    """Return a clip whose first three frames of twelve are annotated, all as class 0."""
-    clip, annotated = counting_clip(), np.arange(12) < 3
-    masks = np.where(annotated[:, None, None], 0 * clip.masks, IGNORE).astype(np.uint8)
-    return dataclasses.replace(clip, annotated=annotated, masks=masks)
-
-
 def wide(clips: Sequence[Clip], **how: Any) -> PairSampler:
     return PairSampler(clips, height=16, width=32, pairs=8, longest_age=3, seed=0, **how)
-
-
-def test_with_a_teacher_frames_without_annotation_are_drawn_too() -> None:
-    taught = wide([sparse_clip()], taught=Says(np.arange(12) >= 3))
-
-    batches = [taught.batch(step) for step in range(40)]
-
-    masks = np.concatenate([batch.masks[:, 0, 0] for batch in batches])
-    said = np.concatenate([batch.taught[:, 0, 0] for batch in batches if batch.taught is not None])
-    assert ((masks == IGNORE) == (said == 1)).all()
-    assert ((masks == 0) == (said == IGNORE)).all()
-    # A quarter of 320, four standard deviations either way.
-    assert 49 <= np.count_nonzero(masks == 0) <= 111
-    assert batches[0].sureness is None
-    assert len(batches[0].targets) == 2
-
-
-def test_how_sure_a_teacher_is_comes_with_its_mask() -> None:
-    batch = wide([sparse_clip()], taught=Says(np.ones(12, np.bool_), soft=True)).batch(0)
-
-    assert batch.sureness is not None
-    assert np.unique(batch.sureness).tolist() == [200]
-    assert len(batch.targets) == 3
 
 
 def test_each_class_is_drawn_as_often_as_any_other() -> None:
@@ -276,14 +230,6 @@ def test_each_class_is_drawn_as_often_as_any_other() -> None:
     # Half of 320, four standard deviations either way; the unknown frame never.
     assert 124 <= np.count_nonzero(drawn == 1) <= 196
     assert set(drawn) == {0, 1}
-
-
-def test_classes_that_a_teacher_tells_are_drawn_as_often() -> None:
-    taught = wide([sparse_clip()], sampling="classes", taught=Says(np.arange(12) == 7))
-
-    masks = np.concatenate([taught.batch(step).masks[:, 0, 0] for step in range(40)])
-
-    assert 124 <= np.count_nonzero(masks == IGNORE) <= 196  # as above
 
 
 def test_drawing_by_class_depends_on_seed_and_step_alone() -> None:

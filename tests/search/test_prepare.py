@@ -19,7 +19,6 @@ from jejunet_nas.trial import run as trial
 from tests.datasets.davis_tree import write_davis
 from tests.datasets.trees import write_folder
 from tests.search.build import SPACE, tiny_study
-from tests.training.teachers import write_classes
 from tests.training.weights import folded_weights, write_folded, write_keras
 
 TINY_DATA = "data: {options: {clips: 1, val_clips: 1, frames: 4, height: 64, width: 64}}\n"
@@ -40,10 +39,6 @@ def silence(what: str, done: int, total: int) -> None:
     ("more", "words"),
     [
         (WEIGHTS, r"training\.init is nowhere\.npz, which does not exist; allowed: scratch"),
-        (
-            "training: {teacher: t.tflite}\n",
-            r"training\.teacher is t\.tflite, which does not exist",
-        ),
         ("latency: {device: pixel9}\n", r"pixel9.*allowed: .*pixel2"),
     ],
 )
@@ -128,34 +123,13 @@ def test_weights_with_batch_norm_are_taken_as_they_are_and_folded_ones_measured(
         assert len(list(tmp_path.glob("source-*.npz"))) == kept
 
 
-def test_a_teacher_is_asked_once_and_told_apart_by_what_it_holds(tmp_path: Path) -> None:
-    write_classes(tmp_path / "t.tflite")
-    options = "teacher_classes: [0, 1, 2], teacher_on: all"
-    taught = f"training: {{teacher: {tmp_path / 't.tflite'}, {options}}}\n"
-    told: list[str] = []
-    study = tiny_study(tmp_path, f"{LITTLE}{taught}")
-
-    setup = prepare(study, tmp_path, lambda what, *_: told.append(what))
-    prepare(study, tmp_path, lambda what, *_: told.append(what))
-
-    assert told.count("ask the teacher") == 4
-    assert setup.taught is not None
-    assert setup.taught.times(0).all()
-    assert len(setup.recipe["teacher_sha256"]) == 64
-    assert setup.recipe["training"]["teacher"] == "t.tflite"
-    assert made_from(setup, study)["teacher_sha256"] == setup.recipe["teacher_sha256"]
-    assert str(tmp_path) not in json.dumps({**setup.recipe, **study.identity()})
-
-
-def test_a_trial_learns_from_published_weights_and_a_teacher(
+def test_a_trial_learns_from_published_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_classes(tmp_path / "t.tflite")
     keras = write_keras(tmp_path / "w.h5", 0.35)
     training = (
-        f"training: {{init: {keras}, teacher: {tmp_path / 't.tflite'}, teacher_classes: [0, 1], "
-        "teacher_on: all, sampling: classes, augment: {motion_blur_px: 4, zoom_out: 1.5}, "
-        "steps: 2, gate_steps: 2, gate_pairs: 10}\n"
+        f"training: {{init: {keras}, sampling: classes, "
+        "augment: {motion_blur_px: 4, zoom_out: 1.5}, steps: 2, gate_steps: 2, gate_pairs: 10}\n"
     )
     space = SPACE.replace("[0.25, 0.5]", "[0.25, 0.35]").replace(
         "detail: [thin]", "detail: [narrow]"

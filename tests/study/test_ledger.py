@@ -320,6 +320,18 @@ def test_a_study_is_found_with_its_settings_and_refused_with_others(tmp_path: Pa
         Ledger.find(tiny_study(tmp_path, "latency: {threads: 2}\n"), storage_url(tmp_path))
 
 
+def test_trials_made_with_a_setting_that_is_gone_are_refused_by_its_name(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path)
+    identity = settings.identity()
+    identity["training"] |= {"teacher": "t.tflite", "teacher_on": "all"}
+    Ledger(settings, storage_url(tmp_path)).keep_identity(identity)
+
+    with pytest.raises(
+        SettingError, match=r"^the trials of tiny were made with training.teacher t.tflite, .*name"
+    ):
+        Ledger.find(settings, storage_url(tmp_path))
+
+
 def test_other_data_under_the_same_settings_are_refused(ledger: Ledger) -> None:
     ledger.keep_identity({"made_from": {"val_fingerprint": "a"}})
 

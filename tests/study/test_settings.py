@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.study.settings import init_file, start_choices, teacher_file
+from jejunet_nas.study.settings import init_file, start_choices
 from jejunet_nas.study.study_file import read_study
 from tests.search.build import SPACE, tiny_study, write_study
 from tests.space.build import to_yaml
@@ -41,8 +41,6 @@ BAD_STUDIES = [
         "training.augment.blur is an unknown key; allowed: smallest_area, ",
     ),
     ("training: {augment: {zoom_out: 9}}", "training.augment.zoom_out is 9.0; allowed: 1.0 to 4.0"),
-    ("training: {teacher_on: all}", "training.teacher_on is all, but there is no teacher. Add"),
-    ("training: {teacher: t, teacher_classes: all}", "training.teacher_classes is all; allowed: s"),
     ("training: {steps: 0}", "training.steps is 0; allowed: 1 to 10000000. The nearest is 1."),
     (
         "compression: {post_training: {calibration_frames: 0}}",
@@ -73,7 +71,18 @@ BAD_STUDIES = [
     ("latency: {serial: 12345}", "latency.serial is 12345; allowed: string"),
     ("latency: {serail: x}", "latency.serail is an unknown key; .*Did you mean serial\\?"),
     ("sampler: {name: tpee}", "sampler.name is 'tpee'; allowed: 'tpe', 'nsga2' or 'random'"),
-    ("sampler: {policies_per_network: 2}", "sampler.policies_per_network is no longer a setting: "),
+    (
+        "sampler: {policies_per_network: 2}",
+        "sampler.policies_per_network is 2, but it is no longer a setting: .* Remove it.",
+    ),
+    (
+        "training: {teacher: t.tflite}",
+        "training.teacher is 't.tflite', but it is no longer a setting: .* Remove it.",
+    ),
+    (
+        "training: {teacher_on: all}",
+        "training.teacher_on is 'all', but it is no longer a setting: ",
+    ),
     (
         "start_with: [{detial: thin}]",
         "start_with\\[0\\]: detial is an unknown dimension; .*mean detail\\?",
@@ -183,26 +192,6 @@ def test_published_weights_are_no_file_of_the_user(tmp_path: Path) -> None:
 
     assert init_file(study) is None
     assert study.identity()["training"]["init"] == "imagenet"
-
-
-def test_a_teacher_is_found_from_the_data_root(tmp_path: Path) -> None:
-    file = write_study(tmp_path, 'training: {teacher: "{data_root}/t.tflite"}\n')
-
-    assert teacher_file(read_study(file, {"data.root": "/data"})) == Path("/data/t.tflite")
-    assert teacher_file(tiny_study(tmp_path)) is None
-    with pytest.raises(SettingError, match=r"teacher is \{data_root\}/t\.tflite, .*data-root DIR"):
-        teacher_file(
-            read_study(write_study(tmp_path, 'training: {teacher: "{data_root}/t.tflite"}'))
-        )
-
-
-def test_a_list_of_the_teachers_classes_is_read(tmp_path: Path) -> None:
-    study = tiny_study(
-        tmp_path, "training: {teacher: t.tflite, teacher_classes: [0, object, ignore]}\n"
-    )
-
-    assert study.training.teacher_classes == (0, "object", "ignore")
-    assert study.identity()["training"]["teacher_classes"] == [0, "object", "ignore"]
 
 
 def test_settings_that_change_nothing_are_no_part_of_a_recipe(tmp_path: Path) -> None:

@@ -1,22 +1,18 @@
-import dataclasses
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.training import loop
-from jejunet_nas.training.losses import taught_loss
+from jejunet_nas.training.losses import cross_entropy
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import (
     tiny_network,
     tiny_run,
-    tiny_splits,
     traced_graphs,
     train_tiny,
     weights_of,
@@ -72,46 +68,14 @@ def test_an_infinite_loss_names_the_step_and_the_rate(
         train_tiny(build_network(tiny_network(), 5, seed=0), BRIEF)
 
 
-class Says:
-    """A teacher's masks of the tiny clips: all of one class."""
+def test_the_steps_of_a_training_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced: list[Any] = []
 
-    def __init__(self, class_: int, *, soft: bool) -> None:
-        self._class, self._soft = class_, soft
+    def counting(masks: Any, logits: Any) -> Any:
+        traced.append(logits)
+        return cross_entropy(masks, logits)
 
-    def times(self, clip: int) -> npt.NDArray[np.bool_]:
-        return np.ones(8, np.bool_)
+    monkeypatch.setattr(loop, "cross_entropy", counting)
+    record = train_tiny(build_network(tiny_network(), 5, seed=0), BRIEF)
 
-    def at(self, clip: int, t: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
-        mask = np.full((64, 64), self._class, np.uint8)
-        return mask, np.full_like(mask, 230) if self._soft else None
-
-
-@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-def test_a_network_learns_from_a_teacher_alone_and_is_traced_once(
-    soft: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    traced: list[int] = []
-
-    def counting(*arguments: Any) -> Any:
-        traced.append(len(arguments))
-        return taught_loss(*arguments)
-
-    monkeypatch.setattr(loop, "taught_loss", counting)
-    bare = [
-        dataclasses.replace(clip, annotated=np.zeros(8, np.bool_))
-        for clip in tiny_splits()[0].clips
-    ]
-    taught = PairSampler(
-        bare, height=64, width=64, pairs=4, longest_age=2, seed=0, taught=Says(3, soft=soft)
-    )
-    network = build_network(tiny_network(), 5, seed=0)
-    settings = TrainingSettings(
-        steps=20, pairs_per_step=4, learning_rate=2e-2, teacher="t.tflite", teacher_weight=0.5
-    )
-
-    record = loop.train_paths(network, taught, settings, pretrained=set(), on_step=lambda *_: None)
-
-    assert len(traced) == 1
-    assert record.losses[-1] < record.losses[0] / 2
-    masks = network.masks(np.asarray(bare[0].frames[:2]))
-    assert (masks == 3).mean() > 0.9
+    assert (len(traced), len(record.losses)) == (1, 3)

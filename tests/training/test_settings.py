@@ -18,8 +18,6 @@ from jejunet_nas.training.settings import TrainingSettings
         ("gate_pairs", 9, "10"),
         ("gate_steps", 0, "1"),
         ("seed", 2**31, "2147483647"),
-        ("teacher_weight", -1.0, "0.0"),
-        ("teacher_threshold", 1.5, "1.0"),
     ],
 )
 def test_a_setting_out_of_range_names_the_nearest_that_fits(
@@ -33,16 +31,12 @@ def test_a_setting_out_of_range_names_the_nearest_that_fits(
     ("changes", "words"),
     [
         ({"sampling": "class"}, "sampling is class; allowed: frames, classes. Did you mean class"),
-        ({"teacher_targets": "sharp"}, "teacher_targets is sharp; allowed: hard, soft."),
         ({"rungs": (40, 20)}, r"rungs is \[40, 20\]; allowed: .* 299, .* Use \[20, 40\], or raise"),
         ({"rungs": (300,)}, r"rungs is \[300\]; allowed: .* Remove them, or raise training.steps"),
         (
             {"rungs": (1,), "steps": 1},
             r"rungs is \[1\]; allowed: none, because training.steps is 1",
         ),
-        ({"teacher_on": "none"}, "teacher_on is none; allowed: unannotated, all."),
-        ({"teacher_classes": "all"}, "teacher_classes is all; allowed: same, or a list of"),
-        ({"teacher_weight": 0.5}, "teacher_weight is 0.5, but there is no teacher. Add teacher"),
     ],
 )
 def test_an_invalid_setting_names_what_is_allowed(changes: Any, words: str) -> None:
@@ -75,5 +69,3 @@ def test_later_settings_are_in_a_recipe_only_if_they_are_not_the_default() -> No
         "augment": {"smallest_area": 0.5, "zoom_out": 2.0, "motion_blur_px": 0},
         "sampling": "classes",
     }
-    taught = dataclasses.replace(plain, teacher="t.tflite")
-    assert {"teacher", "teacher_weight", "teacher_on"} < set(taught.recipe())
