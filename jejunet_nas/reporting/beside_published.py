@@ -14,7 +14,6 @@ from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
 from jejunet_nas.records.words import (
     counted,
     input_words,
-    one_line,
     policy_words,
     timed_words,
 )
@@ -156,7 +155,6 @@ def _published_row(found: PublishedResult, pick: ComparedRow, history: StudyHist
     size = f"{found.input_height}x{found.input_width} px"
     if found.input_height == found.input_width:
         size = f"{found.input_width} px"
-    split = "split not named" if found.split == "unknown" else f"{found.split} split"
     where = found.hardware
     if found.threads is not None:
         where += f", {counted(found.threads, 'thread')}"
@@ -171,29 +169,35 @@ def _published_row(found: PublishedResult, pick: ComparedRow, history: StudyHist
         gmacs=found.gmacs,
         latency_ms=found.latency_ms,
         latency="-" if found.latency_ms is None else f"{found.latency_source} on {where}",
-        scored_with=f"{split}, {size}, {found.precision}",
-        unlike=", ".join(_differences(found, pick, history)),
+        scored_with=f"{_split_words(found)}, {size}, {found.precision}",
+        unlike="; ".join(_differences(found, pick, history)),
         citation=found.citation,
     )
 
 
 def _differences(found: PublishedResult, pick: ComparedRow, history: StudyHistory) -> Iterator[str]:
     if found.split != pick.split:
-        yield "split not named" if found.split == "unknown" else f"{found.split}, not val"
+        yield _split_words(found)
     if history.data.photos:
-        yield "photos, not pans over them"
+        yield "photos, not simulated pans"
     pixels = found.input_height * found.input_width / (pick.input_height * pick.input_width)
-    if pixels != 1:
-        yield f"{_times(pixels)} times the pixels"
+    yield from _times(pixels, "pixels")
     if found.precision != pick.precision:
-        yield f"{found.precision}, not {pick.precision}"
+        yield found.precision
     if found.gmacs and pick.gmacs:
-        yield f"{_times(found.gmacs / pick.gmacs)} times the MACs"
+        yield from _times(found.gmacs / pick.gmacs, "MACs")
     if found.latency_ms is not None and found.hardware != history.device:
-        yield f"{found.hardware}, not {one_line(history.device)}"
+        yield "other hardware"
     elif found.threads is not None and found.threads != history.threads:
         yield counted(found.threads, "thread")
 
 
-def _times(ratio: float) -> str:
-    return f"{float(f'{ratio:.2g}'):,g}"
+def _split_words(found: PublishedResult) -> str:
+    return "split not named" if found.split == "unknown" else f"{found.split} split"
+
+
+def _times(ratio: float, what: str) -> Iterator[str]:
+    """Yield, say, `4.8 times the pixels`; nothing for equal amounts."""
+    factor = float(f"{ratio:.2g}")
+    if factor != 1:
+        yield f"{factor:,g} times the {what}"

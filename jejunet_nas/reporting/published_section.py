@@ -83,6 +83,8 @@ def _sources(rows: Sequence[ComparedRow]) -> list[str]:
     for row in rows:
         if row.citation is not None:
             names.setdefault(row.citation, []).append(row.name)
+    if len(names) == 1:
+        return [f"Source: {citation}." for citation in names]
     return [f"Source of {', '.join(same)}: {citation}." for citation, same in names.items()]
 
 
