@@ -194,5 +194,5 @@ def test_names_from_outside_stay_text_in_the_comparison() -> None:
 
     assert 'id="published"' in html
     assert "<script>window" not in html
-    assert "predicted for \\<script" in section
+    assert "measured on \\<script" in section
     assert "<script>" not in section.replace("\\<", "")
