@@ -61,6 +61,10 @@ def test_a_wheel_has_every_study_and_space_and_begins_a_study(
     for kind in ("studies", "search_spaces"):
         names = {file.name for file in (PROJECT / kind).glob("*.yaml")}
         assert {file.name for file in (shipped / kind).iterdir()} == names
+    published = Path("jejunet_nas") / "reporting" / "published_results"
+    assert {file.name for file in (packages / published).iterdir()} == {
+        file.name for file in (PROJECT / published).iterdir()
+    }
     shown = run("jejunet-nas studies show davis_pixel2 --json", tmp_path, packages)
     assert f'"file": "{shipped}/studies/davis_pixel2.yaml"' in shown.stdout
     assert run("jejunet-nas init", tmp_path, packages).returncode == 0

@@ -115,10 +115,7 @@ def latency_words(history: StudyHistory) -> str:
     source = history.latency_source
     if counts and not counts[source]:
         source = counts.most_common(1)[0][0]
-    where = history.phone or history.device if source == "measured" else history.device
-    words = [f"{_SOURCES[source]} {one_line(where)}", counted(history.threads, "thread")]
-    if source == "host":
-        words.append("not a phone")
+    words = [timed_words(history, source)]
     del counts[source]
     for other, count in counts.items():
         where = f" on {one_line(history.phone)}" if other == "measured" and history.phone else ""
@@ -126,6 +123,13 @@ def latency_words(history: StudyHistory) -> str:
     if history.unscored:
         words.append(f"{len(history.unscored)} measured but not scored yet")
     return ", ".join(words)
+
+
+def timed_words(history: StudyHistory, source: LatencySource) -> str:
+    """Return where latencies of `source` come from, say `predicted for Pixel 2, 1 thread`."""
+    where = history.phone or history.device if source == "measured" else history.device
+    words = f"{_SOURCES[source]} {one_line(where)}, {counted(history.threads, 'thread')}"
+    return f"{words}, not a phone" if source == "host" else words
 
 
 def asked_words(history: StudyHistory) -> list[str]:

@@ -1,7 +1,8 @@
 """Markdown: a study's report as one Markdown page.
 
-Its order: the front and its best trials, the validation clips, the comparison with a baseline, the
-masks over time, the cost of int8, measured latencies, the time spent, and failed trials.
+Its order: the front and its best trials, the validation clips, the comparison with a baseline,
+published results, the masks over time, the cost of int8, measured latencies, the time spent, and
+failed trials.
 
 Units: mIoU in per cent, latency in ms a frame, ages in frames, stages in s.
 """
@@ -28,6 +29,7 @@ from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.held_out import held_out_note, seeds_note, selection_note
 from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.reporting.published_section import published_section
 from jejunet_nas.reporting.validation import validation_section
 from jejunet_nas.scoring.ranking import (
     deadline_ms,
@@ -58,6 +60,7 @@ def page(
     sections += validation_section(history)
     if against:
         sections += _against_section(against)
+    sections += published_section(history)
     if front:
         sections += [*_over_time_section(front), *_compression_section(front)]
     if any(trial.measured for trial in front):

@@ -13,6 +13,7 @@ from jejunet_nas.drawing.front import draw_front
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.reporting.baseline import answer
+from jejunet_nas.reporting.beside_published import published_json
 from jejunet_nas.reporting.held_out import held_out_note
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.site.content import Extras, content
@@ -47,7 +48,7 @@ def write_report(history: StudyHistory, folder: Path, extras: Extras | None = No
 
 def plain_report(history: StudyHistory, baseline: StudyHistory | None = None) -> dict[str, Any]:
     """Return the content of `summary.json` as plain JSON values, with a baseline's comparison."""
-    plain = summary(history)
+    plain = summary(history) | {"published": published_json(history)}
     if plain["held_out"] is not None:
         plain["held_out"]["words"] = held_out_note(history)
     if baseline is not None:

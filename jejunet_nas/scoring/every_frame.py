@@ -44,6 +44,30 @@ def every_frame(trial: TrialResult, history: StudyHistory) -> EveryFrame | None:
     return EveryFrame(trial=trial, miou=miou, latency=latency, own=False)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFrame:
+    """The mIoU of masks against their own frames, each a keyframe, over `frames` of `annotated`."""
+
+    miou: float
+    frames: int
+    annotated: int
+
+
+def own_frame_every_frame(trial: TrialResult, history: StudyHistory) -> OwnFrame:
+    """Return the mIoU that tables of single pictures hold, of the network of a trial.
+
+    From a trial of the network with that policy; else from the check of its int8 graphs, on frames
+    spread over the validation clips.
+    """
+    annotated = sum(clip.frames for clip in trial.own_frame_score.clips)
+    for each in (trial, *history.complete):
+        if each.network_id == trial.network_id and not each.architecture.policy.spares_frames:
+            miou = each.own_frame_score.miou
+            return OwnFrame(miou=miou, frames=annotated, annotated=annotated)
+    frames = trial.network.checked_frames
+    return OwnFrame(miou=trial.int8_miou, frames=frames, annotated=annotated)
+
+
 def best_every_frame(history: StudyHistory) -> EveryFrame | None:
     """Return the network with the best mIoU of those that meet the target with every frame.
 

@@ -27,6 +27,7 @@ from jejunet_nas.reporting.held_out import (
     selection_note,
 )
 from jejunet_nas.reporting.notes import reasons
+from jejunet_nas.reporting.published_section import published_content
 from jejunet_nas.reporting.site.cards import (
     TRIAL,
     Card,
@@ -115,6 +116,7 @@ def content(history: StudyHistory, extras: Extras) -> dict[str, Any]:
         "no_pictures": extras.no_pictures,
         "damage": extras.damage,
         "baseline": _baseline(history, theirs),
+        "published": published_content(history),
         "failures": failures(history)[:MOST_REASONS],
         "refused_ms": [trial.mean_ms for trial in history.refused],
         "charts": _charts(history, extras, intervals),

@@ -1,10 +1,6 @@
 """Front chart: all trials of a study as mIoU against latency, with a baseline beside them.
 
-The published figures are those of JejuNet, this project's starting point, on PASCAL VOC 2012
-(Deep Learning Camp Jeju, 2018; github.com/tantara/JejuNet, README.md and docs/trade-off-between-
-speed-fps-and-accuracy-miou.png): DeepLabv3 over MobileNetV2 1.0, int8, on a Google Pixel 2, one
-thread. mIoU is printed in the chart; latencies are digitised from its curve, at most 2.5 % off; the
-figure for 512 pixels is from the README's table.
+Beside them too, published results on its data set whose latency is of its phone and threads.
 
 Units: mIoU in per cent; ms a frame.
 """
@@ -13,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from jejunet_nas.drawing.front_points import FrontPoints, Points, front_points, points_of
 from jejunet_nas.records import StudyHistory, TrialResult
-from jejunet_nas.records.words import input_words
+from jejunet_nas.records.words import counted, input_words
+from jejunet_nas.reporting.published import published_results
 from jejunet_nas.reporting.site.plot import Chart, Trace, against_latency, chart, scatter
 from jejunet_nas.scoring.bootstrap import Interval
 from jejunet_nas.scoring.ranking import Pick, deadline_ms, picks, roles
@@ -24,14 +21,6 @@ _DOTTED = {
 }
 PICK_NAMES: dict[Pick, str] = {"best": "best mIoU", "knee": "knee", "fastest": "fastest"}
 _TICK = {"symbol": "line-ns-open", "size": 9}
-_PUBLISHED_DATASET = "voc2012"
-_PUBLISHED = (  # square input in pixels, mIoU in per cent, ms a frame
-    (128, 35.54, 28.4),
-    (160, 38.48, 44.0),
-    (192, 57.13, 61.8),
-    (256, 65.70, 109.0),
-    (512, 77.75, 451.0),
-)
 
 
 def front_chart(
@@ -45,20 +34,20 @@ def front_chart(
     """
     shown = front_points(history)
     theirs = sorted(baseline.complete if baseline else (), key=lambda trial: trial.latency.mean_ms)
-    published = _PUBLISHED if history.dataset == _PUBLISHED_DATASET else ()
+    published = _published(history)
     traces = [  # from back to front
         _refused(shown),
         _points(shown.by_state["over target"], "over the target", "over"),
         _points(shown.by_state["dominated"], "dominated", "dominated"),
         _baseline(theirs),
-        _published(published),
+        published,
         _stairs(shown),
         _predictions(shown),
         _interval_bars(shown.by_state["front"], intervals),
         _front(shown.by_state["front"], history),
     ]
     latencies = [*shown.latencies, *(trial.latency.mean_ms for trial in theirs)]
-    layout = against_latency([*latencies, *(ms for _, _, ms in published)], deadline_ms(history))
+    layout = against_latency([*latencies, *published["x"]], deadline_ms(history))
     below = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
     return chart(traces, **layout, yaxis2=below)
 
@@ -170,16 +159,21 @@ def _baseline(trials: Sequence[TrialResult]) -> Trace:
     )
 
 
-def _published(points: Sequence[tuple[int, float, float]]) -> Trace:
+def _published(history: StudyHistory) -> Trace:
+    """Return published results whose latency is of the study's phone and threads."""
+    here = history.device, history.threads
+    found = [row for row in published_results(history.dataset) if row.latency_ms is not None]
+    rows = [row for row in found if (row.hardware, row.threads) == here]
+    names = [row.name for row in rows]
     return scatter(
         "published",
-        (ms for _, _, ms in points),
-        (miou for _, miou, _ in points),
-        text=[f"{input_px} px" for input_px, _, _ in points],
-        meta={"role": "published", "labels": [f"{input_px} px" for input_px, _, _ in points]},
+        (row.latency_ms for row in rows),
+        (100 * row.miou for row in rows),
+        text=names,
+        meta={"role": "published", "labels": names},
+        mode="markers",
         marker={"symbol": "square-open", "size": 9},
-        name="JejuNet's own chart, 2018: int8, Pixel 2, 1 thread",
+        name=f"published: {history.device}, {counted(history.threads, 'thread')}",
         visible="legendonly",
         hovertemplate="%{text}: %{y:.1f} mIoU, %{x:.1f} ms, published<extra></extra>",
-        **_DOTTED,
     )

@@ -6,13 +6,14 @@ import gzip
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.drawing.pictures import ClipFrame, TrialPictures
-from jejunet_nas.records import FailedTrial
+from jejunet_nas.records import FailedTrial, StudyHistory
 from jejunet_nas.records.words import per_cent
 from jejunet_nas.reporting.glossary import network_meaning, policy_meaning
 from jejunet_nas.reporting.report import write_report
@@ -361,17 +362,30 @@ def test_ticks_are_in_ms_and_in_frames_a_second() -> None:
     assert {"0.5<br>2,000 fps", "10<br>100 fps", "20<br>50 fps"} <= {*ticks}
 
 
-def test_what_was_published_of_the_seed_is_shown_for_its_data_set_alone() -> None:
+def test_published_results_of_the_studys_data_set_and_phone_are_in_the_chart() -> None:
+    voc = dataclasses.replace(study(device="Google Pixel 2"), dataset="voc2012")
 
-    names = [each.get("name", "") for each in front_chart(study(), {})["data"]]
-    voc = front_chart(dataclasses.replace(study(), dataset="voc2012"), {})
-    published = next(each for each in voc["data"] if "JejuNet" in each.get("name", ""))
+    (published,) = published_traces(voc)
 
-    assert not any("JejuNet" in name for name in names)
     assert published["visible"] == "legendonly"
-    assert list(zip(published["text"], published["y"], published["x"], strict=True))[3] == (
-        *("256 px", 65.7, 109.0),
-    )
+    assert published["name"] == "published: Google Pixel 2, 1 thread"
+    assert published["text"][2] == "JejuNet 192 px"  # best mIoU first
+    assert (published["y"][2], published["x"][2]) == (pytest.approx(57.13), 61.8)
+    assert len(published["x"]) == 5  # three more have no latency
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"dataset": "davis"}, {"dataset": "camvid"}, {"device": "Pixel 6"}, {"threads": 4}],
+)
+def test_results_on_other_data_or_hardware_are_not_in_the_chart(changes: dict[str, Any]) -> None:
+    voc = dataclasses.replace(study(device="Google Pixel 2"), dataset="voc2012")
+
+    assert published_traces(dataclasses.replace(voc, **changes)) == []
+
+
+def published_traces(shown: StudyHistory) -> list[dict[str, Any]]:
+    return [each for each in front_chart(shown, {})["data"] if each["meta"]["role"] == "published"]
 
 
 def test_plotly_knows_all_that_charts_say() -> None:
