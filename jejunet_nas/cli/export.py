@@ -83,7 +83,7 @@ def _write(
     from jejunet_nas.export.facts import facts_of, known_fingerprints
     from jejunet_nas.export.write import write_bundle
 
-    state = chosen.study.folder
+    state, trained = chosen.study.folder, chosen.result.network.training.steps
     with native_log(state / "tensorflow.log"):
         if steps or qat:
             chosen, graphs, fingerprints = _made(chosen, state, steps, qat, printer)
@@ -94,7 +94,7 @@ def _write(
             chosen.history,
             chosen.study.settings,
             fingerprints=fingerprints,
-            export_steps=steps,
+            export_steps=chosen.result.network.training.steps - trained,
             trial_policy=None if chosen.result.architecture.policy == own else own,
         )
         write_bundle(graphs, facts, out)

@@ -21,11 +21,13 @@ from filelock import FileLock, Timeout
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
+from jejunet_nas.evaluation.keyframes import Keyframes
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
+from jejunet_nas.training.watch import Validation
 from jejunet_nas.trial.judge import judge_network, measure_graphs
 from jejunet_nas.trial.run import compress_trained, evaluate_policy, train_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
@@ -34,6 +36,7 @@ from jejunet_nas.video.graphs import graph_files
 
 EXPORTS = "exports"  # in a study's folder
 RATE = 0.1  # of the learning rate that the trial was trained at
+WATCHED_FRAMES = 128  # of val, in the course of fine-tuning
 _TRAINED, _TRAINING = "trained.npz", "trained.json"
 
 
@@ -109,6 +112,16 @@ def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
     return record
 
 
+def _validation(keras: KerasNetwork, job: NetworkJob, steps: int) -> Validation:
+    frames = Keyframes(job.setup.val, keras.network, count=WATCHED_FRAMES)
+
+    def miou(network: KerasNetwork) -> float:
+        job.tell(f"validate on {len(frames)} frames", 0, 1)
+        return frames.miou(network.masks(frames.frames))
+
+    return Validation(miou, job.folder, steps=steps)
+
+
 def _trained_on(keras: KerasNetwork, job: NetworkJob, steps: int) -> TrainingRecord:
     """Fine-tune `keras` in place; resumes an interrupted run."""
     setup, folder = job.setup, job.folder
@@ -129,6 +142,7 @@ def _trained_on(keras: KerasNetwork, job: NetworkJob, steps: int) -> TrainingRec
         schedule=dataclasses.replace(
             setup.training, steps=steps, learning_rate=RATE * setup.training.learning_rate
         ),
+        watch=_validation(keras, job, steps),
     )
     write_whole(folder / _TRAINED, keras.save_weights)
     # Written last: if it exists, the weights are complete.

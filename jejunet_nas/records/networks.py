@@ -58,7 +58,9 @@ class AgreementRecord:
 class TrainingRecord:
     """The mean loss of each `loss_every_steps` steps of training, and its speed.
 
-    steps: of all rungs; the losses and times are those of the last.
+    steps: of all rungs; the losses and times are those of the last. curve: steps of the last and
+    mIoU in [0, 1] of validations in its course, float and every frame a keyframe; the best of them
+    has the weights. Empty for brief trainings, which keep their last weights.
     """
 
     steps: int
@@ -68,6 +70,7 @@ class TrainingRecord:
     median_step_ms: float
     input_wait_share: float  # of the training time, spent waiting for a batch
     parameters: int
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from jejunet_nas.networks.build import KerasNetwork, as_input
 from jejunet_nas.records import DataSplit
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.scoring.miou import disagreement
-from jejunet_nas.training.loop import estimate_statistics
+from jejunet_nas.training.batch_norm import estimate_statistics
 from jejunet_nas.training.optimizer import update_variables
 from jejunet_nas.training.settings import TrainingSettings
 

@@ -7,7 +7,7 @@ one training covers both paths.
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from jejunet_nas.networks.training_layers import (
     pair_logits,
     variables_of,
 )
+from jejunet_nas.training.batch_norm import settling
 from jejunet_nas.training.checkpoint import Checkpoint
 from jejunet_nas.training.losses import cross_entropy
 from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.training.watch import Curve, Watch
 
-STATISTICS_BATCHES = 16  # for the batch norm statistics after training
 CURVE_POINTS = 100  # at most, in the recorded loss curve
 
 # `tf.summary.scalar` marks scalars in the same way, but imports TensorBoard.
@@ -45,6 +46,7 @@ class LoopRecord:
 
     input_wait_share: the share of the time after the first step that was spent waiting for batches.
     trace_s: the additional duration of the first step, in which TensorFlow traces the graph.
+    steps: those of the weights. curve: of `watch`.
     """
 
     losses: tuple[float, ...]
@@ -52,6 +54,8 @@ class LoopRecord:
     median_step_ms: float
     input_wait_share: float
     trace_s: float
+    steps: int
+    curve: Curve = ()
 
 
 def train_paths(
@@ -64,6 +68,7 @@ def train_paths(
     after_step: Callable[[], None] = lambda: None,
     checkpoint: Path | None = None,
     events: Path | None = None,
+    watch: Watch | None = None,
 ) -> LoopRecord:
     """Train the key and the propagate path of `network` in place.
 
@@ -71,9 +76,12 @@ def train_paths(
     in total and the loss. after_step: called after each update, for instance to set pruned weights
     to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
     it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
+    watch: validates the network from time to time, ends the training early, and has the best
+    weights, which the network gets.
 
     Raises `TrialError` at the first step whose loss is not finite.
     """
+    watch = watch or Watch()
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = Optimizer(variables, pretrained, settings)
     forward = _forward(network, sampler.own)
@@ -81,10 +89,20 @@ def train_paths(
     weights = [v for layer in network.path_layers() for v in layer.weights]
     kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
+    settle = settling(network, forward, sampler, settings)
+
+    def look(done: int) -> None:
+        if watch.is_due(done):
+            kept.keep(losses, last=True)
+            settle()
+            watch.validate(network, done)
+
+    watch.resume(len(losses))
+    look(len(losses))
     rest = Prefetcher(sampler, first_step=len(losses), steps=settings.steps)
     with rest as batches, closing(_writer(events)) as writer:
         began, first_wait_s = time.perf_counter(), 0.0
-        for batch in batches:
+        for batch in () if watch.is_over else batches:
             before = time.perf_counter()
             losses.append(float(step(batch.frames, batch.context_frames, batch.masks)))
             after_step()
@@ -99,10 +117,14 @@ def train_paths(
                 writer, done, loss=losses[-1], learning_rate=rate, step_ms=1000 * times_s[-1]
             )
             on_step(done, settings.steps, losses[-1])
+            look(done)
+            if watch.is_over:
+                break
         waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
-    _estimate_batch_norm(network, forward, sampler, settings)
+    steps = watch.finish(network, settle, len(losses))
     _require_finite_weights(network)
-    return _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
+    record = _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
+    return dataclasses.replace(record, steps=steps, curve=watch.curve)
 
 
 def _writer(folder: Path | None) -> Any:
@@ -165,60 +187,6 @@ def _require_finite_weights(network: KerasNetwork) -> None:
             )
 
 
-def _estimate_batch_norm(
-    network: KerasNetwork,
-    forward: Callable[[Any, Any], tuple[Any, Seen]],
-    sampler: PairSampler,
-    settings: TrainingSettings,
-) -> None:
-    """Set the statistics of batch norms, see `estimate_statistics`."""
-    run = tf.function(lambda *frames: forward(*frames)[1], autograph=False)
-    first = settings.steps
-    with Prefetcher(sampler, first_step=first, steps=first + STATISTICS_BATCHES) as batches:
-        if network.wrapped:
-            estimate_statistics(
-                network.path_layers(),
-                lambda batch: run(batch.frames, batch.context_frames),
-                batches,
-            )
-            return
-        seen = [run(batch.frames, batch.context_frames) for batch in batches]
-    for name in seen[0]:
-        norm = network.layers[f"{name}_BN"]
-        means, variances = zip(*(each for batch in seen for each in batch[name]), strict=True)
-        norm.moving_mean.assign(np.mean(means, axis=0))
-        norm.moving_variance.assign(np.mean(variances, axis=0))
-
-
-def estimate_statistics(
-    layers: Iterable[Any], forward: Callable[[Any], None], batches: Iterable[Any]
-) -> None:
-    """Set the moving statistics of the batch norms among `layers` to their means over `batches`.
-
-    After brief training, moving averages lag behind the weights and come from few batches (Wu &
-    Johnson, 2021, "Rethinking 'Batch' in BatchNorm", section 3). forward: runs the network on one
-    batch in training mode. It must be traced here, while the momentum is 0, so that each pass
-    leaves its own statistics.
-    """
-    norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
-    variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    seen: list[list[Any]] = []
-    try:
-        for norm in norms:
-            norm.momentum = 0.0
-        for batch in batches:
-            forward(batch)
-            seen.append([variable.numpy() for variable in variables])
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-    for variable, values in zip(variables, zip(*seen, strict=True), strict=True):
-        variable.assign(np.mean(values, axis=0))
-
-
 def _record(
     losses: list[float], times_s: list[float], settings: TrainingSettings, wait_share: float
 ) -> LoopRecord:
@@ -231,4 +199,5 @@ def _record(
         median_step_ms=1000 * median_s,
         input_wait_share=min(1.0, max(0.0, wait_share)),
         trace_s=max(0.0, times_s[0] - median_s),
+        steps=settings.steps,
     )

@@ -14,6 +14,7 @@ from jejunet_nas.records import DataSplit, Pictures
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.training.watch import Watch
 
 
 class Schedule(Protocol):
@@ -62,11 +63,13 @@ class Material:
         pretrained: Collection[str] = (),
         schedule: Schedule | None = None,
         after_step: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
     ) -> LoopRecord:
         """Train the key and propagate paths of `network` in place.
 
         what: names the training in its progress and its files. pretrained: names of layers with
-        all their pretrained weights. schedule: replaces that of the settings.
+        all their pretrained weights. schedule: replaces that of the settings. watch: see
+        `train_paths`.
         """
         schedule = schedule or self.training
         settings = dataclasses.replace(
@@ -92,6 +95,7 @@ class Material:
             after_step=after_step,
             checkpoint=self.checkpoints / f"{_file_name(what)}.npz" if self.checkpoints else None,
             events=self.events / _file_name(what) if self.events else None,
+            watch=watch,
         )
 
 

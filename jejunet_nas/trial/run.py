@@ -21,6 +21,7 @@ from jejunet_nas.training.gate import train_gate
 from jejunet_nas.training.inherit import inherit
 from jejunet_nas.training.material import Schedule
 from jejunet_nas.training.source import source_for
+from jejunet_nas.training.watch import Watch
 from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import (
@@ -113,6 +114,7 @@ def train_network(
     what: str = "train",
     schedule: Schedule | None = None,
     gate_of: TrainingRecord | None = None,
+    watch: Watch | None = None,
 ) -> TrainingRecord:
     """Train all paths of `keras` in place, the gate last. Arguments: see `Material.train`.
 
@@ -121,7 +123,7 @@ def train_network(
     setup, clock = job.setup, job.clock
     with clock.stage("train"):
         loop = job.material.train(
-            keras, job.tell, what=what, pretrained=pretrained, schedule=schedule
+            keras, job.tell, what=what, pretrained=pretrained, schedule=schedule, watch=watch
         )
     clock.move("train", "trace", loop.trace_s)
     if gate_of:
@@ -133,13 +135,14 @@ def train_network(
                 keras, setup.train, setup.training, longest_age=setup.longest_age
             )
     return TrainingRecord(
-        steps=(schedule or setup).steps,
+        steps=loop.steps if schedule else setup.steps,
         loss_every_steps=loop.loss_every_steps,
         losses=loop.losses,
         gate_loss=gate_loss,
         median_step_ms=loop.median_step_ms,
         input_wait_share=loop.input_wait_share,
         parameters=keras.parameters,
+        curve=loop.curve,
     )
 
 

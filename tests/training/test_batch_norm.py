@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from jejunet_nas.training.loop import estimate_statistics
+from jejunet_nas.training.batch_norm import estimate_statistics
 
 
 def norm_of(channels: int) -> tf_keras.layers.BatchNormalization:

@@ -13,6 +13,7 @@ from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.training import checkpoint
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
+from jejunet_nas.training.watch import Validation, Watch
 from tests.builders import LONGEST_AGE, tiny_network, tiny_splits, weights_of
 
 FIVE = TrainingSettings(steps=5, pairs_per_step=4, learning_rate=1e-2)
@@ -24,7 +25,7 @@ class PowerCutError(Exception):
 
 
 def train(
-    file: Path, *, ends_at: int | None = None
+    file: Path, *, ends_at: int | None = None, watch: Watch | None = None
 ) -> tuple[KerasNetwork, LoopRecord | None, list[int]]:
     """Train the tiny network; return it, the record, and the steps that were done now."""
     network = build_network(tiny_network(), 5, seed=0)
@@ -44,6 +45,7 @@ def train(
             raise PowerCutError
 
     given: dict[str, Any] = {"pretrained": PRETRAINED, "on_step": on_step, "checkpoint": file}
+    given["watch"] = watch
     if ends_at is None:
         return network, train_paths(network, sampler, FIVE, **given), done
     with pytest.raises(PowerCutError, match=r"^$"):
@@ -96,6 +98,33 @@ def test_a_finished_training_is_not_repeated(undisturbed: Undisturbed) -> None:
     assert record is not None
     assert undisturbed.record is not None
     assert (record.losses, record.median_step_ms) == (undisturbed.record.losses, 0.0)
+
+
+def validation(folder: Path) -> Validation:
+    """A validation whose figure depends on weights and settled statistics, and on nothing else."""
+
+    def miou(network: KerasNetwork) -> float:
+        return float(tf.reduce_mean(tf.abs(network.layers["Conv1_BN"].moving_mean))) % 1.0
+
+    return Validation(miou, folder, steps=FIVE.steps)
+
+
+def test_a_resumed_training_has_the_curve_and_the_best_weights_of_an_uninterrupted_one(
+    tmp_path: Path,
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    network, record, _ = train(whole / "train.npz", watch=validation(whole))
+    train(parts / "train.npz", ends_at=3, watch=validation(parts))
+
+    resumed, again, done = train(parts / "train.npz", watch=validation(parts))
+
+    assert record is not None
+    assert again is not None
+    assert done == [4, 5]
+    assert again.curve == record.curve
+    assert [step for step, _ in record.curve] == [1, 2, 3, 4, 5]
+    assert again.steps == max(record.curve, key=lambda point: point[1])[0]
+    np.testing.assert_equal(weights_of(resumed), weights_of(network))
 
 
 def variables(*values: float) -> list[tf.Variable]:
