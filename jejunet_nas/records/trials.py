@@ -166,7 +166,8 @@ class StudyHistory:
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown. searched_for: None where the trials are scored as in the search. data: what
     was found out about the data before the first trial. repeats: further trainings of a trial's
-    network, by the trial's number, in the order of their seeds. validation: the clips that the
+    network, by the trial's number, in the order of their seeds. failed_repeats: why further
+    trainings failed, by the trial's number and the seed. validation: the clips that the
     figure of the pick comes from: all, those of the pick too, or the half that it was not picked
     on.
     """
@@ -190,6 +191,7 @@ class StudyHistory:
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
     repeats: Mapping[int, Sequence[Repeat]] = dataclasses.field(default_factory=dict)
+    failed_repeats: Mapping[tuple[int, int], str] = dataclasses.field(default_factory=dict)
     validation: ValidationRule = "all"
 
     @property

@@ -5,6 +5,7 @@ are trained again, one training at a time, until the pick is told apart or `last
 What comes next follows from what the ledger holds, so a search that was killed resumes here too.
 """
 
+import contextlib
 import traceback
 from collections.abc import Callable
 
@@ -18,7 +19,8 @@ from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.contenders import contenders_at_target, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
 from jejunet_nas.search.view import View
-from jejunet_nas.study.kept_data import repeat_key
+from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.kept_data import begun_key, repeat_key
 from jejunet_nas.study.kept_measurements import with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
@@ -36,12 +38,10 @@ def contenders_of(settings: StudySettings, history: StudyHistory) -> list[TrialR
     )
 
 
-def next_training(
-    settings: StudySettings, history: StudyHistory, failed: set[tuple[int, int]]
-) -> tuple[TrialResult, int] | None:
+def next_training(settings: StudySettings, history: StudyHistory) -> tuple[TrialResult, int] | None:
     """Return the contender to train next and the seed, or None where the last round is over.
 
-    failed: trials and seeds whose training failed. The contender with the fewest trainings is next.
+    The contender with the fewest trainings is next; what failed is not tried again.
     """
     seeds = [settings.training.seed + number for number in range(1, settings.last_round.seeds)]
     if not seeds:
@@ -54,7 +54,9 @@ def next_training(
             if each.streamed.latency.source == trial.latency.source
         }
         open_seeds = [
-            seed for seed in seeds if seed not in done and (trial.number, seed) not in failed
+            seed
+            for seed in seeds
+            if seed not in done and (trial.number, seed) not in history.failed_repeats
         ]
         if open_seeds:
             left.append((len(seeds) - len(open_seeds), trial, open_seeds[0]))
@@ -93,7 +95,7 @@ class LastRound:
         begun = False
         while not over():
             history = self._history()
-            following = next_training(self._settings, history, self._ledger.failed_repeats())
+            following = next_training(self._settings, history)
             if following is None:
                 self._say_pick(history)
                 return
@@ -110,6 +112,20 @@ class LastRound:
         return with_measured(self._ledger.history(), self._setup.folder)
 
     def _train(self, trial: TrialResult, seed: int) -> None:
+        begun = begun_key(trial.number)  # with any seed
+        with self._ledger.readable():
+            ends = int(self._ledger.noted(begun) or 0)
+        if ends >= MOST_ENDS:
+            self._fail(trial, seed, ended_words(ends))
+            return
+        self._ledger.note(begun, ends + 1)
+        try:
+            self._try(trial, seed)
+        finally:  # not where the process is killed
+            with contextlib.suppress(Exception):  # on a full disk
+                self._ledger.note(begun, 0)
+
+    def _try(self, trial: TrialResult, seed: int) -> None:
         try:
             network_id, streamed = train_again(trial, self._setup.with_seed(seed), self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
@@ -117,9 +133,7 @@ class LastRound:
             if fault is not None and not isinstance(fault, TrialError):
                 raise
             traceback.print_exc()
-            reason = str(error) if isinstance(error, JejunetError) else repr(error)
-            self._ledger.note(repeat_key(trial.number, seed, failed=True), reason)
-            self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
+            self._fail(trial, seed, str(error) if isinstance(error, JejunetError) else repr(error))
             return
         repeat = Repeat(number=trial.number, seed=seed, network_id=network_id, streamed=streamed)
         self._ledger.note(repeat_key(trial.number, seed), to_json(repeat))
@@ -127,6 +141,10 @@ class LastRound:
             f"trial {trial.number} with seed {seed}: {per_cent(streamed.score.miou)} mIoU; "
             f"{per_cent(trial.score.miou)} with the first"
         )
+
+    def _fail(self, trial: TrialResult, seed: int, reason: str) -> None:
+        self._ledger.note(repeat_key(trial.number, seed, failed=True), reason)
+        self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
 
     def _say_pick(self, history: StudyHistory) -> None:
         contenders = contenders_of(self._settings, history)

@@ -80,7 +80,7 @@ def _search(
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.drawn) >= settings.trials
-    if ledger and history and done and next_training(settings, history, ledger.failed_repeats()):
+    if history and done and next_training(settings, history):
         done = False
     if history and done and not still_to_measure(settings, history):
         drawn = len(history.drawn)

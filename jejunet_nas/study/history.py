@@ -31,7 +31,12 @@ from jejunet_nas.records import (
     from_json,
 )
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
-from jejunet_nas.study.kept_data import kept_class_names, kept_data, kept_repeats
+from jejunet_nas.study.kept_data import (
+    kept_class_names,
+    kept_data,
+    kept_failed_repeats,
+    kept_repeats,
+)
 from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
@@ -184,6 +189,7 @@ def read_history(
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
         data=kept_data(attributes),
         repeats=kept_repeats(attributes),
+        failed_repeats=kept_failed_repeats(attributes),
     )
 
 

@@ -91,10 +91,16 @@ def rescored(
         phone=None,
         unscored=(),
         repeats={},  # scored for the search's target alone
+        failed_repeats={},
         searched_for=dataclasses.replace(before, asked=asked),
     )
     if not another and (before.target_fps, before.device) == (target_fps, history.device):
-        after = dataclasses.replace(after, searched_for=None, repeats=history.repeats)
+        after = dataclasses.replace(
+            after,
+            searched_for=None,
+            repeats=history.repeats,
+            failed_repeats=history.failed_repeats,
+        )
     if another:
         return after
     return with_measured(after, networks, screens=Screens(networks, target_fps, open_val, say))
