@@ -18,6 +18,7 @@ from jejunet_nas.records.scores import Streamed
 from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.contenders import contenders_at_target, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
+from jejunet_nas.search.attempts import Streak
 from jejunet_nas.search.view import View
 from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
 from jejunet_nas.study.kept_data import begun_key, repeat_key
@@ -86,10 +87,13 @@ class LastRound:
 
     def __init__(self, ledger: Ledger, setup: TrialSetup, view: View) -> None:
         self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
-        self._view = view
+        self._view, self._streak = view, Streak("trainings with other seeds")
 
     def run(self, over: Callable[[], bool]) -> None:
-        """Train contenders until the pick is told apart, the round is spent, or it is `over`."""
+        """Train contenders until the pick is told apart, the round is spent, or it is `over`.
+
+        Raises `JejunetError` after too many failures in a row.
+        """
         if self._settings.last_round.seeds == 1:
             return
         begun = False
@@ -133,8 +137,11 @@ class LastRound:
             if fault is not None and not isinstance(fault, TrialError):
                 raise
             traceback.print_exc()
-            self._fail(trial, seed, str(error) if isinstance(error, JejunetError) else repr(error))
+            reason = str(error) if isinstance(error, JejunetError) else repr(error)
+            self._fail(trial, seed, reason)
+            self._streak.add(reason)
             return
+        self._streak.end()
         repeat = Repeat(number=trial.number, seed=seed, network_id=network_id, streamed=streamed)
         self._ledger.note(repeat_key(trial.number, seed), to_json(repeat))
         self._view.say(

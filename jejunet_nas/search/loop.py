@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from jejunet_nas.datasets.learnable import origin_warning
-from jejunet_nas.errors import JejunetError
 from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.scoring.front import hypervolume, reference_point
@@ -40,8 +39,6 @@ from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.setup import TrialSetup
-
-FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
 
 def search(
@@ -157,7 +154,6 @@ class _Search:
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
-        failures = 0
         self._round.resume()
         self._view.progress(self._progress())
         while True:
@@ -174,14 +170,9 @@ class _Search:
             drawn = self._candidates.draw(self._closing.results)
             if drawn is None:
                 continue
-            failures = 0 if self._round.add(*drawn) else failures + 1
+            self._round.add(*drawn)
             if not self._round.full:
                 self._view.progress(self._progress())
-            if failures >= FAILURES_IN_A_ROW:
-                raise JejunetError(
-                    f"the last {failures} trials failed; the last error: "
-                    f"{self._ledger.history().failed[-1].reason}"
-                )
         self._closing.settle()
         self._last_round.run(self._is_late)
 

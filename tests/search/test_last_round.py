@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jejunet_nas.errors import TrialError
+from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.scoring import contenders
@@ -167,6 +167,18 @@ def test_a_training_that_the_user_stops_is_tried_again_however_often(
 
     assert len(fake.trained) == 4
     assert ledger.history().failed_repeats == {}
+
+
+def test_five_further_trainings_that_fail_in_a_row_stop_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeTraining(breaks=0).install(monkeypatch)
+    ledger = ledger_in(tmp_path, "{seeds: 4, contenders: 2}")
+
+    with pytest.raises(JejunetError, match=r"last 5 trainings with other seeds failed; .* nan"):
+        run(ledger, tmp_path)
+
+    assert len(ledger.history().failed_repeats) == 5
 
 
 def test_a_study_without_a_last_round_trains_nothing_again(
