@@ -25,6 +25,14 @@ def expected_noise(history: StudyHistory) -> SeedNoise:
     return pooled(seed_noise(history.complete, history.repeats), typical)
 
 
+def contenders_of(history: StudyHistory) -> list[TrialResult]:
+    """Return the contenders of the study's last round, the best first; none without one."""
+    plan = history.last_round
+    if plan is None:
+        return []
+    return contenders_at_target(history, most=plan.contenders, above_steps=plan.above_steps)
+
+
 def contenders_at_target(
     history: StudyHistory, *, most: int, above_steps: int = 0
 ) -> list[TrialResult]:

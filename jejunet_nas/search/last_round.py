@@ -16,7 +16,7 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import Repeat, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.scores import Streamed
 from jejunet_nas.records.words import counted, per_cent
-from jejunet_nas.scoring.contenders import contenders_at_target, undecided
+from jejunet_nas.scoring.contenders import contenders_of, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
 from jejunet_nas.search.attempts import Streak
 from jejunet_nas.search.view import View
@@ -31,14 +31,6 @@ from jejunet_nas.trial.store import find_network
 from jejunet_nas.video.graphs import graph_files
 
 
-def contenders_of(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
-    """Return the contenders of the last round, the best first; only fully trained networks."""
-    rungs = settings.training.rungs
-    return contenders_at_target(
-        history, most=settings.last_round.contenders, above_steps=rungs[-1] if rungs else 0
-    )
-
-
 def next_training(settings: StudySettings, history: StudyHistory) -> tuple[TrialResult, int] | None:
     """Return the contender to train next and the seed, or None where the last round is over.
 
@@ -48,7 +40,7 @@ def next_training(settings: StudySettings, history: StudyHistory) -> tuple[Trial
     if not seeds:
         return None
     left = []
-    for trial in undecided(contenders_of(settings, history), history):
+    for trial in undecided(contenders_of(history), history):
         done = {  # one that was scored with latencies of another source is scored again
             each.seed
             for each in history.repeats.get(trial.number, ())
@@ -104,7 +96,7 @@ class LastRound:
                 self._say_pick(history)
                 return
             if not begun:
-                found = undecided(contenders_of(self._settings, history), history)
+                found = undecided(contenders_of(history), history)
                 self._view.say(
                     f"last round: {counted(len(found), 'network')} within the noise of the best "
                     f"at {self._settings.target_fps:g} fps, trained again until they differ"
@@ -154,7 +146,7 @@ class LastRound:
         self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
 
     def _say_pick(self, history: StudyHistory) -> None:
-        contenders = contenders_of(self._settings, history)
+        contenders = contenders_of(history)
         pick = pick_of(contenders, history.repeats)
         if pick is None:
             return

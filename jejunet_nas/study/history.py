@@ -25,6 +25,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import (
     FailedTrial,
+    LastRoundPlan,
     RefusedTrial,
     StudyHistory,
     TrialResult,
@@ -190,7 +191,15 @@ def read_history(
         data=kept_data(attributes),
         repeats=kept_repeats(attributes),
         failed_repeats=kept_failed_repeats(attributes),
+        last_round=_last_round(settings),
     )
+
+
+def _last_round(settings: StudySettings) -> LastRoundPlan | None:
+    last, rungs = settings.last_round, settings.training.rungs
+    if last.seeds == 1:
+        return None
+    return LastRoundPlan(contenders=last.contenders, above_steps=rungs[-1] if rungs else 0)
 
 
 def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jejunet_nas.errors import JejunetError, TrialError
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.records import LastRoundPlan, StudyHistory, TrialResult
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.scoring import contenders
 from jejunet_nas.scoring.ranking import picks
@@ -26,6 +26,7 @@ from tests.search.test_rounds import FakeNetworks
 
 TRUE = {0: 0.60, 1: 0.62}  # trial 0 had luck in its first training
 FIRST = {0: 0.63, 1: 0.62}
+PLAN = LastRoundPlan(contenders=4)
 
 
 def study_in(folder: Path, last: str = "{seeds: 3, contenders: 2}") -> StudySettings:
@@ -197,7 +198,7 @@ def test_it_ends_when_the_pick_is_told_apart(tmp_path: Path, seeds: int) -> None
         0: [again(sure, seed, [0.70 + seed / 1e4] * 6) for seed in (1, 2)],
         1: [again(worse, seed, [0.68 + seed / 1e4] * 6) for seed in (1, 2)],
     }
-    study = dataclasses.replace(history(sure, worse), repeats=repeats)
+    study = dataclasses.replace(history(sure, worse), repeats=repeats, last_round=PLAN)
     settings = study_in(tmp_path, f"{{seeds: {seeds}}}")
 
     assert next_training(settings, study) is None
@@ -211,7 +212,9 @@ def test_a_repeat_with_predicted_latency_is_scored_again_once_its_trial_is_measu
     settings = study_in(tmp_path, "{seeds: 2}")
 
     def following(*complete: TrialResult) -> tuple[int, int] | None:
-        study: StudyHistory = dataclasses.replace(history(*complete), repeats=repeats)
+        study: StudyHistory = dataclasses.replace(
+            history(*complete), repeats=repeats, last_round=PLAN
+        )
         found = next_training(settings, study)
         return (found[0].number, found[1]) if found else None
 
