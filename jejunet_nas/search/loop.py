@@ -28,7 +28,7 @@ from jejunet_nas.search.closing import (
 )
 from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import LastRound, next_training
-from jejunet_nas.search.pace import Budget, FirstNetworks, budget_of
+from jejunet_nas.search.pace import Budget, EndTime, budget_of
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
@@ -150,7 +150,7 @@ class _Search:
         self._began_s, self._before = time.monotonic(), len(closing.drawn)
         self._round = Round(ledger, view, self._attempts)
         self._last_round = LastRound(ledger, setup, view)
-        self._first = FirstNetworks(self._settings.name, view.say)
+        self._end = EndTime(self._settings, view.say)
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
@@ -161,7 +161,7 @@ class _Search:
             if self._round.full or (over and len(self._round)):
                 self._round.finish()
                 new = self._closing.drawn[self._before :]
-                self._first.look(new, self._spent_s(), self._budget())
+                self._end.look(new, self._spent_s(), self._budget())
                 self._view.progress(self._progress())
                 continue
             if over:
@@ -228,12 +228,7 @@ class _Search:
             target_fps=target_fps,
             best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
-            left_s=self._left_s(),
+            left_s=self._end.left_s(self._spent_s()),
             held=len(self._round),
             added=len(results) - len(self._closing.drawn),
         )
-
-    def _left_s(self) -> float | None:
-        """Return the time left, from the mean time of this run's trials so far."""
-        done, budget = len(self._closing.drawn) - self._before, self._budget()
-        return budget.left_s(self._spent_s() / done) if done > 0 and budget.left > 0 else None
