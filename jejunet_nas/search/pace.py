@@ -177,11 +177,9 @@ def _first_rung(budget: Budget, pace: Pace) -> list[str]:
         return []
     networks = budget.networks(pace)
     on = round(networks * pace.trained_on)
-    said = (
-        f"  first rung ({counted(budget.first_steps, 'step')}): {duration(pace.first_s)} a network"
-    )
+    rung = f"first rung ({counted(budget.first_steps, 'step')})"
     bought = f"of {counted(networks, 'network')} about {on} {'is' if on == 1 else 'are'} trained on"
-    return [f"{said}; {bought}"]
+    return [f"  {rung}: {duration(pace.first_s)} a network; {bought}"]
 
 
 def _last_round(budget: Budget) -> list[str]:
