@@ -180,7 +180,7 @@ def _notes(manifest: Manifest, split: DataSplit) -> list[str]:
     sparse = [each.fps for each in split.clips if each.fps < _SPARSE_FPS and len(each) > 1]
     if sparse:
         notes.append(
-            f"{counted(len(sparse), 'clip')} of {len(split.clips)}: frames 1/{min(sparse):g} s "
+            f"{counted(len(sparse), 'clip')} of {len(split.clips)}: frames {1 / min(sparse):g} s "
             "apart, no video. Only own-frame mIoU with every frame a keyframe means something "
             "there, see --every-frame"
         )
