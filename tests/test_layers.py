@@ -159,6 +159,7 @@ def test_help_loads_no_heavy_library() -> None:
         *("drawing.pictures", "reporting.baseline", "study.importance", "study.tables"),
         *("drawing.segment", "cli.segment", "cli.export", "export.verify", "compression.metadata"),
         *("study.opened", "dashboard", "measure.bundle", "video.bundle"),
+        *("evaluation.bundle", "cli.evaluate"),
     ],
 )
 def test_what_needs_no_network_loads_no_tensorflow(module: str) -> None:

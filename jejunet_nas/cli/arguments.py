@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +45,10 @@ TrialNumber = Annotated[
     int | None, typer.Option("--trial", help="Trial [default: the front's best mIoU].")
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="One of a study's data.options. Repeatable."),
+]
 TargetFps = Annotated[
     float | None,
     typer.Option(
@@ -91,6 +95,29 @@ def existing_folder(folder: Path) -> Path:
 def data_root_override(data_root: Path | None) -> dict[str, Any]:
     """Return the override of a study's settings for `--data-root`. Raises `SettingError`."""
     return {"data.root": str(existing_folder(data_root))} if data_root else {}
+
+
+def data_options(given: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a data set in words such as `clips=10`; values are YAML.
+
+    Raises `SettingError`.
+    """
+    import yaml
+
+    from jejunet_nas.documents.yaml_file import parse_yaml
+
+    options: dict[str, Any] = {}
+    for words in given:
+        name, equals, value = words.partition("=")
+        try:
+            if not (name and equals):
+                raise ValueError
+            options[name.strip()] = parse_yaml(value)
+        except (ValueError, yaml.YAMLError):
+            raise SettingError(
+                f"--option is {shortened(words)}; allowed: NAME=VALUE, such as clips=10."
+            ) from None
+    return options
 
 
 def seconds_of(text: str | None, option: str) -> float | None:

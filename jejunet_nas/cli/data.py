@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jejunet_nas.cli.arguments import AsJson, amount_of, existing_folder
+from jejunet_nas.cli.arguments import (
+    AsJson,
+    DataOption,
+    amount_of,
+    data_options,
+    existing_folder,
+)
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.errors import DataError, SettingError
@@ -35,10 +41,7 @@ def check(
         typer.Argument(metavar="DATASET", help="davis, voc2012, youtube_vos, camvid, folder."),
     ],
     data_root: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="One of a study's data.options. Repeatable."),
-    ] = None,
+    option: DataOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to [default: reports/data_DATASET].")
     ] = None,
@@ -52,7 +55,7 @@ def check(
     (truncated, of another size, or with a mask value that is no class), and masks that a network
     cannot learn from, are listed at the end. In these cases the exit code is 2.
     """
-    options = _options(option or [])
+    options = data_options(option or [])
     root = existing_folder(data_root)
 
     from jejunet_nas.cli.data_tables import check_json, show_check
@@ -162,27 +165,6 @@ def clean(
             "busy": [entry.folder.name for entry in done.busy],
         }
     )
-
-
-def _options(given: Sequence[str]) -> dict[str, Any]:
-    """Return the options in words such as `clips=10`; values are YAML."""
-    import yaml
-
-    from jejunet_nas.documents.bounds import shortened
-    from jejunet_nas.documents.yaml_file import parse_yaml
-
-    options: dict[str, Any] = {}
-    for words in given:
-        name, equals, value = words.partition("=")
-        try:
-            if not (name and equals):
-                raise ValueError
-            options[name.strip()] = parse_yaml(value)
-        except (ValueError, yaml.YAMLError):
-            raise SettingError(
-                f"--option is {shortened(words)}; allowed: NAME=VALUE, such as clips=10."
-            ) from None
-    return options
 
 
 def _total(entries: Sequence["Cached"]) -> str:

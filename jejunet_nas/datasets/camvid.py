@@ -1,11 +1,12 @@
 """CamVid in SegNet's layout: 11 classes of a street seen from a car, and void.
 
-    ROOT/{train,val}.txt                the paths of a frame and its mask on each line
+    ROOT/{train,val,test}.txt           the paths of a frame and its mask on each line
     ROOT/train/0001TP_006690.png        frames, named by video and frame number at 30 fps
-    ROOT/trainannot/0001TP_006690.png   grey PNG of class indices, 11 = void; val and valannot too
+    ROOT/trainannot/0001TP_006690.png   grey PNG of class indices, 11 = void; of val, test too
 
 The train frames are a second apart, too far to be each other's context. So each is used as a photo
-that a simulated camera moves over. The val frames are consecutive, at 15 fps.
+that a simulated camera moves over. The val frames are consecutive, at 15 fps. The test frames are a
+second apart too: published results compare each frame with its own mask. A search needs no test.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from pathlib import Path
 from jejunet_nas.datasets import layout, lists
 from jejunet_nas.datasets.camera import PhotoSettings
 from jejunet_nas.datasets.clip_files import ClipFiles, SplitFiles, mask_code, photo_files
-from jejunet_nas.datasets.options import Split
+from jejunet_nas.datasets.options import SEARCHED, Split
 from jejunet_nas.errors import check_choice
 from jejunet_nas.images.listing import natural_key
 from jejunet_nas.records import IGNORE
@@ -28,6 +29,8 @@ CLASS_NAMES = (
     *("pedestrian", "bicyclist"),
 )
 NUMBERED_FPS = 30.0  # of the numbers in the frames' names
+# The splits whose lists, where they are there, may share no frame with that of a split.
+_APART: dict[Split, tuple[Split, ...]] = {"train": ("val",), "test": SEARCHED}
 _VOID = len(CLASS_NAMES)
 _CODE = mask_code(
     {_VOID: IGNORE, IGNORE: IGNORE, **{index: index for index in range(len(CLASS_NAMES))}}
@@ -50,10 +53,14 @@ def describe_split(split: Split, root: Path, settings: CamvidSettings) -> SplitF
     list_file = root / f"{split}.txt"
     if not list_file.exists():  # the list names the other folders, which may have other names
         fix = f"Give --data-root the folder that holds {split}.txt and {split}."
+        if any((root / f"{other}.txt").is_file() for other in SEARCHED if other != split):
+            parts = f"{split}.txt, {split} and {split}annot"
+            fix = f"Copy {parts} of SegNet's CamVid into {root}."
         layout.check_parts(root, (list_file.name, f"{split}annot"), fix)
     pairs = lists.listed_pairs(list_file, root)
-    if split == "train" and (other := root / "val.txt").is_file():
-        lists.check_apart(pairs, list_file, lists.listed_pairs(other, root), other.name)
+    for other in (root / f"{name}.txt" for name in _APART.get(split, ())):
+        if other.is_file():
+            lists.check_apart(pairs, list_file, lists.listed_stems(other), other.name)
     still = split == "train" and settings.train_as == "photos"
     names = layout.mixed(pairs)[: settings.photos] if still else ()
     return SplitFiles(

@@ -8,13 +8,13 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from jejunet_nas.datasets import camvid, davis, folder, layout, voc2012, youtube_vos
 from jejunet_nas.datasets.cache import open_clips
 from jejunet_nas.datasets.clip_files import SplitFiles
 from jejunet_nas.datasets.learnable import check_learnable, labels_of, lost_labels
-from jejunet_nas.datasets.options import Split, settings_from
+from jejunet_nas.datasets.options import SEARCHED, Split, settings_from
 from jejunet_nas.datasets.procedural import ProceduralSettings, generate_split
 from jejunet_nas.datasets.scene import CLASS_NAMES
 from jejunet_nas.errors import SettingError, check_choice, closest
@@ -37,6 +37,7 @@ _CLASS_NAMES: dict[str, tuple[str, ...] | Callable[[Path | None, Any], tuple[str
     "camvid": camvid.CLASS_NAMES,
     "folder": folder.class_names,
 }
+_WITH_TEST = ("camvid", "folder")  # of the others, no masks of a test split are published
 ON_DISK = tuple(_READERS)
 DATA_SET_NAMES = ("procedural", *ON_DISK)
 
@@ -57,7 +58,7 @@ def open_split(
     for files that do not match the layout, or whose masks hold fewer than two classes.
     """
     check_choice("dataset", dataset, DATA_SET_NAMES)
-    check_choice("split", split, get_args(Split))
+    _check_split(dataset, split)
     if dataset == "procedural":
         settings = settings_from(ProceduralSettings, dataset, options)
         return generate_split(split, settings, progress)
@@ -67,6 +68,12 @@ def open_split(
         check_learnable(labels, files)
     held = [{*(clip.pixels or ())} for clip in opened.clips]
     return dataclasses.replace(opened, notes=(*lost_labels(files, held), *opened.notes))
+
+
+def _check_split(dataset: str, split: Split) -> None:
+    """Raise `SettingError` unless the data set can have that split."""
+    allowed = (*SEARCHED, "test") if dataset in _WITH_TEST else SEARCHED
+    check_choice(f"split of {dataset}", split, allowed)
 
 
 def require_root(dataset: str, root: Path | None) -> Path:
@@ -97,10 +104,12 @@ def class_names(
 def describe_splits(
     dataset: str, root: Path, options: Mapping[str, Any] | None = None
 ) -> tuple[SplitFiles, ...]:
-    """Return the files of train and val; raises as `describe_split`, with the faults of both."""
+    """Return the files of train and val, which a search needs.
+
+    Raises as `describe_split`, with the faults of both.
+    """
     return layout.all_of(
-        functools.partial(describe_split, dataset, split, root, options)
-        for split in get_args(Split)
+        functools.partial(describe_split, dataset, split, root, options) for split in SEARCHED
     )
 
 
@@ -117,6 +126,7 @@ def describe_split(
             f"DATASET is {dataset}{no_files}; allowed: {', '.join(ON_DISK)}."
             f"{closest(dataset, ON_DISK)}"
         )
+    _check_split(dataset, split)
     kind, describe = _READERS[dataset]
     settings: Any = settings_from(kind, dataset, options)
     return describe(split, root.expanduser().absolute(), settings)

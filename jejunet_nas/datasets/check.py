@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,6 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import IGNORE
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 _END_MARKS = (b"\xff\xd9", b"IEND")  # of JPEG, of PNG
 _END_BYTES = 1024  # searched for the mark: some cameras append a few bytes
 _QUEUED = 1024  # files at most, so that an interrupt does not wait long

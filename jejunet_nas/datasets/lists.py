@@ -17,6 +17,7 @@ from jejunet_nas.images.listing import SUFFIXES, plain
 
 _MOST_BYTES = 32 * 1024 * 1024
 _AGAIN = "Copy or download this file again."
+_PAIR = "the paths of a frame and its mask"
 _MOST_NAMED = 5  # names, in an error
 _MOST_SHOWN = 100  # characters of a line, in an error
 _LONGEST_NAME = 240  # bytes between slashes: disks take 255, with a suffix
@@ -100,10 +101,9 @@ def listed_pairs(list_file: Path, root: Path) -> dict[str, tuple[Path, Path]]:
     """
     pairs: dict[str, tuple[Path, Path]] = {}
     files: dict[Path, dict[str, Path]] = {}
-    what = "the paths of a frame and its mask"
-    for line in read_list(list_file, what, _AGAIN):
+    for line in read_list(list_file, _PAIR, _AGAIN):
         if len(line.words) != 2:
-            raise line.error(what)
+            raise line.error(_PAIR)
         found = []
         for word in line.words:
             path = root.joinpath(*PurePosixPath(word).parts[-2:])
@@ -117,6 +117,11 @@ def listed_pairs(list_file: Path, root: Path) -> dict[str, tuple[Path, Path]]:
         frame, mask = found
         pairs[plain(frame.stem)] = frame, mask
     return pairs
+
+
+def listed_stems(list_file: Path) -> list[str]:
+    """Return the stem of the frame on each line of a list; its files need not be there."""
+    return [plain(stem_of(line.words[0])) for line in read_list(list_file, _PAIR, _AGAIN)]
 
 
 def check_apart(names: Iterable[str], list_file: Path, others: Collection[str], other: str) -> None:

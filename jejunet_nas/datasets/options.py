@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar
 from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError, closest
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "test"]
+SEARCHED: tuple[Split, ...] = ("train", "val")  # of every data set; test is kept back
 
 Settings = TypeVar("Settings")
 

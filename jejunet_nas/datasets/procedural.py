@@ -11,11 +11,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from typing import get_args
 
 import numpy as np
 
-from jejunet_nas.datasets.options import Split, check_whole
+from jejunet_nas.datasets.options import SEARCHED, Split, check_whole
 from jejunet_nas.datasets.pictures import pixels_of
 from jejunet_nas.datasets.scene import CLASS_NAMES, draw_scene, render
 from jejunet_nas.progress import Tell
@@ -72,7 +71,7 @@ def generate_split(
 
 
 def _generate_clip(split: Split, number: int, settings: ProceduralSettings) -> Clip:
-    rng = np.random.default_rng([settings.seed, get_args(Split).index(split), number])
+    rng = np.random.default_rng([settings.seed, SEARCHED.index(split), number])
     height, width = settings.height, settings.width
     frames = np.empty((settings.frames, height, width, 3), np.uint8)
     masks = np.empty((settings.frames, height, width), np.uint8)

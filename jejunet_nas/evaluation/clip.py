@@ -67,6 +67,8 @@ class ClipEvaluation:
     ) -> None:
         """Score nothing yet; stretches: see `clip_score`."""
         self.name, self.results = clip.name, results
+        # Receives the frames done; the own frames' scores are the second half of the work.
+        self.seen: Callable[[int], None] = lambda done: None
         self._clip, self._classes, self._stretches = clip, len(class_names), stretches
         self._objects = object_classes(class_names)
         self._annotated = [t for t in range(len(clip)) if clip.annotated[t]]
@@ -114,6 +116,7 @@ class ClipEvaluation:
             for screen, found in zip(screens, counts, strict=True):
                 still = scored == [0]  # a picture
                 found.append(self._counts(t, Shown(0, 0) if still else screen.shown[t]))
+            self.seen(t // 2)
         return [
             (self._scored(found), screen.walk)
             for screen, found in zip(screens, counts, strict=True)
@@ -129,6 +132,7 @@ class ClipEvaluation:
                 if before is not None:
                     self._flicker((before, taken.shown[before]), (t, taken.shown[t]))
             before = t
+            self.seen((len(self) + t) // 2)
         return [(self._score(taken), self._temporal(taken)) for taken in walks]
 
     def _score(self, taken: Walk) -> ClipScore:

@@ -6,6 +6,7 @@ policy of a network costs a fraction of the first.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -57,14 +58,20 @@ class PolicyScore:
 class Evaluation:
     """One network's graphs on the clips of a validation split."""
 
-    def __init__(self, val: DataSplit, files: Mapping[GraphName, Path]) -> None:
-        """Open the graphs; read the masks and gate scores that an earlier evaluation kept."""
+    def __init__(
+        self, val: DataSplit, files: Mapping[GraphName, Path], *, keep: bool = True
+    ) -> None:
+        """Open the graphs; read the masks and gate scores that an earlier evaluation kept.
+
+        keep: whether to read and keep them, in the folder of the graphs.
+        """
         graphs = NetworkGraphs(files)
         self._val = val
         self._graphs = " ".join(f"{name} {sha256_of(file)}" for name, file in files.items())
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
         results = [ClipResults(clip, graphs) for clip in val.clips]
-        self._known = read_results(self._file, results, graphs=self._graphs)
+        self._keeps = keep
+        self._known = read_results(self._file, results, graphs=self._graphs) if keep else 0
         stretches = stretches_of(sum(bool(clip.annotated.any()) for clip in val.clips))
         self._clips = [
             ClipEvaluation(clip, each, val.class_names, stretches=stretches)
@@ -176,9 +183,10 @@ class Evaluation:
 
         Frames and contexts stay for the next pass, as many as `KEPT_BYTES` hold.
         """
-        done = 0
+        done, frames = 0, self._val.frame_count
         for clip in self._clips:
-            tell("evaluate", done, self._val.frame_count)
+            tell("evaluate", done, frames)
+            clip.seen = functools.partial(_tell_frame, tell, done, frames)
             yield clip
             clip.forget_pictures()
             if sum(each.results.frame_bytes for each in self._clips) > KEPT_BYTES:
@@ -189,9 +197,13 @@ class Evaluation:
     def _keep(self) -> None:
         results = [clip.results for clip in self._clips]
         known = sum(each.size for each in results)
-        if known > self._known:
+        if self._keeps and known > self._known:
             write_results(self._file, results, graphs=self._graphs)
             self._known = known
+
+
+def _tell_frame(tell: Tell, before: int, frames: int, done: int) -> None:
+    tell("evaluate", before + done, frames)
 
 
 def _beside_last(

@@ -63,6 +63,7 @@ def facts_of(
         network=dataclasses.asdict(network),
         trial_policy=trial_policy,
         dataset=history.dataset,
+        data_options=settings.data.options,
         fingerprints=dict(fingerprints),
         training_steps=trial.network.training.steps - export_steps,
         export_steps=export_steps,

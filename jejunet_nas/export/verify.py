@@ -19,7 +19,7 @@ from jejunet_nas.records import GraphName
 from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.bundle import MEASUREMENTS, read_measurements, require_hash
+from jejunet_nas.video.bundle import MEASUREMENTS, naming_place, read_measurements, require_hash
 from jejunet_nas.video.manifest import MANIFEST, GraphFile, Manifest
 from jejunet_nas.video.manifest_file import read_manifest
 
@@ -44,11 +44,20 @@ def each_check(place: Path) -> Iterator[tuple[str, str]]:
 
     Raises `SettingError` naming the first fault.
     """
-    with tempfile.TemporaryDirectory(prefix="jejunet-verify-") as unpacked:
-        try:
-            yield from _checks(place, Path(unpacked))
-        except SettingError as error:  # name the .zip, not the folder that it was unpacked into
-            raise SettingError(str(error).replace(unpacked, str(place))) from None
+    with (
+        tempfile.TemporaryDirectory(prefix="jejunet-verify-") as unpacked,
+        naming_place(place, Path(unpacked)),
+    ):
+        yield from _checks(place, Path(unpacked))
+
+
+def require_runnable(manifest: Manifest, folder: Path) -> None:
+    """Raise `SettingError` unless the graphs in `folder` run as `manifest` says.
+
+    The bundle's other files are not looked at.
+    """
+    for check in _CONTENT.values():
+        check(folder, manifest)
 
 
 def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
@@ -61,10 +70,8 @@ def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
     yield "manifest", f"format {manifest.format}, unchanged"
     yield "files", _files(folder, manifest)
     yield "hashes", _hashes(folder, manifest)
-    yield "policy", _policy(folder, manifest)
-    yield "classes", _classes(folder, manifest)
-    yield "graphs", _graphs(folder, manifest)
-    yield "metadata", _metadata(folder, manifest)
+    for name, check in _CONTENT.items():
+        yield name, check(folder, manifest)
 
 
 def _files(folder: Path, manifest: Manifest) -> str:
@@ -179,6 +186,9 @@ def _metadata(folder: Path, manifest: Manifest) -> str:
         if labels != (() if stated == manifest.graphs.gate else manifest.class_names):
             raise _fault(file, f"has the labels {', '.join(labels)}, which are not the classes")
     return "in each graph; labels are the classes"
+
+
+_CONTENT = {"policy": _policy, "classes": _classes, "graphs": _graphs, "metadata": _metadata}
 
 
 def _graph_files(manifest: Manifest) -> list[GraphFile]:

@@ -76,7 +76,7 @@ class DataSplit:
     """
 
     dataset: str
-    split: Literal["train", "val"]
+    split: Literal["train", "val", "test"]
     class_names: tuple[str, ...]
     clips: tuple[Clip, ...]
     fingerprint: str

@@ -158,6 +158,18 @@ class SearchedFor:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LastRoundPlan:
+    """What a study's last round trains again: at most so many `contenders` at the target.
+
+    above_steps: networks trained for no more steps are left out. until: see `LastRoundSettings`.
+    """
+
+    contenders: int
+    above_steps: int = 0
+    until: Literal["told_apart", "seeds"] = "told_apart"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyHistory:
     """All trials of a study so far, in the order of their numbers.
 
@@ -166,9 +178,10 @@ class StudyHistory:
     spent_s: working seconds of each ended trial by its number, refused and failed trials included;
     empty where unknown. searched_for: None where the trials are scored as in the search. data: what
     was found out about the data before the first trial. repeats: further trainings of a trial's
-    network, by the trial's number, in the order of their seeds. validation: the clips that the
-    figure of the pick comes from: all, those of the pick too, or the half that it was not picked
-    on.
+    network, by the trial's number, in the order of their seeds. failed_repeats: why further
+    trainings failed, by the trial's number and the seed. last_round: None without one.
+    validation: the clips that the figure of the pick comes from: all, those of the pick too, or the
+    half that it was not picked on.
     """
 
     study: str
@@ -190,6 +203,8 @@ class StudyHistory:
     spent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
     searched_for: SearchedFor | None = None
     repeats: Mapping[int, Sequence[Repeat]] = dataclasses.field(default_factory=dict)
+    failed_repeats: Mapping[tuple[int, int], str] = dataclasses.field(default_factory=dict)
+    last_round: LastRoundPlan | None = None
     validation: ValidationRule = "all"
 
     @property

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Sequence
 from typing import Literal
 
-from jejunet_nas.records import LatencySource, StudyHistory, TrialResult
+from jejunet_nas.records import LatencySource, StudyHistory, TrialResult, ValidationRule
 from jejunet_nas.records.words import input_words, latency_words, per_cent, points
 from jejunet_nas.reporting.attainment import require_comparable
 from jejunet_nas.reporting.held_out import TURN_ON
@@ -64,8 +64,8 @@ class BaselineAnswer:
     """The front compared with each trial of a baseline, the baseline's fastest first.
 
     best: the front's best mIoU; None where no trial meets the target. held_out: how the differences
-    of the best were made; None where they come from what it was picked by. seeds: whether their
-    intervals hold training seeds.
+    of the best were made; None where they come from what it was picked by. validation: of the
+    study. seeds: whether their intervals hold training seeds.
     """
 
     study: str
@@ -75,6 +75,7 @@ class BaselineAnswer:
     best: Standing | None
     against: tuple[Against, ...]
     held_out: HeldOutBy | None
+    validation: ValidationRule
     seeds: bool
 
 
@@ -103,6 +104,7 @@ def answer(history: StudyHistory, baseline: StudyHistory) -> BaselineAnswer:
         best=_standing(front[0]) if front else None,
         against=tuple(_against(trial, front, minus(trial)) for trial in trials),
         held_out=None if crossed is None else "clips" if crossed.split else "trainings",
+        validation=history.validation,
         seeds=crossed is not None and noise.freedom > 0,
     )
 
@@ -142,11 +144,15 @@ def caveat(answer: BaselineAnswer) -> str:
     over = "the validation clips and training seeds" if answer.seeds else "the validation clips"
     said = f"Differences are tested with a paired bootstrap over {over} (95 % confidence intervals)"
     if answer.held_out is None:
-        return (
+        said = (
             f"{said}. The front was picked on the same clips: this selection bias favours the "
-            "front, and the intervals do not account for it, nor for other training seeds. With "
-            f"{TURN_ON} in the study's file, the difference comes from clips that the front was "
-            "not picked on."
+            "front, and the intervals do not account for it, nor for other training seeds."
+        )
+        if answer.validation == "half":
+            return said
+        return (
+            f"{said} With {TURN_ON} in the study's file, the difference comes from clips that the "
+            "front was not picked on."
         )
     by = "on the other half of the clips" if answer.held_out == "clips" else "by other trainings"
     seeds = "" if answer.seeds else " The intervals do not hold training seeds."

@@ -60,7 +60,11 @@ TERMS = (
     ("int8 - float", "effect of int8 quantisation on mIoU, with every frame a keyframe"),
     ("consistent", "pixels that keep their class over time where the annotation keeps it"),
     ("J, F", "region and boundary scores of DAVIS"),
-    ("hypervolume", "area between the front and mIoU 0 at the target's latency, in mIoU x ms"),
+    (
+        "hypervolume",
+        "area between the front and mIoU 0 at the target's latency, in mIoU x ms; over networks: "
+        "of all policies of the networks that were trained until then",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import counted, per_cent, points
 from jejunet_nas.scoring.bootstrap import Interval
+from jejunet_nas.scoring.contenders import contenders_of
 from jejunet_nas.scoring.held_out import HeldOut, held_out
 from jejunet_nas.scoring.noise import seed_noise
 
@@ -45,6 +46,8 @@ def selection_note(history: StudyHistory) -> str:
         "the front are too high (selection bias)"
     )
     if history.validation == "half":
+        if held_out_short(history) is None:
+            return f"{said}, and their intervals do not account for it."
         return (
             f"{said}. The held-out mIoU of the pick is not: its clips are not those that it was "
             "picked on. The networks that the search proposed do depend on all clips."
@@ -67,8 +70,28 @@ def seeds_note(history: StudyHistory) -> str:
         )
     return (
         f"Each network was trained once; another seed changes its mIoU by about {std} point, "
-        "which no interval holds. `last_round: {seeds: 3}` in the study's file trains the best "
-        "again."
+        f"which no interval holds. {_last_round(history)}"
+    )
+
+
+def _last_round(history: StudyHistory) -> str:
+    """Return why nothing was trained again."""
+    if history.last_round is None:
+        return "`last_round: {seeds: 3}` in the study's file trains the best again."
+    if history.searched_for is not None:
+        return "Trainings of the last round are scored for the target of the search alone."
+    contenders, failed = contenders_of(history), len(history.failed_repeats)
+    if not contenders:
+        return "The last round trained none again: no fully trained network meets the target."
+    if len(contenders) == 1:
+        return (
+            "The last round trained none again: no other network is within the noise of the best."
+        )
+    if failed:
+        return f"The last round has no result: {counted(failed, 'training')} of it failed."
+    return (
+        f"The last round has not trained its {len(contenders)} contenders again yet: "
+        f"`jejunet-nas search` goes on with it."
     )
 
 

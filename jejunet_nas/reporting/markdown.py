@@ -67,7 +67,7 @@ def page(
         sections += _measured_section(history)
     if history.complete:
         sections += _time_section(history)
-    if history.failed:
+    if failures(history):
         sections += _failed_section(history)
     return "\n\n".join([*sections, _commands(history, against, name or history.study)]) + "\n"
 
@@ -224,8 +224,7 @@ def _time_section(history: StudyHistory) -> list[str]:
 
 def _failed_section(history: StudyHistory) -> list[str]:
     lines = [
-        f"- {'trial' if len(same) == 1 else 'trials'} {', '.join(map(str, same))}: "
-        f"{escaped(reason)}"
+        f"- {'trial' if len(same) == 1 else 'trials'} {', '.join(same)}: {escaped(reason)}"
         for reason, same in failures(history)
     ]
     return ["## Failed", "\n".join(lines)]

@@ -67,7 +67,7 @@ def reasons(history: StudyHistory) -> list[str]:
     best, fastest = found["best"], found["fastest"]
     video = best_feasible(history, video=True)
     said = [
-        f"Trial {best.number} is the best of {counted(len(feasible(history)), 'feasible trial')} "
+        f"Trial {best.number} is the best of {_feasible_words(history)} "
         f"at {history.target_fps:g} fps {rule_words(history)}: {_figures(best)} "
         f"({best.latency.source})."
     ]
@@ -80,6 +80,15 @@ def reasons(history: StudyHistory) -> list[str]:
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
     return said + origin_reason(best, history.data)
+
+
+def _feasible_words(history: StudyHistory) -> str:
+    """Return, say, `80 feasible trials of 12 networks`; a network counts where it has several."""
+    found = feasible(history)
+    said, networks = counted(len(found), "feasible trial"), {trial.network_id for trial in found}
+    if not any(trial.added for trial in found):
+        return said
+    return f"{said} of {counted(len(networks), 'network')}"
 
 
 def _gain(trial: TrialResult, history: StudyHistory) -> list[str]:

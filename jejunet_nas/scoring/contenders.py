@@ -25,6 +25,25 @@ def expected_noise(history: StudyHistory) -> SeedNoise:
     return pooled(seed_noise(history.complete, history.repeats), typical)
 
 
+def contenders_of(history: StudyHistory) -> list[TrialResult]:
+    """Return the contenders of the study's last round, the best first; none without one."""
+    plan = history.last_round
+    if plan is None:
+        return []
+    return contenders_at_target(
+        history,
+        most=plan.contenders,
+        above_steps=plan.above_steps,
+        within_noise=plan.until == "told_apart",
+    )
+
+
+def left_to_train(history: StudyHistory) -> list[TrialResult]:
+    """Return the contenders that the last round trains on, as far as they have seeds left."""
+    plan, found = history.last_round, contenders_of(history)
+    return found if plan and plan.until == "seeds" else undecided(found, history)
+
+
 def contenders_at_target(
     history: StudyHistory, *, most: int, above_steps: int = 0, within_noise: bool = True
 ) -> list[TrialResult]:

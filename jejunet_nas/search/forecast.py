@@ -85,11 +85,12 @@ class Forecast:
     def as_json(self, now: datetime) -> dict[str, Any]:
         """Return the forecast as plain JSON values; shares in [0, 1], `ends` in local time.
 
-        `left_s` and `ends` are those of the networks; the last round follows.
+        `left_s` and `ends` are those of the networks; the last round follows. `first_rung_s`: the
+        part of `network_s` that all networks take.
         """
         aim, pace = self.aim, self.pace
-        networks = self.budget.networks(pace.network_s) if pace else None
-        left_s = self.budget.left_s(pace.network_s) if pace else None
+        networks = self.budget.networks(pace) if pace else None
+        left_s = self.budget.left_s(pace) if pace else None
         return {
             "study": self.study,
             "target_fps": aim.target_fps,
@@ -109,6 +110,7 @@ class Forecast:
                 for name, choices in self.found.by_choice.items()
             },
             "network_s": pace.network_s if pace else None,
+            "first_rung_s": pace.first_s if pace else None,
             "network_s_from": pace.study if pace else None,
             "networks_left": self.budget.left,
             "time_budget_s": self.budget.seconds,
@@ -133,13 +135,13 @@ def forecast_search(
     found = feasibility(aim, seed=settings.sampler.seed)
     if not found.nearest.meets:
         raise infeasible_error(settings.name, aim, found)
-    drawn = len(history.drawn) if history else 0
+    drawn, rungs = len(history.drawn) if history else 0, settings.training.rungs
     return Forecast(
         study=settings.name,
         aim=aim,
         found=found,
         budget=budget_of(settings, drawn=drawn, seconds=seconds),
-        pace=(pace_of(history) if history else None) or pace_of_others(settings),
+        pace=(pace_of(history, rungs) if history else None) or pace_of_others(settings),
         note=note,
     )
 

@@ -7,7 +7,7 @@ the target.
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records.words import architecture_words
@@ -15,6 +15,7 @@ from jejunet_nas.scoring.ranking import RULES, miss_words
 from jejunet_nas.search.feasibility import Aim, Feasibility, Found
 from jejunet_nas.space.architecture import GRID_PX, LAST_BLOCKS
 from jejunet_nas.space.search_space import Choice, in_words, size_of
+from jejunet_nas.study.settings import TARGET_FPS, Threads
 
 MOST_CHANGES = 3  # of the space, in one sentence
 _LEAST_PX = 64
@@ -41,19 +42,20 @@ def infeasible_error(study: str, aim: Aim, found: Feasibility) -> SettingError:
 
 
 def _fix(aim: Aim, nearest: Found) -> str:
-    lower = f"Lower target_fps to {highest_fps(aim, nearest):g}"
+    fps, threads = highest_fps(aim, nearest), threads_that_suffice(aim, nearest)
     changes = [
         f"{in_words(choice)} to {name}" for name, choice in changes_that_suffice(aim, nearest)
     ]
-    threads = threads_that_suffice(aim, nearest)
-    ways = [lower]
+    ways = [f"lower target_fps to {fps:g}"] if fps else []
     if changes:
         ways.append(f"add {' or '.join(changes[:MOST_CHANGES])}")
     if threads:
         ways.append(f"set latency.threads to {threads}")
-    if len(ways) == 1:
-        return f"{lower}; no other single change is enough."
-    return f"{', '.join(ways[:-1])}, or {ways[-1]}."
+    if not ways:
+        return "No single change is enough: change several settings."
+    said = f"{', '.join(ways[:-1])}, or {ways[-1]}" if ways[1:] else ways[0]
+    alone = "" if ways[1:] else "; no other single change is enough"
+    return f"{said[0].upper()}{said[1:]}{alone}."
 
 
 def smallest_choices(aim: Aim, nearest: Found) -> list[str]:
@@ -67,8 +69,11 @@ def smallest_choices(aim: Aim, nearest: Found) -> list[str]:
     ]
 
 
-def highest_fps(aim: Aim, nearest: Found) -> float:
-    """Return the highest target that the network of `nearest` can meet, rounded down."""
+def highest_fps(aim: Aim, nearest: Found) -> float | None:
+    """Return the highest target that the network of `nearest` can meet, rounded down.
+
+    None where it is lower than a study may have.
+    """
     low, high = 0.0, aim.target_fps
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -80,12 +85,16 @@ def highest_fps(aim: Aim, nearest: Found) -> float:
         rounded = round(low // unit * unit, 2)
         if rounded and _meets(dataclasses.replace(aim, target_fps=rounded), nearest):
             return rounded
-    return low
+    return low if low >= TARGET_FPS[0] else None
 
 
 def threads_that_suffice(aim: Aim, nearest: Found) -> int | None:
-    """Return the least number of threads with which `nearest` can meet the target, or None."""
-    more = (n for n in sorted(aim.profile.thread_factors) if n > aim.threads)
+    """Return the least number of threads with which `nearest` can meet the target, or None.
+
+    Of those that a study may have and the profile knows.
+    """
+    known = [n for n in get_args(Threads) if n in aim.profile.thread_factors]
+    more = (n for n in known if n > aim.threads)
     return next((n for n in more if _meets(dataclasses.replace(aim, threads=n), nearest)), None)
 
 

@@ -5,6 +5,7 @@ are trained again, one training at a time, until the pick is told apart or `last
 What comes next follows from what the ledger holds, so a search that was killed resumes here too.
 """
 
+import contextlib
 import traceback
 from collections.abc import Callable
 
@@ -15,10 +16,12 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import Repeat, StudyHistory, TrialResult, to_json
 from jejunet_nas.records.scores import Streamed
 from jejunet_nas.records.words import counted, per_cent
-from jejunet_nas.scoring.contenders import contenders_at_target, undecided
+from jejunet_nas.scoring.contenders import contenders_of, left_to_train, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
+from jejunet_nas.search.attempts import Streak
 from jejunet_nas.search.view import View
-from jejunet_nas.study.kept_data import repeat_key
+from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.kept_data import begun_key, repeat_key
 from jejunet_nas.study.kept_measurements import with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
@@ -28,42 +31,25 @@ from jejunet_nas.trial.store import find_network
 from jejunet_nas.video.graphs import graph_files
 
 
-def contenders_of(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
-    """Return the contenders of the last round, the best first; only fully trained networks."""
-    rungs, last_round = settings.training.rungs, settings.last_round
-    return contenders_at_target(
-        history,
-        most=last_round.contenders,
-        above_steps=rungs[-1] if rungs else 0,
-        within_noise=last_round.until == "told_apart",
-    )
-
-
-def _undecided(settings: StudySettings, history: StudyHistory) -> list[TrialResult]:
-    """Return the contenders that are trained on until they have all their seeds."""
-    found = contenders_of(settings, history)
-    return undecided(found, history) if settings.last_round.until == "told_apart" else found
-
-
-def next_training(
-    settings: StudySettings, history: StudyHistory, failed: set[tuple[int, int]]
-) -> tuple[TrialResult, int] | None:
+def next_training(settings: StudySettings, history: StudyHistory) -> tuple[TrialResult, int] | None:
     """Return the contender to train next and the seed, or None where the last round is over.
 
-    failed: trials and seeds whose training failed. The contender with the fewest trainings is next.
+    The contender with the fewest trainings is next; what failed is not tried again.
     """
     seeds = [settings.training.seed + number for number in range(1, settings.last_round.seeds)]
     if not seeds:
         return None
     left = []
-    for trial in _undecided(settings, history):
+    for trial in left_to_train(history):
         done = {  # one that was scored with latencies of another source is scored again
             each.seed
             for each in history.repeats.get(trial.number, ())
             if each.streamed.latency.source == trial.latency.source
         }
         open_seeds = [
-            seed for seed in seeds if seed not in done and (trial.number, seed) not in failed
+            seed
+            for seed in seeds
+            if seed not in done and (trial.number, seed) not in history.failed_repeats
         ]
         if open_seeds:
             left.append((len(seeds) - len(open_seeds), trial, open_seeds[0]))
@@ -93,21 +79,24 @@ class LastRound:
 
     def __init__(self, ledger: Ledger, setup: TrialSetup, view: View) -> None:
         self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
-        self._view = view
+        self._view, self._streak = view, Streak("trainings with other seeds")
 
     def run(self, over: Callable[[], bool]) -> None:
-        """Train contenders until the pick is told apart, the round is spent, or it is `over`."""
+        """Train contenders until the pick is told apart, the round is spent, or it is `over`.
+
+        Raises `JejunetError` after too many failures in a row.
+        """
         if self._settings.last_round.seeds == 1:
             return
         begun = False
         while not over():
             history = self._history()
-            following = next_training(self._settings, history, self._ledger.failed_repeats())
+            following = next_training(self._settings, history)
             if following is None:
                 self._say_pick(history)
                 return
             if not begun:
-                self._say_begin(len(_undecided(self._settings, history)))
+                self._say_begin(len(left_to_train(history)))
                 begun = True
             self._train(*following)
 
@@ -125,6 +114,20 @@ class LastRound:
         return with_measured(self._ledger.history(), self._setup.folder)
 
     def _train(self, trial: TrialResult, seed: int) -> None:
+        begun = begun_key(trial.number)  # with any seed
+        with self._ledger.readable():
+            ends = int(self._ledger.noted(begun) or 0)
+        if ends >= MOST_ENDS:
+            self._fail(trial, seed, ended_words(ends))
+            return
+        self._ledger.note(begun, ends + 1)
+        try:
+            self._try(trial, seed)
+        finally:  # not where the process is killed
+            with contextlib.suppress(Exception):  # on a full disk
+                self._ledger.note(begun, 0)
+
+    def _try(self, trial: TrialResult, seed: int) -> None:
         try:
             network_id, streamed = train_again(trial, self._setup.with_seed(seed), self._view.stage)
         except Exception as error:  # one network's bug must not end a long search
@@ -133,9 +136,10 @@ class LastRound:
                 raise
             traceback.print_exc()
             reason = str(error) if isinstance(error, JejunetError) else repr(error)
-            self._ledger.note(repeat_key(trial.number, seed, failed=True), reason)
-            self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
+            self._fail(trial, seed, reason)
+            self._streak.add(reason)
             return
+        self._streak.end()
         repeat = Repeat(number=trial.number, seed=seed, network_id=network_id, streamed=streamed)
         self._ledger.note(repeat_key(trial.number, seed), to_json(repeat))
         self._view.say(
@@ -143,8 +147,12 @@ class LastRound:
             f"{per_cent(trial.score.miou)} with the first"
         )
 
+    def _fail(self, trial: TrialResult, seed: int, reason: str) -> None:
+        self._ledger.note(repeat_key(trial.number, seed, failed=True), reason)
+        self._view.say(f"trial {trial.number} with seed {seed} failed: {reason}")
+
     def _say_pick(self, history: StudyHistory) -> None:
-        contenders = contenders_of(self._settings, history)
+        contenders = contenders_of(history)
         pick = pick_of(contenders, history.repeats)
         if pick is None:
             return

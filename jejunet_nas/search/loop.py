@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from jejunet_nas.datasets.learnable import origin_warning
-from jejunet_nas.errors import JejunetError
 from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.scoring.front import hypervolume, reference_point
@@ -29,7 +28,7 @@ from jejunet_nas.search.closing import (
 )
 from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import LastRound, next_training
-from jejunet_nas.search.pace import Budget, FirstNetworks, budget_of
+from jejunet_nas.search.pace import Budget, EndTime, budget_of
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Round
 from jejunet_nas.search.view import SearchProgress, View, duration
@@ -40,8 +39,6 @@ from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.setup import TrialSetup
-
-FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
 
 def search(
@@ -80,7 +77,7 @@ def _search(
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
     done = history is not None and len(history.drawn) >= settings.trials
-    if ledger and history and done and next_training(settings, history, ledger.failed_repeats()):
+    if history and done and next_training(settings, history):
         done = False
     if history and done and not still_to_measure(settings, history):
         drawn = len(history.drawn)
@@ -153,11 +150,10 @@ class _Search:
         self._began_s, self._before = time.monotonic(), len(closing.drawn)
         self._round = Round(ledger, view, self._attempts)
         self._last_round = LastRound(ledger, setup, view)
-        self._first = FirstNetworks(self._settings.name, view.say)
+        self._end = EndTime(self._settings, view.say)
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
-        failures = 0
         self._round.resume()
         self._view.progress(self._progress())
         while True:
@@ -165,7 +161,7 @@ class _Search:
             if self._round.full or (over and len(self._round)):
                 self._round.finish()
                 new = self._closing.drawn[self._before :]
-                self._first.look(new, self._spent_s(), self._budget())
+                self._end.look(new, self._spent_s(), self._budget())
                 self._view.progress(self._progress())
                 continue
             if over:
@@ -174,14 +170,9 @@ class _Search:
             drawn = self._candidates.draw(self._closing.results)
             if drawn is None:
                 continue
-            failures = 0 if self._round.add(*drawn) else failures + 1
+            self._round.add(*drawn)
             if not self._round.full:
                 self._view.progress(self._progress())
-            if failures >= FAILURES_IN_A_ROW:
-                raise JejunetError(
-                    f"the last {failures} trials failed; the last error: "
-                    f"{self._ledger.history().failed[-1].reason}"
-                )
         self._closing.settle()
         self._last_round.run(self._is_late)
 
@@ -237,12 +228,7 @@ class _Search:
             target_fps=target_fps,
             best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
-            left_s=self._left_s(),
+            left_s=self._end.left_s(self._spent_s()),
             held=len(self._round),
             added=len(results) - len(self._closing.drawn),
         )
-
-    def _left_s(self) -> float | None:
-        """Return the time left, from the mean time of this run's trials so far."""
-        done, budget = len(self._closing.drawn) - self._before, self._budget()
-        return budget.left_s(self._spent_s() / done) if done > 0 and budget.left > 0 else None

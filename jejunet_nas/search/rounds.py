@@ -41,7 +41,10 @@ from jejunet_nas.study.ledger import Ledger
 
 
 class Runs(Protocol):
-    """What runs the trials of a search and closes them: `search.attempts`."""
+    """What runs the trials of a search and closes them: `search.attempts`.
+
+    Too many failures in a row raise `JejunetError`; the round is resumed by the next search.
+    """
 
     def evaluate(
         self, trial: optuna.Trial, architecture: Architecture, rung: int
@@ -111,18 +114,16 @@ class Round:
         with self._ledger.readable():
             return self._ledger.reopen(kept), stored_architecture(kept.user_attrs[ARCHITECTURE])
 
-    def add(self, trial: optuna.Trial, architecture: Architecture) -> bool:
-        """Score the network that `trial` drew at the first rung; return whether that worked."""
+    def add(self, trial: optuna.Trial, architecture: Architecture) -> None:
+        """Score the network that `trial` drew at the first rung; it is a member if that worked."""
         self._number = trial.number if self._number is None else self._number
         if len(self._steps) > 1:
             note_round(trial, self._number)
         results = self._runs.evaluate(trial, architecture, 0)
         self._drawn += 1
-        if results is None:
-            return False
-        self._members.append(_Member(trial, architecture, results))
-        self._hold(self._members[-1])
-        return True
+        if results is not None:
+            self._members.append(_Member(trial, architecture, results))
+            self._hold(self._members[-1])
 
     def finish(self) -> None:
         """Train the best on, rung by rung, then close all trials of the round."""

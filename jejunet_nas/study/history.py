@@ -25,13 +25,19 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import load_profile
 from jejunet_nas.records import (
     FailedTrial,
+    LastRoundPlan,
     RefusedTrial,
     StudyHistory,
     TrialResult,
     from_json,
 )
 from jejunet_nas.space.architecture import Architecture, architecture_from_dict
-from jejunet_nas.study.kept_data import kept_class_names, kept_data, kept_repeats
+from jejunet_nas.study.kept_data import (
+    kept_class_names,
+    kept_data,
+    kept_failed_repeats,
+    kept_repeats,
+)
 from jejunet_nas.study.settings import StudySettings
 
 Record = TypeVar("Record")
@@ -184,6 +190,17 @@ def read_history(
         spent_s=spent_s([row for name in ENDED for row in ended[name]], rows),
         data=kept_data(attributes),
         repeats=kept_repeats(attributes),
+        failed_repeats=kept_failed_repeats(attributes),
+        last_round=_last_round(settings),
+    )
+
+
+def _last_round(settings: StudySettings) -> LastRoundPlan | None:
+    last, rungs = settings.last_round, settings.training.rungs
+    if last.seeds == 1:
+        return None
+    return LastRoundPlan(
+        contenders=last.contenders, above_steps=rungs[-1] if rungs else 0, until=last.until
     )
 
 

@@ -4,6 +4,7 @@ class_names         names, in the order of the class indices
 data                `records.DataFacts` as JSON; studies of earlier versions have none
 repeat N seed S     `records.Repeat` as JSON: the network of trial N, trained again with seed S
 no repeat N seed S  the reason why that training failed
+repeats of N begun  of further trainings of trial N that have not ended, see `search.last_round`
 
 A damaged attribute raises ValueError or TypeError, which `storage.readable` words.
 """
@@ -51,7 +52,18 @@ def kept_repeats(attributes: Mapping[str, Any]) -> dict[int, tuple[Repeat, ...]]
     return {n: tuple(sorted(found[n], key=lambda each: each.seed)) for n in sorted(found)}
 
 
-def failed_repeats(attributes: Mapping[str, Any]) -> set[tuple[int, int]]:
-    """Return the trial and the seed of each further training that failed."""
-    matches = filter(None, map(_REPEAT.fullmatch, attributes))
-    return {(int(match[2]), int(match[3])) for match in matches if match[1]}
+def kept_failed_repeats(attributes: Mapping[str, Any]) -> dict[tuple[int, int], str]:
+    """Return why further trainings failed, by the trial's number and the seed, in order."""
+    found: dict[tuple[int, int], str] = {}
+    for key, reason in attributes.items():
+        match = _REPEAT.fullmatch(key)
+        if match and match[1]:
+            if not isinstance(reason, str):
+                raise ValueError(f"{key} is {reason}, not text")
+            found[int(match[2]), int(match[3])] = reason
+    return dict(sorted(found.items()))
+
+
+def begun_key(number: int) -> str:
+    """Return the attribute that counts the trial's further trainings that have not ended."""
+    return f"repeats of {number} begun"

@@ -44,7 +44,7 @@ from jejunet_nas.study.history import (
     read_history,
     stored_architecture,
 )
-from jejunet_nas.study.kept_data import CLASS_NAMES, DATA, failed_repeats
+from jejunet_nas.study.kept_data import CLASS_NAMES, DATA
 from jejunet_nas.study.samplers import make_sampler, params_of
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
@@ -217,10 +217,6 @@ class Ledger:
         """Store that the user or a fault of this machine ended `trial`, not its architecture."""
         trial.set_user_attr(STOPPED, True)
 
-    def failed_repeats(self) -> set[tuple[int, int]]:
-        """Return the trials and the seeds of further trainings that failed."""
-        return failed_repeats(self._study.user_attrs)
-
     def history(self) -> StudyHistory:
         """Return the results of all trials so far."""
         with readable(self._url):
@@ -236,9 +232,13 @@ class Ledger:
 
     def note(self, key: str, value: Any) -> None:
         """Store an attribute of the study."""
+        if self.noted(key) != value:
+            self._study.set_user_attr(key, value)
+
+    def noted(self, key: str) -> Any:
+        """Return an attribute of the study, or None."""
         with readable(self._url):
-            if self._study.user_attrs.get(key) != value:
-                self._study.set_user_attr(key, value)
+            return self._study.user_attrs.get(key)
 
     def readable(self) -> AbstractContextManager[None]:
         """Return a context in which a damaged row raises an error that names the storage."""

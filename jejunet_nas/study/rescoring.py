@@ -82,6 +82,8 @@ def rescored(
         scores = _scores(network, policies, networks, open_val, target_fps)
         for trial, score in zip(same, scores, strict=True):
             done[trial.number] = _with(dataclasses.replace(trial, network=network), score)
+    searched = before.target_fps, before.device
+    as_searched = not another and searched == (target_fps, history.device)
     after = dataclasses.replace(
         history,
         target_fps=target_fps,
@@ -90,11 +92,11 @@ def rescored(
         refused=tuple(_refused(trial, history, profile, target_fps) for trial in history.refused),
         phone=None,
         unscored=(),
-        repeats={},  # scored for the search's target alone
-        searched_for=dataclasses.replace(before, asked=asked),
+        # Further trainings are scored for the search's target alone.
+        repeats=history.repeats if as_searched else {},
+        failed_repeats=history.failed_repeats if as_searched else {},
+        searched_for=None if as_searched else dataclasses.replace(before, asked=asked),
     )
-    if not another and (before.target_fps, before.device) == (target_fps, history.device):
-        after = dataclasses.replace(after, searched_for=None, repeats=history.repeats)
     if another:
         return after
     return with_measured(after, networks, screens=Screens(networks, target_fps, open_val, say))

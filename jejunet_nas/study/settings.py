@@ -11,7 +11,7 @@ feasible: no_drops                  # or every_frame, or mean
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -31,6 +31,7 @@ FORMAT = 6  # of a trial's files; a study of another format cannot be resumed
 DATA_ROOT = "{data_root}"  # stands for --data-root in a path of the file
 TARGET_FPS = 0.01, 1000  # least and most
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+Threads: TypeAlias = Literal[1, 2, 4]  # of a study's latencies
 NETWORKS_A_ROUND = 6  # with rungs: two are trained on, or three that the noise cannot tell apart
 _NOT_SHARED = {
     "trials",
@@ -78,7 +79,7 @@ class LatencySettings(_Section):
 
     backend: Literal["predicted", "adb"] = "predicted"
     device: str = "pixel2"
-    threads: Literal[1, 2, 4] = 1
+    threads: Threads = 1
     serial: str | None = None
     benchmark_binary: str | None = None
 

@@ -134,12 +134,17 @@ def _stage_column(stage: str) -> str:
     return f"{re.sub('[^a-z0-9]+', '_', stage.lower())}_s"
 
 
-def failures(history: StudyHistory) -> list[tuple[str, list[int]]]:
-    """Return the reasons of failed trials with the numbers of their trials, most frequent first."""
-    numbers: dict[str, list[int]] = defaultdict(list)
+def failures(history: StudyHistory) -> list[tuple[str, list[str]]]:
+    """Return the reasons of failures with the trials that failed, most frequent first.
+
+    A further training is, say, `4 with seed 2`.
+    """
+    failed: dict[str, list[str]] = defaultdict(list)
     for trial in history.failed:
-        numbers[one_line(trial.reason)].append(trial.number)
-    return sorted(numbers.items(), key=lambda item: -len(item[1]))
+        failed[one_line(trial.reason)].append(f"{trial.number}")
+    for (number, seed), reason in history.failed_repeats.items():
+        failed[one_line(reason)].append(f"{number} with seed {seed}")
+    return sorted(failed.items(), key=lambda item: -len(item[1]))
 
 
 def trial_figures(trial: TrialResult) -> dict[str, Any]:

@@ -15,10 +15,11 @@ Units: input in pixels; `keyframe_lag` in frames; `target_fps` in frames a secon
 """
 
 import atexit
+import contextlib
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
@@ -27,7 +28,7 @@ from jejunet_nas.records import GraphName, from_json, to_json
 from jejunet_nas.records.measurements import NetworkMeasurement
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.archive import unpack
-from jejunet_nas.video.manifest import MANIFEST
+from jejunet_nas.video.manifest import MANIFEST, Manifest
 from jejunet_nas.video.manifest_file import read_manifest
 
 MEASUREMENTS = "measurements.json"
@@ -61,22 +62,10 @@ class Bundle:
 
 
 def read_bundle(place: Path) -> Bundle:
-    """Return the bundle in the folder or `.zip` at `place`.
-
-    A `.zip` is unpacked into a folder that is deleted when this program ends. Raises `SettingError`
-    if `place` is no bundle, or its manifest or a graph is damaged.
-    """
-    folder = place
-    if place.is_file():
-        folder = Path(tempfile.mkdtemp(prefix="jejunet-bundle-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        unpack(place, folder)
-    manifest = read_manifest(folder)
-    files = {name: folder / graph.file for name, graph in manifest.graphs.by_name.items()}
-    for file in files.values():
-        require_hash(file, manifest.files)
+    """Return the bundle in the folder or `.zip` at `place`. Raises as `open_bundle` does."""
+    manifest, folder = open_bundle(place)
     return Bundle(
-        graphs=files,
+        graphs=bundle_graphs(manifest, folder),
         class_names=manifest.class_names,
         policy=manifest.policy,
         input_height=manifest.input.height,
@@ -89,6 +78,38 @@ def read_bundle(place: Path) -> Bundle:
             network_id=manifest.source.network_id,
         ),
     )
+
+
+def open_bundle(place: Path) -> tuple[Manifest, Path]:
+    """Return the manifest of the bundle at `place`, a folder or a `.zip`, and its folder.
+
+    A `.zip` is unpacked into a folder that is deleted when this program ends. Raises `SettingError`
+    if `place` is no bundle, or its manifest or a graph is damaged.
+    """
+    folder = place
+    if place.is_file():
+        folder = Path(tempfile.mkdtemp(prefix="jejunet-bundle-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        unpack(place, folder)
+    with naming_place(place, folder):
+        manifest = read_manifest(folder)
+        for file in bundle_graphs(manifest, folder).values():
+            require_hash(file, manifest.files)
+    return manifest, folder
+
+
+def bundle_graphs(manifest: Manifest, folder: Path) -> dict[GraphName, Path]:
+    """Return the files of the bundle's graphs by name."""
+    return {name: folder / graph.file for name, graph in manifest.graphs.by_name.items()}
+
+
+@contextlib.contextmanager
+def naming_place(place: Path, folder: Path) -> Iterator[None]:
+    """Make errors name the bundle at `place`, not the `folder` that it was unpacked into."""
+    try:
+        yield
+    except SettingError as error:
+        raise SettingError(str(error).replace(str(folder), str(place))) from None
 
 
 def require_hash(file: Path, files: Mapping[str, str]) -> None:

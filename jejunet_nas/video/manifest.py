@@ -87,9 +87,9 @@ class Source(_Section):
     """Where the network comes from: study, trial, data, training, seeds.
 
     network: all its choices. trial_policy: the trial's, if the bundle has another, chosen after the
-    search; its figures are then not the trial's. export_steps: fine-tuning steps after the trial's
-    `training_steps`. compression: the chain of methods. fingerprints: of the data's files, by
-    split; empty if the search's notes are missing.
+    search; its figures are then not the trial's. data_options: of the data set, in the study.
+    export_steps: fine-tuning steps after the trial's `training_steps`. compression: the chain of
+    methods. fingerprints: of the data's files, by split; empty if the search's notes are missing.
     """
 
     study: str
@@ -98,6 +98,7 @@ class Source(_Section):
     network: dict[str, Any]
     trial_policy: Policy | None = None
     dataset: str
+    data_options: dict[str, Any] = {}  # bundles of earlier versions do not have them
     fingerprints: dict[str, str]
     training_steps: _Count
     export_steps: _Count

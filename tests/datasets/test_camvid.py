@@ -10,7 +10,7 @@ from jejunet_nas.datasets.options import Split
 from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records import IGNORE, DataSplit
 from tests.datasets.davis_tree import REAL_DAVIS
-from tests.datasets.trees import add_to_camvid, save, write_camvid
+from tests.datasets.trees import add_test_to_camvid, add_to_camvid, save, write_camvid
 
 REAL_CAMVID = REAL_DAVIS.with_name("CamVid")
 
@@ -46,6 +46,35 @@ def test_train_frames_can_be_clips_of_a_frame_a_second(root: Path) -> None:
         ("0001TP_006690", 2, 1.0),
         ("0006R0_f00930", 2, 1.0),
     ]
+
+
+def test_test_is_taken_where_it_lies_there_as_clips_of_a_frame_a_second(root: Path) -> None:
+    add_test_to_camvid(root)
+
+    split = opened(root, "test")
+
+    assert (split.split, split.frame_count) == ("test", 5)
+    assert [(clip.name, len(clip), clip.fps, clip.origin) for clip in split.clips] == [
+        ("0001TP_008550", 3, 1.0, "video"),
+        ("Seq05VD_f00000", 2, 1.0, "video"),
+    ]
+    assert np.unique(split.clips[1].masks[0]).tolist() == [0, 3, 8, IGNORE]
+
+
+def test_a_copy_without_test_names_what_to_add(root: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"test\.txt is missing; .* Copy test\.txt, test and testannot of SegNet's"
+    ):
+        describe_split("test", root, CamvidSettings())
+
+
+def test_the_lists_alone_say_that_test_has_a_frame_of_train(root: Path) -> None:
+    add_test_to_camvid(root)
+    with (root / "train.txt").open("a") as file:
+        file.write("/SegNet/CamVid/train/0001TP_008550.png /SegNet/CamVid/trainannot/no.png\n")
+
+    with pytest.raises(DataError, match=r"test\.txt and train\.txt share 0001TP_008550; expected"):
+        describe_split("test", root, CamvidSettings())
 
 
 def test_a_gap_in_a_video_begins_another_clip(root: Path) -> None:
@@ -107,7 +136,8 @@ def test_a_missing_list_is_named(root: Path) -> None:
     (root / "val.txt").unlink()
 
     with pytest.raises(
-        DataError, match=r"val\.txt is missing; expected: val\.txt, valannot in.* Give --data-ro"
+        DataError,
+        match=r"val\.txt is missing; expected: val\.txt, valannot in.* Copy val\.txt, val and",
     ):
         describe_split("val", root, CamvidSettings())
 

@@ -13,9 +13,15 @@ def test_an_unknown_data_set_is_named_with_the_nearest_known() -> None:
         open_split("davids", "train", root=None)
 
 
+@pytest.mark.parametrize("dataset", ["procedural", "davis", "voc2012", "youtube_vos"])
+def test_a_data_set_without_public_masks_of_test_names_its_splits(dataset: str) -> None:
+    with pytest.raises(SettingError, match=rf"split of {dataset} is test; allowed: train, val\."):
+        open_split(dataset, "test", root=Path("/nowhere"))
+
+
 def test_an_unknown_split_is_named_with_the_allowed() -> None:
-    with pytest.raises(SettingError, match=r"split is test; allowed: train, val\."):
-        open_split("procedural", "test", root=None)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"split of camvid is tst; allowed: .*, test\. Did you"):
+        open_split("camvid", "tst", root=Path("/nowhere"))  # type: ignore[arg-type]
 
 
 def test_a_data_set_on_disk_without_a_root_asks_for_one() -> None:

@@ -74,6 +74,54 @@ def test_folders_named_train_and_val_decide_where_there_are_some(root: Path) -> 
     assert names(root, "val") == PHOTOS
 
 
+def test_test_is_the_names_of_its_list_and_no_other_split_has_them(root: Path) -> None:
+    (root / "test.txt").write_text("walk\nimages/photo1.png\n")
+
+    assert names(root, "test") == {"walk", "photo1"}
+    assert names(root, "train") | names(root, "val") == (CLIPS | PHOTOS) - {"walk", "photo1"}
+    assert names(root, "val", val=["ride"]) == {"ride"}
+    assert "walk" not in names(root, "train", val=["ride"])
+    with pytest.raises(SettingError, match=r"val names walk, which is no clip or photo in"):
+        names(root, "val", val=["walk"])
+
+
+def test_beside_lists_test_has_one_too_and_shares_no_name_with_them(root: Path) -> None:
+    (root / "train.txt").write_text("ride\nswim\nclimb\nphoto0\nphoto2\n")
+    (root / "val.txt").write_text("photo3\n")
+    (root / "test.txt").write_text("walk\nphoto1\n")
+
+    assert names(root, "test") == {"walk", "photo1"}
+    assert not any("leave out" in note for note in opened(root).notes)
+    (root / "test.txt").write_text("photo3\n")
+    with pytest.raises(DataError, match=r"test\.txt and val\.txt share photo3; expected: no clip"):
+        names(root, "test")
+
+
+def test_beside_folders_of_train_and_val_test_is_a_folder(root: Path) -> None:
+    for split, taken in (("train", CLIPS - {"walk"}), ("val", PHOTOS), ("test", {"walk"})):
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir()
+            for path in [p for p in (root / kind).iterdir() if p.stem in taken]:
+                path.rename(root / kind / split / path.name)
+
+    assert names(root, "test") == {"walk"}
+    assert names(root, "train") == CLIPS - {"walk"}
+
+
+def test_a_folder_without_test_says_where_its_names_are_written(root: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"test\.txt is missing; .* Write it, with one name on each"
+    ):
+        names(root, "test")
+
+
+def test_a_test_list_that_leaves_nothing_to_train_on_is_named(root: Path) -> None:
+    (root / "test.txt").write_text("\n".join(sorted((CLIPS | PHOTOS) - {"walk"})))
+
+    with pytest.raises(DataError, match=r"test\.txt leaves only walk for train and val; expected"):
+        names(root, "train")
+
+
 def test_classes_may_stand_for_several_values_and_some_be_ignored(root: Path) -> None:
     take_all(root)
     (root / "classes.yaml").write_text("thing: [1, 2]\nground: 0\nignore: [7, 9]\n")

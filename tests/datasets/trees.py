@@ -158,6 +158,14 @@ def add_to_camvid(root: Path) -> None:
     _add_camvid_frame(root, "train", "0001TP_006750")
 
 
+def add_test_to_camvid(root: Path) -> None:
+    """Add the test split, which is not in every copy: five frames of two videos, a second apart."""
+    for number in (8550, 8580, 8610):
+        _add_camvid_frame(root, "test", f"0001TP_{number:06d}")
+    for number in (0, 30):
+        _add_camvid_frame(root, "test", f"Seq05VD_f{number:05d}")
+
+
 def _add_camvid_frame(root: Path, split: str, name: str) -> None:
     picture, mask = picture_and_mask([3, 8], int(name[-2:]) % 8)
     mask[:2] = 11

@@ -280,7 +280,8 @@ def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]
         POLICIES[:1], LATENCIES, target_fps=FPS, tell=lambda *news: told.append(news)
     )
 
-    assert told == [("evaluate", 0, 16), ("evaluate", 8, 16)]
+    assert told == sorted(told)
+    assert {("evaluate", done, 16) for done in (0, 2, 4, 7, 8, 12, 15)} <= {*told}
 
 
 def test_the_gate_is_judged_and_what_that_took_is_kept(

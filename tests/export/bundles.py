@@ -15,7 +15,7 @@ from jejunet_nas.export.write import write_bundle
 from jejunet_nas.records import FramePaths, GraphName, StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore, Score
 from jejunet_nas.space.architecture import Architecture, Policy
-from tests.builders import tiny_network, tiny_run
+from tests.builders import PROCEDURAL, tiny_network, tiny_run
 from tests.made_up import as_in, on_screen, scored
 from tests.search.build import result, tiny_study
 
@@ -64,7 +64,7 @@ def tiny_facts(
     """Return what a bundle of the tiny network is told."""
     trial = tiny_trial(policy, class_names)
     with tempfile.TemporaryDirectory() as folder:
-        settings = tiny_study(Path(folder))
+        settings = tiny_study(Path(folder), f"data: {{options: {PROCEDURAL}}}\n")
     history = history_of(trial, study)
     return facts_of(trial, history, settings, fingerprints=FINGERPRINTS, export_steps=0)
 

@@ -1,10 +1,12 @@
 """A report has the held-out figure of its pick, and says how it was made or why it is missing."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
+from jejunet_nas.records import LastRoundPlan, SearchedFor
 from jejunet_nas.reporting.attainment import compare
 from jejunet_nas.reporting.baseline import Against, answer, caveat, sentences
 from jejunet_nas.reporting.held_out import held_out_note, seeds_note, selection_note
@@ -17,6 +19,7 @@ from tests.scoring.networks import alike, halved, network
 
 HALVED = alike(np.random.default_rng(0), networks=6)
 REPEATED = alike(np.random.default_rng(0), networks=6, repeats=2, seeds=0.02)
+OTHER = SearchedFor(target_fps=12.0, device="Pixel 2")
 BASELINE = history(network(0, [0.5] * 20, mean_ms=90.0), study="seed", class_names=("object",))
 
 
@@ -53,6 +56,39 @@ def test_a_study_that_holds_nothing_out_is_told_how() -> None:
     assert "With `validation: {pick_on: half, report_on: half}` in the" in selection_note(study)
     assert "With `validation" not in selection_note(HALVED)
     assert "another seed changes its mIoU by about 1.0 point, which no" in seeds_note(study)
+
+
+@pytest.mark.parametrize(
+    ("ious", "changes", "words"),
+    [
+        ((0.6, 0.61), {"last_round": None}, "`last_round: {seeds: 3}` in the study's file trains"),
+        ((0.6, 0.5), {}, "trained none again: no other network is within the noise of the best."),
+        ((0.6, 0.61), {"target_fps": 999.0}, "trained none again: no fully trained network meets"),
+        ((0.6, 0.61), {}, "has not trained its 2 contenders again yet: `jejunet-nas search` goes"),
+        ((0.6, 0.61), {"failed_repeats": {(1, 1): "nan"}}, "no result: 1 training of it failed."),
+        ((0.6, 0.61), {"searched_for": OTHER}, "are scored for the target of the search alone."),
+    ],
+)
+def test_a_study_without_further_trainings_is_told_why(
+    ious: tuple[float, float], changes: dict[str, Any], words: str
+) -> None:
+    study = history(*(network(n, [iou] * 6) for n, iou in enumerate(ious)))
+    plan = {"last_round": LastRoundPlan(contenders=4)}
+
+    note = seeds_note(dataclasses.replace(study, **{**plan, **changes}))
+
+    assert words in note
+    assert ("`last_round" in note) == (changes.get("last_round", 1) is None)
+
+
+def test_halves_are_not_advised_where_they_are_on_and_val_cannot_be_split() -> None:
+    study = halved(trial(0, 0.5, 20.0))
+    found = answer(study, study)
+
+    assert selection_note(study).endswith("and their intervals do not account for it.")
+    assert "With `validation" not in caveat(found)
+    whole = dataclasses.replace(study, validation="all")
+    assert "With `validation" in caveat(answer(whole, whole))
 
 
 def test_summary_report_and_page_have_the_figure() -> None:

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from jejunet_nas.reporting.notes import study_note, trial_notes
+from jejunet_nas.records import as_added
+from jejunet_nas.reporting.notes import reasons, study_note, trial_notes
 from tests.reporting.build import history, measured, refused, trial
 
 HOSTILE = "<script>alert('x')</script> | `a` *b* \"ü犬\"\n# heading"
@@ -50,6 +51,16 @@ def test_the_studys_note_says_how_it_stands() -> None:
     assert "1 trial complete, 1 refused before training" in note
     assert "1 on the front; trial 0 has the best mIoU." in note
     assert "comes nearest" in study_note(history(trial(0, 0.7, 50.0)))
+
+
+def test_feasible_policies_are_not_taken_for_networks() -> None:
+    drawn = trial(0, 0.7, 20.0)
+    added = dataclasses.replace(as_added(trial(1, 0.6, 10.0)), network=drawn.network)
+
+    alone, both = (reasons(history(*trials))[0] for trials in ([drawn], [drawn, added]))
+
+    assert alone.startswith("Trial 0 is the best of 1 feasible trial at 25 fps")
+    assert both.startswith("Trial 0 is the best of 2 feasible trials of 1 network at 25 fps")
 
 
 def test_names_are_text_and_nothing_else() -> None:

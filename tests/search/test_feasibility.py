@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.latency.predicted_meter import load_profile
+from jejunet_nas.latency.predicted_meter import Factor, load_profile
 from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.records import FeasibleRule
 from jejunet_nas.scoring.ranking import RULES, over_target_ms
@@ -135,6 +135,7 @@ def test_the_lower_target_that_is_proposed_is_met(rule: FeasibleRule, target_fps
 
     lower = highest_fps(aimed, nearest)
 
+    assert lower is not None
     assert 0 < lower < target_fps
     assert dataclasses.replace(aimed, target_fps=lower).find(nearest.architecture.network).meets
 
@@ -161,6 +162,31 @@ def test_more_threads_are_proposed_where_they_suffice() -> None:
 
     assert threads in (2, 4)
     assert threads_that_suffice(dataclasses.replace(aimed, target_fps=1000), nearest) is None
+
+
+@pytest.mark.parametrize(
+    ("factors", "threads"), [({3: 0.01, 4: 0.02, 8: 0.01}, 4), ({3: 0.01, 8: 0.01}, None)]
+)
+def test_only_threads_that_a_study_may_have_are_proposed(
+    factors: dict[int, float], threads: int | None
+) -> None:
+    aimed = small(24, resolution=(256,), keyframe_interval=(1,))
+    known = {1: PIXEL_2.thread_factors[1]}
+    known |= {n: Factor(factor=factor, rms_error=0.1) for n, factor in factors.items()}
+    profile = dataclasses.replace(PIXEL_2, thread_factors=known)
+    nearest = nothing_meets(aimed).nearest
+
+    assert threads_that_suffice(dataclasses.replace(aimed, profile=profile), nearest) == threads
+
+
+def test_a_target_that_no_study_may_have_is_not_proposed() -> None:
+    slow = {1: Factor(factor=1000.0, rms_error=0.1)}
+    aimed = small(24, resolution=(1024,), keyframe_interval=(1,))
+    aimed = dataclasses.replace(aimed, profile=dataclasses.replace(PIXEL_2, thread_factors=slow))
+    found = nothing_meets(aimed)
+
+    assert highest_fps(aimed, found.nearest) is None
+    assert "target_fps" not in str(infeasible_error("street", aimed, found)).split("a frame: ")[1]
 
 
 def test_the_error_names_the_fastest_its_figure_and_the_changes() -> None:

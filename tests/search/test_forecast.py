@@ -1,5 +1,6 @@
 """What is said before a search: the share, the budget and the end."""
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jejunet_nas.records import TrialResult, as_added
 from jejunet_nas.search.forecast import Forecast, forecast_search, wilson
 from jejunet_nas.search.loop import search
-from jejunet_nas.search.pace import Budget, Pace, budget_of, pace_lines
+from jejunet_nas.search.pace import Budget, EndTime, Pace, budget_of, pace_lines, pace_of
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
+from tests.reporting.build import history, trial
 from tests.search.build import NETWORKS, SPACE, FakeTrials, QuietView, install, tiny_study
 
+PLAIN = trial(3, 0.4, 10.0)
 NOON = datetime(2024, 5, 6, 12, 0)
 PACE = Pace(network_s=300.0, networks=19, study="davis")
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -106,10 +110,74 @@ def test_the_last_round_is_announced_and_the_networks_leave_it_a_quarter_of_the_
 def test_a_budget_buys_no_network_that_begins_after_it(
     left: int, seconds: float, network_s: float
 ) -> None:
-    networks = Budget(left=left, seconds=seconds).networks(network_s)
+    pace = dataclasses.replace(PACE, network_s=network_s)
+    networks = Budget(left=left, seconds=seconds).networks(pace)
 
     assert 0 <= networks <= left
     assert (networks - 1) * network_s < max(seconds, 1e-9) * (1 + 1e-9)
+
+
+@given(st.integers(1, 8), st.integers(1, 9), st.integers(0, 9), st.integers(0, 500))
+def test_a_time_budget_buys_the_networks_that_a_simulated_search_with_rungs_begins_in_it(
+    size: int, brief_s: int, further_s: int, seconds: int
+) -> None:
+    now_s, begun = 0, 0
+    while now_s < seconds:
+        begun, now_s = begun + 1, now_s + brief_s
+        if begun % size == 0:
+            now_s += further_s * size
+    network_s = brief_s + further_s
+    pace = dataclasses.replace(PACE, network_s=network_s, first_share=brief_s / network_s)
+
+    bought = Budget(left=10_000, seconds=seconds, round=size, first_steps=40).networks(pace)
+
+    assert abs(bought - begun) <= 1  # where a network begins as the time ends, floats decide
+
+
+def test_with_rungs_the_networks_of_the_first_and_those_trained_on_are_said() -> None:
+    budget = Budget(left=38, seconds=3900.0, round=6, first_steps=40)
+    pace = dataclasses.replace(PACE, first_share=0.4, trained_on=1 / 3)
+
+    known, unknown = (pace_lines(each, budget, NOON) for each in (pace, None))
+
+    assert known[1:] == [
+        "  65 min buy about 15 of the 38 networks left to train; end: about 13:15, in 75 min",
+        "  first rung (40 steps): 2 min a network; of 15 networks about 5 are trained on",
+    ]
+    assert unknown == [
+        "  38 networks left to train, none begins after 13:05; end: known after the first 6",
+    ]
+
+
+def test_the_pace_is_learnt_from_networks_of_the_first_rung_and_above_it() -> None:
+    def taken(number: int, steps: int, seconds: float) -> TrialResult:
+        done = trial(number, 0.5, 20.0)
+        training = dataclasses.replace(done.network.training, steps=steps)
+        network = dataclasses.replace(done.network, training=training)
+        return dataclasses.replace(done, network=network, stage_s={"train": seconds})
+
+    trials = [taken(0, 40, 50.0), taken(1, 40, 70.0), taken(2, 400, 240.0), as_added(PLAIN)]
+    study = dataclasses.replace(history(*trials), spent_s={0: 60.0, 1: 84.0, 2: 288.0})
+
+    pace, plain = (pace_of(study, rungs) for rungs in ((40,), ()))
+
+    assert pace is not None
+    assert (pace.network_s, pace.networks) == (144.0, 3)
+    assert pace.first_s == pytest.approx(72.0)  # 60 s in stages, and as much more as all have
+    assert pace.trained_on == pytest.approx(1 / 3)
+    assert plain == Pace(network_s=144.0, networks=3, study="davis")
+
+
+def test_the_time_left_does_not_grow_while_a_round_is_under_way(tmp_path: Path) -> None:
+    settings = tiny_study(tmp_path, "trials: 12\ntraining: {steps: 9, rungs: [3]}\n")
+    end = EndTime(settings, [].append)
+    assert end.left_s(0.0) is None
+
+    end.look(
+        [trial(n, 0.5, 20.0) for n in range(6)], 60.0, budget_of(settings, drawn=6, seconds=None)
+    )
+
+    assert [end.left_s(spent_s) for spent_s in (60.0, 75.0, 900.0)] == [60.0, 45.0, 0.0]
 
 
 def test_before_a_network_the_end_is_not_known() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jejunet_nas.errors import TrialError
-from jejunet_nas.records import StudyHistory, TrialResult
+from jejunet_nas.errors import JejunetError, TrialError
+from jejunet_nas.records import LastRoundPlan, StudyHistory, TrialResult
+from jejunet_nas.reporting.markdown import page
 from jejunet_nas.scoring import contenders
 from jejunet_nas.scoring.ranking import picks
 from jejunet_nas.search import last_round, loop
@@ -17,6 +18,7 @@ from jejunet_nas.search.loop import search
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.tables import failures
 from tests.reporting.build import history, measured
 from tests.scoring.networks import again, network
 from tests.search.build import QuietView, install, tiny_study
@@ -24,6 +26,7 @@ from tests.search.test_rounds import FakeNetworks
 
 TRUE = {0: 0.60, 1: 0.62}  # trial 0 had luck in its first training
 FIRST = {0: 0.63, 1: 0.62}
+PLAN = LastRoundPlan(contenders=4)
 
 
 def study_in(folder: Path, last: str = "{seeds: 3, contenders: 2}") -> StudySettings:
@@ -122,8 +125,73 @@ def test_a_training_that_fails_is_not_tried_again(
     view = run(ledger, tmp_path)
 
     assert fake.trained == [(0, 1)]
-    assert ledger.failed_repeats() == {(1, 1)}
+    assert ledger.history().failed_repeats == {(1, 1): "the loss became nan"}
     assert "trial 1 with seed 1 failed: the loss became nan" in view.lines
+
+
+def test_a_contender_that_ends_the_process_twice_is_left_out_with_all_its_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process: no code of the search runs after it."""
+
+    def train_again(trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
+        if trial.number == 1:
+            monkeypatch.setattr(Ledger, "note", None)
+            raise Killed
+        return fake(trial, setup, tell)
+
+    fake, note = FakeTraining(), Ledger.note
+    monkeypatch.setattr(last_round, "train_again", train_again)
+    ledger = ledger_in(tmp_path)
+    ledger.note_class_names(("object",))
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(ledger, tmp_path)
+        monkeypatch.setattr(Ledger, "note", note)
+
+    view = run(ledger, tmp_path)
+
+    reason = "ended the process 2 times: a crash, or not enough memory"
+    assert fake.trained == [(0, 1), (0, 2)]
+    assert failures(ledger.history()) == [(reason, ["1 with seed 1", "1 with seed 2"])]
+    assert next_training(ledger.settings, ledger.history()) is None
+    assert f"trial 1 with seed 1 failed: {reason}" in view.lines
+    assert f"- trials 1 with seed 1, 1 with seed 2: {reason}" in page(ledger.history(), "a.png")
+
+
+def test_a_training_that_the_user_stops_is_tried_again_however_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, stops = FakeTraining(), iter(range(4))
+
+    def train_again(trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
+        if next(stops, None) is not None:
+            raise KeyboardInterrupt
+        return fake(trial, setup, tell)
+
+    monkeypatch.setattr(last_round, "train_again", train_again)
+    ledger = ledger_in(tmp_path)
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(ledger, tmp_path)
+
+    run(ledger, tmp_path)
+
+    assert len(fake.trained) == 4
+    assert ledger.history().failed_repeats == {}
+
+
+def test_five_further_trainings_that_fail_in_a_row_stop_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeTraining(breaks=0).install(monkeypatch)
+    ledger = ledger_in(tmp_path, "{seeds: 4, contenders: 2}")
+
+    with pytest.raises(JejunetError, match=r"last 5 trainings with other seeds failed; .* nan"):
+        run(ledger, tmp_path)
+
+    assert len(ledger.history().failed_repeats) == 5
 
 
 def test_a_study_without_a_last_round_trains_nothing_again(
@@ -142,10 +210,10 @@ def test_it_ends_when_the_pick_is_told_apart(tmp_path: Path, seeds: int) -> None
         0: [again(sure, seed, [0.70 + seed / 1e4] * 6) for seed in (1, 2)],
         1: [again(worse, seed, [0.68 + seed / 1e4] * 6) for seed in (1, 2)],
     }
-    study = dataclasses.replace(history(sure, worse), repeats=repeats)
+    study = dataclasses.replace(history(sure, worse), repeats=repeats, last_round=PLAN)
     settings = study_in(tmp_path, f"{{seeds: {seeds}}}")
 
-    assert next_training(settings, study, set()) is None
+    assert next_training(settings, study) is None
 
 
 def test_a_repeat_with_predicted_latency_is_scored_again_once_its_trial_is_measured(
@@ -156,8 +224,10 @@ def test_a_repeat_with_predicted_latency_is_scored_again_once_its_trial_is_measu
     settings = study_in(tmp_path, "{seeds: 2}")
 
     def following(*complete: TrialResult) -> tuple[int, int] | None:
-        study: StudyHistory = dataclasses.replace(history(*complete), repeats=repeats)
-        found = next_training(settings, study, set())
+        study: StudyHistory = dataclasses.replace(
+            history(*complete), repeats=repeats, last_round=PLAN
+        )
+        found = next_training(settings, study)
         return (found[0].number, found[1]) if found else None
 
     assert following(*trials) is None

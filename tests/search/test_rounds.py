@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jejunet_nas.errors import TrialError
+from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.records import StudyHistory, TrialResult, as_added
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.search import loop, rounds
@@ -15,7 +15,7 @@ from jejunet_nas.space.architecture import Architecture, Network, Policy, canoni
 from jejunet_nas.study.ledger import Ledger
 from tests.made_up import scored
 from tests.scoring.networks import clips_of
-from tests.search.build import QuietView, install, result, tiny_study
+from tests.search.build import SPACE, QuietView, install, result, tiny_study
 
 RUNGS = "training: {steps: 9, rungs: [3]}\n"
 
@@ -58,9 +58,13 @@ class FakeNetworks:
 
 
 def run(
-    folder: Path, more: str = "trials: 6\n", rungs: str = RUNGS, **options: Any
+    folder: Path,
+    more: str = "trials: 6\n",
+    rungs: str = RUNGS,
+    space: str = SPACE,
+    **options: Any,
 ) -> StudyHistory:
-    settings = tiny_study(folder, rungs + more)
+    settings = tiny_study(folder, rungs + more, space)
     return search(settings, folder / "tiny", QuietView(), **options)
 
 
@@ -166,6 +170,18 @@ def test_a_network_that_fails_above_the_first_rung_leaves_its_round(
     assert [len(history.failed), len(history.drawn)] == [1, 6]
     assert history.failed[0].reason == "the loss became nan"
     assert max(fake.at(0)[:6], key=true_miou) not in fake.at(1)
+
+
+def test_five_failures_in_a_row_above_the_first_rung_stop_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nan = TrialError("the loss became nan")
+    fake = installed(monkeypatch, {call: nan for call in (7, 8, 15, 16, 23)})
+
+    with pytest.raises(JejunetError, match=r"the last 5 trainings to 9 steps failed; .* nan"):
+        run(tmp_path, "trials: 99\n", space=SPACE.replace("[64, 96]", "[64, 96, 128, 160]"))
+
+    assert fake.calls == 23
 
 
 def test_a_network_that_ends_the_process_twice_above_the_first_rung_counts_as_failed(

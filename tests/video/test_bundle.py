@@ -11,8 +11,9 @@ import pytest
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import GRAPH_NAMES
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.bundle import BundleSource, read_bundle
+from jejunet_nas.video.bundle import BundleSource, open_bundle, read_bundle
 from jejunet_nas.video.manifest_file import manifest_text
+from tests.builders import PROCEDURAL
 from tests.export.bundles import LAG, tiny_trial, write_tiny
 
 Change = Callable[[dict[str, Any]], object]
@@ -152,6 +153,24 @@ def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
         read_bundle(tmp_path / "file")
     with pytest.raises(SettingError, match=r"manifest\.json does not exist\. Give a bundle"):
         read_bundle(tmp_path)
+
+
+def test_a_fault_in_a_zip_names_the_zip(folder: Path, tmp_path: Path) -> None:
+    (folder / "gate.tflite").write_text("another graph")
+    archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", folder))
+
+    with pytest.raises(SettingError, match=rf"^{archive}/gate\.tflite was changed: its SHA-256"):
+        read_bundle(archive)
+
+
+def test_a_bundle_without_options_of_its_data_has_none(folder: Path) -> None:
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    assert open_bundle(folder)[0].source.data_options == PROCEDURAL
+    del manifest["sha256"], manifest["source"]["data_options"]
+    file.write_text(manifest_text(manifest), encoding="utf-8")
+
+    assert open_bundle(folder)[0].source.data_options == {}
 
 
 def test_a_graph_that_was_changed_is_found_out(folder: Path) -> None:

@@ -3,8 +3,11 @@
 Units: working seconds, hours and minutes; hypervolume in mIoU x ms; shares in per cent.
 """
 
+import bisect
 import itertools
-from collections.abc import Mapping
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jejunet_nas.records import StudyHistory
@@ -14,57 +17,77 @@ from jejunet_nas.scoring.front import Point, hypervolume, reference_point
 from jejunet_nas.scoring.ranking import point_of
 from jejunet_nas.study.tables import stage_names
 
-FEW_TICKS = 12  # more trials have whole numbers as ticks anyway
+FEW_TICKS = 12  # more networks have whole numbers as ticks anyway
 
 
 class Progress(NamedTuple):
-    """The hypervolume and the working seconds of a study after each ended trial, by number.
+    """The progress of a study after each trial that its sampler drew and that has ended.
 
-    spent_s: None where the study recorded no times.
+    networks: how many were trained until then. spent_s: working seconds; None where the study
+    recorded no times. hypervolumes: of all policies of these networks, added ones included.
     """
 
-    trials: tuple[int, ...]
+    networks: tuple[int, ...]
     spent_s: tuple[float, ...] | None
     hypervolumes: tuple[float, ...]
 
 
 def progress(history: StudyHistory) -> Progress:
-    """Return the progress over complete, refused and failed trials."""
-    points = {trial.number: point_of(trial) for trial in history.complete}
+    """Return the progress over complete, refused and failed trials, by number."""
+    drawn = {trial.number for trial in history.drawn}
     without = [*(t.number for t in history.refused), *(t.number for t in history.failed)]
-    ended = sorted([*points, *without])
-    spent = itertools.accumulate(history.spent_s.get(number, 0.0) for number in ended)
+    ended = sorted([*drawn, *without])
     reference, area = reference_point(history.target_fps), 0.0
     front: list[Point] = []
     areas = []
+    points = _points(history)
     for number in ended:
-        found = points.get(number)
-        # The hypervolume is computed again only for a better front.
-        if found and not any(miou >= found[0] and ms <= found[1] for miou, ms in front):
-            front = [(miou, ms) for miou, ms in front if miou > found[0] or ms < found[1]]
-            front.append(found)
+        before = front
+        for found in points.get(number, ()):
+            if not any(miou >= found[0] and ms <= found[1] for miou, ms in front):
+                front = [(miou, ms) for miou, ms in front if miou > found[0] or ms < found[1]]
+                front.append(found)
+        if front is not before:  # the hypervolume is computed again only for a better front
             area = max(area, hypervolume(front, reference))  # rounding never lowers it
         areas.append(area)
-    return Progress(tuple(ended), tuple(spent) if history.spent_s else None, tuple(areas))
+    trained = tuple(itertools.accumulate(int(number in drawn) for number in ended))
+    return Progress(trained, _spent_s(history, ended) if history.spent_s else None, tuple(areas))
+
+
+def _points(history: StudyHistory) -> dict[int, list[Point]]:
+    """Return the points of all policies of each network, by the trial that drew it."""
+    drew = {trial.network_id: trial.number for trial in reversed(history.drawn)}
+    found = defaultdict[int, list[Point]](list)
+    for trial in history.complete:
+        found[drew.get(trial.network_id, trial.number)].append(point_of(trial))
+    return found
+
+
+def _spent_s(history: StudyHistory, ended: Sequence[int]) -> tuple[float, ...]:
+    """Return the seconds until each of `ended` is over, those of policies added to it included."""
+    numbers = sorted(history.spent_s)
+    sums = [0.0, *itertools.accumulate(history.spent_s[number] for number in numbers)]
+    following = [*ended[1:], math.inf]
+    return tuple(sums[bisect.bisect_left(numbers, after)] for after in following)
 
 
 def progress_chart(history: StudyHistory) -> Chart:
-    """Return the hypervolume after each trial; `customdata` holds the hours of work."""
+    """Return the hypervolume over trained networks; `customdata` holds the hours of work."""
     made = progress(history)
     trace = scatter(
         "front",
-        made.trials,
+        made.networks,
         made.hypervolumes,
         customdata=[seconds / 3600 for seconds in made.spent_s] if made.spent_s else None,
         mode="lines",
         line={"shape": "hv", "width": 2},
-        hovertemplate="after trial %{x}: %{y:.2f}<extra></extra>",
+        hovertemplate="networks: %{x}, hypervolume: %{y:.2f}<extra></extra>",
     )
     title = {"text": "hypervolume (mIoU x ms)"}
-    few = {"dtick": 1} if len(made.trials) <= FEW_TICKS else {}  # there is no half trial
+    few = {"dtick": 1} if len(history.drawn) <= FEW_TICKS else {}  # there is no half network
     return chart(
         [trace],
-        xaxis={"title": {"text": "trial"}, "tickformat": "d", **few},
+        xaxis={"title": {"text": "trained networks"}, "tickformat": "d", **few},
         yaxis={"title": title, "rangemode": "tozero"},
     )
 

@@ -1,4 +1,4 @@
-"""Progress over trials and over time is that of the front's own hypervolume, prefix by prefix."""
+"""Progress over networks and over time is that of the front's own hypervolume, prefix by prefix."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.records import FailedTrial
+from jejunet_nas.records import FailedTrial, as_added
 from jejunet_nas.reporting.site.charts import progress
 from jejunet_nas.scoring.front import Point, hypervolume
 from tests.reporting.build import history, many_trials, refused, trial
@@ -44,9 +44,27 @@ def test_refused_and_failed_trials_take_time_and_cover_nothing() -> None:
 
     found = progress(study)
 
-    assert found.trials == (0, 1, 2)
+    assert found.networks == (0, 1, 1)
     assert found.spent_s == (7.0, 67.0, 67.5)
     assert found.hypervolumes == pytest.approx((0.0, 5.0, 5.0))
+
+
+def test_added_policies_are_no_steps_and_count_with_their_network() -> None:
+    first, second = trial(0, 0.5, 30.0), trial(1, 0.6, 35.0)
+    added = [
+        dataclasses.replace(as_added(trial(number, 0.4, 10.0)), network=drawn.network)
+        for number, drawn in ((2, second), (3, first))
+    ]
+    failed = FailedTrial(number=4, architecture=None, reason="it broke")
+    study = history(first, second, *added, failed=(failed,))
+    study = dataclasses.replace(study, spent_s={0: 60.0, 1: 80.0, 2: 1.0, 3: 2.0, 4: 7.0})
+
+    found = progress(study)
+
+    assert found.networks == (1, 2, 2)
+    assert found.spent_s == (60.0, 143.0, 150.0)
+    first_area = hypervolume([(0.5, 30.0), (0.4, 10.0)], (0.0, 40.0))
+    assert found.hypervolumes[0] == pytest.approx(first_area)
 
 
 def test_a_study_that_noted_no_seconds_has_no_working_time() -> None:
@@ -56,4 +74,4 @@ def test_a_study_that_noted_no_seconds_has_no_working_time() -> None:
 def test_a_study_without_trials_has_no_progress() -> None:
     found = progress(history())
 
-    assert (found.trials, found.spent_s, found.hypervolumes) == ((), None, ())
+    assert (found.networks, found.spent_s, found.hypervolumes) == ((), None, ())

@@ -264,7 +264,7 @@ def test_a_class_has_the_colour_of_its_masks() -> None:
     assert background.startswith("#")  # muted in pictures
 
 
-def test_there_is_no_half_trial_on_an_axis() -> None:
+def test_there_is_no_half_network_on_an_axis() -> None:
     few = content(study(), Extras())["charts"]["progress"]["layout"]["xaxis"]
     many = content(history(*many_trials(40, seed=0)), Extras())["charts"]["progress"]["layout"]
 
@@ -328,7 +328,10 @@ def test_failures_are_counted_by_reason() -> None:
 
     told = content(history(trial(0, 0.7, 20.0), failed=failed), Extras())
 
-    assert told["failures"] == [("out of memory", [*range(11, 18)]), ("NaN", [10])]
+    assert told["failures"] == [
+        ("out of memory", [f"{number}" for number in range(11, 18)]),
+        ("NaN", ["10"]),
+    ]
 
 
 def test_trials_stand_in_columns_by_number() -> None:
