@@ -55,7 +55,7 @@ class LoopRecord:
     input_wait_share: float
     trace_s: float
     steps: int
-    curve: Curve = ()
+    curve: Curve
 
 
 def train_paths(
@@ -76,8 +76,7 @@ def train_paths(
     in total and the loss. after_step: called after each update, for instance to set pruned weights
     to 0 again. checkpoint: a file that is written regularly; an interrupted training resumes from
     it, and its record has the times of the remaining steps. events: a folder for TensorBoard.
-    watch: validates the network from time to time, ends the training early, and has the best
-    weights, which the network gets.
+    watch: validates now and then, may end the training early, and gives `network` its weights.
 
     Raises `TrialError` at the first step whose loss is not finite.
     """
@@ -86,19 +85,16 @@ def train_paths(
     optimizer = Optimizer(variables, pretrained, settings)
     forward = _forward(network, sampler.own)
     step = _make_step(forward, variables, optimizer)
-    weights = [v for layer in network.path_layers() for v in layer.weights]
-    kept = Checkpoint(checkpoint, [*weights, *optimizer.variables], settings, pretrained)
+    state = [v for layer in network.path_layers() for v in layer.weights] + optimizer.variables
+    kept = Checkpoint(checkpoint, state, settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
     settle = settling(network, forward, sampler, settings)
 
-    def look(done: int) -> None:
-        if watch.is_due(done):
-            kept.keep(losses, last=True)
-            settle()
-            watch.validate(network, done)
+    def settle_kept() -> None:
+        kept.keep(losses, last=True)
+        settle()
 
-    watch.resume(len(losses))
-    look(len(losses))
+    watch.resume(network, len(losses), settle_kept)
     rest = Prefetcher(sampler, first_step=len(losses), steps=settings.steps)
     with rest as batches, closing(_writer(events)) as writer:
         began, first_wait_s = time.perf_counter(), 0.0
@@ -110,21 +106,18 @@ def train_paths(
             _require_finite_loss(losses, settings)
             if len(times_s) == 1:
                 began, first_wait_s = time.perf_counter(), batches.wait_s
-            done = len(losses)
+            done, rate, step_ms = len(losses), optimizer.rate(len(losses) - 1), 1000 * times_s[-1]
             kept.keep(losses, last=done == settings.steps)
-            rate = optimizer.rate(done - 1)
-            _write_scalars(
-                writer, done, loss=losses[-1], learning_rate=rate, step_ms=1000 * times_s[-1]
-            )
+            _write_scalars(writer, done, loss=losses[-1], learning_rate=rate, step_ms=step_ms)
             on_step(done, settings.steps, losses[-1])
-            look(done)
+            watch.look(network, done, settle_kept)
             if watch.is_over:
                 break
         waited_s, elapsed_s = batches.wait_s - first_wait_s, time.perf_counter() - began
     steps = watch.finish(network, settle, len(losses))
     _require_finite_weights(network)
-    record = _record(losses, times_s, settings, waited_s / max(elapsed_s, 1e-9))
-    return dataclasses.replace(record, steps=steps, curve=watch.curve)
+    wait_share = waited_s / max(elapsed_s, 1e-9)
+    return _record(losses, times_s, settings, wait_share, steps=steps, curve=watch.curve)
 
 
 def _writer(folder: Path | None) -> Any:
@@ -188,7 +181,13 @@ def _require_finite_weights(network: KerasNetwork) -> None:
 
 
 def _record(
-    losses: list[float], times_s: list[float], settings: TrainingSettings, wait_share: float
+    losses: list[float],
+    times_s: list[float],
+    settings: TrainingSettings,
+    wait_share: float,
+    *,
+    steps: int,
+    curve: Curve,
 ) -> LoopRecord:
     times_s = times_s or [0.0]  # the checkpoint was that of the last step
     median_s = float(np.median(times_s[1:] or times_s))
@@ -199,5 +198,6 @@ def _record(
         median_step_ms=1000 * median_s,
         input_wait_share=min(1.0, max(0.0, wait_share)),
         trace_s=max(0.0, times_s[0] - median_s),
-        steps=settings.steps,
+        steps=steps,
+        curve=curve,
     )

@@ -22,6 +22,7 @@ VALIDATIONS = 20  # in the course of a training
 PATIENCE = 7  # validations without a better one, a third of them: then the training ends early
 
 Curve = tuple[tuple[int, float], ...]  # steps done and the mIoU after them
+Settle = Callable[[], None]  # sets the statistics of batch norms for the weights as they are
 
 
 class Watch:
@@ -37,17 +38,13 @@ class Watch:
         """Whether the training ends early."""
         return False
 
-    def resume(self, done: int) -> None:
+    def resume(self, network: KerasNetwork, done: int, settle: Settle) -> None:
         """Take up what was known of a training that resumes after `done` steps."""
 
-    def is_due(self, done: int) -> bool:
-        """Whether the network is to be validated after `done` steps."""
-        return False
+    def look(self, network: KerasNetwork, done: int, settle: Settle) -> None:
+        """Look at `network` after `done` steps; settle: writes a checkpoint and settles norms."""
 
-    def validate(self, network: KerasNetwork, done: int) -> None:
-        """Validate `network` after `done` steps, its batch norms settled."""
-
-    def finish(self, network: KerasNetwork, settle: Callable[[], None], done: int) -> int:
+    def finish(self, network: KerasNetwork, settle: Settle, done: int) -> int:
         """Give `network` the weights to keep, batch norms settled; return the steps they took."""
         settle()
         return done
@@ -79,7 +76,7 @@ class Validation(Watch):
         """Whether the last `PATIENCE` validations were no better than an earlier one."""
         return bool(self._curve) and sum(n > self.best[0] for n in self._curve) >= PATIENCE
 
-    def resume(self, done: int) -> None:
+    def resume(self, network: KerasNetwork, done: int, settle: Settle) -> None:
         """Take up the curve of a training that resumes after `done` steps."""
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
@@ -87,13 +84,13 @@ class Validation(Watch):
         except (OSError, ValueError, TypeError):
             curve = {}
         self._curve = {step: miou for step, miou in curve.items() if step <= done}
+        self.look(network, done, settle)
 
-    def is_due(self, done: int) -> bool:
-        """Whether the network is to be validated after `done` steps."""
-        return done not in self._curve and (done == self._steps or done % self._every == 0 < done)
-
-    def validate(self, network: KerasNetwork, done: int) -> None:
-        """Validate `network` after `done` steps; keep its weights if they are the best."""
+    def look(self, network: KerasNetwork, done: int, settle: Settle) -> None:
+        """Validate `network` if it is time; keep its weights if they are the best."""
+        if not self._is_due(done):
+            return
+        settle()
         miou = self._miou(network)
         if not self._curve or miou > self.best[1]:
             write_whole(self._weights, network.save_weights)
@@ -101,7 +98,10 @@ class Validation(Watch):
         # Written after the weights: a curve never names weights that are not there.
         write_text_whole(self._file, json.dumps(self.curve))
 
-    def finish(self, network: KerasNetwork, settle: Callable[[], None], done: int) -> int:
+    def _is_due(self, done: int) -> bool:
+        return done not in self._curve and (done == self._steps or done % self._every == 0 < done)
+
+    def finish(self, network: KerasNetwork, settle: Settle, done: int) -> int:
         """Give `network` the best weights; return the steps they took."""
         network.load_weights(self._weights)
         return self.best[0]

@@ -29,14 +29,16 @@ def train(
     """Train a network whose weights are the steps done, validated after each as `mious` say."""
     network: Any = FakeNetwork()
     watched = Validation(lambda it: mious[it.weights - 1], folder, steps=steps or len(mious))
-    watched.resume(first)
-    for done in range(first, len(mious) + 1):
-        network.weights = done
-        if watched.is_due(done):
-            watched.validate(network, done)
-        if watched.is_over:
-            break
+    network.weights = first
+    watched.resume(network, first, settle)
+    while network.weights < len(mious) and not watched.is_over:
+        network.weights += 1
+        watched.look(network, network.weights, settle)
     return watched, network
+
+
+def settle() -> None:
+    pass
 
 
 def never() -> None:
@@ -59,9 +61,17 @@ def test_a_training_ends_when_nothing_improves(tmp_path: Path) -> None:
 
 
 def test_a_long_training_is_validated_twenty_times_and_at_its_end(tmp_path: Path) -> None:
-    watched = Validation(lambda _: 0.5, tmp_path, steps=6010)
+    network: Any = FakeNetwork()
+    due: list[int] = []
 
-    due = [done for done in range(6011) if watched.is_due(done)]
+    def miou(network: Any) -> float:
+        due.append(network.weights)
+        return float(network.weights / 6010)
+
+    watched = Validation(miou, tmp_path, steps=6010)
+    for done in range(6011):
+        network.weights = done
+        watched.look(network, done, settle)
 
     assert due == [*range(300, 6001, 300), 6010]
 
@@ -86,9 +96,9 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "[[1]]", '[["a", 0.5]]', "\0"])
 def test_a_curve_that_is_none_is_begun_again(text: str, tmp_path: Path) -> None:
     (tmp_path / "curve.json").write_text(text)
-    watched = Validation(lambda _: 0.5, tmp_path, steps=4)
+    watched = Validation(lambda _: 0.5, tmp_path, steps=4000)
 
-    watched.resume(2)
+    watched.resume(FakeNetwork(), 2, settle)  # type: ignore[arg-type]
 
     assert watched.curve == ()
     assert not watched.is_over
@@ -105,11 +115,11 @@ def test_a_checkpoint_that_was_lost_loses_the_curve_too(tmp_path: Path) -> None:
 
 def test_without_validation_the_last_weights_are_kept_and_settled() -> None:
     settled: list[str] = []
-    watched = Watch()
-    watched.resume(3)
+    watched, network = Watch(), FakeNetwork()
+    watched.resume(network, 3, never)  # type: ignore[arg-type]
+    watched.look(network, 4, never)  # type: ignore[arg-type]
 
-    assert not watched.is_due(4)
     assert not watched.is_over
-    assert watched.finish(FakeNetwork(), lambda: settled.append("now"), 4) == 4  # type: ignore[arg-type]
+    assert watched.finish(network, lambda: settled.append("now"), 4) == 4  # type: ignore[arg-type]
     assert settled == ["now"]
     assert watched.curve == ()
