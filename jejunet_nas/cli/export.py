@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Pick = Literal["best", "knee", "fastest"]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """How the network is made again; by default it is not."""
+
+    steps: int = 0
+    train_on: Literal["train", "all"] = "train"
+    qat: bool = False
+
+
 def export(
     study: StudyName,
     out: Annotated[Path, typer.Option(help="Folder or .zip to write; must not exist.")],
@@ -38,8 +47,20 @@ def export(
     target_fps: TargetFps = None,
     device: ProfileName = None,
     steps: Annotated[
-        int, typer.Option(min=0, help="Fine-tune the trial's weights for this many steps.")
+        int,
+        typer.Option(
+            min=0,
+            help="Fine-tune the trial's weights for at most this many steps. It ends early when "
+            "val gets no better, and keeps the best weights.",
+        ),
     ] = 0,
+    train_on: Annotated[
+        Literal["train", "all"],
+        typer.Option(
+            help="all: fine-tune on train and val too, for as many steps as were best on train. "
+            "The bundle's figures are those from before."
+        ),
+    ] = "train",
     qat: Annotated[
         bool, typer.Option("--qat", help="Compress with quantisation-aware training.")
     ] = False,
@@ -63,7 +84,8 @@ def export(
     own = chosen.result.architecture.policy
     if policy is not None:
         chosen = under_row(chosen, policy, "--policy", printer)
-    chosen, facts = _write(chosen, own, steps, qat, out, printer)
+    made = _Making(steps=steps, train_on=train_on, qat=qat)
+    chosen, facts = _write(chosen, own, made, out, printer)
     from jejunet_nas.records.words import latency_figures, miou_words, policy_words
 
     result = chosen.result
@@ -77,7 +99,7 @@ def export(
 
 
 def _write(
-    chosen: "Trial", own: "Policy", steps: int, qat: bool, out: Path, printer: Printer
+    chosen: "Trial", own: "Policy", making: _Making, out: Path, printer: Printer
 ) -> "tuple[Trial, dict[str, Any]]":
     """Write the bundle; return the trial as it is in it, and its facts. own: the trial's policy."""
     from jejunet_nas.export.facts import facts_of, known_fingerprints
@@ -85,8 +107,8 @@ def _write(
 
     state, trained = chosen.study.folder, chosen.result.network.training.steps
     with native_log(state / "tensorflow.log"):
-        if steps or qat:
-            chosen, graphs, fingerprints = _made(chosen, state, steps, qat, printer)
+        if making != _Making():
+            chosen, graphs, fingerprints = _made(chosen, state, making, printer)
         else:
             graphs, fingerprints = chosen.graphs, known_fingerprints(state)
         facts = facts_of(
@@ -94,6 +116,7 @@ def _write(
             chosen.history,
             chosen.study.settings,
             fingerprints=fingerprints,
+            trained_on=making.train_on,
             export_steps=chosen.result.network.training.steps - trained,
             trial_policy=None if chosen.result.architecture.policy == own else own,
         )
@@ -126,7 +149,7 @@ def _chosen(
 
 
 def _made(
-    chosen: "Trial", state: Path, steps: int, qat: bool, printer: Printer
+    chosen: "Trial", state: Path, making: _Making, printer: Printer
 ) -> "tuple[Trial, dict[GraphName, Path], dict[str, str]]":
     """Fine-tune, compress and score again; return the trial, its graphs, and data fingerprints."""
     from jejunet_nas.export.retrain import EXPORTS, retrain
@@ -136,7 +159,13 @@ def _made(
     with make_view(printer.messages) as view:
         setup = prepare(chosen.study.settings, state, view.stage)
         trial, folder = retrain(
-            chosen.result, setup, state / EXPORTS, steps=steps, qat=qat, tell=view.stage
+            chosen.result,
+            setup,
+            state / EXPORTS,
+            steps=making.steps,
+            qat=making.qat,
+            train_on=making.train_on,
+            tell=view.stage,
         )
     graphs = {name: folder / graph.file for name, graph in trial.network.graphs.items()}
     fingerprints = {"train": setup.train.fingerprint, "val": setup.val.fingerprint}

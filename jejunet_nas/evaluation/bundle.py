@@ -169,7 +169,9 @@ def _fix(dataset: str, manifest: Manifest) -> str:
 
 def _notes(manifest: Manifest, split: DataSplit) -> list[str]:
     notes = []
-    if split.split == "train" and split.fingerprint in manifest.source.fingerprints.values():
+    source = manifest.source
+    trained_on = ("train", "val") if source.trained_on == "all" else ("train",)
+    if split.split in trained_on and split.fingerprint in source.fingerprints.values():
         notes.append("the bundle's network was trained on this split: its scores are too good")
     pans = sum(clip.origin == "photo" and len(clip) > 1 for clip in split.clips)
     if pans:

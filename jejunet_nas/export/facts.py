@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.drawing.overlay import class_colours
@@ -41,14 +41,16 @@ def facts_of(
     *,
     fingerprints: Mapping[str, str],
     export_steps: int,
+    trained_on: Literal["train", "all"] = "train",
     trial_policy: Policy | None = None,
 ) -> dict[str, Any]:
     """Return the manifest as plain JSON values, without the hashes of files.
 
     Of the graphs, those that the policy runs, there is only the hash: `write_bundle` adds the rest.
 
-    fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial.
-    trial_policy: the trial's in the study, if `trial` has another.
+    fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial,
+    trained_on: the splits that it had. trial_policy: the trial's in the study, if `trial` has
+    another.
     """
     network = trial.architecture.network
     colours = class_colours(trial.network.class_names)
@@ -67,6 +69,7 @@ def facts_of(
         fingerprints=dict(fingerprints),
         training_steps=trial.network.training.steps - export_steps,
         export_steps=export_steps,
+        trained_on=trained_on,
         compression=chain_in_words(chain_of(network, settings.compression)),
         seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},
     )

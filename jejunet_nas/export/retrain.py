@@ -5,6 +5,8 @@
 The key hashes everything that decides the result, so that the same export resumes where it was
 interrupted: from the last checkpoint, from the fine-tuned weights, or from the graphs.
 
+A training is validated in its course, and its best weights are kept, see `training.watch`.
+
 The learning rate is a tenth of `pretrained_rate` times the trial's rate, for all layers: all of
 them start with trained weights that fit each other. See reports/decisions.md, 2026-11-25. The
 cosine schedule starts again over the steps.
@@ -16,6 +18,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +37,7 @@ from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import RECORD, find_judged, read_record, trained_network
 from jejunet_nas.video.graphs import graph_files
 
+TrainOn = Literal["train", "all"]
 EXPORTS = "exports"  # in a study's folder
 RATE = 0.1  # of the learning rate that the trial was trained at
 WATCHED_FRAMES = 128  # of val, in the course of fine-tuning
@@ -41,38 +45,96 @@ _TRAINED, _TRAINING = "trained.npz", "trained.json"
 
 
 def retrain(
-    trial: TrialResult, setup: TrialSetup, exports: Path, *, steps: int, qat: bool, tell: Tell
+    trial: TrialResult,
+    setup: TrialSetup,
+    exports: Path,
+    *,
+    steps: int,
+    qat: bool,
+    train_on: TrainOn = "train",
+    tell: Tell,
 ) -> tuple[TrialResult, Path]:
-    """Return `trial` after `steps` of fine-tuning, and the folder of its graphs, in `exports`.
+    """Return `trial` after fine-tuning, and the folder of its graphs, in `exports`.
 
-    steps: 0 compresses the trial's weights without fine-tuning. qat: compresses with
-    quantisation-aware training, whatever the trial did. Raises `SettingError` if the trial's
-    weights are missing or another process makes the same export, `TrialError` if training fails.
+    steps: at most; the best weights of val are kept. 0 compresses the trial's weights without
+    fine-tuning. qat: compresses with quantisation-aware training, whatever the trial did. train_on:
+    `all` fine-tunes the trial's weights once more, on train and val, for as many steps as were best
+    on train alone; nothing is left to score that network on, so the trial keeps the figures of the
+    first.
+
+    Raises `SettingError` if the trial's weights are missing, another process makes the same export
+    or `train_on` is all without steps; `TrialError` if training fails.
     """
+    if train_on == "all" and not steps:
+        raise SettingError(
+            "--train-on is all without --steps; allowed with --steps: more than 0. Add --steps "
+            f"{setup.training.steps}, or leave --train-on out."
+        )
     network = trial.architecture.network
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
-    name = _key(trial, network, setup, steps)
-    job = NetworkJob(
-        network_id=name,
-        network=network,
-        setup=setup,
-        folder=exports / name,
-        tell=tell,
-        checkpoints=exports / name / "checkpoints",
-    )
-    with _alone(job.folder):
-        record = find_judged(job.folder) or _make(trial, job, steps)
-    # A kept record may have the latencies of another device.
-    latencies = measure_graphs(graph_files(record, exports), setup.meter)
+    job = _job(trial, network, setup, exports, f"{steps} {RATE}", tell)
+    record = _found_or_made(trial, job, steps, watched=True)
     scored = evaluate_policy(
         trial.number,
         Architecture(network=network, policy=trial.architecture.policy),
-        dataclasses.replace(record, latencies=latencies),
+        record,
         dataclasses.replace(setup, folder=exports),
         tell,
     )
-    return scored, exports / name
+    if train_on == "all":
+        best = record.training.steps - trial.network.training.steps
+        job = _job(trial, network, _with_val(setup), exports, f"{best} {RATE} all", tell)
+        record = _found_or_made(trial, job, best, watched=False)
+        scored = dataclasses.replace(scored, network=record)
+    return scored, job.folder
+
+
+def _job(
+    trial: TrialResult,
+    network: Network,
+    setup: TrialSetup,
+    exports: Path,
+    how: str,
+    tell: Tell,
+) -> NetworkJob:
+    """Return the making of one export, in a folder named by all that decides graphs and scores."""
+    decisive = [
+        trial.network_id,
+        canonical_json(network),
+        canonical_json(setup.recipe),
+        chain_in_words(chain_of(network, setup.compression)),
+        setup.val.fingerprint,
+        how,
+    ]
+    name = hashlib.sha256(" ".join(decisive).encode()).hexdigest()[:12]
+    folder = exports / name
+    return NetworkJob(
+        network_id=name,
+        network=network,
+        setup=setup,
+        folder=folder,
+        tell=tell,
+        checkpoints=folder / "checkpoints",
+    )
+
+
+def _with_val(setup: TrialSetup) -> TrialSetup:
+    """Return `setup` with the validation clips among the training clips."""
+    train, val = setup.train, setup.val
+    digest = hashlib.sha256(f"{train.fingerprint} {val.fingerprint}".encode()).hexdigest()
+    both = dataclasses.replace(train, clips=(*train.clips, *val.clips), fingerprint=digest)
+    return dataclasses.replace(setup, train=both)
+
+
+def _found_or_made(
+    trial: TrialResult, job: NetworkJob, steps: int, *, watched: bool
+) -> NetworkRecord:
+    with _alone(job.folder):
+        record = find_judged(job.folder) or _make(trial, job, steps, watched=watched)
+    # A kept record may have the latencies of another device.
+    latencies = measure_graphs(graph_files(record, job.folder.parent), job.setup.meter)
+    return dataclasses.replace(record, latencies=latencies)
 
 
 @contextmanager
@@ -88,23 +150,10 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _key(trial: TrialResult, network: Network, setup: TrialSetup, steps: int) -> str:
-    """Return the name of an export's folder, a hash of all that decides its graphs and scores."""
-    decisive = [
-        trial.network_id,
-        canonical_json(network),
-        canonical_json(setup.recipe),
-        chain_in_words(chain_of(network, setup.compression)),
-        setup.val.fingerprint,
-        f"{steps} {RATE}",
-    ]
-    return hashlib.sha256(" ".join(decisive).encode()).hexdigest()[:12]
-
-
-def _make(trial: TrialResult, job: NetworkJob, steps: int) -> NetworkRecord:
+def _make(trial: TrialResult, job: NetworkJob, steps: int, *, watched: bool) -> NetworkRecord:
     keras, training = trained_network(trial.network, job.setup), trial.network.training
     if steps:
-        before, training = training.steps, _trained_on(keras, job, steps)
+        before, training = training.steps, _trained_on(keras, job, steps, watched=watched)
         training = dataclasses.replace(training, steps=before + training.steps)
     record = judge_network(compress_trained(keras, job), training, job)
     write_text_whole(job.folder / RECORD, to_json(record, indent=2))
@@ -122,7 +171,9 @@ def _validation(keras: KerasNetwork, job: NetworkJob, steps: int) -> Validation:
     return Validation(miou, job.folder, steps=steps)
 
 
-def _trained_on(keras: KerasNetwork, job: NetworkJob, steps: int) -> TrainingRecord:
+def _trained_on(
+    keras: KerasNetwork, job: NetworkJob, steps: int, *, watched: bool
+) -> TrainingRecord:
     """Fine-tune `keras` in place; resumes an interrupted run."""
     setup, folder = job.setup, job.folder
     kept = read_record(TrainingRecord, folder / _TRAINING)
@@ -137,12 +188,12 @@ def _trained_on(keras: KerasNetwork, job: NetworkJob, steps: int) -> TrainingRec
     training = train_network(
         keras,
         job,
-        what="fine-tune",
+        what="fine-tune" if watched else "fine-tune on train and val",
         pretrained=keras.layers.keys(),
         schedule=dataclasses.replace(
             setup.training, steps=steps, learning_rate=RATE * setup.training.learning_rate
         ),
-        watch=_validation(keras, job, steps),
+        watch=_validation(keras, job, steps) if watched else None,
     )
     write_whole(folder / _TRAINED, keras.save_weights)
     # Written last: if it exists, the weights are complete.

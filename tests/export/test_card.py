@@ -137,3 +137,16 @@ def test_the_scores_of_video_and_of_pans_come_from_the_trial() -> None:
 
     assert accuracy.video == OriginAccuracy(clips=1, miou=1 / 3)
     assert accuracy.pans == OriginAccuracy(clips=1, miou=1.0)
+
+
+def test_it_says_which_training_the_figures_are_of(tmp_path: Path) -> None:
+    manifest = read_manifest(write_tiny(tmp_path / "tiny"))
+    source = manifest.source.model_copy(update={"trained_on": "all", "export_steps": 900})
+
+    said = card_of(manifest.model_copy(update={"source": source}))
+
+    assert (
+        "then fine-tuned for 900 steps, on train and val: all figures of mIoU are of the same "
+        "fine-tuning on train alone"
+    ) in said
+    assert "on train and val" not in card_of(manifest)

@@ -15,9 +15,10 @@ from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
 from jejunet_nas.records import GRAPH_NAMES, TrialResult
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.training import checkpoint
+from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.trial.run import run_trial
-from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import LONGEST_AGE, space_of, tiny_network, tiny_splits
 from tests.training.scalars import read
@@ -176,10 +177,45 @@ def test_what_is_done_is_found_again(ran: Ran, undisturbed: tuple[TrialResult, P
     assert (again.score, folder) == (undisturbed[0].score, undisturbed[1])
 
 
+def test_the_last_training_has_all_clips_and_keeps_the_figures_from_before(
+    ran: Ran, undisturbed: tuple[TrialResult, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, folder = undisturbed
+    best = before.network.training.steps - ran.trial.network.training.steps
+    sizes: list[int] = []
+
+    def trained(job: NetworkJob) -> Material:
+        sizes.append(len(job.setup.train.clips))
+        return material(job)
+
+    material = NetworkJob.material.fget
+    monkeypatch.setattr(NetworkJob, "material", property(trained))
+    result, made = retrain(
+        ran.trial,
+        ran.setup,
+        folder.parent,
+        steps=STEPS,
+        qat=False,
+        train_on="all",
+        tell=silence,
+    )
+
+    assert set(sizes) == {len(ran.setup.train.clips) + len(ran.setup.val.clips)}
+    assert len(result.network.training.losses) == best
+    assert (result.score, result.network_id) == (before.score, made.name)
+    assert result.network.training.curve == ()
+    assert graphs_in(made)["key"] != graphs_in(folder)["key"]
+
+
+def test_all_clips_need_steps(ran: Ran, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"all without --steps; .* Add --steps 2, or leave"):
+        retrain(ran.trial, ran.setup, tmp_path, steps=0, qat=True, train_on="all", tell=silence)
+
+
 def test_another_number_of_steps_and_another_compression_are_other_exports(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make(*_: object) -> None:
+    def make(*_: object, watched: bool) -> None:
         raise PowerCutError
 
     monkeypatch.setattr("jejunet_nas.export.retrain._make", make)
