@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from jejunet_nas.study.opened import Trial
 
 Pick = Literal["best", "knee", "fastest"]
+TrainOn = Literal["train", "all"]
+Steps = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Fine-tune the trial's weights for at most this many steps. It ends early when val "
+        "gets no better, and keeps the best weights.",
+    ),
+]
+TrainOnOption = Annotated[
+    TrainOn,
+    typer.Option(
+        help="all: fine-tune on train and val too, for as many steps as were best on train. The "
+        "bundle's figures are those from before."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +41,7 @@ class _Making:
     """How the network is made again; by default it is not."""
 
     steps: int = 0
-    train_on: Literal["train", "all"] = "train"
+    train_on: TrainOn = "train"
     qat: bool = False
 
 
@@ -46,21 +62,8 @@ def export(
     ] = None,
     target_fps: TargetFps = None,
     device: ProfileName = None,
-    steps: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Fine-tune the trial's weights for at most this many steps. It ends early when "
-            "val gets no better, and keeps the best weights.",
-        ),
-    ] = 0,
-    train_on: Annotated[
-        Literal["train", "all"],
-        typer.Option(
-            help="all: fine-tune on train and val too, for as many steps as were best on train. "
-            "The bundle's figures are those from before."
-        ),
-    ] = "train",
+    steps: Steps = 0,
+    train_on: TrainOnOption = "train",
     qat: Annotated[
         bool, typer.Option("--qat", help="Compress with quantisation-aware training.")
     ] = False,
