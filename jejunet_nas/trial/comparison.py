@@ -76,7 +76,8 @@ class Comparison:
     def words(self) -> str:
         """Return the reason of the verdict, to follow a colon."""
         if self.verdict == "equal":
-            return "all that could be compared is equal bit for bit"
+            known = all(part.equal is not None for part in self.parts)
+            return "equal bit for bit" if known else "what could be compared is equal bit for bit"
         if self.unequal == [WEIGHTS]:
             return "the weights on disk are not those that its graphs were made from"
         if self.ordered and self.verdict == "different":
