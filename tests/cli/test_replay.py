@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from jejunet_nas.files import sha256_of
-from jejunet_nas.scoring import contenders
 from jejunet_nas.search import prepare as preparing
 from jejunet_nas.study.opened import open_study
 from jejunet_nas.trial import replay as replaying
@@ -149,11 +148,8 @@ def test_a_trial_that_is_not_reproduced_has_exit_code_1(
 
 
 @pytest.mark.slow
-def test_every_kind_of_training_is_reproduced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capfd
-) -> None:
-    monkeypatch.setattr(contenders, "WITHIN", 1000.0)  # so that there is a last round
-    more = "trials: 3\nsampler: {name: random, round: 3}\nlast_round: {seeds: 2, contenders: 2}\n"
+def test_every_kind_of_training_is_reproduced(tmp_path: Path, capfd: Capfd) -> None:
+    more = "trials: 3\nsampler: {name: random, round: 3}\nlast_round: {seeds: 2, until: seeds}\n"
     pruned = f"{SPACE}  pruning: [0.5]\n"
     study = write_study(tmp_path, f"{MORE}{more}training: {{{BRIEF}, rungs: [1]}}\n", pruned)
     assert exit_code("search", study) == 0
