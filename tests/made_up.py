@@ -15,6 +15,7 @@ from jejunet_nas.records import (
     LayerNoise,
     NetworkRecord,
     PathLatencies,
+    Provenance,
     TrainingRecord,
     TrialResult,
 )
@@ -38,6 +39,15 @@ AGREEMENT = AgreementRecord(
     noisiest=(LayerNoise(layer="block_6_project", graph="key", snr_db=12.0),),
     equalized=False,
     bias_corrected=True,
+)
+PROVENANCE = Provenance(
+    processor="AMD EPYC (cpu family 25, model 17, stepping 1)",
+    cores=2,
+    threads=1,
+    gpus=(),
+    versions={"python": "3.11.0", "tensorflow": "2.21.0"},
+    seed=3,
+    fingerprints={"train": "0" * 12, "val": "1" * 12},
 )
 TEMPORAL = TemporalScore(
     consistency=0.99, region=0.7, boundary=0.6, mean_age_frames=1.5, longest_stale_frames=3

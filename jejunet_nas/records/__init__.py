@@ -39,6 +39,7 @@ from jejunet_nas.records.networks import LayerNoise as LayerNoise
 from jejunet_nas.records.networks import NetworkRecord as NetworkRecord
 from jejunet_nas.records.networks import TrainingRecord as TrainingRecord
 from jejunet_nas.records.networks import graphs_run_by as graphs_run_by
+from jejunet_nas.records.provenance import Provenance as Provenance
 from jejunet_nas.records.trials import FailedTrial as FailedTrial
 from jejunet_nas.records.trials import LastRoundPlan as LastRoundPlan
 from jejunet_nas.records.trials import RefusedTrial as RefusedTrial

@@ -3,6 +3,7 @@
 import dataclasses
 
 from jejunet_nas.records.latencies import GRAPH_NAMES, GraphName, PathLatencies
+from jejunet_nas.records.provenance import Provenance
 from jejunet_nas.space.architecture import Network, Policy
 
 
@@ -105,7 +106,8 @@ class NetworkRecord:
 
     float_miou, int8_miou: on the same `checked_frames` validation frames, each a keyframe; their
     difference is the cost of quantisation. compressed_from: the id of the trained network that this
-    one was pruned or fine-tuned from; None with plain training and post-training int8.
+    one was pruned or fine-tuned from; None with plain training and post-training int8. provenance:
+    None in records of earlier versions.
     """
 
     network_id: str
@@ -121,6 +123,7 @@ class NetworkRecord:
     stage_s: dict[str, float]
     agreement: AgreementRecord
     compressed_from: str | None = None
+    provenance: Provenance | None = None
 
 
 def graphs_run_by(policy: Policy) -> tuple[GraphName, ...]:

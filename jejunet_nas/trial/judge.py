@@ -20,6 +20,7 @@ from jejunet_nas.records import (
     PathLatencies,
     TrainingRecord,
 )
+from jejunet_nas.training.provenance import provenance_of
 from jejunet_nas.trial.setup import NetworkJob
 
 CHECKED_FRAMES = 64  # validation frames on which float and int8 masks are compared
@@ -94,4 +95,5 @@ def judge_network(
         stage_s=clock.stage_s,
         agreement=judged.agreement,
         compressed_from=compressed_from,
+        provenance=provenance_of(setup.training.seed, setup.train, setup.val),
     )

@@ -24,17 +24,18 @@ from jejunet_nas.video.graphs import damage_of
 
 WEIGHTS = "weights.npz"
 RECORD = "record.json"
+RECIPE = "recipe.json"
 
 
 def network_name(network: Network, setup: TrialSetup) -> str:
     """Return the id of `network` as trained and compressed in this study."""
-    recipe = _recipe(setup)
+    recipe = recipe_of(setup)
     if network != network.as_trained:
         recipe = {**recipe, "chain": chain_in_words(chain_of(network, setup.compression))}
     return network_id(network, recipe)
 
 
-def _recipe(setup: TrialSetup) -> Mapping[str, Any]:
+def recipe_of(setup: TrialSetup) -> Mapping[str, Any]:
     """Return the recipe of a network, which says where its training ends before the last rung."""
     return setup.recipe if setup.rung is None else {**setup.recipe, "rung": setup.rung}
 
@@ -78,9 +79,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_record(record: NetworkRecord, job: NetworkJob) -> None:
     """Write the record, the network and its recipe into the folder of `job`."""
-    recipe = json.dumps(_recipe(job.setup), indent=2, sort_keys=True)
+    recipe = json.dumps(recipe_of(job.setup), indent=2, sort_keys=True)
     (job.folder / "network.json").write_text(canonical_json(job.network))
-    (job.folder / "recipe.json").write_text(recipe)
+    (job.folder / RECIPE).write_text(recipe)
     (job.folder / RECORD).write_text(to_json(record, indent=2))
 
 
