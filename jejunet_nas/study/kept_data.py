@@ -4,6 +4,7 @@ class_names         names, in the order of the class indices
 data                `records.DataFacts` as JSON; studies of earlier versions have none
 repeat N seed S     `records.Repeat` as JSON: the network of trial N, trained again with seed S
 no repeat N seed S  the reason why that training failed
+repaired N          `records.TrialResult` as JSON, in place of the one that trial N ended with
 
 A damaged attribute raises ValueError or TypeError, which `storage.readable` words.
 """
@@ -16,6 +17,7 @@ from typing import Any
 from jejunet_nas.records import DataFacts, Repeat, from_json
 
 CLASS_NAMES, DATA = "class_names", "data"
+_REPAIRED = re.compile(r"repaired (\d+)")
 _REPEAT = re.compile(r"(no )?repeat (\d+) seed (\d+)")
 
 
@@ -49,6 +51,17 @@ def kept_repeats(attributes: Mapping[str, Any]) -> dict[int, tuple[Repeat, ...]]
                 raise ValueError(f"{key} is of trial {repeat.number}, seed {repeat.seed}")
             found[repeat.number].append(repeat)
     return {n: tuple(sorted(found[n], key=lambda each: each.seed)) for n in sorted(found)}
+
+
+def repaired_key(number: int) -> str:
+    """Return the attribute of the result that replaces that of a trial: its network was lost."""
+    return f"repaired {number}"
+
+
+def kept_repaired(attributes: Mapping[str, Any]) -> dict[int, str]:
+    """Return the results that replace those of trials, as JSON, by the trial's number."""
+    matches = {key: _REPAIRED.fullmatch(key) for key in attributes}
+    return {int(match[1]): attributes[key] for key, match in matches.items() if match}
 
 
 def failed_repeats(attributes: Mapping[str, Any]) -> set[tuple[int, int]]:

@@ -16,14 +16,13 @@ from typing import Any
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import naming
+from jejunet_nas.files import RECORD as RECORD
+from jejunet_nas.files import WEIGHTS as WEIGHTS
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
 from jejunet_nas.space.architecture import Network, canonical_json, network_id
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.video.graphs import damage_of
-
-WEIGHTS = "weights.npz"
-RECORD = "record.json"
 
 
 def network_name(network: Network, setup: TrialSetup) -> str:
