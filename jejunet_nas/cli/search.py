@@ -53,6 +53,12 @@ def search(
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="First make networks again that `doctor STUDY` finds damaged."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
     ] = False,
@@ -86,6 +92,10 @@ def search(
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
+        if repair:
+            from jejunet_nas.search.repair import repair as repair_study
+
+            repair_study(named, make_view(printer.messages))
         view = make_view(printer.messages)
         history = search(
             named.settings, folder, view, seconds=seconds, storage=named.storage, notes=named.notes

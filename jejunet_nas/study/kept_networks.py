@@ -1,7 +1,7 @@
 """Kept networks: what lies in the folder of a study's networks, held against what trials name.
 
-    networks/<id>/         of a trial: graphs, weights and record, see `trial.store`
-    networks/<id>.part/    while it is made
+networks/<id>/         of a trial: graphs, weights and record, see `trial.store`
+networks/<id>.part/    while it is made
 """
 
 import zipfile
@@ -37,7 +37,9 @@ def damage_of_folder(folder: Path) -> str | None:
         return f"{folder} is missing"
     record = record_in(folder)
     if record is None:
-        return f"{folder / RECORD} {'cannot be read' if (folder / RECORD).exists() else 'is missing'}"
+        return (
+            f"{folder / RECORD} {'cannot be read' if (folder / RECORD).exists() else 'is missing'}"
+        )
     return damage_of(record.graphs, folder) or _damage_of_weights(folder / WEIGHTS)
 
 
@@ -70,8 +72,8 @@ def orphans(
     """Return those of `folders` that no trial of the study names.
 
     names: the ids of networks of complete trials and of repeats. networks: of all trials, also of
-    those that run: their networks at lower rungs, with other seeds, or from which they are made, are
-    no orphans.
+    those that run: what was trained to a lower rung, with another seed, or to be compressed, is no
+    orphan.
     """
     known = {*networks, *(network.as_trained for network in networks)}
     found = []

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-
-from jejunet_nas.errors import MachineError, SettingError
+from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.study.storage import RESTORE, checked_url, sqlite_file, storage_error
 
 PATIENCE_S = 10.0  # a search's transactions take milliseconds
@@ -22,17 +21,15 @@ PATIENCE_S = 10.0  # a search's transactions take milliseconds
 
 @contextlib.contextmanager
 def snapshot(url: str) -> Iterator[str]:
-    """Yield the URL of a copy of the SQLite database at `url`; that of a server as it is.
+    """Yield the URL of a copy of the SQLite database at `url`, if that is one and exists, or `url`.
 
-    Raises `SettingError` if the file is missing, damaged or cannot be read, `MachineError` if
+    Raises `SettingError` if the file is damaged or cannot be read, `MachineError` if
     another program keeps it locked.
     """
     file = sqlite_file(checked_url(url))
-    if file is None:
+    if file is None or not file.exists():
         yield url
         return
-    if not file.is_file():
-        raise SettingError(f"{file}, the study's database, is missing.")
     with tempfile.TemporaryDirectory(prefix="jejunet-") as folder:
         copy = Path(folder) / "study.db"
         try:
@@ -42,7 +39,10 @@ def snapshot(url: str) -> Iterator[str]:
             raise storage_error(error, url, opening=True) from None
         if problem is not None:
             raise SettingError(f"{file} is damaged: {problem}. {RESTORE}.")
-        yield f"sqlite:///{copy}"
+        try:
+            yield f"sqlite:///{copy}"
+        except JejunetError as error:
+            raise type(error)(str(error).replace(str(copy), str(file))) from error
 
 
 def _copy(file: Path, copy: Path) -> None:

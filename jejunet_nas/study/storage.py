@@ -145,7 +145,7 @@ def readable(url: str) -> Iterator[None]:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         words = shortened(str(error)) if isinstance(error, ValueError) else type(error).__name__
-        raise SettingError(f"{_place(url)} has a damaged row ({words}). {RESTORE}.") from error
+        raise SettingError(f"{place_of(url)} has a damaged row ({words}). {RESTORE}.") from error
 
 
 def storage_error(error: BaseException, url: str, *, opening: bool = False) -> JejunetError:
@@ -154,10 +154,10 @@ def storage_error(error: BaseException, url: str, *, opening: bool = False) -> J
     words = words.replace(url, masked(url))
     for known, kind, remedy in _FAULTS:
         if any(each in words.lower() for each in known):
-            return kind(f"{_place(url)} cannot be used: {words}. {remedy}.")
+            return kind(f"{place_of(url)} cannot be used: {words}. {remedy}.")
     if opening:
         return _cannot_open(url, words)
-    return MachineError(f"{_place(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
+    return MachineError(f"{place_of(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
 
 
 def checked_url(url: str) -> URL:
@@ -193,11 +193,11 @@ def _another_version(words: str, url: str) -> SettingError:
     elif "updating optuna" in words:
         remedy = "Update Optuna: `pip install -U optuna`; or use the version that wrote it"
     return SettingError(
-        f"{_place(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
+        f"{place_of(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
     )
 
 
-def _place(url: str) -> str:
+def place_of(url: str) -> str:
     """Return the file of a SQLite database, or the URL without its password."""
     try:
         file = sqlite_file(make_url(url))

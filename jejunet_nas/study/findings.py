@@ -1,0 +1,69 @@
+"""Findings: what is wrong with a study's state, what that means, and the command that mends it."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from jejunet_nas.faults import masked
+from jejunet_nas.study.named import NamedStudy
+from jejunet_nas.study.storage import checked_url, sqlite_file
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fault. what: names the file or the trial. means: for the user.
+
+    command: mends it; empty where `what` says what to do. damaged: False where nothing is lost.
+    """
+
+    what: str
+    means: str
+    command: str = ""
+    damaged: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Remedies:
+    """The commands that mend a study, for a shell. word: names the study. url: its storage."""
+
+    word: str
+    url: str
+    storage: str | None  # as given to the command that asks, where no search noted it
+
+    @staticmethod
+    def of(named: NamedStudy, url: str, given: str | None) -> "Remedies":
+        """Return the commands for a study; `given`: the storage that its user gave, or None."""
+        storage = given if given and named.notes.get("storage") is None else None
+        return Remedies(word=named.word, url=url, storage=storage)
+
+    @property
+    def search(self) -> str:
+        """Take up interrupted trials, or begin again with the networks that are there."""
+        storage = f" --storage {shlex.quote(masked(self.storage))}" if self.storage else ""
+        return f"jejunet-nas search {shlex.quote(self.word)}{storage}"
+
+    @property
+    def repair(self) -> str:
+        """Make lost networks again."""
+        return f"{self.search} --repair"
+
+    @property
+    def restart(self) -> str:
+        """Search again beside the trained networks; empty where the database is a server's."""
+        file = sqlite_file(checked_url(self.url))
+        if file is None:
+            return ""
+        away = file.with_name(f"{file.name}.damaged")
+        return f"mv {shlex.quote(str(file))} {shlex.quote(str(away))} && {self.search}"
+
+
+def removal(paths: Iterable[Path]) -> str:
+    """Return the command that removes files or folders."""
+    return f"rm -r {' '.join(shlex.quote(str(path)) for path in paths)}"
+
+
+def numbers_words(numbers: Iterable[int]) -> str:
+    """Return, say, `trial 3` or `trials 3, 4`."""
+    listed = [*numbers]
+    return f"trial{'' if len(listed) == 1 else 's'} {', '.join(map(str, listed))}"
