@@ -5,7 +5,7 @@ Every command reads all records, so a single one that cannot be read stops them 
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -21,6 +21,7 @@ from jejunet_nas.study.history import (
     REASON,
     RECORD,
     is_begun,
+    read_rows,
     stored_architecture,
     without_garbage_collection,
 )
@@ -103,20 +104,26 @@ def read_trials(settings: StudySettings, url: str, say: Say) -> Records | None:
         if not is_begun(storage, settings.name):
             return None
         ledger = Ledger(settings, url, say, storage=storage)
+        with ledger.readable():
+            numbers = [row.number for row in read_rows(storage, settings.name)]
         with without_garbage_collection():
-            return records_of(ledger)
+            return records_of(ledger, numbers)
     finally:
         storage.engine.dispose()
 
 
-def records_of(ledger: Ledger) -> Records:
-    """Return what the ledger of a study has. Raises as `read_trials`."""
+def records_of(ledger: Ledger, numbers: Sequence[int] = ()) -> Records:
+    """Return what the ledger of a study has. Raises as `read_trials`.
+
+    numbers: of the trials in the database; of two with one number Optuna returns one.
+    """
     trials, attributes = ledger.trials(), ledger.attributes()
     results: list[TrialResult] = []
     unreadable: dict[int, bool] = {}
     networks: dict[int, Network] = {}
     with ledger.readable():
         repeats, repaired = kept_repeats(attributes), kept_repaired(attributes)
+    doubled = tuple(number for number, count in Counter(numbers).items() if count > 1)
     for trial in trials:
         network = _network_of(trial)
         if network is not None:
@@ -127,7 +134,9 @@ def records_of(ledger: Ledger) -> Records:
         except (ValueError, KeyError, TypeError):
             complete = trial.user_attrs.get(OUTCOME) == "complete"
             unreadable[trial.number] = complete and network is not None
-    if not unreadable:
+    for number in doubled:  # whose record may be of the other one
+        unreadable.pop(number, None)
+    if not unreadable and not doubled:
         ledger.history()  # what else it needs, such as the classes
     added = {trial.number for trial in trials if ADDED in trial.user_attrs}
     return Records(
@@ -137,7 +146,7 @@ def records_of(ledger: Ledger) -> Records:
         repeats=repeats,
         unreadable=unreadable,
         running=tuple(trial.number for trial in trials if trial.state == TrialState.RUNNING),
-        doubled=tuple(n for n, count in Counter(t.number for t in trials).items() if count > 1),
+        doubled=doubled,
         drawn=frozenset(each for number, each in networks.items() if number not in added),
         networks=frozenset(networks.values()),
     )
@@ -158,6 +167,8 @@ def _result_of(trial: FrozenTrial, repaired: Mapping[int, str]) -> TrialResult |
             from_json(RefusedTrial, notes[RECORD])
         case "failed":
             notes[REASON]
+        case _ if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            raise KeyError(OUTCOME)
     return None
 
 

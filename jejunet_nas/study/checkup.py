@@ -62,7 +62,7 @@ def check_up(study: str, storage: str | None, say: Say) -> Checkup:
     """
     named, garbled = _named(study, storage)
     folder, url = named.folder, named.storage or storage_url(named.folder)
-    remedies = Remedies.of(named, url, storage)
+    remedies = Remedies(word=named.word, url=url, storage=named.storage if storage else None)
     present, searching = folders_of(folder / NETWORKS), is_locked(folder)
     records, findings = None, list[Finding]()
     try:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jejunet_nas.faults import masked
-from jejunet_nas.study.named import NamedStudy
 from jejunet_nas.study.storage import checked_url, sqlite_file
 
 
@@ -29,13 +28,7 @@ class Remedies:
 
     word: str
     url: str
-    storage: str | None  # as given to the command that asks, where no search noted it
-
-    @staticmethod
-    def of(named: NamedStudy, url: str, given: str | None) -> "Remedies":
-        """Return the commands for a study; `given`: the storage that its user gave, or None."""
-        storage = given if given and named.notes.get("storage") is None else None
-        return Remedies(word=named.word, url=url, storage=storage)
+    storage: str | None  # where it was given; otherwise it is the study's own
 
     @property
     def search(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.study.sqlite_lock import AGAIN_S
 from jejunet_nas.study.storage import RESTORE, checked_url, sqlite_file, storage_error
 
 PATIENCE_S = 10.0  # a search's transactions take milliseconds
@@ -49,7 +50,7 @@ def _copy(file: Path, copy: Path) -> None:
     source = f"file:{quote(str(file.absolute()))}?mode=ro"
     try:
         with (
-            contextlib.closing(sqlite3.connect(source, uri=True)) as opened,
+            contextlib.closing(sqlite3.connect(source, uri=True, timeout=AGAIN_S)) as opened,
             contextlib.closing(sqlite3.connect(copy)) as written,
         ):
             opened.backup(written, progress=_until(time.monotonic() + PATIENCE_S, file))
