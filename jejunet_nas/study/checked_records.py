@@ -58,6 +58,7 @@ class Records:
                 means="no command can tell the two apart",
                 command=remedies.restart,
             )
+            return  # what else is found may be of the other trial
         if self.unreadable:
             whole = all(self.unreadable.values())
             yield Finding(

@@ -20,6 +20,7 @@ from tests.made_up import graph_record
 from tests.search.build import result, tiny_study
 
 MORE = f"trials: 2\ntarget_fps: 25\ndata: {{options: {PROCEDURAL}}}\n"
+MADE_FROM = {"train_fingerprint": "0"}
 CONTENT = "graph"  # what the files of all graphs begin with
 
 
@@ -56,8 +57,9 @@ def kept_study(folder: Path) -> Path:
     settings = tiny_study(folder / "studies", MORE)
     ledger = Ledger(settings, storage_url(state))
     ledger.note_class_names(("background", "object"))
-    ledger.keep_identity(settings.identity())
-    write_notes(state, settings.identity(), {"given": {}})
+    identity = {**settings.identity(), "made_from": MADE_FROM}
+    ledger.keep_identity(identity)
+    write_notes(state, identity, {"given": {}})
     for number, (wide, interval, added) in enumerate(
         ((64, 1, False), (64, 2, True), (96, 1, False))
     ):
