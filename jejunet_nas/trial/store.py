@@ -92,7 +92,7 @@ def trained_network(record: NetworkRecord, setup: TrialSetup) -> KerasNetwork:
     if not file.is_file():
         raise SettingError(
             f"{file}, the weights that the search left, is missing. Copy the study's folder "
-            "again, or search again."
+            "again, or make the network again: `jejunet-nas search` with --repair."
         )
     keras = build_network(record.network.as_trained, len(record.class_names), seed=0)
     keras.load_weights(file)
