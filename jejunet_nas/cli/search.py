@@ -33,6 +33,13 @@ Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**31 - 1, help="Seed of sampler and training [default: the study's]."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
+]
+Repair = Annotated[
+    bool,
+    typer.Option("--repair", help="First make networks again that `doctor STUDY` finds damaged."),
+]
 
 
 def search(
@@ -53,15 +60,8 @@ def search(
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair", help="First make networks again that `doctor STUDY` finds damaged."
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
-    ] = False,
+    repair: Repair = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Search a study, or resume the search.
