@@ -29,9 +29,13 @@ def network_findings(records: Records, networks: Path, remedies: Remedies) -> It
     for name, numbers in _trials_by_network(records).items():
         network = next(r.network for r in records.results if r.network_id == name)
         if (damage := damage_of_network(network, networks)) is not None:
+            lost = damage_of(network.graphs, networks / name) is not None
+            means = (
+                "it cannot be exported, measured or drawn" if lost else "it cannot be fine-tuned"
+            )
             yield Finding(
                 what=f"network of {numbers_words(numbers)}: {damage}",
-                means="figures stay, but it cannot be exported, measured or drawn",
+                means=f"its figures stay, but {means}",
                 command=remedies.repair,
             )
         else:
