@@ -15,6 +15,8 @@ from jejunet_nas.faults import naming
 STUDIES = "studies"  # the folder of study files, and of the studies' states
 SPACES = "search_spaces"
 NOTED = "study.yaml"  # in the folder of a study's state: what its search was given
+EXPORTS = "exports"  # in that folder too
+WEIGHTS, RECORD = "weights.npz", "record.json"  # in the folder of a network
 LEFT_OVER_S = 3600.0  # a temporary file of a dead process is removed when it is as old
 
 _BESIDE = ".jejunet-part."  # what temporary names begin with
@@ -58,14 +60,25 @@ def remove_leftovers(folder: Path) -> None:
     drive the process may be another computer's.
     """
     with contextlib.suppress(OSError):
-        for entry in [each for each in os.scandir(folder) if each.name.startswith(_BESIDE)]:
-            number = entry.name.removeprefix(_BESIDE).partition(".")[0]
-            age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
-            if number.isdigit() and age_s > LEFT_OVER_S and not _is_alive(int(number)):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
+        for part in leftovers(folder, older_than_s=LEFT_OVER_S):
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink()
+
+
+def leftovers(folder: Path, *, older_than_s: float) -> list[Path]:
+    """Return the temporary files and folders in `folder` of processes that ended, by name.
+
+    The process is looked up on this computer: on a network drive only the age tells.
+    """
+    found = []
+    for entry in [each for each in os.scandir(folder) if each.name.startswith(_BESIDE)]:
+        number = entry.name.removeprefix(_BESIDE).partition(".")[0]
+        age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+        if number.isdigit() and age_s >= older_than_s and not _is_alive(int(number)):
+            found.append(Path(entry.path))
+    return sorted(found)
 
 
 def _is_alive(process: int) -> bool:

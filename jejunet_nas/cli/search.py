@@ -33,6 +33,19 @@ Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**31 - 1, help="Seed of sampler and training [default: the study's]."),
 ]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="Backbone weights: imagenet, scratch, or a file (.npz, .h5) [default: study's]."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
+]
+Repair = Annotated[
+    bool,
+    typer.Option("--repair", help="First make networks again that `doctor STUDY` finds damaged."),
+]
 
 
 def search(
@@ -44,18 +57,12 @@ def search(
         str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
     ] = None,
     data_root: DataRoot = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            help="Backbone weights: imagenet, scratch, or a file (.npz, .h5) [default: study's]."
-        ),
-    ] = None,
+    init: Init = None,
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
-    ] = False,
+    repair: Repair = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Search a study, or resume the search.
@@ -86,6 +93,8 @@ def search(
         from jejunet_nas.search.view import make_view
         from jejunet_nas.study.tables import summary
 
+        if repair:
+            _repair(named, printer)
         view = make_view(printer.messages)
         history = search(
             named.settings, folder, view, seconds=seconds, storage=named.storage, notes=named.notes
@@ -95,6 +104,13 @@ def search(
         printer.say(f"next: jejunet-nas report {shlex.quote(named.word)}")
     printer.json(summary(history))
     require_feasible(history)
+
+
+def _repair(named: "NamedStudy", printer: Printer) -> None:
+    from jejunet_nas.search.repair import repair
+    from jejunet_nas.search.view import make_view
+
+    repair(named, make_view(printer.messages))
 
 
 def _print_forecast(named: "NamedStudy", seconds: float | None, printer: Printer) -> None:

@@ -194,7 +194,11 @@ def _keep(pictures: TrialPictures, trial: TrialResult, cache: Path) -> None:
         record = _Kept(made_of=_made_of(trial), frames=pictures.frames)
         (part / _RECORD).write_text(to_json(record, indent=2), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        try:
+            part.replace(folder)
+        except OSError:
+            if not (folder / _RECORD).is_file():  # else another report put the same there
+                raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

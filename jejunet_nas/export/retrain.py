@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.keyframes import Keyframes
+from jejunet_nas.files import EXPORTS as EXPORTS
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
@@ -38,7 +39,6 @@ from jejunet_nas.trial.store import RECORD, find_judged, read_record, trained_ne
 from jejunet_nas.video.graphs import graph_files
 
 TrainOn = Literal["train", "all"]
-EXPORTS = "exports"  # in a study's folder
 RATE = 0.1  # of the learning rate that the trial was trained at
 WATCHED_FRAMES = 128  # of val, in the course of fine-tuning
 _TRAINED, _TRAINING = "trained.npz", "trained.json"

@@ -11,10 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jejunet_nas.datasets.learnable import origin_warning
-from jejunet_nas.files import NOTED, write_text_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.scoring.front import hypervolume, reference_point
 from jejunet_nas.scoring.ranking import over_target_ms, point_of
@@ -36,6 +33,7 @@ from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
+from jejunet_nas.study.named import write_notes
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.setup import TrialSetup
@@ -122,8 +120,7 @@ def _set_up(
     ledger.note_class_names(setup.val.class_names)
     ledger.note_data(facts)
     ledger.keep_identity(identity)  # last: a study without it is created again
-    noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
-    write_text_whole(folder / NOTED, noted)
+    write_notes(folder, identity, notes)
     if (rare := forecast.rare) and rare not in ledger.known_networks():
         ledger.propose(network_choices(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")

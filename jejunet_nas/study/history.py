@@ -36,6 +36,7 @@ from jejunet_nas.study.kept_data import (
     kept_class_names,
     kept_data,
     kept_failed_repeats,
+    kept_repaired,
     kept_repeats,
 )
 from jejunet_nas.study.settings import StudySettings
@@ -172,6 +173,10 @@ def read_history(
     ended: dict[str, list[TrialRow]] = collections.defaultdict(list)
     for row in rows:
         ended[row.attributes.get(OUTCOME, "open")].append(row)
+    # An ended trial cannot be changed in Optuna's storage.
+    repaired, numbers = kept_repaired(attributes), [row.number for row in ended["complete"]]
+    texts = zip(numbers, _stored(RECORD, ended["complete"]), strict=True)
+    complete = [repaired.get(number, text) for number, text in texts]
     return StudyHistory(
         study=settings.name,
         dataset=settings.data.dataset,
@@ -182,7 +187,7 @@ def read_history(
         device=load_profile(settings.latency.device).device,
         latency_source="measured" if settings.latency.backend == "adb" else "predicted",
         threads=settings.latency.threads,
-        complete=tuple(read_records(TrialResult, _stored(RECORD, ended["complete"]))),
+        complete=tuple(read_records(TrialResult, complete)),
         refused=tuple(read_records(RefusedTrial, _stored(RECORD, ended["refused"]))),
         failed=tuple(_failed(row) for row in ended["failed"]),
         duplicates=len(ended["duplicate"]),

@@ -5,6 +5,7 @@ data                `records.DataFacts` as JSON; studies of earlier versions hav
 repeat N seed S     `records.Repeat` as JSON: the network of trial N, trained again with seed S
 no repeat N seed S  the reason why that training failed
 repeats of N begun  of further trainings of trial N that have not ended, see `search.last_round`
+repaired N          `records.TrialResult` as JSON, in place of the one that trial N ended with
 
 A damaged attribute raises ValueError or TypeError, which `storage.readable` words.
 """
@@ -17,6 +18,7 @@ from typing import Any
 from jejunet_nas.records import DataFacts, Repeat, from_json
 
 CLASS_NAMES, DATA = "class_names", "data"
+_REPAIRED = re.compile(r"repaired (\d+)")
 _REPEAT = re.compile(r"(no )?repeat (\d+) seed (\d+)")
 
 
@@ -67,3 +69,14 @@ def kept_failed_repeats(attributes: Mapping[str, Any]) -> dict[tuple[int, int], 
 def begun_key(number: int) -> str:
     """Return the attribute that counts the trial's further trainings that have not ended."""
     return f"repeats of {number} begun"
+
+
+def repaired_key(number: int) -> str:
+    """Return the attribute of the result that replaces that of a trial: its network was lost."""
+    return f"repaired {number}"
+
+
+def kept_repaired(attributes: Mapping[str, Any]) -> dict[int, str]:
+    """Return the results that replace those of trials, as JSON, by the trial's number."""
+    matches = {key: _REPAIRED.fullmatch(key) for key in attributes}
+    return {int(match[1]): attributes[key] for key, match in matches.items() if match}

@@ -66,18 +66,27 @@ def read_measurements(network_folder: Path, *, threads: int) -> list[NetworkMeas
 
 
 def ignored_measurements(history: StudyHistory, networks: Path) -> list[str]:
-    """Return a line for each file of a measurement that is not believed, and why.
+    """Return a line for each file of a measurement that is not believed, and why."""
+    names = sorted({trial.network_id for trial in history.complete})
+    return [
+        f"{why} Remove it, or measure again: its figures are ignored."
+        for name in names
+        for why in unbelievable(networks / name, f"{history.threads}").values()
+    ]
+
+
+def unbelievable(network_folder: Path, threads: str = "*") -> dict[Path, str]:
+    """Return the files of measurements of a network that are not believed, and why.
 
     Such a file is damaged, has figures that no phone has, or is of other graphs than those there.
     """
-    lines = []
-    for name in sorted({trial.network_id for trial in history.complete}):
-        for file in sorted((networks / name / FOLDER).glob(f"[!.]*-{history.threads}.json")):
-            try:
-                _read(file)
-            except SettingError as error:
-                lines.append(f"{error} Remove it, or measure again: its figures are ignored.")
-    return lines
+    found = {}
+    for file in sorted((network_folder / FOLDER).glob(f"[!.]*-{threads}.json")):
+        try:
+            _read(file)
+        except SettingError as error:
+            found[file] = str(error)
+    return found
 
 
 def _read(file: Path) -> NetworkMeasurement:

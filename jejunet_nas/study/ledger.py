@@ -21,13 +21,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
-from jejunet_nas.records import (
-    DataFacts,
-    RefusedTrial,
-    StudyHistory,
-    TrialResult,
-    to_json,
-)
+from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.space.search_space import Choice
@@ -104,23 +98,29 @@ class Ledger:
         if not is_begun(storage, settings.name):
             return None
         ledger = cls(settings, url, say, storage=storage)
-        if kept := ledger._identity():
+        if kept := ledger.identity():
             require_same(settings.name, kept, settings.identity())
         return ledger
 
-    def _identity(self) -> dict[str, Any] | None:
+    def identity(self) -> dict[str, Any] | None:
+        """Return what all trials share, or None before it is stored."""
+        kept = self.attributes().get(IDENTITY)
         with readable(self._url):
-            kept = self._study.user_attrs.get(IDENTITY)
             if kept is not None and not isinstance(kept, dict):
                 raise ValueError(f"the identity is {kept}")
         return kept
+
+    def attributes(self) -> Mapping[str, Any]:
+        """Return what the study keeps beside its trials, see `study.kept_data`."""
+        with readable(self._url):
+            return self._study.user_attrs
 
     def keep_identity(self, identity: Mapping[str, Any]) -> None:
         """Store what all trials share, once all else of a new study is stored.
 
         Raises `SettingError` if the stored values differ.
         """
-        kept = self._identity()
+        kept = self.identity()
         both = {**identity, **(kept or {})}
         if kept is not None:
             # Without a trial, nothing was made with values that are missing.

@@ -10,8 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import NOTED, is_file, read_mapping, state_folder, study_file, study_word
+from jejunet_nas.files import (
+    NOTED,
+    is_file,
+    read_mapping,
+    state_folder,
+    study_file,
+    study_word,
+    write_text_whole,
+)
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.settings import IMAGENET
@@ -44,16 +54,23 @@ class NamedStudy:
 
 
 def find_named(
-    study: str, overrides: Mapping[str, Any] | None = None, storage: str | None = None
+    study: str,
+    overrides: Mapping[str, Any] | None = None,
+    storage: str | None = None,
+    *,
+    noted: Mapping[str, Any] | None = None,
 ) -> NamedStudy:
     """Return the study of a name or YAML file, with `overrides` by dotted keys.
+
+    noted: what its search noted, None: what study.yaml has of it.
 
     Raises `SettingError` if it does not exist or its file is wrong.
     """
     file = study_file(study)
     name = read_mapping(file).get("name")
     folder = state_folder(file, name) if isinstance(name, str) and Path(name).name == name else None
-    noted = read_notes(folder) if folder else {}
+    if noted is None:
+        noted = read_notes(folder) if folder else {}
     given = {**noted.get("given", {}), **_absolute(overrides or {})}
     settings = read_study(file, {**given, **(overrides or {})})
     settings, weights = _with_weights(settings, noted.get("weights"))
@@ -72,6 +89,12 @@ def find_named(
         storage=storage,
         notes=notes,
     )
+
+
+def write_notes(folder: Path, identity: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    """Write study.yaml: what all trials share, then what the search was given."""
+    noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
+    write_text_whole(folder / NOTED, noted)
 
 
 def read_notes(folder: Path) -> dict[str, Any]:

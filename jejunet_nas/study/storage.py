@@ -27,7 +27,7 @@ from jejunet_nas.progress import Say
 from jejunet_nas.study.sqlite_lock import AGAIN_S, PatientConnection
 
 _MEMORY = "sqlite keeps it in memory, and all trials would be lost at the end"
-_RESTORE = (
+RESTORE = (
     "Restore it from a copy; or move it away and search again, which uses the trained networks "
     "beside it again"
 )
@@ -45,7 +45,7 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
     (
         ("malformed", "not a database", "no such table", "no such column", "no column", "corrupt"),
         SettingError,
-        _RESTORE,
+        RESTORE,
     ),
 )
 
@@ -69,7 +69,7 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
     cannot be opened, is damaged, or was written by another version of Optuna.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    parsed = _checked(url)
+    parsed = checked_url(url)
     try:
         storage = RDBStorage(url, engine_kwargs=_engine_options(parsed, say))
     except ImportError as reason:
@@ -90,7 +90,7 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
 
 def has_study(url: str, name: str, say: Say = to_standard_error) -> bool:
     """Whether the database at `url` has the study `name`. Nothing is created. Errors: as above."""
-    parsed = _checked(url)
+    parsed = checked_url(url)
     file = sqlite_file(parsed)
     if file is not None and not file.exists():
         return False
@@ -145,7 +145,7 @@ def readable(url: str) -> Iterator[None]:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         words = shortened(str(error)) if isinstance(error, ValueError) else type(error).__name__
-        raise SettingError(f"{_place(url)} has a damaged row ({words}). {_RESTORE}.") from error
+        raise SettingError(f"{place_of(url)} has a damaged row ({words}). {RESTORE}.") from error
 
 
 def storage_error(error: BaseException, url: str, *, opening: bool = False) -> JejunetError:
@@ -154,13 +154,13 @@ def storage_error(error: BaseException, url: str, *, opening: bool = False) -> J
     words = words.replace(url, masked(url))
     for known, kind, remedy in _FAULTS:
         if any(each in words.lower() for each in known):
-            return kind(f"{_place(url)} cannot be used: {words}. {remedy}.")
+            return kind(f"{place_of(url)} cannot be used: {words}. {remedy}.")
     if opening:
         return _cannot_open(url, words)
-    return MachineError(f"{_place(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
+    return MachineError(f"{place_of(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
 
 
-def _checked(url: str) -> URL:
+def checked_url(url: str) -> URL:
     """Return the parsed URL. Raises `SettingError` if it is none, or a database in memory."""
     try:
         parsed = make_url(url)
@@ -187,17 +187,17 @@ def _cannot_open(url: str, words: str) -> SettingError:
 
 
 def _another_version(words: str, url: str) -> SettingError:
-    remedy = _RESTORE
+    remedy = RESTORE
     if "storage upgrade" in words:
         remedy = f"Copy it, then run `optuna storage upgrade --storage {masked(url)}`"
     elif "updating optuna" in words:
         remedy = "Update Optuna: `pip install -U optuna`; or use the version that wrote it"
     return SettingError(
-        f"{_place(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
+        f"{place_of(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
     )
 
 
-def _place(url: str) -> str:
+def place_of(url: str) -> str:
     """Return the file of a SQLite database, or the URL without its password."""
     try:
         file = sqlite_file(make_url(url))

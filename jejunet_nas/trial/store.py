@@ -16,14 +16,14 @@ from typing import Any
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import naming
+from jejunet_nas.files import RECORD as RECORD
+from jejunet_nas.files import WEIGHTS as WEIGHTS
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import NetworkRecord, Record, from_json, to_json
 from jejunet_nas.space.architecture import Network, canonical_json, network_id
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.video.graphs import damage_of
 
-WEIGHTS = "weights.npz"
-RECORD = "record.json"
 RECIPE = "recipe.json"
 
 
@@ -94,7 +94,7 @@ def trained_network(record: NetworkRecord, setup: TrialSetup) -> KerasNetwork:
     if not file.is_file():
         raise SettingError(
             f"{file}, the weights that the search left, is missing. Copy the study's folder "
-            "again, or search again."
+            "again, or make the network again: `jejunet-nas search` with --repair."
         )
     keras = build_network(record.network.as_trained, len(record.class_names), seed=0)
     keras.load_weights(file)

@@ -35,8 +35,8 @@ def graphs_of(network: NetworkRecord, networks: Path) -> dict[GraphName, Path]:
     damage = damage_of(network.graphs, networks / network.network_id)
     if damage is not None:
         raise SettingError(
-            f"{damage}. Copy the study's folder again, or make new graphs of the trained weights: "
-            "`jejunet-nas export` with --steps."
+            f"{damage}. Copy the study's folder again, or make the network again: "
+            "`jejunet-nas search` with --repair."
         )
     for graph in network.graphs.values():
         vouch_for(graph.sha256)

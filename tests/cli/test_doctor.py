@@ -7,6 +7,7 @@ import pytest
 from tests.cli.commands import answer, exit_code, failure, program, refusal
 from tests.latency.build import write_program
 from tests.phone.stand_in import StandIn
+from tests.study.kept import folder_of, kept_study
 
 Capfd = pytest.CaptureFixture[str]
 
@@ -149,3 +150,47 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, capfd: Capfd) -> N
     line = refusal(capfd, "doctor", "--profile", tmp_path / "p.json")
 
     assert "p.json: 0 points with one thread; allowed: at least 8" in line
+
+
+def test_a_healthy_study_is_answered_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capfd
+) -> None:
+    kept_study(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    assert exit_code("doctor", "tiny") == 0
+
+    shown = capfd.readouterr()
+    assert shown.out == "tiny: 3 trials and 2 networks checked, nothing is damaged\n"
+    assert shown.err == ""
+
+
+def test_a_damaged_study_is_bad_input_and_names_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capfd
+) -> None:
+    (folder_of(kept_study(tmp_path), 2) / "key.tflite").unlink()
+    monkeypatch.chdir(tmp_path)
+
+    shown, said = failure(capfd, "doctor", "tiny", code=2)
+
+    damaged, summary, error = said.splitlines()
+    assert damaged.startswith("damaged network of trial 2: studies/tiny/networks/")
+    assert damaged.endswith("Mend it: jejunet-nas search tiny --repair")
+    assert summary == "tiny: 3 trials and 2 networks checked, 1 damaged"
+    assert error.startswith("jejunet-nas: tiny is damaged, as listed above. Run the commands")
+    (finding,) = shown["findings"]
+    assert (shown["whole"], finding["command"]) == (False, "jejunet-nas search tiny --repair")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["tiny", "--device", "adb"], "--device is no option for a study. Leave it out, or STUDY."),
+        (["--storage", "sqlite:///x.db"], "--storage is given without STUDY. Name the study"),
+        (["tinny"], "study tinny does not exist; allowed: "),
+    ],
+)
+def test_options_of_one_check_are_refused_for_the_other(
+    given: list[str], words: str, capfd: Capfd
+) -> None:
+    assert refusal(capfd, "doctor", *given).startswith(words)

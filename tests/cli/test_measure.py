@@ -599,7 +599,7 @@ def test_a_study_without_its_graphs_says_which_is_missing(
     assert exit_code("measure", at_home.file, "--device", "predicted") == 2
 
     line = capfd.readouterr().err.splitlines()[-1]
-    assert re.search(r"gate\.tflite is missing\. Copy .*, or make new graphs", line)
+    assert re.search(r"gate\.tflite is missing\. Copy .*, or make the network again", line)
 
 
 @needs_adb

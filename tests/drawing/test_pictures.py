@@ -171,6 +171,20 @@ def test_pictures_of_which_a_file_is_gone_are_made_again(
     assert make(trial, val, tmp_path) == made
 
 
+def test_of_two_reports_at_once_the_slower_leaves_the_pictures_of_the_other(
+    trial: TrialResult, val: DataSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, folder, remove = make(trial, val, tmp_path), tmp_path / "pictures", shutil.rmtree
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda path, **how: path == folder / "3" or remove(path, **how)
+    )
+
+    pictures._keep(made, trial, folder)  # the other puts its folder there in between
+
+    assert kept_pictures(trial, folder) == made
+    assert [each.name for each in folder.iterdir()] == ["3"]
+
+
 def test_of_one_clip_there_is_no_worst_and_no_best(
     trial: TrialResult, val: DataSplit, tmp_path: Path
 ) -> None:

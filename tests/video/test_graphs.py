@@ -144,6 +144,6 @@ def test_a_graph_that_is_not_the_one_that_was_scored_is_named_with_the_remedy(
     with pytest.raises(
         SettingError,
         match=r"key\.tflite was changed after it was scored: .* Copy the study's folder again, or "
-        r"make new graphs of the trained weights: `jejunet-nas export` with --steps\.$",
+        r"make the network again: `jejunet-nas search` with --repair\.$",
     ):
         graphs_of(network, tmp_path)

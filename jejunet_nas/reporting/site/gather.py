@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jejunet_nas.drawing.pictures import kept_pictures, trial_pictures
 from jejunet_nas.errors import JejunetError
+from jejunet_nas.files import remove_leftovers
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, StudyHistory
 from jejunet_nas.reporting.site.content import Extras, shown_front
@@ -31,6 +32,7 @@ def gather(
 
     folder: the study's state. name: the study's name on the command line.
     """
+    remove_leftovers(folder / PICTURES)  # where all are kept, nothing is written there again
     front = shown_front(history)
     kept = {trial.number: kept_pictures(trial, folder / PICTURES) for trial in front}
     pictures = {number: found for number, found in kept.items() if found}
