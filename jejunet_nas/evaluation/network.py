@@ -7,8 +7,9 @@ policy of a network costs a fraction of the first.
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from jejunet_nas.evaluation.clip import (
     ClipEvaluation,
@@ -19,6 +20,7 @@ from jejunet_nas.evaluation.clip import (
     own_gate,
 )
 from jejunet_nas.evaluation.gate import judge_gate
+from jejunet_nas.evaluation.shares import Progress, divide, run, threads_for
 from jejunet_nas.files import sha256_of
 from jejunet_nas.latency.stream import background_lag, stream_latency
 from jejunet_nas.progress import Tell
@@ -39,6 +41,8 @@ from jejunet_nas.space.architecture import EVERY_FRAME, Policy
 from jejunet_nas.video.graphs import Mask, NetworkGraphs
 from jejunet_nas.video.results import ClipResults, read_results, write_results
 
+T = TypeVar("T")
+_Scored: TypeAlias = tuple[list[ClipStream], list[tuple[ClipScore, ClipTemporal]]]  # of one clip
 KEPT_BYTES = 256 << 20  # of frames and contexts: those of 1,500 frames of 224 px
 
 
@@ -65,11 +69,17 @@ class Evaluation:
 
         keep: whether to read and keep them, in the folder of the graphs.
         """
-        graphs = NetworkGraphs(files)
         self._val = val
+        self._shares = divide([len(clip) for clip in val.clips], threads_for(len(val.clips)))
         self._graphs = " ".join(f"{name} {sha256_of(file)}" for name, file in files.items())
         self._file = files["key"].with_name(f"results-{val.fingerprint}.npz")
-        results = [ClipResults(clip, graphs) for clip in val.clips]
+        graphs = {
+            number: opened
+            for share in self._shares
+            for opened in [NetworkGraphs(files)]
+            for number in share
+        }
+        results = [ClipResults(clip, graphs[number]) for number, clip in enumerate(val.clips)]
         self._keeps = keep
         self._known = read_results(self._file, results, graphs=self._graphs) if keep else 0
         stretches = stretches_of(sum(bool(clip.annotated.any()) for clip in val.clips))
@@ -99,18 +109,15 @@ class Evaluation:
         gate_of: replaces the gate's score. tell: receives the number of frames done.
         """
         lag = background_lag(latencies, target_fps=target_fps)
-        own: list[list[tuple[ClipScore, ClipTemporal]]] = [[] for _ in policies]
-        streams: list[list[ClipStream]] = [[] for _ in (*policies, EVERY_FRAME)]
-        for clip in self._each_clip(tell):
-            for streamed, found in zip(
-                streams,
-                clip.streamed((*policies, EVERY_FRAME), latencies, target_fps, gate_of),
-                strict=True,
-            ):
-                streamed.append(found)
+
+        def work(clip: ClipEvaluation) -> _Scored:
+            shown = clip.streamed((*policies, EVERY_FRAME), latencies, target_fps, gate_of)
             walks = [clip.walk(policy, lag, gate_of) for policy in policies]
-            for scores, both in zip(own, clip.own_frame(walks), strict=True):
-                scores.append(both)
+            return shown, clip.own_frame(walks)
+
+        of_clips = self._of_clips(work, tell)
+        streams = [*zip(*(shown for shown, _ in of_clips), strict=True)]
+        own = [*zip(*(both for _, both in of_clips), strict=True)]
         return [
             PolicyScore(
                 own_frame=combine([score for score, _ in both]),
@@ -135,21 +142,23 @@ class Evaluation:
 
         doubts: why latencies are unstable. tell: as in `score`.
         """
-        streams: list[list[ClipStream]] = [[] for _ in (*policies, EVERY_FRAME)]
-        for clip in self._each_clip(tell):
-            shown = clip.streamed((*policies, EVERY_FRAME), latencies, target_fps, own_gate)
-            for streamed, found in zip(streams, shown, strict=True):
-                streamed.append(found)
+        wanted = (*policies, EVERY_FRAME)
+        of_clips = self._of_clips(
+            lambda clip: clip.streamed(wanted, latencies, target_fps, own_gate), tell
+        )
+        streams = [*zip(*of_clips, strict=True)]
         return _beside_last(streams, latencies, target_fps, doubts)
 
     def timed(
         self, policies: Sequence[Policy], latencies: PathLatencies, *, target_fps: float
     ) -> list[StreamLatency]:
         """Return the latency of each of `policies`; gates run, but no masks are computed."""
-        walks: list[list[FramePaths]] = [[] for _ in policies]
-        for clip in self._each_clip():
-            for policy, taken in zip(policies, walks, strict=True):
-                taken.append(clip.screen(policy, latencies, target_fps, own_gate).walk)
+        of_clips = self._of_clips(
+            lambda clip: [
+                clip.screen(policy, latencies, target_fps, own_gate).walk for policy in policies
+            ]
+        )
+        walks = zip(*of_clips, strict=True)
         return [stream_latency(taken, latencies, target_fps=target_fps) for taken in walks]
 
     def walks(
@@ -161,9 +170,10 @@ class Evaluation:
         gate_of: GateOf = own_gate,
     ) -> tuple[FramePaths, ...]:
         """Return the path of each frame on the screen under `policy`, without computing masks."""
-        return tuple(
-            clip.screen(policy, latencies, target_fps, gate_of).walk for clip in self._each_clip()
+        found = self._of_clips(
+            lambda clip: clip.screen(policy, latencies, target_fps, gate_of).walk
         )
+        return tuple(found)
 
     def masks(
         self, clip: str, times: Sequence[int], policy: Policy, *, lag: int
@@ -178,21 +188,33 @@ class Evaluation:
         found.results.forget_frames()
         return shown
 
-    def _each_clip(self, tell: Tell = lambda what, done, total: None) -> Iterator[ClipEvaluation]:
-        """Yield each clip, and keep what was computed for it.
+    def _of_clips(
+        self,
+        work: Callable[[ClipEvaluation], T],
+        tell: Tell = lambda what, done, total: None,
+    ) -> list[T]:
+        """Return `work` of each clip, in their order, and keep what was computed for it.
 
         Frames and contexts stay for the next pass, as many as `KEPT_BYTES` hold.
         """
-        done, frames = 0, self._val.frame_count
-        for clip in self._clips:
-            tell("evaluate", done, frames)
-            clip.seen = functools.partial(_tell_frame, tell, done, frames)
-            yield clip
+        progress = Progress(tell, self._val.frame_count)
+        share_of = {number: share for share in self._shares for number in share}
+
+        def take(number: int) -> T:
+            clip = self._clips[number]
+            clip.seen = functools.partial(progress.seen, number)
+            clip.seen(0)
+            found = work(clip)
+            clip.seen(len(clip))
             clip.forget_pictures()
-            if sum(each.results.frame_bytes for each in self._clips) > KEPT_BYTES:
+            mine = [self._clips[each].results for each in share_of[number]]
+            if sum(each.frame_bytes for each in mine) * len(self._shares) > KEPT_BYTES:
                 clip.results.forget_frames()
-            done += len(clip)
+            return found
+
+        found = run(self._shares, take, progress)
         self._keep()
+        return found
 
     def _keep(self) -> None:
         results = [clip.results for clip in self._clips]
@@ -200,10 +222,6 @@ class Evaluation:
         if self._keeps and known > self._known:
             write_results(self._file, results, graphs=self._graphs)
             self._known = known
-
-
-def _tell_frame(tell: Tell, before: int, frames: int, done: int) -> None:
-    tell("evaluate", before + done, frames)
 
 
 def _beside_last(

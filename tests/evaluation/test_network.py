@@ -281,7 +281,8 @@ def test_progress_is_told_by_frames(val: DataSplit, files: dict[GraphName, Path]
     )
 
     assert told == sorted(told)
-    assert {("evaluate", done, 16) for done in (0, 2, 4, 7, 8, 12, 15)} <= {*told}
+    assert (told[0], told[-1]) == (("evaluate", 0, 16), ("evaluate", 16, 16))
+    assert len({*told}) > 8  # frame by frame
 
 
 def test_the_gate_is_judged_and_what_that_took_is_kept(
