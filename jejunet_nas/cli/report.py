@@ -103,6 +103,9 @@ def _report(
     if baseline:
         other = dataclasses.replace(wanted, data_root=None)
         against = open_wanted(baseline, other, printer).history
+        if against.target_fps != history.target_fps:  # one camera for both
+            other = dataclasses.replace(other, target_fps=history.target_fps)
+            against = open_wanted(baseline, other, printer).history
     with printer.status("reading the study") as say:
         extras = gather(
             study.settings,

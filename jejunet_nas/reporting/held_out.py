@@ -79,7 +79,7 @@ def _last_round(history: StudyHistory) -> str:
     if history.last_round is None:
         return "`last_round: {seeds: 3}` in the study's file trains the best again."
     if history.searched_for is not None:
-        return "Trainings of the last round are scored for the target of the search alone."
+        return "No training of the last round is there to be scored for another target or device."
     contenders, failed = contenders_of(history), len(history.failed_repeats)
     if not contenders:
         return "The last round trained none again: no fully trained network meets the target."

@@ -201,12 +201,10 @@ def read_history(
 
 
 def _last_round(settings: StudySettings) -> LastRoundPlan | None:
-    last, rungs = settings.last_round, settings.training.rungs
+    last, above = settings.last_round, max(settings.training.rungs, default=0)
     if last.seeds == 1:
         return None
-    return LastRoundPlan(
-        contenders=last.contenders, above_steps=rungs[-1] if rungs else 0, until=last.until
-    )
+    return LastRoundPlan(contenders=last.contenders, above_steps=above, until=last.until)
 
 
 def read_records(kind: type[Record], texts: Iterable[str]) -> list[Record]:

@@ -10,12 +10,12 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import check_range
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
-from jejunet_nas.files import write_text_whole
+from jejunet_nas.files import RECORD, write_text_whole
 from jejunet_nas.latency.predicted_meter import DeviceProfile, PredictedMeter, load_profile
 from jejunet_nas.progress import Say, Tell
 from jejunet_nas.records import (
@@ -24,6 +24,7 @@ from jejunet_nas.records import (
     NetworkRecord,
     PathLatencies,
     RefusedTrial,
+    Repeat,
     SearchedFor,
     StudyHistory,
     TrialResult,
@@ -84,6 +85,9 @@ def rescored(
             done[trial.number] = _with(dataclasses.replace(trial, network=network), score)
     searched = before.target_fps, before.device
     as_searched = not another and searched == (target_fps, history.device)
+    repeats = history.repeats
+    if not as_searched:
+        repeats = _repeats(history, done, networks, open_val, target_fps)
     after = dataclasses.replace(
         history,
         target_fps=target_fps,
@@ -92,9 +96,7 @@ def rescored(
         refused=tuple(_refused(trial, history, profile, target_fps) for trial in history.refused),
         phone=None,
         unscored=(),
-        # Further trainings are scored for the search's target alone.
-        repeats=history.repeats if as_searched else {},
-        failed_repeats=history.failed_repeats if as_searched else {},
+        repeats=repeats,
         searched_for=None if as_searched else dataclasses.replace(before, asked=asked),
     )
     if another:
@@ -158,6 +160,29 @@ def under_policy(
     return dataclasses.replace(
         again, on_measurement=streamed, measured_graphs=graphs if streamed else None
     )
+
+
+def _repeats(
+    history: StudyHistory,
+    trials: Mapping[int, TrialResult],
+    networks: Path,
+    open_val: OpenVal,
+    target_fps: float,
+) -> dict[int, tuple[Repeat, ...]]:
+    """Return the further trainings of `trials` whose networks are there, scored again."""
+    found: dict[int, tuple[Repeat, ...]] = {}
+    for number, repeats in history.repeats.items():
+        trial = trials[number]
+        for repeat in repeats:
+            record = read_kept(NetworkRecord, networks / repeat.network_id / RECORD)
+            if record is None:
+                continue
+            network = dataclasses.replace(record, latencies=trial.network.latencies)
+            policies = [trial.architecture.policy]
+            (score,) = _scores(network, policies, networks, open_val, target_fps)
+            again = dataclasses.replace(repeat, streamed=score.streamed)
+            found[number] = (*found.get(number, ()), again)
+    return found
 
 
 def _with(trial: TrialResult, score: PolicyScore) -> TrialResult:

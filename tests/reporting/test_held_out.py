@@ -66,7 +66,11 @@ def test_a_study_that_holds_nothing_out_is_told_how() -> None:
         ((0.6, 0.61), {"target_fps": 999.0}, "trained none again: no fully trained network meets"),
         ((0.6, 0.61), {}, "has not trained its 2 contenders again yet: `jejunet-nas search` goes"),
         ((0.6, 0.61), {"failed_repeats": {(1, 1): "nan"}}, "no result: 1 training of it failed."),
-        ((0.6, 0.61), {"searched_for": OTHER}, "are scored for the target of the search alone."),
+        (
+            (0.6, 0.61),
+            {"searched_for": OTHER},
+            "is there to be scored for another target or device.",
+        ),
     ],
 )
 def test_a_study_without_further_trainings_is_told_why(

@@ -7,7 +7,7 @@ import pytest
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
-from jejunet_nas.records import DataSplit, RefusedTrial, Repeat, SearchedFor, StudyHistory
+from jejunet_nas.records import DataSplit, RefusedTrial, Repeat, SearchedFor, StudyHistory, to_json
 from jejunet_nas.space.architecture import Architecture, Policy
 from jejunet_nas.study.kept_measurements import save_measurement, with_measured
 from jejunet_nas.study.rescoring import rescored, under_policy
@@ -43,17 +43,24 @@ def test_a_study_is_scored_for_another_target_and_back(tmp_path: Path) -> None:
     assert rescored(after, tmp_path, val, target_fps=25.0, profile=PIXEL2) == before
 
 
-def test_repeats_count_at_the_target_that_they_were_scored_for_alone(tmp_path: Path) -> None:
+def test_further_trainings_are_scored_again_too(tmp_path: Path) -> None:
     before = searched(tmp_path)
     (trial,) = before.complete
-    repeat = Repeat(number=0, seed=1, network_id="0" * 12, streamed=trial.streamed)
-    before = dataclasses.replace(before, repeats={0: [repeat]})
+    repeats = [
+        Repeat(number=0, seed=seed, network_id=name, streamed=trial.streamed)
+        for seed, name in enumerate((trial.network_id, "0" * 12), 1)
+    ]
+    record = tmp_path / trial.network_id / "record.json"
+    record.write_text(to_json(trial.network))
+    before = dataclasses.replace(before, repeats={0: repeats})
 
     faster, same = (
         rescored(before, tmp_path, val, target_fps=fps, profile=PIXEL2) for fps in (60.0, 25.0)
     )
 
-    assert faster.repeats == {}
+    (again,) = faster.repeats[0]  # the network of the other one is not there
+    assert again.seed == 1
+    assert again.streamed == faster.complete[0].streamed != trial.streamed
     assert same.repeats == before.repeats
 
 
