@@ -24,16 +24,24 @@ INTERVALS = (3, 2)  # of the trials 0 and 1
 TOO_SLOW, BROKEN = 2, 3  # their numbers
 MIOUS, PREDICTED_MS = (0.9, 0.4), (30.0, 20.0)
 TARGET_FPS = 25  # 40 ms a frame
-MORE = f"target_fps: {TARGET_FPS}\ndata: {{options: {PROCEDURAL}}}\n"
+
+
+def more(target_fps: int = TARGET_FPS) -> str:
+    """Return what the study's file has beside the tiny study's."""
+    return f"target_fps: {target_fps}\ndata: {{options: {PROCEDURAL}}}\n"
 
 
 def searched_study(
-    folder: Path, *, class_names: tuple[str, ...] | None = None, reason: str = "out of memory"
+    folder: Path,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    reason: str = "out of memory",
+    target_fps: int = TARGET_FPS,
 ) -> Path:
     """Return the YAML file of the study `tiny` in `folder`; it has no graphs yet."""
     state = folder / "studies" / "tiny"
     state.mkdir(parents=True)
-    settings = tiny_study(folder, MORE)
+    settings = tiny_study(folder, more(target_fps))
     names = class_names or ("background", "object")
     ledger = Ledger(settings, storage_url(state))
     ledger.keep_identity(settings.identity())
