@@ -24,7 +24,8 @@ from jejunet_nas.records.words import (
     source_words,
     trial_policy_words,
 )
-from jejunet_nas.reporting.baseline import BaselineAnswer, caveat, sentences
+from jejunet_nas.reporting.baseline import BaselineAnswer
+from jejunet_nas.reporting.baseline_words import caveat, sentences
 from jejunet_nas.reporting.compression import front_compression_markdown
 from jejunet_nas.reporting.glossary import legend
 from jejunet_nas.reporting.held_out import held_out_note, seeds_note, selection_note

@@ -7,7 +7,8 @@ import pytest
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.scores import ClipScore
-from jejunet_nas.reporting.baseline import BaselineAnswer, answer, sentences
+from jejunet_nas.reporting.baseline import BaselineAnswer, answer
+from jejunet_nas.reporting.baseline_words import sentences
 from jejunet_nas.scoring.score import combine
 from tests import made_up
 from tests.reporting.build import history, trial
@@ -86,10 +87,7 @@ def test_sentences_say_that_it_is_better_and_by_how_much() -> None:
         "dropped."
     )
     assert "Trial 1 of seed, at 256 px, has 60.0 % mIoU" in at_256
-    assert (
-        "The best of the front differs by +10.0 points, significant (95 %: +10.0 to +10.0)."
-        in at_256
-    )
+    assert "The pick differs by +10.0 points, significant (95 %: +10.0 to +10.0)." in at_256
     assert "this mIoU is trial 7 (70.0 % in 30.0 ms, predicted), 4.0 times as fast." in at_256
     assert at_256.endswith("Its gain is significant.")
 
@@ -105,7 +103,7 @@ def test_sentences_say_that_it_is_not_as_good() -> None:
 def test_sentences_say_that_a_gain_is_not_significant() -> None:
     (_, at_256, _) = sentences(ask(scored(7, (0.9, 0.9, 0.45, 0.5, 0.4), 30.0)))
 
-    assert "The best of the front differs by +3.0 points, not significant (95 %: -" in at_256
+    assert "The pick differs by +3.0 points, not significant (95 %: -" in at_256
     assert at_256.endswith("No front trial has a significant gain.")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from jejunet_nas.records import LastRoundPlan, SearchedFor
 from jejunet_nas.reporting.attainment import compare
-from jejunet_nas.reporting.baseline import Against, answer, caveat, sentences
+from jejunet_nas.reporting.baseline import Against, answer
+from jejunet_nas.reporting.baseline_words import caveat, sentences
 from jejunet_nas.reporting.held_out import held_out_note, seeds_note, selection_note
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.reporting.report import plain_report
@@ -123,7 +124,7 @@ def test_a_baseline_is_compared_on_clips_that_the_pick_was_not_picked_on() -> No
     assert (found.held_out, found.seeds) == ("clips", False)
     assert against.best is not None
     assert against.best.miou == pytest.approx(0.103, abs=0.001)  # 60.3 - 50.0
-    assert "The best of the front, held out, differs by +10.3 points, sig" in sentences(found)[1]
+    assert "The pick, held out, differs by +10.3 points, sig" in sentences(found)[1]
     assert "picked on the other half of the clips. The intervals do not hold tr" in caveat(found)
 
 

@@ -13,7 +13,7 @@ from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import architecture_words, latency_words, one_line, per_cent, points
 from jejunet_nas.reporting.attainment import Comparison, Lead, compare
-from jejunet_nas.reporting.baseline import difference_words
+from jejunet_nas.reporting.baseline_words import difference_words
 from jejunet_nas.reporting.held_out import TURN_ON, plain
 from jejunet_nas.reporting.site.plot import Chart, against_latency, chart, scatter
 from jejunet_nas.reporting.site.render import render

@@ -10,14 +10,8 @@ from typing import Any
 from jejunet_nas.drawing.pictures import TrialPictures
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.records.words import asked_words, complete_words, latency_words, one_line
-from jejunet_nas.reporting.baseline import (
-    BaselineAnswer,
-    answer,
-    caveat,
-    difference_words,
-    sentences,
-    times_as_fast,
-)
+from jejunet_nas.reporting.baseline import BaselineAnswer, answer
+from jejunet_nas.reporting.baseline_words import caveat, difference_words, sentences, times_as_fast
 from jejunet_nas.reporting.glossary import NETWORK_EXAMPLE, NOTATION, POLICY_EXAMPLE, TERMS
 from jejunet_nas.reporting.held_out import (
     held_out_note,
