@@ -35,8 +35,8 @@ search: $(READY) ## search the quickstart study and write its report (1.5 to 4 m
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 
-davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design (3 hours; DATA_ROOT= the DAVIS folder)
-	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT) --time-budget 2h
+davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design (2 hours; DATA_ROOT= the DAVIS folder)
+	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT) --time-budget 90m
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 

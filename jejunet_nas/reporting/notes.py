@@ -30,6 +30,7 @@ from jejunet_nas.scoring.ranking import (
     states,
     verdict_words,
 )
+from jejunet_nas.scoring.repeats import mean_miou, trainings
 
 _OPENINGS: dict[State, str] = {
     "front": "On the Pareto front.",
@@ -71,6 +72,7 @@ def reasons(history: StudyHistory) -> list[str]:
         f"at {history.target_fps:g} fps {rule_words(history)}: {_figures(best)} "
         f"({best.latency.source})."
     ]
+    said += _means(best, history)
     gain, whole = _gain(best, history), best_every_frame(history)
     if not gain or whole is None or whole.trial.network_id != best.network_id:
         said.append(_whole(whole, history))
@@ -80,6 +82,27 @@ def reasons(history: StudyHistory) -> list[str]:
     if fastest is not best:
         said.append(f"The fastest of the front is trial {fastest.number}: {_figures(fastest)}.")
     return said + origin_reason(best, history.data)
+
+
+def _means(best: TrialResult, history: StudyHistory) -> list[str]:
+    """Return why trials with a higher mIoU than the best are not the best: it was luck."""
+    count = len(trainings(best, history.repeats))
+    if count == 1:
+        return []
+    lucky = [
+        f"trial {trial.number} had {per_cent(trial.score.miou)} % in its first training and has "
+        f"{per_cent(mean_miou(trial, history.repeats))} % in the mean of {trained}"
+        for trial in feasible(history)
+        if (trained := len(trainings(trial, history.repeats))) > 1
+        and trial.score.miou > best.score.miou
+    ]
+    mean = f"In the mean of {count} trainings it has {per_cent(mean_miou(best, history.repeats))} %"
+    if not lucky:
+        return [f"{mean}."]
+    return [
+        f"{mean}: {'; '.join(lucky)}. Other policies of a network have the luck of its first "
+        "training too."
+    ]
 
 
 def _feasible_words(history: StudyHistory) -> str:

@@ -5,6 +5,7 @@ import dataclasses
 from jejunet_nas.records import as_added
 from jejunet_nas.reporting.notes import reasons, study_note, trial_notes
 from tests.reporting.build import history, measured, refused, trial
+from tests.scoring.networks import again, network
 
 HOSTILE = "<script>alert('x')</script> | `a` *b* \"ü犬\"\n# heading"
 
@@ -73,3 +74,24 @@ def test_names_are_text_and_nothing_else() -> None:
         assert "<script>" not in note
         assert "\n# heading" not in note
         assert "\\<script\\>alert" in note
+
+
+def test_a_trial_that_had_luck_is_named_beside_the_pick() -> None:
+    lucky, steady = network(0, [0.78] * 6), network(1, [0.76] * 6)
+    study = dataclasses.replace(
+        history(lucky, steady),
+        repeats={
+            0: [again(lucky, 1, [0.72] * 6), again(lucky, 2, [0.72] * 6)],
+            1: [again(steady, 1, [0.76] * 6), again(steady, 2, [0.75] * 6)],
+        },
+    )
+
+    best, means, *_ = reasons(study)
+
+    assert best.startswith("Trial 1 is the best of 2 feasible trials")
+    assert means == (
+        "In the mean of 3 trainings it has 75.7 %: trial 0 had 78.0 % in its first training and "
+        "has 74.0 % in the mean of 3. Other policies of a network have the luck of its first "
+        "training too."
+    )
+    assert not [said for said in reasons(history(lucky, steady)) if "trainings" in said]
