@@ -155,11 +155,11 @@ def _amount(data: bytes, _: Path) -> None:
 
 
 def _option(data: bytes, _: Path) -> None:
-    from jejunet_nas.cli.data import _options
+    from jejunet_nas.cli.arguments import data_options
     from jejunet_nas.datasets.options import settings_from
     from jejunet_nas.datasets.procedural import ProceduralSettings
 
-    settings_from(ProceduralSettings, "procedural", _options([data.decode(errors="replace")]))
+    settings_from(ProceduralSettings, "procedural", data_options([data.decode(errors="replace")]))
 
 
 def parsers() -> list[Parser]:
