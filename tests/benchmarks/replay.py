@@ -3,7 +3,7 @@
 .venv/bin/python -m tests.benchmarks.replay [--seeds 200]
 .venv/bin/python -m tests.benchmarks.replay --seeds 40 --samplers ours --steps 5 10 20
 
-The first takes about ten minutes on 2 cores, nearly all of it in TPE; the second, while a sampler
+The first takes 20 to 30 minutes on 2 cores, nearly all of it in TPE; the second, while a sampler
 is changed, half a minute. Nothing is trained. A step is one drawn trial. Ours draws a network and
 learns all its policies; plain Optuna draws a network and one policy, see `plain_optuna`, and pays
 for a network that it draws again, as plain Optuna does. ours_nsga2 and ours_random are ours with
