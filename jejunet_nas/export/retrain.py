@@ -73,7 +73,7 @@ def retrain(
     network = trial.architecture.network
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
-    job = _job(trial, network, setup, exports, f"{steps} {RATE}", tell)
+    job = _job(trial, network, setup, exports, f"{steps} {RATE} validated", tell)
     record = _found_or_made(trial, job, steps, watched=True)
     scored = evaluate_policy(
         trial.number,
