@@ -127,7 +127,7 @@ def _against(
 ) -> Against:
     differences = [miou_difference(each.score.clips, trial.score.clips) for each in front]
     # The front is ordered from the best to the fastest.
-    as_good = [each for each in front if each.score.miou >= trial.score.miou]
+    as_good = [each for each in front if mean_miou(each, history.repeats) >= standing.miou]
     surely = [
         each
         for each, difference in zip(front, differences, strict=True)

@@ -12,6 +12,7 @@ from jejunet_nas.reporting.baseline_words import sentences
 from jejunet_nas.scoring.score import combine
 from tests import made_up
 from tests.reporting.build import history, trial
+from tests.scoring.networks import again, network
 
 CLIPS = ("bear", "swan", "boat", "kite", "goat")
 
@@ -138,3 +139,16 @@ def test_a_baseline_of_other_clips_is_refused() -> None:
 def test_a_baseline_for_another_device_is_refused() -> None:
     with pytest.raises(SettingError, match=r"^the device of seed is Pixel 3, and of ours Pixel 2"):
         ask(scored(0, LOW, 30.0), seed=dataclasses.replace(SEED, device="Pixel 3"))
+
+
+def test_the_fastest_that_is_as_good_reaches_the_mean_of_the_baselines_trainings() -> None:
+    lucky = network(0, [0.62] * 6)
+    reference = dataclasses.replace(
+        history(lucky), repeats={0: [again(lucky, 1, [0.56] * 6), again(lucky, 2, [0.56] * 6)]}
+    )
+
+    (against,) = answer(history(network(3, [0.60] * 6)), reference).against
+
+    assert (against.baseline.trainings, round(against.baseline.miou, 3)) == (3, 0.58)
+    assert against.as_good is not None
+    assert against.as_good.trial == 3
