@@ -13,7 +13,7 @@ from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.space.draw import draw_network, network_choices
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.study.proposals import NetworkSampler, SeenNetwork, startup_of
+from jejunet_nas.study.proposals import NetworkSampler, SeenNetwork
 from jejunet_nas.study.samplers import chooser
 
 MOST_REJECTED = 300  # networks in a row that are too slow; then the space counts as exhausted
@@ -33,7 +33,6 @@ class Candidates:
             self._settings.search_space,
             name=self._settings.sampler.name,
             seed=self._settings.sampler.seed,
-            startup=startup_of(self._settings.trials),
             key_share=self._key_share,
         )
         self._rejected = 0

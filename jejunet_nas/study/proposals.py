@@ -26,8 +26,7 @@ from jejunet_nas.space.draw import Chooser, draw_network, network_choices
 from jejunet_nas.space.search_space import NETWORK_DIMENSIONS, Choice, SearchSpace, size_of
 
 SamplerName = Literal["tpe", "nsga2", "random"]
-STARTUP = (4, 10)  # least and most networks before a sampler models the space
-STARTUP_SHARE = 0.25  # of the study's trials, between the two
+STARTUP = 6  # networks before a sampler models the space: more gain nothing in the replay
 POPULATION = 8  # of NSGA-II: a search has tens of networks, not thousands
 KEY_SHARES = (0.35, 1.6)  # of the time of a frame, that keyframes of the first networks take
 _TRIES = 300  # draws at random for one proposal
@@ -60,8 +59,8 @@ class NetworkSampler:
         *,
         name: SamplerName,
         seed: int,
-        startup: int,
         key_share: Callable[[Network], float | None],
+        startup: int = STARTUP,
     ) -> None:
         """Propose networks of `space`.
 
@@ -215,9 +214,3 @@ def _share_of(number: int) -> float:
         half /= 2
     low, high = map(math.log, KEY_SHARES)
     return math.exp(low + place * (high - low))
-
-
-def startup_of(trials: int) -> int:
-    """Return how many of a study's `trials` come before a sampler models the space."""
-    least, most = STARTUP
-    return min(max(round(STARTUP_SHARE * trials), least), most)

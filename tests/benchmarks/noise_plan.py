@@ -30,6 +30,8 @@ Key = tuple[str, str, int]
 class Recipe(NamedTuple):
     """How networks are trained. changes: of the study's `TrainingSettings`, beside the steps.
 
+    All recipes state what one of them changes, so that a new default leaves their trainings valid.
+
     keras_models: through the Keras models, with a second pass over keyframes.
     """
 
@@ -46,10 +48,13 @@ class Recipe(NamedTuple):
         return f"{self.name}: {', '.join([counted(self.steps, 'step'), *how])}"
 
 
-BEFORE = Recipe("before", 400, keras_models=True)
-AFTER = Recipe("after", 400)
-BRIEF = Recipe("brief", 100)  # a first rung
-RECIPES = (BEFORE, AFTER, BRIEF)  # the others are compared with the first
+HIGH, LOW = {"pretrained_rate": 0.3}, {"pretrained_rate": 0.03}
+BEFORE = Recipe("before", 400, HIGH, keras_models=True)
+AFTER = Recipe("after", 400, HIGH)
+LOW_RATE = Recipe("low rate", 400, LOW)
+BRIEF = Recipe("brief", 100, HIGH)  # a first rung
+BRIEF_LOW_RATE = Recipe("brief, low rate", 100, LOW)
+RECIPES = (BEFORE, AFTER, LOW_RATE, BRIEF, BRIEF_LOW_RATE)  # compared with the first
 
 
 class Unit(NamedTuple):
@@ -112,7 +117,8 @@ def drawn_networks(aim: Aim, count: int) -> list[Network]:
 def kept_units(file: Path, setup: TrialSetup) -> Kept[Unit]:
     """Return the units in a file that were made from the data and settings of `setup`."""
     training = setup.training.recipe()
-    asked = {name: value for name, value in training.items() if name not in ("steps", "seed")}
+    keyed = {"steps", "seed", *HIGH}
+    asked = {name: value for name, value in training.items() if name not in keyed}
     data = setup.train.fingerprint, setup.val.fingerprint, setup.recipe.get("init_sha256")
     return Kept(file, Unit, [data, setup.longest_age, asked])
 

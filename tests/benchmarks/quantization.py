@@ -33,6 +33,7 @@ from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.gate import train_gate
 from jejunet_nas.trial.run import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup
+from tests.benchmarks.search_runs import PLAIN_TRIAL
 
 STUDY = Path("studies/davis_pixel2.yaml")
 REPEATS = 5  # of a conversion that is timed
@@ -165,7 +166,7 @@ def keyframes_of(network: Network, setup: TrialSetup) -> Keyframes:
 
 
 def setup_of(asked: argparse.Namespace, state: Path) -> TrialSetup:
-    study = read_study(STUDY, {"data.root": str(asked.data_root)})
+    study = read_study(STUDY, {"data.root": str(asked.data_root), **PLAIN_TRIAL})
     return prepare(study, state, lambda *_: None)
 
 

@@ -183,6 +183,7 @@ def test_a_killed_benchmark_resumes_and_another_learning_rate_is_another_trainin
         space=space_of(Architecture(network=SECOND, policy=EVERY_FRAME)),
         target_fps=24.0,
         longest_age=LONGEST_AGE,
+        rungs=(2,),  # of the study; all steps of a recipe are one training
         recipe={},
         source=None,
         folder=tmp_path,

@@ -4,6 +4,7 @@ For `shared_weights.py` and `training_noise.py`.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import sys
@@ -78,12 +79,13 @@ def train_network(
     schedule: Schedule | None = None,
     keras_models: bool = False,
 ) -> Trained:
-    """Build, train and score one network, without its gate.
+    """Build, train and score one network, without its gate and without the study's rungs.
 
     inherit: sets the first weights, and returns the names of the layers that are trained already.
     schedule: replaces that of the setup. keras_models: train through the Keras models, in which the
     backbone runs twice over the frames that have their own context.
     """
+    setup = dataclasses.replace(setup, rungs=())
     setup.material.pictures(network, tell)  # resizing is nobody's training
     began = time.perf_counter()
     keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)

@@ -17,7 +17,6 @@ from jejunet_nas.study.proposals import (
     NetworkSampler,
     SamplerName,
     SeenNetwork,
-    startup_of,
 )
 from tests.space.build import SPACE, SPACES, Drawing
 
@@ -132,8 +131,3 @@ def test_any_space_can_be_proposed_from(space: object, data: object, name: Sampl
     proposed = proposes.ask(seen, {network})
 
     assert proposed != network
-
-
-@pytest.mark.parametrize(("trials", "startup"), [(1, 4), (20, 5), (400, 10)])
-def test_the_first_networks_are_a_quarter_within_bounds(trials: int, startup: int) -> None:
-    assert startup_of(trials) == startup
