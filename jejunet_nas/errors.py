@@ -55,6 +55,10 @@ class MachineError(JejunetError):
     exit_code = 4
 
 
+class StorageError(MachineError):
+    """The database of a study cannot be used now; it may come back."""
+
+
 class StoppedError(JejunetError):
     """The user interrupted the work; the message says what was saved."""
 

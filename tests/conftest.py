@@ -9,8 +9,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.phone.fixtures import adb_server, phone
+from tests.postgresql import postgresql
 
-__all__ = ["adb_server", "phone"]
+__all__ = ["adb_server", "phone", "postgresql"]
 
 # Both cores may be busy with training: a law is judged by its examples, not by their time.
 settings.register_profile("default", deadline=None)

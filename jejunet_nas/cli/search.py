@@ -39,6 +39,10 @@ Init = Annotated[
         help="Backbone weights: imagenet, scratch, or a file (.npz, .h5) [default: study's]."
     ),
 ]
+Workers = Annotated[
+    int,
+    typer.Option(min=1, max=256, help="Processes that train, each with its share of the cores."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
 ]
@@ -61,6 +65,7 @@ def search(
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
+    workers: Workers = 1,
     repair: Repair = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -97,7 +102,13 @@ def search(
             _repair(named, printer)
         view = make_view(printer.messages)
         history = search(
-            named.settings, folder, view, seconds=seconds, storage=named.storage, notes=named.notes
+            named.settings,
+            folder,
+            view,
+            seconds=seconds,
+            storage=named.storage,
+            notes=named.notes,
+            workers=workers,
         )
     show_front(history, printer)
     if history.complete:

@@ -1,21 +1,22 @@
 """Attempts: the trials of one search; it ends only if many fail in a row."""
 
 import contextlib
-import traceback
+import dataclasses
 from collections.abc import Sequence
 
 import optuna
 
-from jejunet_nas.errors import JejunetError, TrialError
+from jejunet_nas.errors import JejunetError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import TrialResult
 from jejunet_nas.search.closing import Closing
 from jejunet_nas.search.lines import added_words, trial_words
 from jejunet_nas.search.view import View
-from jejunet_nas.space.architecture import Architecture
+from jejunet_nas.search.work import Executor, Work
+from jejunet_nas.space.architecture import Architecture, Network
+from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.kept_rounds import begin_training, end_training, unended
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.trial.run import run_trial
-from jejunet_nas.trial.setup import TrialSetup
 
 FAILURES_IN_A_ROW = 5  # then the search stops: the cause is not the architectures
 
@@ -43,56 +44,76 @@ class Attempts:
     """Runs and closes trials; `failed`: how many failed so far."""
 
     def __init__(
-        self, ledger: Ledger, setup: TrialSetup, closing: Closing, view: View, *, failed: int
+        self, ledger: Ledger, executor: Executor, closing: Closing, view: View, *, failed: int
     ) -> None:
         self.failed = failed
-        self._ledger, self._setup, self._closing, self._view = ledger, setup, closing, view
-        training, self._reason = ledger.settings.training, ""
+        self._ledger, self._executor, self._closing, self._view = ledger, executor, closing, view
+        self._under_way: dict[tuple[Network, int], optuna.Trial] = {}  # by network and rung
+        training = ledger.settings.training
         # For each rung: most networks fail above the first only after others did well there.
         higher = (*training.rungs, training.steps)[1:]
         self._streaks = [Streak("trials"), *(Streak(f"trainings to {n} steps") for n in higher)]
 
-    def evaluate(
-        self, trial: optuna.Trial, architecture: Architecture, rung: int
-    ) -> list[TrialResult] | None:
-        """Return the results of a trial's network at a rung; None if it failed, and is closed.
+    @property
+    def free(self) -> int:
+        """The slots for further networks."""
+        return max(self._executor.slots - len(self._under_way), 0)
 
-        An error of the user or of this machine ends the search; the trial is tried again. Raises
-        `JejunetError` after too many failures in a row at this rung.
+    @property
+    def busy(self) -> bool:
+        """Whether any network is under way."""
+        return bool(self._under_way)
+
+    def begin(self, trial: optuna.Trial, architecture: Architecture, rung: int) -> bool:
+        """Begin to score a trial's network at a rung; False if it failed before, and is closed."""
+        if not self._executor.alone:
+            self._ledger.note_stopped(trial)  # it cannot end this process
+        elif rung and (ends := unended(trial)) >= MOST_ENDS:
+            self._drop(trial, ended_words(ends))
+            return False
+        self._under_way[architecture.network, rung] = trial
+        self._executor.submit(Work(network=architecture.network, rung=rung))
+        return True
+
+    def wait(self) -> tuple[int, list[TrialResult] | None]:
+        """Return the number of a trial whose network was scored, and its results.
+
+        None: it failed, and is closed. An error of the user or of this machine ends the search; the
+        trials are tried again. Raises `JejunetError` after too many failures in a row at a rung.
         """
+        if (upcoming := self._executor.upcoming) and upcoming.rung:
+            begin_training(self._under_way[upcoming.network, upcoming.rung])
         try:
-            results = self._run(trial, architecture, self._setup.at_rung(rung))
+            work, outcome = self._executor.wait()
         except BaseException as error:
             with contextlib.suppress(Exception):  # on a full disk
-                self._ledger.note_stopped(trial)
+                self._note_stopped()
             if isinstance(error, Exception) and (fault := fault_of(error)):
                 raise fault from error
             raise
-        if results is None:
-            self._streaks[rung].add(self._reason)
-        else:
-            self._streaks[rung].end()
-        return results
-
-    def _run(
-        self, trial: optuna.Trial, architecture: Architecture, setup: TrialSetup
-    ) -> list[TrialResult] | None:
-        try:
-            results = run_trial(trial.number, architecture.network, setup, self._view.stage)
-        except Exception as error:  # one network's bug must not end a long search
-            fault = fault_of(error)
-            if fault is not None and not isinstance(fault, TrialError):
-                raise
-            traceback.print_exc()
-            self.drop(trial, str(error) if isinstance(error, JejunetError) else repr(error))
-            return None
+        trial = self._under_way.pop((work.network, work.rung))
+        if self._executor.alone and work.rung:
+            end_training(trial)
+        if outcome.failure is not None:
+            self._drop(trial, outcome.failure)
+            self._streaks[work.rung].add(outcome.failure)
+            return trial.number, None
+        self._streaks[work.rung].end()
+        results = [dataclasses.replace(each, number=trial.number) for each in outcome.results]
         self._view.say(trial_words(results[0], self._ledger.settings))
-        return results
+        return trial.number, results
 
-    def drop(self, trial: optuna.Trial, reason: str) -> None:
+    def _note_stopped(self) -> None:
+        """Store that what ends the search is not the fault of the networks that are under way."""
+        for (_, rung), trial in self._under_way.items():
+            self._ledger.note_stopped(trial)
+            if self._executor.alone and rung:
+                end_training(trial)
+
+    def _drop(self, trial: optuna.Trial, reason: str) -> None:
         """Close `trial` as failed."""
         self._ledger.drop(trial, "failed", reason)
-        self.failed, self._reason = self.failed + 1, reason
+        self.failed += 1
         self._view.say(f"trial {trial.number} failed: {reason}")
 
     def close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:

@@ -6,35 +6,31 @@ What comes next follows from what the ledger holds, so a search that was killed 
 """
 
 import contextlib
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 
-from jejunet_nas.errors import JejunetError, TrialError
-from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.faults import fault_of
-from jejunet_nas.progress import Tell
 from jejunet_nas.records import Repeat, StudyHistory, TrialResult, to_json
-from jejunet_nas.records.scores import Streamed
 from jejunet_nas.records.words import counted, per_cent
 from jejunet_nas.scoring.contenders import contenders_of, left_to_train, undecided
 from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
 from jejunet_nas.search.attempts import Streak
 from jejunet_nas.search.view import View
+from jejunet_nas.search.work import Executor, Outcome, Work
 from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
 from jejunet_nas.study.kept_data import begun_key, repeat_key
 from jejunet_nas.study.kept_measurements import with_measured
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
-from jejunet_nas.trial.run import make_network
-from jejunet_nas.trial.setup import TrialSetup
-from jejunet_nas.trial.store import find_network
-from jejunet_nas.video.graphs import graph_files
 
 
-def next_training(settings: StudySettings, history: StudyHistory) -> tuple[TrialResult, int] | None:
+def next_training(
+    settings: StudySettings, history: StudyHistory, *, but: Collection[tuple[int, int]] = ()
+) -> tuple[TrialResult, int] | None:
     """Return the contender to train next and the seed, or None where the last round is over.
 
-    The contender with the fewest trainings is next; what failed is not tried again.
+    The contender with the fewest trainings is next; what failed is not tried again. but: numbers of
+    trials and seeds of trainings that are under way.
     """
     seeds = [settings.training.seed + number for number in range(1, settings.last_round.seeds)]
     if not seeds:
@@ -49,7 +45,9 @@ def next_training(settings: StudySettings, history: StudyHistory) -> tuple[Trial
         open_seeds = [
             seed
             for seed in seeds
-            if seed not in done and (trial.number, seed) not in history.failed_repeats
+            if seed not in done
+            and (trial.number, seed) not in history.failed_repeats
+            and (trial.number, seed) not in but
         ]
         if open_seeds:
             left.append((len(seeds) - len(open_seeds), trial, open_seeds[0]))
@@ -59,27 +57,14 @@ def next_training(settings: StudySettings, history: StudyHistory) -> tuple[Trial
     return trial, seed
 
 
-def train_again(trial: TrialResult, setup: TrialSetup, tell: Tell) -> tuple[str, Streamed]:
-    """Find or make the network of `trial` with the seed of `setup`.
-
-    Returns its id, and what the screen shows under the trial's policy with the trial's latencies:
-    they depend on the network, not on its weights.
-    """
-    network = trial.architecture.network
-    record = find_network(network, setup) or make_network(network, setup, tell)
-    evaluation = Evaluation(setup.val, graph_files(record, setup.folder))
-    (streamed,) = evaluation.streams(
-        [trial.architecture.policy], trial.graph_latencies, target_fps=setup.target_fps, tell=tell
-    )
-    return record.network_id, streamed
-
-
 class LastRound:
     """The last round of one search."""
 
-    def __init__(self, ledger: Ledger, setup: TrialSetup, view: View) -> None:
-        self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
-        self._view, self._streak = view, Streak("trainings with other seeds")
+    def __init__(self, ledger: Ledger, networks: Path, executor: Executor, view: View) -> None:
+        self._settings, self._ledger, self._networks = ledger.settings, ledger, networks
+        self._executor, self._view = executor, view
+        self._streak = Streak("trainings with other seeds")
+        self._under_way: dict[tuple[int, int], TrialResult] = {}  # by trial and seed
 
     def run(self, over: Callable[[], bool]) -> None:
         """Train contenders until the pick is told apart, the round is spent, or it is `over`.
@@ -88,17 +73,24 @@ class LastRound:
         """
         if self._settings.last_round.seeds == 1:
             return
-        begun = False
-        while not over():
-            history = self._history()
-            following = next_training(self._settings, history)
-            if following is None:
-                self._say_pick(history)
+        begun = ended = False
+        while True:
+            free = len(self._under_way) < self._executor.slots
+            if free and not ended and not (ended := over()):
+                history = self._history()
+                following = next_training(self._settings, history, but=self._under_way)
+                if following is not None:
+                    if not begun:
+                        self._say_begin(len(left_to_train(history)))
+                        begun = True
+                    self._begin(*following)
+                    continue
+                if not self._under_way:
+                    self._say_pick(history)
+                    return
+            if not self._under_way:
                 return
-            if not begun:
-                self._say_begin(len(left_to_train(history)))
-                begun = True
-            self._train(*following)
+            self._take()
 
     def _say_begin(self, networks: int) -> None:
         count, target_fps = counted(networks, "network"), self._settings.target_fps
@@ -111,39 +103,57 @@ class LastRound:
         )
 
     def _history(self) -> StudyHistory:
-        return with_measured(self._ledger.history(), self._setup.folder)
+        return with_measured(self._ledger.history(), self._networks)
 
-    def _train(self, trial: TrialResult, seed: int) -> None:
-        begun = begun_key(trial.number)  # with any seed
+    def _begin(self, trial: TrialResult, seed: int) -> None:
         with self._ledger.readable():
-            ends = int(self._ledger.noted(begun) or 0)
+            ends = int(self._ledger.noted(begun_key(trial.number)) or 0)  # with any seed
         if ends >= MOST_ENDS:
             self._fail(trial, seed, ended_words(ends))
             return
-        self._ledger.note(begun, ends + 1)
-        try:
-            self._try(trial, seed)
-        finally:  # not where the process is killed
-            with contextlib.suppress(Exception):  # on a full disk
-                self._ledger.note(begun, 0)
+        self._under_way[trial.number, seed] = trial
+        network = trial.architecture.network
+        top = len(self._settings.training.rungs)
+        self._executor.submit(Work(network=network, rung=top, seed=seed, again=trial))
 
-    def _try(self, trial: TrialResult, seed: int) -> None:
+    def _take(self) -> None:
+        """Wait for a training, and store what it scored."""
+        upcoming = self._executor.upcoming
+        begun = begun_key(upcoming.again.number) if upcoming and upcoming.again else None
+        if begun:
+            self._ledger.note(begun, int(self._ledger.noted(begun) or 0) + 1)
         try:
-            network_id, streamed = train_again(trial, self._setup.with_seed(seed), self._view.stage)
-        except Exception as error:  # one network's bug must not end a long search
-            fault = fault_of(error)
-            if fault is not None and not isinstance(fault, TrialError):
-                raise
-            traceback.print_exc()
-            reason = str(error) if isinstance(error, JejunetError) else repr(error)
-            self._fail(trial, seed, reason)
-            self._streak.add(reason)
+            work, outcome = self._executor.wait()
+        except Exception as error:
+            if fault := fault_of(error):
+                raise fault from error
+            raise
+        finally:  # not where the process is killed
+            if begun:
+                with contextlib.suppress(Exception):  # on a full disk
+                    self._ledger.note(begun, 0)
+        assert work.again is not None
+        assert work.seed is not None
+        trial = self._under_way.pop((work.again.number, work.seed))
+        if outcome.failure is not None:
+            self._fail(trial, work.seed, outcome.failure)
+            self._streak.add(outcome.failure)
             return
+        self._keep(trial, work.seed, outcome)
+
+    def _keep(self, trial: TrialResult, seed: int, outcome: Outcome) -> None:
+        assert outcome.network_id is not None
+        assert outcome.streamed is not None
         self._streak.end()
-        repeat = Repeat(number=trial.number, seed=seed, network_id=network_id, streamed=streamed)
+        repeat = Repeat(
+            number=trial.number,
+            seed=seed,
+            network_id=outcome.network_id,
+            streamed=outcome.streamed,
+        )
         self._ledger.note(repeat_key(trial.number, seed), to_json(repeat))
         self._view.say(
-            f"trial {trial.number} with seed {seed}: {per_cent(streamed.score.miou)} mIoU; "
+            f"trial {trial.number} with seed {seed}: {per_cent(repeat.streamed.score.miou)} mIoU; "
             f"{per_cent(trial.score.miou)} with the first"
         )
 

@@ -4,10 +4,11 @@ A search may end at any moment, also during a trial. Complete trials are in the 
 networks in their folders, so the same command resumes it.
 """
 
+import contextlib
 import functools
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,19 @@ from jejunet_nas.search.closing import (
     resume,
     still_to_measure,
 )
+from jejunet_nas.search.crew import Crew, Workers
 from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import LastRound, next_training
 from jejunet_nas.search.pace import Budget, EndTime, budget_of
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
-from jejunet_nas.search.rounds import Round
+from jejunet_nas.search.rounds import Rounds
+from jejunet_nas.search.sharing import share
 from jejunet_nas.search.view import SearchProgress, View, duration
+from jejunet_nas.search.work import Executor, InThisProcess
+from jejunet_nas.search.worker import Post
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
+from jejunet_nas.study.lead import is_shared
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.named import write_notes
@@ -47,30 +53,38 @@ def search(
     seconds: float | None = None,
     storage: str | None = None,
     notes: Mapping[str, Any] | None = None,
+    workers: int = 1,
 ) -> StudyHistory:
     """Search until `settings.trials` trials are complete; return the results of the whole study.
 
     seconds: after these no trial starts; a last round has a quarter of them. storage: the URL of
     the study's Optuna storage, if that is not in `folder`. notes: what study.yaml notes for later
-    commands, see `study.named`.
+    commands, see `study.named`. workers: processes that train; with 1, this one does.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with study_lock(folder, settings.name), view:
-        url = storage or storage_url(folder)
-        return _search(settings, folder, view, seconds, url, notes or {})
+    url = storage or storage_url(folder)
+    post = Post(settings=settings, folder=folder, url=url)
+    run = functools.partial(_search, post, view, seconds, notes or {})
+    with view, Crew(post, workers) as crew:
+        if is_shared(url):
+            return share(post, crew, view, lambda lead: run(crew, lead.check))
+        with study_lock(folder, settings.name, url):
+            return run(crew if workers > 1 else None)
 
 
 def _search(
-    settings: StudySettings,
-    folder: Path,
+    post: Post,
     view: View,
     seconds: float | None,
-    url: str,
     notes: Mapping[str, Any],
+    crew: Crew | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> StudyHistory:
+    """Search as `search` does. crew: who trains; None: this process. check: see `Workers`."""
+    settings, folder, url = post.settings, post.folder, post.url
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
@@ -92,7 +106,12 @@ def _search(
             forecast = forecast_search(settings, history, seconds)
             setup, ledger = _set_up(settings, folder, view, ledger, url, notes, forecast)
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
-            _Search(ledger, setup, closing, view, seconds).run()
+            if crew is None:
+                executor: Executor = InThisProcess(setup, view.stage)
+                _Search(ledger, setup, executor, closing, view, seconds).run()
+            else:
+                with contextlib.closing(Workers(ledger.jobs(), crew, view, check)) as executor:
+                    _Search(ledger, setup, executor, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
@@ -134,48 +153,48 @@ class _Search:
         self,
         ledger: Ledger,
         setup: TrialSetup,
+        executor: Executor,
         closing: Closing,
         view: View,
         seconds: float | None,
     ) -> None:
-        self._settings, self._ledger, self._setup = ledger.settings, ledger, setup
+        self._settings, self._ledger = ledger.settings, ledger
         self._closing, self._view, self._seconds = closing, view, seconds
         history, classes = ledger.history(), len(setup.val.class_names)
         self._said = set[str]()
-        self._attempts = Attempts(ledger, setup, closing, view, failed=len(history.failed))
+        self._attempts = Attempts(ledger, executor, closing, view, failed=len(history.failed))
         self._candidates = Candidates(ledger, view, classes=classes, refused=len(history.refused))
         self._began_s, self._before = time.monotonic(), len(closing.drawn)
-        self._round = Round(ledger, view, self._attempts)
-        self._last_round = LastRound(ledger, setup, view)
+        self._rounds = Rounds(ledger, view, self._attempts)
+        self._last_round = LastRound(ledger, setup.folder, executor, view)
         self._end = EndTime(self._settings, view.say)
 
     def run(self) -> None:
         """Try networks until the budget is spent or the space is exhausted."""
-        self._round.resume()
+        self._rounds.resume()
         self._view.progress(self._progress())
         while True:
-            over = self._is_over()
-            if self._round.full or (over and len(self._round)):
-                self._round.finish()
-                new = self._closing.drawn[self._before :]
-                self._end.look(new, self._spent_s(), self._budget())
-                self._view.progress(self._progress())
+            if self._is_over():
+                self._rounds.finish_drawing()
+            elif self._attempts.free:
+                self._closing.collect()
+                if drawn := self._candidates.draw(self._closing.results):
+                    self._rounds.add(*drawn)
                 continue
-            if over:
-                break
-            self._closing.collect()
-            drawn = self._candidates.draw(self._closing.results)
-            if drawn is None:
+            if not self._attempts.busy:
+                if self._is_over():
+                    break
                 continue
-            self._round.add(*drawn)
-            if not self._round.full:
-                self._view.progress(self._progress())
+            self._rounds.take(*self._attempts.wait())
+            new = self._closing.drawn[self._before :]
+            self._end.look(new, self._spent_s(), self._budget())
+            self._view.progress(self._progress())
         self._closing.settle()
         self._last_round.run(self._is_late)
 
     def _is_over(self) -> bool:
-        """Return True if the search ends here; say why if it ends early."""
-        if len(self._closing.drawn) + len(self._round) >= self._settings.trials:
+        """Return True if no further network is drawn; say why if the search ends early."""
+        if len(self._closing.drawn) + len(self._rounds) >= self._settings.trials:
             return True
         budget = self._budget()
         if budget.networks_s == 0:
@@ -226,6 +245,6 @@ class _Search:
             best_miou=max((miou for miou, _ in points), default=None),
             hypervolume=hypervolume(points, reference_point(target_fps)),
             left_s=self._end.left_s(self._spent_s()),
-            held=len(self._round),
+            held=len(self._rounds),
             added=len(results) - len(self._closing.drawn),
         )

@@ -15,9 +15,9 @@ from optuna.trial import FrozenTrial
 from jejunet_nas.errors import TrialError
 from jejunet_nas.records import NetworkRecord, Repeat, TrialResult, as_added, to_json
 from jejunet_nas.records.words import per_cent
-from jejunet_nas.search.last_round import train_again
 from jejunet_nas.search.prepare import made_from, prepare
 from jejunet_nas.search.view import View
+from jejunet_nas.search.work import train_again
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.study.checked_records import records_of
 from jejunet_nas.study.history import ADDED, ARCHITECTURE, stored_architecture

@@ -2,20 +2,18 @@
 
 With `training.rungs` a round of networks is scored after the steps of the first rung. Those that
 `scoring.promotion` promotes are trained to the next, and so on; then every trial of the round is
-completed with the scores of its highest rung, and the sampler learns them. Without rungs a round is
-one trial.
+completed with the scores of its highest rung, and the sampler learns them. The first network of a
+study is a round of its own, which begins at the top; without rungs each network is a round.
 
 A search may be killed at any moment. Members are held in the ledger and their networks are kept, so
 that the next one scores them again without training, and promotes the same ones.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
 import optuna
-from optuna.trial import FrozenTrial
 
 from jejunet_nas.records import TrialResult
 from jejunet_nas.records.words import counted
@@ -25,17 +23,13 @@ from jejunet_nas.scoring.ranking import over_target_ms
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture
 from jejunet_nas.study.history import ARCHITECTURE, OUTCOME, stored_architecture
-from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
 from jejunet_nas.study.kept_rounds import (
-    ROUND,
-    begin_training,
-    end_training,
     hold_in_round,
     is_waiting,
-    newest_round,
     note_round,
     points_at,
     reached,
+    rounds_of,
 )
 from jejunet_nas.study.ledger import Ledger
 
@@ -46,16 +40,11 @@ class Runs(Protocol):
     Too many failures in a row raise `JejunetError`; the round is resumed by the next search.
     """
 
-    def evaluate(
-        self, trial: optuna.Trial, architecture: Architecture, rung: int
-    ) -> Sequence[TrialResult] | None:
-        """Return the results of a trial's network at a rung; None if it failed, and is closed.
+    def begin(self, trial: optuna.Trial, architecture: Architecture, rung: int) -> bool:
+        """Begin to score a trial's network at a rung; False if it cannot, and is closed as failed.
 
-        The first is that of the drawn trial, the others are of further policies.
+        The results come to `Rounds.take`.
         """
-
-    def drop(self, trial: optuna.Trial, reason: str) -> None:
-        """Close `trial` as failed."""
 
     def close(self, trial: optuna.Trial, results: Sequence[TrialResult]) -> None:
         """Close `trial` with the first of `results`, and add the others."""
@@ -63,79 +52,139 @@ class Runs(Protocol):
 
 @dataclasses.dataclass(slots=True)
 class _Member:
+    """rung: at which it is scored while `busy`, and then the one that `results` are of."""
+
     trial: optuna.Trial
     architecture: Architecture
-    results: Sequence[TrialResult]
     rung: int = 0
+    busy: bool = True
+    results: Sequence[TrialResult] = ()
 
 
-class Round:
-    """The round that is under way; the next one begins when it is finished."""
+@dataclasses.dataclass(slots=True)
+class _Round:
+    """number: of the first trial. left: networks to be drawn yet. rung: that members are at."""
+
+    number: int
+    left: int
+    rung: int = 0
+    members: list[_Member] = dataclasses.field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all its networks were drawn, and scored at its rung."""
+        return self.left == 0 and not any(member.busy for member in self.members)
+
+
+class Rounds:
+    """The rounds that are under way: one that is drawn, and those whose best are trained on.
+
+    With one worker, a round ends before the next one begins.
+    """
 
     def __init__(self, ledger: Ledger, view: View, runs: Runs) -> None:
         self._settings, self._ledger, self._view = ledger.settings, ledger, view
         self._runs = runs
         self._steps = (*self._settings.training.rungs, self._settings.training.steps)
-        self._members: list[_Member] = []
-        self._number: int | None = None
-        self._drawn = 0
+        self._top = len(self._steps) - 1
+        self._rounds: list[_Round] = []
 
     def __len__(self) -> int:
-        """Return the number of networks that are held until the round ends."""
-        return len(self._members)
-
-    @property
-    def full(self) -> bool:
-        """Whether no further network is drawn for this round."""
-        return self._drawn >= self._settings.networks_a_round
+        """Return the number of networks whose trials are closed when their rounds end."""
+        return sum(len(each.members) for each in self._rounds)
 
     def resume(self) -> None:
-        """Take up the round of a process that ended; its networks are scored again.
+        """Take up the rounds of a process that ended; their networks are scored again.
 
-        If that process had begun to close trials, the others are closed too.
+        Where that process had begun to close the trials of a round, the others are closed too.
         """
         with self._ledger.readable():
-            kept = newest_round(self._ledger.trials())
-        waiting = [each for each in kept if is_waiting(each)]
-        if any(each.user_attrs[OUTCOME] == "complete" for each in kept):
+            known = rounds_of(self._ledger.trials())
+        for number, trials in known.items():
+            waiting = [each for each in trials if is_waiting(each)]
+            if not waiting:
+                continue
+            closing = any(each.user_attrs[OUTCOME] == "complete" for each in trials)
+            its = self._new(number, first=number == min(known))
+            its.left = 0 if closing else max(its.left - len(trials), 0)
+            its.rung = self._top if closing else its.rung
             for each in waiting:
-                trial, architecture = self._reopened(each)
                 with self._ledger.readable():
-                    rung = reached(each)
-                results = self._runs.evaluate(trial, architecture, rung)
-                if results is not None:
-                    self._runs.close(trial, results)
-        elif waiting:
-            self._number, self._drawn = kept[0].user_attrs[ROUND], len(kept) - len(waiting)
-            for each in waiting:
-                self.add(*self._reopened(each))
-
-    def _reopened(self, kept: FrozenTrial) -> tuple[optuna.Trial, Architecture]:
-        with self._ledger.readable():
-            return self._ledger.reopen(kept), stored_architecture(kept.user_attrs[ARCHITECTURE])
+                    architecture = stored_architecture(each.user_attrs[ARCHITECTURE])
+                    rung = reached(each) if closing else its.rung
+                its.members.append(_Member(self._ledger.reopen(each), architecture, rung))
+                self._begin(its, its.members[-1])
 
     def add(self, trial: optuna.Trial, architecture: Architecture) -> None:
-        """Score the network that `trial` drew at the first rung; it is a member if that worked."""
-        self._number = trial.number if self._number is None else self._number
+        """Begin to score the network that `trial` drew."""
+        if not self._rounds or self._rounds[-1].left == 0:
+            with self._ledger.readable():
+                first = not rounds_of(self._ledger.trials())
+            self._new(trial.number, first=first)
+        newest = self._rounds[-1]
         if len(self._steps) > 1:
-            note_round(trial, self._number)
-        results = self._runs.evaluate(trial, architecture, 0)
-        self._drawn += 1
-        if results is not None:
-            self._members.append(_Member(trial, architecture, results))
-            self._hold(self._members[-1])
+            note_round(trial, newest.number)
+        newest.left -= 1
+        newest.members.append(_Member(trial, architecture, newest.rung))
+        self._begin(newest, newest.members[-1])
 
-    def finish(self) -> None:
-        """Train the best on, rung by rung, then close all trials of the round."""
-        for rung in range(1, len(self._steps)):
-            self._promote(rung)
-        for member in self._members:
-            self._runs.close(member.trial, member.results)
-        self._members, self._number, self._drawn = [], None, 0
+    def take(self, number: int, results: Sequence[TrialResult] | None) -> None:
+        """Take what the network of trial `number` scored; None: it failed, and leaves its round."""
+        for each in self._rounds:
+            for member in each.members:
+                if member.trial.number == number:
+                    self._take(each, member, results)
+                    self._go_on(each)
+                    return
 
-    def _promote(self, rung: int) -> None:
-        below = {f"{m.trial.number}": m for m in self._members if m.rung == rung - 1}
-        numbers = {member.trial.number for member in self._members}
+    def finish_drawing(self) -> None:
+        """Let the round that is drawn go on with the networks that it has."""
+        for each in [*self._rounds]:
+            each.left = 0
+            self._go_on(each)
+
+    def _new(self, number: int, *, first: bool) -> _Round:
+        """Open a round. The first network has nothing to be compared with, and is trained whole.
+
+        So a study soon has a network that is worth using.
+        """
+        size, rung = (1, self._top) if first else (self._settings.networks_a_round, 0)
+        self._rounds.append(_Round(number, size, rung))
+        return self._rounds[-1]
+
+    def _begin(self, its: _Round, member: _Member) -> None:
+        member.busy = True
+        if not self._runs.begin(member.trial, member.architecture, member.rung):
+            its.members.remove(member)
+
+    def _take(self, its: _Round, member: _Member, results: Sequence[TrialResult] | None) -> None:
+        if results is None:
+            its.members.remove(member)
+            return
+        if member.results:  # of the rung below
+            spent = dict(member.results[0].stage_s)
+            for stage, seconds in results[0].stage_s.items():
+                spent[stage] = spent.get(stage, 0.0) + seconds
+            results = [dataclasses.replace(results[0], stage_s=spent), *results[1:]]
+        member.results, member.busy = results, False
+        if len(self._steps) > 1:  # so that the round can be resumed
+            points = self._points(member.results)
+            hold_in_round(member.trial, member.results[0], member.rung, points)
+
+    def _go_on(self, its: _Round) -> None:
+        """Train the best on where a rung is done; after the last, close all trials of the round."""
+        while its.ready and its.rung < self._top:
+            its.rung += 1
+            self._promote(its)
+        if its.ready:
+            self._rounds.remove(its)
+            for member in its.members:
+                self._runs.close(member.trial, member.results)
+
+    def _promote(self, its: _Round) -> None:
+        rung = its.rung
+        below = {f"{m.trial.number}": m for m in its.members if m.rung == rung - 1}
+        numbers = {member.trial.number for member in its.members}
         with self._ledger.readable():
             others = points_at(rung - 1, self._ledger.trials(), but=numbers)
         noise = expected_noise(self._ledger.history()).of_difference
@@ -148,37 +197,8 @@ class Round:
                 f"{self._steps[rung]}"
             )
         for name in chosen:
-            self._train_on(below[name], rung)
-
-    def _train_on(self, member: _Member, rung: int) -> None:
-        """Score `member` at `rung`; it leaves the round if that fails."""
-        results = self._evaluate_above(member, rung)
-        if results is None:
-            self._members.remove(member)
-            return
-        spent = dict(member.results[0].stage_s)
-        for stage, seconds in results[0].stage_s.items():
-            spent[stage] = spent.get(stage, 0.0) + seconds
-        member.results = [dataclasses.replace(results[0], stage_s=spent), *results[1:]]
-        member.rung = rung
-        self._hold(member)
-
-    def _evaluate_above(self, member: _Member, rung: int) -> Sequence[TrialResult] | None:
-        ends = begin_training(member.trial)
-        if ends >= MOST_ENDS:
-            self._runs.drop(member.trial, ended_words(ends))
-            return None
-        try:
-            return self._runs.evaluate(member.trial, member.architecture, rung)
-        finally:  # not where the process is killed
-            with contextlib.suppress(Exception):  # on a full disk, or closed as failed
-                end_training(member.trial)
-
-    def _hold(self, member: _Member) -> None:
-        """Store what `member` scored, so that the round can be resumed."""
-        if len(self._steps) > 1:
-            points = self._points(member.results)
-            hold_in_round(member.trial, member.results[0], member.rung, points)
+            below[name].rung = rung
+            self._begin(its, below[name])
 
     def _points(self, results: Sequence[TrialResult]) -> list[PolicyPoint]:
         settings = self._settings

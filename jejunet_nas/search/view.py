@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Self
 
 from rich.console import Console, Group
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jejunet_nas.progress import printable_line
-from jejunet_nas.records.words import per_cent
+from jejunet_nas.records.words import counted, per_cent
 
 LINE_EVERY_S = 20.0  # between two plain lines about one stage
 
@@ -63,6 +64,7 @@ class View:
         self._console = console
         self._what = ""
         self._began_s = self._next_s = 0.0
+        self._workers_s = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +81,12 @@ class View:
             self._next_s = now + LINE_EVERY_S
             left_s = (now - self._began_s) / max(done, 1) * (total - done)
             self.say(f"  {what}: {done} of {total}{left_words(left_s)}")
+
+    def workers(self, stages: Sequence[str]) -> None:
+        """Show what each worker does."""
+        if stages and time.monotonic() >= self._workers_s + LINE_EVERY_S:
+            self._workers_s = time.monotonic()
+            self.say(f"  {counted(len(stages), 'worker')}: {'; '.join(stages)}")
 
     def say(self, line: str) -> None:
         """Show one line about something that ended, such as a trial."""
@@ -97,6 +105,7 @@ class _LiveView(View):
         self._live = Live(console=console, refresh_per_second=4, transient=True)
         self._progress: SearchProgress | None = None
         self._stage = ("prepare", 0, 1)
+        self._workers: Sequence[str] = ()
         self._began_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -112,6 +121,10 @@ class _LiveView(View):
         if what.split(",")[0] != self._stage[0].split(",")[0]:
             self._began_s = time.monotonic()
         self._stage = (what, done, total)
+        self._live.update(self._picture())
+
+    def workers(self, stages: Sequence[str]) -> None:
+        self._workers = stages
         self._live.update(self._picture())
 
     def progress(self, progress: SearchProgress) -> None:
@@ -134,6 +147,10 @@ class _LiveView(View):
                 ProgressBar(self._progress.wanted, self._progress.complete, width=30),
                 Text(self._progress.words()),
             )
+        for number, stage in enumerate(self._workers):
+            rows.add_row(Text(f"worker {number + 1}", style="dim"), "", Text(printable_line(stage)))
+        if self._workers:
+            return Group(rows)
         rows.add_row(
             Text("this trial", style="dim"),
             ProgressBar(total, done, width=30),

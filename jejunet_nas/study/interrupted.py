@@ -15,7 +15,7 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
-from jejunet_nas.study.kept_rounds import newest_round
+from jejunet_nas.study.kept_rounds import is_member
 from jejunet_nas.study.ledger import STOPPED, Ledger
 
 MOST_ENDS = 2  # of the process during trials of one network; then it counts as failed
@@ -27,14 +27,13 @@ def take_up_interrupted(
     """Propose again the trials of a process that died; return their number.
 
     Trials that only waited for their measurement are closed with their results; `measured` adds
-    measurements that were made since. Those of the newest round are left to `search.rounds`.
+    measurements that were made since. Members of rounds are left to `search.rounds`.
     """
     trials = ledger.trials()
     running = [each for each in trials if each.state == TrialState.RUNNING]
     held = [*filter(is_held, running)]
     with ledger.readable():
-        members = {t.number for t in newest_round(trials) if t.user_attrs[OUTCOME] == "held"}
-        closed = [each for each in held if each.number not in members]
+        closed = [each for each in held if not is_member(each)]
         results = read_records(TrialResult, (each.user_attrs[RECORD] for each in closed))
     for trial, result in zip(closed, results, strict=True):
         ledger.complete(ledger.reopen(trial), measured(result))

@@ -37,14 +37,14 @@ def hold_in_round(
     trial.set_user_attr(OUTCOME, "held")
 
 
-def begin_training(trial: optuna.Trial) -> int:
-    """Store that the network of `trial` is trained on; return the times that it began before.
+def begin_training(trial: optuna.Trial) -> None:
+    """Store that the network of `trial` is trained on in this process."""
+    trial.set_user_attr(STARTS, unended(trial) + 1)
 
-    Only a training that ended the process leaves a count.
-    """
-    before = int(trial.user_attrs.get(STARTS, 0))
-    trial.set_user_attr(STARTS, before + 1)
-    return before
+
+def unended(trial: optuna.Trial) -> int:
+    """Return how often a training of the network of `trial` ended its process."""
+    return int(trial.user_attrs.get(STARTS, 0))
 
 
 def end_training(trial: optuna.Trial) -> None:
@@ -52,18 +52,22 @@ def end_training(trial: optuna.Trial) -> None:
     trial.set_user_attr(STARTS, 0)
 
 
-def newest_round(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials of the newest round that are held, failed or complete, by number."""
+def rounds_of(trials: Iterable[FrozenTrial]) -> dict[int, list[FrozenTrial]]:
+    """Return the trials of each round that are held, failed or complete, by the round's number.
+
+    A trial that was interrupted is no longer of its round.
+    """
     members: dict[int, list[FrozenTrial]] = {}
-    for trial in trials:
-        if ROUND in trial.user_attrs:
+    for trial in sorted(trials, key=lambda each: each.number):
+        counts = is_waiting(trial) or trial.user_attrs.get(OUTCOME) in ("failed", "complete")
+        if counts and ROUND in trial.user_attrs:
             members.setdefault(trial.user_attrs[ROUND], []).append(trial)
-    newest = members[max(members)] if members else []
-    return [
-        trial
-        for trial in sorted(newest, key=lambda each: each.number)
-        if is_waiting(trial) or trial.user_attrs.get(OUTCOME) in ("failed", "complete")
-    ]
+    return members
+
+
+def is_member(trial: FrozenTrial) -> bool:
+    """Whether `trial` is held until its round ends, or was when it waited for its measurement."""
+    return is_waiting(trial) and ROUND in trial.user_attrs
 
 
 def is_waiting(trial: FrozenTrial) -> bool:

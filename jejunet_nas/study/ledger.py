@@ -38,6 +38,7 @@ from jejunet_nas.study.history import (
     read_history,
     stored_architecture,
 )
+from jejunet_nas.study.jobs import Jobs
 from jejunet_nas.study.kept_data import CLASS_NAMES, DATA
 from jejunet_nas.study.samplers import make_sampler, params_of
 from jejunet_nas.study.settings import StudySettings, start_choices
@@ -109,6 +110,10 @@ class Ledger:
             if kept is not None and not isinstance(kept, dict):
                 raise ValueError(f"the identity is {kept}")
         return kept
+
+    def jobs(self) -> Jobs:
+        """Return the jobs of the study's workers."""
+        return Jobs(self._storage.engine, self.settings.name)
 
     def attributes(self) -> Mapping[str, Any]:
         """Return what the study keeps beside its trials, see `study.kept_data`."""

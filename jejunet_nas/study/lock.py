@@ -6,30 +6,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from sqlalchemy.engine import make_url
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.study.storage import sqlite_file
 
 _FILE = "lock"  # in the folder of the study's state
 _PATIENCE_S = 0.5  # `is_locked` holds a lock for microseconds
 
 
 @contextlib.contextmanager
-def study_lock(folder: Path, name: str) -> Iterator[None]:
-    """Hold the lock of the study whose state is in `folder`; `name` is for the message.
+def study_lock(folder: Path, name: str, url: str | None = None) -> Iterator[None]:
+    """Hold the lock of the study `name` whose state is in `folder`.
 
-    Raises `SettingError` if another process holds it.
+    url: of its storage. A SQLite file elsewhere has a lock beside it too: another folder may hold
+    the state of the same study. Raises `SettingError` if another process holds one of the locks.
     """
-    lock = FileLock(folder / _FILE)
-    try:
-        lock.acquire(timeout=_PATIENCE_S)
-    except Timeout:
-        raise SettingError(
-            f"{name} is being searched by another process. Wait for it, or stop it."
-        ) from None
-    try:
+    file = sqlite_file(make_url(url)) if url else None
+    files = [folder / _FILE]
+    if file is not None and file.absolute().parent != folder.absolute():
+        files.append(file.with_name(f".{file.name}.{name}.lock"))
+    with contextlib.ExitStack() as stack:
+        for each in files:
+            try:
+                stack.enter_context(FileLock(each).acquire(timeout=_PATIENCE_S))
+            except Timeout:
+                raise SettingError(
+                    f"{name} is being searched by another process. Wait for it, or stop it."
+                ) from None
         yield
-    finally:
-        lock.release()
 
 
 def is_locked(folder: Path) -> bool:

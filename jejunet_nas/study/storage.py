@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from jejunet_nas.documents.bounds import shortened
-from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
 from jejunet_nas.faults import masked
 from jejunet_nas.progress import Say
 from jejunet_nas.study.sqlite_lock import AGAIN_S, PatientConnection
@@ -36,7 +36,12 @@ _AFTERWARDS = "then run the same command again; finished work is kept"
 _FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
     (("is full",), MachineError, f"Free some space on its disk, {_AFTERWARDS}"),
     (("disk i/o error",), MachineError, f"Check its drive and the space on it, {_AFTERWARDS}"),
-    (("is locked", "busy"), MachineError, f"Close the program that locks it, {_AFTERWARDS}"),
+    (
+        ("connection refused", "connection failed", "connection is closed", "shutting down"),
+        StorageError,
+        f"Check that the database's server runs and can be reached, {_AFTERWARDS}",
+    ),
+    (("is locked", "busy"), StorageError, f"Close the program that locks it, {_AFTERWARDS}"),
     (
         ("readonly", "read-only", "unable to open", "denied", "not authorized"),
         SettingError,
@@ -71,7 +76,7 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = checked_url(url)
     try:
-        storage = RDBStorage(url, engine_kwargs=_engine_options(parsed, say))
+        storage = RDBStorage(_text(parsed), engine_kwargs=_engine_options(parsed, say))
     except ImportError as reason:
         raise _cannot_open(url, str(reason)) from None
     except SQLAlchemyError as reason:
@@ -94,11 +99,7 @@ def has_study(url: str, name: str, say: Say = to_standard_error) -> bool:
     file = sqlite_file(parsed)
     if file is not None and not file.exists():
         return False
-    try:
-        engine = sqlalchemy.create_engine(parsed, **_engine_options(parsed, say))
-    except (SQLAlchemyError, ImportError) as reason:
-        raise _cannot_open(url, str(reason)) from None
-    _word_errors(engine, url)
+    engine = open_engine(url, say)
     try:
         with engine.connect() as connection:
             tables = sqlalchemy.inspect(connection)
@@ -112,6 +113,20 @@ def has_study(url: str, name: str, say: Say = to_standard_error) -> bool:
     finally:
         engine.dispose()
     return finished is not None and found is not None
+
+
+def open_engine(url: str, say: Say = to_standard_error, **options: Any) -> sqlalchemy.Engine:
+    """Return an engine of the database at `url`, which raises its errors in our words.
+
+    options: of `sqlalchemy.create_engine`.
+    """
+    parsed = checked_url(url)
+    try:
+        engine = sqlalchemy.create_engine(parsed, **_engine_options(parsed, say), **options)
+    except (SQLAlchemyError, ImportError) as reason:
+        raise _cannot_open(url, str(reason)) from None
+    _word_errors(engine, url)
+    return engine
 
 
 def optuna_study(name: str, storage: BaseStorage) -> optuna.Study:
@@ -157,7 +172,7 @@ def storage_error(error: BaseException, url: str, *, opening: bool = False) -> J
             return kind(f"{place_of(url)} cannot be used: {words}. {remedy}.")
     if opening:
         return _cannot_open(url, words)
-    return MachineError(f"{place_of(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
+    return StorageError(f"{place_of(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
 
 
 def checked_url(url: str) -> URL:
@@ -175,10 +190,14 @@ def checked_url(url: str) -> URL:
         raise SettingError(
             f"--storage is {masked(url)}: {_MEMORY}. Name a file, such as sqlite:///study.db."
         )
+    if parsed.drivername == "postgresql":  # the extra `postgresql` has this driver
+        return parsed.set(drivername="postgresql+psycopg")
     return parsed
 
 
 def _cannot_open(url: str, words: str) -> SettingError:
+    if "psycopg" in words and "No module" in words:
+        words = "psycopg is missing: `pip install 'jejunet_nas[postgresql]'`"
     reason = words.splitlines()[0].replace(url, masked(url)) if words else "no reason given"
     return SettingError(
         f"--storage is {masked(url)}, which cannot be opened ({reason}). Use a database's URL, "
@@ -228,8 +247,14 @@ def _word_errors(engine: sqlalchemy.Engine, url: str) -> None:
     sqlalchemy.event.listen(engine, "handle_error", word)
 
 
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
 def _engine_options(url: URL, say: Say) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite":
-        return {}
+        return {
+            "pool_pre_ping": True
+        }  # a connection that a restart of the server broke is replaced
     patient = functools.partial(PatientConnection, say=say)
     return {"connect_args": {"factory": patient, "timeout": AGAIN_S}}

@@ -7,7 +7,9 @@ no record, and its network is made again.
 """
 
 import json
+import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +67,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     If it fails, the new folder is removed: on a full disk its space is needed at once.
     """
-    part = folder.with_name(f"{folder.name}.part")
+    maker = f"{socket.gethostname()}-{os.getpid()}"  # workers may make the same network
+    part = folder.with_name(f"{folder.name}.{maker}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:

@@ -166,8 +166,8 @@ def install(
     class_names: tuple[str, ...] = ("background", "object"),
 ) -> FakeTrials:
     """Put `trials` in the place of real ones, and an empty data set behind them."""
-    from jejunet_nas.search import attempts
     from jejunet_nas.search import loop as search
+    from jejunet_nas.search import work
 
     def prepare(*given: Any) -> FakeSetup:
         *_, before_decoding = given
@@ -179,5 +179,5 @@ def install(
 
     monkeypatch.setattr(search, "prepare", prepare)
     monkeypatch.setattr(search, "made_from", lambda *_: {"train_fingerprint": "0"})
-    monkeypatch.setattr(attempts, "run_trial", trials)
+    monkeypatch.setattr(work, "run_trial", trials)
     return trials

@@ -12,9 +12,10 @@ from jejunet_nas.records import LastRoundPlan, StudyHistory, TrialResult
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.scoring import contenders
 from jejunet_nas.scoring.ranking import picks
-from jejunet_nas.search import last_round, loop
+from jejunet_nas.search import loop, work
 from jejunet_nas.search.last_round import LastRound, next_training
 from jejunet_nas.search.loop import search
+from jejunet_nas.search.work import InThisProcess
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
@@ -51,7 +52,7 @@ class FakeTraining:
         self.breaks = breaks
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeTraining":
-        monkeypatch.setattr(last_round, "train_again", self)
+        monkeypatch.setattr(work, "train_again", self)
         return self
 
     def __call__(self, trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
@@ -70,7 +71,8 @@ def setup_in(folder: Path) -> Any:
 def run(ledger: Ledger, folder: Path, trainings: int | None = None) -> QuietView:
     """Run the last round, over after so many trainings."""
     view, done = QuietView(), iter(range(1000))
-    LastRound(ledger, setup_in(folder), view).run(
+    executor = InThisProcess(setup_in(folder), view.stage)
+    LastRound(ledger, folder, executor, view).run(
         lambda: trainings is not None and next(done) >= trainings
     )
     return view
@@ -142,7 +144,7 @@ def test_a_contender_that_ends_the_process_twice_is_left_out_with_all_its_seeds(
         return fake(trial, setup, tell)
 
     fake, note = FakeTraining(), Ledger.note
-    monkeypatch.setattr(last_round, "train_again", train_again)
+    monkeypatch.setattr(work, "train_again", train_again)
     ledger = ledger_in(tmp_path)
     ledger.note_class_names(("object",))
     for _ in range(2):
@@ -170,7 +172,7 @@ def test_a_training_that_the_user_stops_is_tried_again_however_often(
             raise KeyboardInterrupt
         return fake(trial, setup, tell)
 
-    monkeypatch.setattr(last_round, "train_again", train_again)
+    monkeypatch.setattr(work, "train_again", train_again)
     ledger = ledger_in(tmp_path)
     for _ in range(4):
         with pytest.raises(KeyboardInterrupt):
@@ -244,7 +246,7 @@ def test_a_search_ends_with_its_last_round_and_the_same_command_adds_nothing(
         trained.append(setup.seed)
         return "again", trial.streamed
 
-    monkeypatch.setattr(last_round, "train_again", train_again)
+    monkeypatch.setattr(work, "train_again", train_again)
     monkeypatch.setattr(contenders, "WITHIN", 1000.0)  # so that all four contend
     settings = tiny_study(tmp_path, "trials: 4\nlast_round: {seeds: 2, contenders: 3}\n")
     history = search(settings, tmp_path / "tiny", QuietView())
@@ -267,7 +269,7 @@ def test_a_time_budget_keeps_a_quarter_for_the_last_round(
         trained.append(setup.seed)
         return "again", trial.streamed
 
-    monkeypatch.setattr(last_round, "train_again", train_again)
+    monkeypatch.setattr(work, "train_again", train_again)
     settings = tiny_study(tmp_path, "last_round: {seeds: 9}\n")
     view = QuietView()
     search(settings, tmp_path / "tiny", view, seconds=40.0)

@@ -9,7 +9,7 @@ import pytest
 from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.records import StudyHistory, TrialResult, as_added
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search import loop, rounds
+from jejunet_nas.search import attempts, loop
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
 from jejunet_nas.study.ledger import Ledger
@@ -59,7 +59,7 @@ class FakeNetworks:
 
 def run(
     folder: Path,
-    more: str = "trials: 6\n",
+    more: str = "trials: 7\n",
     rungs: str = RUNGS,
     space: str = SPACE,
     **options: Any,
@@ -81,7 +81,7 @@ def installed(
     return fake
 
 
-def test_of_a_round_of_six_the_two_best_are_trained_on_and_all_are_completed_once(
+def test_after_the_first_network_the_two_best_of_six_are_trained_on_and_all_completed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = installed(monkeypatch)
@@ -89,15 +89,15 @@ def test_of_a_round_of_six_the_two_best_are_trained_on_and_all_are_completed_onc
     history = run(tmp_path)
 
     ordered = sorted(fake.at(0), key=true_miou, reverse=True)
-    assert len(ordered) == 6
-    assert fake.at(1) == ordered[:2]
-    assert [len(history.drawn), len(history.complete)] == [6, 12]
+    first, first_rung = fake.trained[0]
+    assert [len(ordered), first_rung] == [6, 1]
+    assert fake.at(1) == [first, *ordered[:2]]
+    assert [len(history.drawn), len(history.complete)] == [7, 14]
     for trial in history.drawn:
-        rung = int(trial.architecture.network in ordered[:2])
-        assert trial.score.miou == pytest.approx(
-            true_miou(trial.architecture.network) + 0.1 * rung - 0.01
-        )
-        assert trial.stage_s["train"] == 1.0 + rung  # of both rungs
+        network = trial.architecture.network
+        rung = int(network in fake.at(1))
+        assert trial.score.miou == pytest.approx(true_miou(network) + 0.1 * rung - 0.01)
+        assert trial.stage_s["train"] == 1.0 + rung * (network != first)  # of both rungs
 
 
 def test_the_trials_that_are_left_make_a_smaller_round(
@@ -108,7 +108,7 @@ def test_the_trials_that_are_left_make_a_smaller_round(
     history = run(tmp_path, "trials: 5\nsampler: {name: random, round: 3}\n")
 
     assert len(history.drawn) == 5
-    assert [rung for _, rung in fake.trained] == [0, 0, 0, 1, 0, 0, 1]
+    assert [rung for _, rung in fake.trained] == [1, 0, 0, 0, 1, 0, 1]
 
 
 def test_with_two_rungs_the_best_of_the_best_climb_to_the_top(
@@ -118,11 +118,11 @@ def test_with_two_rungs_the_best_of_the_best_climb_to_the_top(
 
     run(tmp_path, rungs="training: {steps: 9, rungs: [3, 5]}\n")
 
-    assert [rung for _, rung in fake.trained] == [0] * 6 + [1, 1, 2]
-    assert fake.at(2) == [max(fake.at(0), key=true_miou)]
+    assert [rung for _, rung in fake.trained] == [2] + [0] * 6 + [1, 1, 2]
+    assert fake.at(2)[1:] == [max(fake.at(0), key=true_miou)]
 
 
-@pytest.mark.parametrize("stop", [3, 8])
+@pytest.mark.parametrize("stop", [1, 3, 9])
 def test_a_round_that_was_interrupted_ends_as_an_undisturbed_one(
     stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,10 +137,10 @@ def test_a_round_that_was_interrupted_ends_as_an_undisturbed_one(
 
     assert fake.trained == undisturbed.trained
     assert outcome(history) == outcome(whole)
-    assert [len(history.drawn), len(history.complete), len(fake.at(1))] == [6, 12, 2]
+    assert [len(history.drawn), len(history.complete), len(fake.at(1))] == [7, 14, 3]
 
 
-@pytest.mark.parametrize("stored", [1, 7])
+@pytest.mark.parametrize("stored", [1, 3, 9])
 def test_a_process_that_dies_while_it_closes_a_round_loses_and_doubles_nothing(
     stored: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,18 +156,18 @@ def test_a_process_that_dies_while_it_closes_a_round_loses_and_doubles_nothing(
         run(tmp_path)
     history = run(tmp_path)
 
-    assert [len(fake.at(0)), len(fake.at(1))] == [6, 2]
-    assert [len(history.drawn), len(history.complete), len(outcome(history))] == [6, 12, 12]
+    assert [len(fake.at(0)), len(fake.at(1))] == [6, 3]
+    assert [len(history.drawn), len(history.complete), len(outcome(history))] == [7, 14, 14]
 
 
 def test_a_network_that_fails_above_the_first_rung_leaves_its_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = installed(monkeypatch, {7: TrialError("the loss became nan")})
+    fake = installed(monkeypatch, {8: TrialError("the loss became nan")})
 
     history = run(tmp_path)
 
-    assert [len(history.failed), len(history.drawn)] == [1, 6]
+    assert [len(history.failed), len(history.drawn)] == [1, 7]
     assert history.failed[0].reason == "the loss became nan"
     assert max(fake.at(0)[:6], key=true_miou) not in fake.at(1)
 
@@ -176,19 +176,19 @@ def test_five_failures_in_a_row_above_the_first_rung_stop_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nan = TrialError("the loss became nan")
-    fake = installed(monkeypatch, {call: nan for call in (7, 8, 15, 16, 23)})
+    fake = installed(monkeypatch, {call: nan for call in (8, 9, 16, 17, 18)})
 
     with pytest.raises(JejunetError, match=r"the last 5 trainings to 9 steps failed; .* nan"):
         run(tmp_path, "trials: 99\n", space=SPACE.replace("[64, 96]", "[64, 96, 128, 160]"))
 
-    assert fake.calls == 23
+    assert fake.calls == 18
 
 
 def test_a_network_that_ends_the_process_twice_above_the_first_rung_counts_as_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed(monkeypatch, {7: KeyboardInterrupt(), 14: KeyboardInterrupt()})
-    monkeypatch.setattr(rounds, "end_training", lambda trial: None)  # as a kill has it
+    installed(monkeypatch, {8: KeyboardInterrupt(), 15: KeyboardInterrupt()})
+    monkeypatch.setattr(attempts, "end_training", lambda trial: None)  # as a kill has it
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
@@ -208,5 +208,5 @@ def test_a_round_that_the_time_budget_cuts_short_trains_the_best_so_far_on(
 
     history = run(tmp_path, seconds=35.0)
 
-    assert [rung for _, rung in fake.trained] == [0, 0, 0, 0, 1, 1]
+    assert [rung for _, rung in fake.trained] == [1, 0, 0, 0, 1]
     assert len(history.drawn) == 4

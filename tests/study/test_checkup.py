@@ -337,7 +337,7 @@ def test_a_server_that_cannot_be_reached_is_named_without_its_password(state: Pa
     (found, *_) = check_up("tiny", "postgresql://me:secret@localhost:1/x", print).findings
 
     assert "secret" not in str(found)
-    assert found.what.startswith("--storage is postgresql://me:***@localhost:1/x, which cannot be")
+    assert found.what.startswith("postgresql://me:***@localhost:1/x cannot be used: connection")
 
 
 def test_a_network_at_a_lower_rung_or_with_another_seed_is_no_orphan(state: Path) -> None:

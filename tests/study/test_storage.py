@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.study import sqlite_lock
 from jejunet_nas.study.interrupted import take_up_interrupted
+from jejunet_nas.study.kept_rounds import rounds_of
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.storage import has_study, open_storage, storage_error, storage_url
 from tests.search.build import tiny_study
@@ -53,6 +54,8 @@ def resume(database: Path) -> None:
         ledger.known()
         ledger.known_networks()
         take_up_interrupted(ledger)
+        with ledger.readable():
+            rounds_of(ledger.trials())
 
 
 def change(database: Path, *statements: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.latency.predicted_meter import PredictedMeter, load_profile
-from jejunet_nas.search.last_round import train_again
+from jejunet_nas.search.work import train_again
 from jejunet_nas.space.search_space import SearchSpace
 from jejunet_nas.training import material
 from jejunet_nas.training.settings import TrainingSettings

@@ -1,0 +1,183 @@
+"""The crew: worker processes of this machine, and the executor by which a search uses all workers.
+
+Each worker has its share of the processors. One that dies is replaced; its job is given to another,
+unless that job ended too many processes already.
+"""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Self
+
+from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.records import from_json, to_json
+from jejunet_nas.search.view import View
+from jejunet_nas.search.work import Outcome, Work
+from jejunet_nas.search.worker import Post, insist, lives_here, serve, worker_name
+from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.jobs import Job, Jobs, Present, Pulse
+
+START = "spawn"  # of a process: TensorFlow does not survive a fork
+LOOK_S = 0.2  # between two looks at the jobs
+PATIENCE_S = 10.0  # with a worker that was asked to end
+DEATHS_IN_A_ROW = 5  # of workers without a job; then the cause is not the networks
+
+
+class Crew:
+    """Worker processes of this machine, from `start` to the end of the context."""
+
+    def __init__(self, post: Post, workers: int) -> None:
+        """Start no process yet. workers: their number."""
+        self._post = post
+        self._cores = shares_of(available_cores(), workers)
+        self._processes: list[BaseProcess] = []
+        self._jobs: Jobs | None = None
+        self._deaths = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.terminate()
+        ends = time.monotonic() + PATIENCE_S
+        for process in self._processes:
+            process.join(max(ends - time.monotonic(), 0.1))
+            if process.is_alive():
+                process.kill()
+                process.join()
+            with contextlib.suppress(JejunetError):  # the database is away, or its disk full
+                self._let_go(process, ended=False)
+
+    def start(self, jobs: Jobs) -> None:
+        """Start the workers, which claim `jobs`, unless they were started before."""
+        self._jobs = jobs
+        if not self._processes:
+            self._processes = [self._start(number) for number in range(len(self._cores))]
+
+    @property
+    def started(self) -> bool:
+        """Whether the workers were started."""
+        return bool(self._processes)
+
+    def __len__(self) -> int:
+        return len(self._cores)
+
+    def tend(self) -> None:
+        """Replace workers that died. Raises `MachineError` or `SettingError` if one gave up."""
+        for number, process in enumerate(self._processes):
+            if process.is_alive():
+                continue
+            assert self._jobs is not None
+            name = worker_name(process.pid or 0)
+            fault = next((p.fault for p in self._jobs.present() if p.worker == name), None)
+            had_work = any(j.worker == name and j.state == "running" for j in self._jobs.open())
+            self._let_go(process, ended=fault is None)
+            if fault:
+                wrong = process.exitcode == SettingError.exit_code
+                raise SettingError(fault) if wrong else MachineError(fault)
+            self._deaths = 0 if had_work else self._deaths + 1
+            if self._deaths >= DEATHS_IN_A_ROW:
+                raise MachineError(
+                    f"{self._deaths} workers died in a row before they did any work, the last with "
+                    f"exit code {process.exitcode}. See tensorflow.log in {self._post.folder}."
+                )
+            self._processes[number] = self._start(number)
+
+    def _start(self, number: int) -> BaseProcess:
+        post = dataclasses.replace(self._post, cores=self._cores[number])
+        process = multiprocessing.get_context(START).Process(target=serve, args=(post,))
+        process.start()
+        return process
+
+    def _let_go(self, process: BaseProcess, *, ended: bool) -> None:
+        assert self._jobs is not None
+        name = worker_name(process.pid or 0)
+        self._jobs.release(name, ended=ended)
+        self._jobs.leave(name)
+
+
+class Workers:
+    """Does work in all workers of the study: those of the crew, and those of other machines."""
+
+    alone, upcoming = False, None
+
+    def __init__(
+        self, jobs: Jobs, crew: Crew, view: View, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Forget the jobs that an earlier search left waiting, and start the crew.
+
+        check: is called again and again while work is awaited; raises an error to end that.
+        """
+        self._jobs, self._crew, self._view, self._check = jobs, crew, view, check
+        jobs.forget("waiting")
+        crew.start(jobs)
+        self._works: dict[int, Work] = {}
+        self._pulse, self._present = Pulse(), list[Present]()
+
+    @property
+    def slots(self) -> int:
+        """The number of workers."""
+        return max(len(self._crew), len(self._present))
+
+    def submit(self, work: Work) -> None:
+        """Let the next free worker do `work`."""
+        text = to_json(work)
+        self._works[insist(lambda: self._jobs.add(text))] = work
+
+    def wait(self) -> tuple[Work, Outcome]:
+        """Return the next work that has ended, looking after the workers meanwhile."""
+        while True:
+            for job in insist(self._jobs.open):
+                if job.job_id in self._works and (outcome := self._outcome(job)):
+                    return self._works.pop(job.job_id), outcome
+            self._check()
+            insist(self._look_after)
+            time.sleep(LOOK_S)
+
+    def close(self) -> None:
+        """Forget what is left of the jobs; workers end what they are doing."""
+        self._jobs.forget("waiting", "done")
+
+    def _outcome(self, job: Job) -> Outcome | None:
+        if job.state == "done" and (done := insist(lambda: self._jobs.take(job.job_id))):
+            return from_json(Outcome, done.outcome or "")
+        if job.state == "waiting" and job.ends >= MOST_ENDS:
+            failure = to_json(Outcome(failure=ended_words(job.ends)))
+            insist(lambda: self._jobs.finish(job.job_id, failure))
+        return None
+
+    def _look_after(self) -> None:
+        self._crew.tend()
+        self._present = self._jobs.present()
+        gone = {*self._pulse.gone(self._present)}
+        gone |= {each.worker for each in self._present if lives_here(each.worker) is False}
+        for name in gone:
+            self._jobs.release(name, ended=False)
+            self._jobs.leave(name)
+        self._view.workers([each.stage or "prepare" for each in self._present])
+
+
+def available_cores() -> list[int]:
+    """Return the processors that this process may use; empty where the system does not tell."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else []
+
+
+def shares_of(cores: list[int], workers: int) -> list[tuple[int, ...]]:
+    """Return the processors of each worker: equal shares, or one each where there are too few."""
+    if not cores:
+        return [()] * workers
+    if workers >= len(cores):
+        return [(cores[number % len(cores)],) for number in range(workers)]
+    return [tuple(cores[number::workers]) for number in range(workers)]

@@ -1,0 +1,153 @@
+"""A worker: a process that trains and scores networks for a search, one after the other.
+
+It claims jobs (`study.jobs`) until it is ended. What it makes is in the study's folder of networks
+before the search knows of it, so a worker that is killed loses what it was training, and no more.
+"""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from jejunet_nas.errors import JejunetError, SettingError, StorageError
+from jejunet_nas.faults import ENDING, fault_of
+from jejunet_nas.records import from_json, to_json
+from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.search.work import Work, attempt
+from jejunet_nas.study.jobs import Jobs
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.trial.setup import TrialSetup
+
+IDLE_S = 0.2  # between two looks for a job
+BEAT_S = 3.0
+STORAGE_GONE_S = 600.0  # for which a worker waits until the database is back
+_AGAIN_S = 2.0
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """Where a worker works. cores: processors that it may use; empty: all."""
+
+    settings: StudySettings
+    folder: Path
+    url: str
+    cores: tuple[int, ...] = ()
+
+
+def worker_name(pid: int) -> str:
+    """Return the name of the worker that is process `pid` of this machine."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def lives_here(worker: str) -> bool | None:
+    """Return whether a worker of this machine lives; None for one of another machine."""
+    host, _, pid = worker.rpartition(":")
+    if host != socket.gethostname():
+        return None
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def serve(post: Post) -> NoReturn:
+    """Work at `post` until this process is ended; the entry point of a worker's process."""
+    if post.cores:
+        os.sched_setaffinity(0, post.cores)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # a terminal sends Ctrl-C to workers too
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    ledger = Ledger(post.settings, post.url, lambda _: None)
+    jobs, name = ledger.jobs(), worker_name(os.getpid())
+    jobs.arrive(name)
+    try:
+        with _beating(jobs, name) as say:
+            setup = _set_up(post, ledger, say)
+            while True:
+                _do_next(jobs, name, setup, say)
+    except Exception as error:
+        fault = fault_of(error) or JejunetError(repr(error))
+        jobs.note_fault(name, str(fault))
+        raise SystemExit(fault.exit_code) from error
+
+
+def _set_up(post: Post, ledger: Ledger, say: "_Say") -> TrialSetup:
+    """Prepare the trials. Raises `SettingError` where this machine's data or weights differ."""
+    setup = prepare(post.settings, post.folder, say.stage)
+    kept = (ledger.identity() or {}).get("made_from")
+    if kept not in (None, found := made_from(setup, post.settings)):
+        apart = [name for name, value in found.items() if kept.get(name) != value]
+        raise SettingError(
+            f"worker {worker_name(os.getpid())} has other data or weights than the search: "
+            f"{', '.join(apart)} differ. Copy the data and weights of the first machine."
+        )
+    return setup
+
+
+def _do_next(jobs: Jobs, name: str, setup: TrialSetup, say: "_Say") -> None:
+    job = insist(lambda: jobs.claim(name))
+    if job is None:
+        say.stage("wait for work", 0, 1)
+        time.sleep(IDLE_S)
+        return
+    outcome = to_json(attempt(from_json(Work, job.work), setup, say.stage))
+    insist(lambda: jobs.finish(job.job_id, outcome))
+
+
+def insist(call: Callable[[], Result], seconds: float = STORAGE_GONE_S) -> Result:
+    """Return what `call` does, trying again for `seconds` while the database is away."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except StorageError:
+            if time.monotonic() >= ends:
+                raise
+        time.sleep(_AGAIN_S)
+
+
+class _Say:
+    """The last stage of a worker, in words."""
+
+    words = "prepare"
+
+    def stage(self, what: str, done: int, total: int) -> None:
+        self.words = f"{what}, {done} of {total}" if total > 1 else what
+
+
+@contextlib.contextmanager
+def _beating(jobs: Jobs, name: str) -> Iterator[_Say]:
+    """Show in the block that this worker lives, and end it when the process that began it dies."""
+    say, over = _Say(), threading.Event()
+    parent = multiprocessing.parent_process()
+
+    def beat() -> None:
+        beaten_s = -BEAT_S
+        while not over.wait(0.5):
+            if parent is not None and not parent.is_alive():
+                os._exit(1)
+            if time.monotonic() - beaten_s >= BEAT_S:
+                beaten_s = time.monotonic()
+                with contextlib.suppress(JejunetError):  # the database is away
+                    jobs.beat(name, say.words)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield say
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,192 @@
+"""Workers in processes of their own, with networks made in no time (`tests.search.fast`)."""
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jejunet_nas.records import StudyHistory
+from jejunet_nas.search.crew import shares_of
+from jejunet_nas.space.architecture import canonical_json
+from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.study_file import read_study
+from tests.search.build import SPACE, write_study
+from tests.search.fast import KILLS, SECONDS, start_search
+
+WIDE = (
+    SPACE.replace("[8, 16, 24]", "[8, 16, 24, 32, 40, 48, 56, 64]")
+    .replace("[64, 96]", "[64, 96, 128, 160, 192]")
+    .replace("{from: 1, to: 3}", "[1, 3]")
+)
+PATIENCE_S = 120.0  # both cores may be busy
+
+
+def study_in(folder: Path, trials: int, rungs: str = "training: {steps: 9, rungs: [3]}") -> Path:
+    return write_study(folder, f"trials: {trials}\n{rungs}\n", WIDE)
+
+
+def history_of(study: Path, url: str | None = None) -> StudyHistory:
+    url = url or storage_url(study.parent / "tiny")
+    return Ledger(read_study(study), url).history()
+
+
+def assert_whole(study: Path, trials: int, url: str | None = None) -> StudyHistory:
+    """Every network is there once, with both of its policies, and so are their files."""
+    history = history_of(study, url)
+    assert len(history.drawn) == trials
+    found = Counter(canonical_json(each.architecture) for each in history.complete)
+    assert set(found.values()) == {1}
+    assert len(found) == 2 * trials
+    networks = study.parent / "tiny" / "networks"
+    for each in history.drawn:
+        assert (networks / each.network_id / "record.json").is_file()
+    assert [*networks.glob("*.part")] == []
+    return history
+
+
+def until(true: Any, what: str) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < ends, what
+        time.sleep(0.05)
+
+
+def networks_in(study: Path) -> int:
+    return len([*(study.parent / "tiny" / "networks").glob("*/record.json")])
+
+
+def workers_of(study: Path, url: str | None = None) -> list[int]:
+    """Return the processes of all workers of this machine that have begun."""
+    present = Ledger(read_study(study), url or storage_url(study.parent / "tiny")).jobs().present()
+    return [int(each.worker.rpartition(":")[2]) for each in present]
+
+
+@pytest.fixture
+def searches() -> Any:
+    """Starts searches, and ends those that a failed test left."""
+    begun: list[Any] = []
+
+    def start(*arguments: Any) -> Any:
+        begun.append(start_search(*arguments))
+        return begun[-1]
+
+    yield start
+    for each in begun:
+        if each.is_alive():
+            each.kill()
+        each.join()
+
+
+def ended(search: Any) -> int:
+    search.join(PATIENCE_S)
+    assert search.exitcode is not None, "the search does not end"
+    return int(search.exitcode)
+
+
+@pytest.mark.parametrize(
+    "rungs", ["training: {steps: 9, rungs: [3]}", "training: {steps: 9}"], ids=["rungs", "plain"]
+)
+def test_three_workers_search_a_study_whole_and_lose_and_double_nothing(
+    rungs: str, tmp_path: Path, searches: Any
+) -> None:
+    study = study_in(tmp_path, 10, rungs)
+
+    search = searches(study, tmp_path / "tiny", None, 3)
+
+    assert ended(search) == 0
+    assert_whole(study, 10)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_network_made_by_another(
+    tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "1.0")
+    study = study_in(tmp_path, 8)
+    search = searches(study, tmp_path / "tiny", None, 2)
+    for count in (1, 3):
+        until(lambda count=count: networks_in(study) >= count, "no network is made")  # type: ignore[misc]
+        os.kill(workers_of(study)[0], signal.SIGKILL)
+
+    assert ended(search) == 0
+    history = assert_whole(study, 8)
+    assert history.failed == ()
+
+
+def test_networks_that_end_two_workers_fail_and_the_search_goes_on(
+    tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KILLS, "0.5")
+    study = write_study(
+        tmp_path,
+        "trials: 4\nsampler: {name: random, seed: 3}\ntraining: {steps: 9}\n",
+        SPACE.replace("[8, 16, 24]", "[8]").replace("{from: 1, to: 3}", "[1, 3]"),
+    )
+    search = searches(study, tmp_path / "tiny", None, 2)
+
+    assert ended(search) == 0
+    history = history_of(study)
+    assert {each.architecture.network.depth_multiplier for each in history.drawn} == {0.25}
+    assert {each.reason for each in history.failed} == {
+        "ended the process 2 times: a crash, or not enough memory"
+    }
+
+
+def test_a_search_that_is_killed_with_its_workers_is_resumed_whole(
+    tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "0.5")
+    study = study_in(tmp_path, 9)
+    for count in (2, 5):
+        search = searches(study, tmp_path / "tiny", None, 2)
+        until(lambda count=count: networks_in(study) >= count, "no network is made")  # type: ignore[misc]
+        workers = workers_of(study)
+        search.kill()
+        search.join()
+        until(lambda w=workers: not any(Path(f"/proc/{p}").exists() for p in w), "workers live on")  # type: ignore[misc]
+
+    search = searches(study, tmp_path / "tiny", None, 2)
+
+    assert ended(search) == 0
+    assert assert_whole(study, 9).failed == ()
+
+
+def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_the_other(
+    tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "0.6")
+    url, study = postgresql.new_database(), study_in(tmp_path, 12)
+    first = searches(study, tmp_path / "tiny", url, 2)
+    until(lambda: networks_in(study) >= 1, "the first does not begin")
+    second = searches(study, tmp_path / "tiny", url, 1)
+    until(lambda: len(workers_of(study, url)) == 3, "the second does not join")
+    until(lambda: networks_in(study) >= 4, "nothing is made")
+    first.kill()
+
+    assert ended(second) == 0
+    assert assert_whole(study, 12, url).failed == ()
+
+
+def test_a_search_waits_for_a_server_that_is_away_for_a_while(
+    tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "0.6")
+    url, study = postgresql.new_database(), study_in(tmp_path, 8)
+    search = searches(study, tmp_path / "tiny", url, 2)
+    until(lambda: networks_in(study) >= 2, "nothing is made")
+    postgresql.stop()
+    time.sleep(3)
+    postgresql.start()
+
+    assert ended(search) == 0
+    assert assert_whole(study, 8, url).failed == ()
+
+
+def test_processors_are_split_and_shared_where_there_are_too_few() -> None:
+    assert shares_of([0, 1, 2, 3, 4], 2) == [(0, 2, 4), (1, 3)]
+    assert shares_of([4, 7], 3) == [(4,), (7,), (4,)]
+    assert shares_of([], 2) == [(), ()]
