@@ -11,7 +11,7 @@ BUDGET_S ?= 1200
 SEEDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search davis record-search bench-search fuzz test lint types tests format lock clean
+.PHONY: help setup search davis record-search bench-search chaos fuzz test lint types tests format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -58,6 +58,9 @@ types: $(READY) ## check the package with mypy --strict
 
 tests: $(READY) ## run the tests with pytest
 	$(BIN)/pytest -n auto --dist loadfile -m "$(MARKERS)"
+
+chaos: $(READY) ## kill workers and searches at random moments, and count what is lost (10 minutes)
+	$(BIN)/python -m tests.benchmarks.chaos
 
 fuzz: $(READY) ## give 100,000 damaged inputs to every parser (INPUTS=1000 for fewer)
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)

@@ -10,11 +10,18 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
-from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
+
+STORAGE_GONE_S = 600.0  # for which a search waits until a database or a shared store is back
+_TRY_AGAIN_S = 2.0
+
+Result = TypeVar("Result")
 
 # The signals by which a user or the system ends a process.
 ENDING = tuple(
@@ -92,6 +99,18 @@ def fault_of(error: BaseException) -> JejunetError | None:
         seen.append(each)
         each = each.__cause__  # its context may be an error that was handled
     return None
+
+
+def insist(call: Callable[[], Result]) -> Result:
+    """Return what `call` does; try again for `STORAGE_GONE_S` while what it needs is away."""
+    ends = time.monotonic() + STORAGE_GONE_S
+    while True:
+        try:
+            return call()
+        except StorageError:
+            if time.monotonic() >= ends:
+                raise
+        time.sleep(_TRY_AGAIN_S)
 
 
 @contextlib.contextmanager

@@ -76,12 +76,13 @@ def leftovers(folder: Path, *, older_than_s: float) -> list[Path]:
     for entry in [each for each in os.scandir(folder) if each.name.startswith(_BESIDE)]:
         number = entry.name.removeprefix(_BESIDE).partition(".")[0]
         age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
-        if number.isdigit() and age_s >= older_than_s and not _is_alive(int(number)):
+        if number.isdigit() and age_s >= older_than_s and not is_alive(int(number)):
             found.append(Path(entry.path))
     return sorted(found)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether this computer has a process of that number."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

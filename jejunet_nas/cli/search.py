@@ -29,6 +29,12 @@ from jejunet_nas.files import NOTED
 if TYPE_CHECKING:
     from jejunet_nas.study.named import NamedStudy
 
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Complete trials in total [default: the study's].")
+]
+TimeBudget = Annotated[
+    str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
+]
 Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**31 - 1, help="Seed of sampler and training [default: the study's]."),
@@ -43,6 +49,12 @@ Workers = Annotated[
     int,
     typer.Option(min=1, max=256, help="Processes that train, each with its share of the cores."),
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="Where machines share networks: a folder, or a URL for fsspec, such as s3://bucket."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the forecast and stop; write nothing.")
 ]
@@ -54,18 +66,15 @@ Repair = Annotated[
 
 def search(
     study: StudyName,
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="Complete trials in total [default: the study's].")
-    ] = None,
-    time_budget: Annotated[
-        str | None, typer.Option(help="Start no new trial after this time: 90s, 30m, 2h.")
-    ] = None,
+    trials: Trials = None,
+    time_budget: TimeBudget = None,
     data_root: DataRoot = None,
     init: Init = None,
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
     workers: Workers = 1,
+    store: Store = None,
     repair: Repair = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -75,6 +84,9 @@ def search(
     Finished trials are kept: the same command resumes an interrupted search, and a larger --trials
     adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
     later commands on the study need not repeat them.
+
+    With --storage postgresql://..., the same command on other machines joins the search; --store
+    is where they share the networks.
 
     It begins with a forecast: the share of the space that can meet the target by predicted latency,
     and, once networks are trained, when it ends. If nothing can meet the target it stops at once.
@@ -109,6 +121,7 @@ def search(
             storage=named.storage,
             notes=named.notes,
             workers=workers,
+            store=store,
         )
     show_front(history, printer)
     if history.complete:

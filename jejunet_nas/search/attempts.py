@@ -14,7 +14,8 @@ from jejunet_nas.search.lines import added_words, trial_words
 from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Executor, Work
 from jejunet_nas.space.architecture import Architecture, Network
-from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.interrupted import ended_words
+from jejunet_nas.study.jobs import MOST_ENDS
 from jejunet_nas.study.kept_rounds import begin_training, end_training, unended
 from jejunet_nas.study.ledger import Ledger
 

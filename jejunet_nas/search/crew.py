@@ -10,19 +10,23 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.faults import insist
 from jejunet_nas.records import from_json, to_json
 from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Outcome, Work
-from jejunet_nas.search.worker import Post, insist, lives_here, serve, worker_name
-from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
-from jejunet_nas.study.jobs import Job, Jobs, Present, Pulse
+from jejunet_nas.search.worker import Post, lives_here, serve, worker_name
+from jejunet_nas.study.interrupted import ended_words
+from jejunet_nas.study.jobs import MOST_ENDS, Job, Jobs, Present, Pulse
+from jejunet_nas.trial.setup import TrialSetup
 
-START = "spawn"  # of a process: TensorFlow does not survive a fork
+# TensorFlow does not survive a fork.
+START: SpawnContext | ForkServerContext = multiprocessing.get_context("spawn")
 LOOK_S = 0.2  # between two looks at the jobs
 PATIENCE_S = 10.0  # with a worker that was asked to end
 DEATHS_IN_A_ROW = 5  # of workers without a job; then the cause is not the networks
@@ -96,7 +100,7 @@ class Crew:
 
     def _start(self, number: int) -> BaseProcess:
         post = dataclasses.replace(self._post, cores=self._cores[number])
-        process = multiprocessing.get_context(START).Process(target=serve, args=(post,))
+        process = START.Process(target=serve, args=(post,))
         process.start()
         return process
 
@@ -113,13 +117,20 @@ class Workers:
     alone, upcoming = False, None
 
     def __init__(
-        self, jobs: Jobs, crew: Crew, view: View, check: Callable[[], None] = lambda: None
+        self,
+        jobs: Jobs,
+        crew: Crew,
+        view: View,
+        setup: TrialSetup,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Forget the jobs that an earlier search left waiting, and start the crew.
 
-        check: is called again and again while work is awaited; raises an error to end that.
+        setup: says where networks of other machines are fetched from. check: is called again and
+        again while work is awaited; raises an error to end that.
         """
         self._jobs, self._crew, self._view, self._check = jobs, crew, view, check
+        self._setup = setup
         jobs.forget("waiting")
         crew.start(jobs)
         self._works: dict[int, Work] = {}
@@ -140,6 +151,7 @@ class Workers:
         while True:
             for job in insist(self._jobs.open):
                 if job.job_id in self._works and (outcome := self._outcome(job)):
+                    self._fetch(outcome)
                     return self._works.pop(job.job_id), outcome
             self._check()
             insist(self._look_after)
@@ -156,6 +168,12 @@ class Workers:
             failure = to_json(Outcome(failure=ended_words(job.ends)))
             insist(lambda: self._jobs.finish(job.job_id, failure))
         return None
+
+    def _fetch(self, outcome: Outcome) -> None:
+        """Fetch the network that another machine has made: its owner exports it from here."""
+        names = {each.network_id for each in outcome.results} | {outcome.network_id}
+        if self._setup.shared:
+            self._setup.shared.fetch_missing(filter(None, names), self._setup.folder)
 
     def _look_after(self) -> None:
         self._crew.tend()

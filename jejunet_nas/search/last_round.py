@@ -17,7 +17,8 @@ from jejunet_nas.scoring.repeats import mean_miou, pick_of, trainings
 from jejunet_nas.search.attempts import Streak
 from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Executor, Outcome, Work
-from jejunet_nas.study.interrupted import MOST_ENDS, ended_words
+from jejunet_nas.study.interrupted import ended_words
+from jejunet_nas.study.jobs import MOST_ENDS
 from jejunet_nas.study.kept_data import begun_key, repeat_key
 from jejunet_nas.study.kept_measurements import with_measured
 from jejunet_nas.study.ledger import Ledger

@@ -6,7 +6,6 @@ networks in their folders, so the same command resumes it.
 
 import contextlib
 import functools
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +30,7 @@ from jejunet_nas.search.pace import Budget, EndTime, budget_of
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
 from jejunet_nas.search.rounds import Rounds
 from jejunet_nas.search.sharing import share
+from jejunet_nas.search.store import fetch_networks, with_store
 from jejunet_nas.search.view import SearchProgress, View, duration
 from jejunet_nas.search.work import Executor, InThisProcess
 from jejunet_nas.search.worker import Post
@@ -43,6 +43,7 @@ from jejunet_nas.study.named import write_notes
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.store import remove_parts
 
 
 def search(
@@ -54,19 +55,21 @@ def search(
     storage: str | None = None,
     notes: Mapping[str, Any] | None = None,
     workers: int = 1,
+    store: str | None = None,
 ) -> StudyHistory:
     """Search until `settings.trials` trials are complete; return the results of the whole study.
 
     seconds: after these no trial starts; a last round has a quarter of them. storage: the URL of
     the study's Optuna storage, if that is not in `folder`. notes: what study.yaml notes for later
-    commands, see `study.named`. workers: processes that train; with 1, this one does.
+    commands, see `study.named`. workers: processes that train; with 1, this one does. store: where
+    machines share their networks, see `trial.shared`; the study notes it.
 
     Raises `SettingError` if another process searches the study, or if its settings differ from
     those of its earlier trials.
     """
     folder.mkdir(parents=True, exist_ok=True)
     url = storage or storage_url(folder)
-    post = Post(settings=settings, folder=folder, url=url)
+    post = Post(settings=settings, folder=folder, url=url, store=store)
     run = functools.partial(_search, post, view, seconds, notes or {})
     with view, Crew(post, workers) as crew:
         if is_shared(url):
@@ -88,6 +91,8 @@ def _search(
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
+    if ledger and history:
+        fetch_networks(ledger, history, networks)
     done = history is not None and len(history.drawn) >= settings.trials
     if history and done and next_training(settings, history):
         done = False
@@ -104,29 +109,22 @@ def _search(
             Closing(ledger, phone, networks, view, open_val).settle()
         else:
             forecast = forecast_search(settings, history, seconds)
-            setup, ledger = _set_up(settings, folder, view, ledger, url, notes, forecast)
+            setup, ledger = _set_up(post, view, ledger, notes, forecast)
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
-            if crew is None:
-                executor: Executor = InThisProcess(setup, view.stage)
+            executor: Executor = InThisProcess(setup, view.stage)
+            if crew:
+                executor = Workers(ledger.jobs(), crew, view, setup, check)
+            with contextlib.closing(executor):
                 _Search(ledger, setup, executor, closing, view, seconds).run()
-            else:
-                with contextlib.closing(Workers(ledger.jobs(), crew, view, check)) as executor:
-                    _Search(ledger, setup, executor, closing, view, seconds).run()
         return with_measured(ledger.history(), networks)
 
 
 def _set_up(
-    settings: StudySettings,
-    folder: Path,
-    view: View,
-    ledger: Ledger | None,
-    url: str,
-    notes: Mapping[str, Any],
-    forecast: Forecast,
+    post: Post, view: View, ledger: Ledger | None, notes: Mapping[str, Any], forecast: Forecast
 ) -> tuple[TrialSetup, Ledger]:
     """Prepare the trials, and store what all of them share in the ledger and in study.yaml."""
-    for part in (folder / NETWORKS).glob("*.part"):  # of a killed process; this one has the lock
-        shutil.rmtree(part, ignore_errors=True)
+    settings, folder = post.settings, post.folder
+    remove_parts(folder / NETWORKS)
     said = ledger is not None and bool(ledger.trials())  # by the process that began the search
     setup = prepare(settings, folder, view.stage, lambda: forecast.say(view.say, end_alone=said))
     facts = data_facts(setup.train, setup.val)
@@ -135,10 +133,11 @@ def _set_up(
     identity = {**settings.identity(), "made_from": made_from(setup, settings)}
     if ledger:
         ledger.keep_identity(identity)  # refuses other data before any of it is stored
-    ledger = ledger or Ledger(settings, url, view.say)
+    ledger = ledger or Ledger(settings, post.url, view.say)
     ledger.note_class_names(setup.val.class_names)
     ledger.note_data(facts)
     ledger.keep_identity(identity)  # last: a study without it is created again
+    setup = with_store(setup, ledger, post.store)
     write_notes(folder, identity, notes)
     if (rare := forecast.rare) and rare not in ledger.known_networks():
         ledger.propose(network_choices(rare))

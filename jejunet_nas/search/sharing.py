@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 
 from jejunet_nas.errors import SettingError, StorageError
+from jejunet_nas.faults import STORAGE_GONE_S, insist
 from jejunet_nas.progress import Say
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import counted
 from jejunet_nas.search.crew import Crew
 from jejunet_nas.search.view import View, duration
-from jejunet_nas.search.worker import STORAGE_GONE_S, Post, insist
+from jejunet_nas.search.worker import Post
 from jejunet_nas.study.lead import SharedLead
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
@@ -47,9 +48,8 @@ def share(
 def _await_lead(lead: SharedLead, post: Post, crew: Crew, view: View) -> None:
     said = False
     while not insist(lead.acquire):
-        ledger = None if crew.started else Ledger.find(post.settings, post.url, view.say)
-        if ledger and ledger.identity():
-            crew.start(ledger.jobs())
+        if not crew.started:
+            _join(post, crew, view)
         if not said:
             said, workers = True, counted(len(crew), "worker")
             view.say(
@@ -61,11 +61,21 @@ def _await_lead(lead: SharedLead, post: Post, crew: Crew, view: View) -> None:
         time.sleep(LOOK_S)
 
 
+def _join(post: Post, crew: Crew, view: View) -> None:
+    """Start the crew if the search that another process leads has begun."""
+    ledger = Ledger.find(post.settings, post.url, view.say)
+    if ledger and ledger.identity():
+        crew.start(ledger.jobs())
+    elif ledger:
+        ledger.close()
+
+
 def _await_storage(post: Post, say: Say) -> None:
     ends = time.monotonic() + STORAGE_GONE_S
     while True:
         try:
-            Ledger.find(post.settings, post.url, say)
+            if ledger := Ledger.find(post.settings, post.url, say):
+                ledger.close()
         except (StorageError, SettingError):  # a database that is away cannot be opened either
             if time.monotonic() >= ends:
                 raise

@@ -71,6 +71,9 @@ class Executor(Protocol):
     def wait(self) -> tuple[Work, Outcome]:
         """Return work that has ended, and how."""
 
+    def close(self) -> None:
+        """Forget what was not begun, at the end of a search."""
+
 
 class InThisProcess:
     """Does one work after the other, in `wait`; raises errors of the user and of the machine."""
@@ -94,6 +97,10 @@ class InThisProcess:
         """Do the next work."""
         work = self._queue.popleft()
         return work, attempt(work, self._setup, self._tell)
+
+    def close(self) -> None:
+        """Forget what was not begun."""
+        self._queue.clear()
 
 
 def attempt(work: Work, setup: TrialSetup, tell: Tell) -> Outcome:

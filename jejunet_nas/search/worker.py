@@ -12,14 +12,16 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
-from jejunet_nas.errors import JejunetError, SettingError, StorageError
-from jejunet_nas.faults import ENDING, fault_of
+from jejunet_nas.errors import JejunetError, SettingError
+from jejunet_nas.faults import ENDING, fault_of, insist
+from jejunet_nas.files import is_alive
 from jejunet_nas.records import from_json, to_json
 from jejunet_nas.search.prepare import made_from, prepare
+from jejunet_nas.search.store import with_store
 from jejunet_nas.search.work import Work, attempt
 from jejunet_nas.study.jobs import Jobs
 from jejunet_nas.study.ledger import Ledger
@@ -28,19 +30,20 @@ from jejunet_nas.trial.setup import TrialSetup
 
 IDLE_S = 0.2  # between two looks for a job
 BEAT_S = 3.0
-STORAGE_GONE_S = 600.0  # for which a worker waits until the database is back
-_AGAIN_S = 2.0
-
-Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """Where a worker works. cores: processors that it may use; empty: all."""
+    """Where a worker works.
+
+    store: where machines share networks, if the study does not note it yet. cores: processors that
+    it may use; empty: all.
+    """
 
     settings: StudySettings
     folder: Path
     url: str
+    store: str | None = None
     cores: tuple[int, ...] = ()
 
 
@@ -52,15 +55,7 @@ def worker_name(pid: int) -> str:
 def lives_here(worker: str) -> bool | None:
     """Return whether a worker of this machine lives; None for one of another machine."""
     host, _, pid = worker.rpartition(":")
-    if host != socket.gethostname():
-        return None
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
+    return is_alive(int(pid)) if host == socket.gethostname() and pid.isdecimal() else None
 
 
 def serve(post: Post) -> NoReturn:
@@ -87,6 +82,7 @@ def serve(post: Post) -> NoReturn:
 def _set_up(post: Post, ledger: Ledger, say: "_Say") -> TrialSetup:
     """Prepare the trials. Raises `SettingError` where this machine's data or weights differ."""
     setup = prepare(post.settings, post.folder, say.stage)
+    setup = with_store(setup, ledger)
     kept = (ledger.identity() or {}).get("made_from")
     if kept not in (None, found := made_from(setup, post.settings)):
         apart = [name for name, value in found.items() if kept.get(name) != value]
@@ -105,18 +101,6 @@ def _do_next(jobs: Jobs, name: str, setup: TrialSetup, say: "_Say") -> None:
         return
     outcome = to_json(attempt(from_json(Work, job.work), setup, say.stage))
     insist(lambda: jobs.finish(job.job_id, outcome))
-
-
-def insist(call: Callable[[], Result], seconds: float = STORAGE_GONE_S) -> Result:
-    """Return what `call` does, trying again for `seconds` while the database is away."""
-    ends = time.monotonic() + seconds
-    while True:
-        try:
-            return call()
-        except StorageError:
-            if time.monotonic() >= ends:
-                raise
-        time.sleep(_AGAIN_S)
 
 
 class _Say:

@@ -10,7 +10,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import TrialResult, as_added, to_json
 from jejunet_nas.records.words import policy_words
 from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.study.history import ADDED, ARCHITECTURE, OUTCOME, RECORD
+from jejunet_nas.study.history import ADDED, ARCHITECTURE, ENDED, OUTCOME, RECORD
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
@@ -48,7 +48,7 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
     """
     architecture = result.architecture
     with study_lock(folder, ledger.settings.name):
-        known = ledger.known().get(canonical_json(architecture))
+        known = known_architectures(ledger).get(canonical_json(architecture))
         if known is not None:
             raise SettingError(
                 f"{policy_words(architecture.policy)} is the policy of trial {known} already"
@@ -57,3 +57,12 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
         trial, added = hold_added(ledger, result)
         ledger.complete(trial, added)
         return added
+
+
+def known_architectures(ledger: Ledger) -> dict[str, int]:
+    """Return the trial number of every architecture that needs no further trial."""
+    return {
+        trial.user_attrs[ARCHITECTURE]: trial.number
+        for trial in ledger.trials()
+        if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
+    }

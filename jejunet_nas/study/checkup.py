@@ -27,7 +27,8 @@ from jejunet_nas.study.lock import is_locked
 from jejunet_nas.study.named import NamedStudy, find_named, read_notes
 from jejunet_nas.study.settings_errors import require_same
 from jejunet_nas.study.snapshot import snapshot
-from jejunet_nas.study.storage import place_of, storage_url
+from jejunet_nas.study.storage import storage_url
+from jejunet_nas.study.storage_errors import place_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

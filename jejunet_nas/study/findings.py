@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jejunet_nas.faults import masked
-from jejunet_nas.study.storage import checked_url, sqlite_file
+from jejunet_nas.study.storage import checked_url
+from jejunet_nas.study.storage_errors import sqlite_file
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,9 @@ from jejunet_nas.study.history import (
     read_records,
     stored_architecture,
 )
+from jejunet_nas.study.jobs import MOST_ENDS
 from jejunet_nas.study.kept_rounds import is_member
 from jejunet_nas.study.ledger import STOPPED, Ledger
-
-MOST_ENDS = 2  # of the process during trials of one network; then it counts as failed
 
 
 def take_up_interrupted(

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
+MOST_ENDS = 2  # of a process while it trains one network; then it counts as failed
 LOST_S = 60.0  # without a beat; then a worker counts as gone
 LOST_LOOKS = 10  # in that time, at least: who looks may have stood still itself
 _META = MetaData()
@@ -99,15 +100,19 @@ class Jobs:
             return int(job_id)
 
     def claim(self, worker: str) -> Job | None:
-        """Let `worker` run the oldest job that waits, and return it; None if none does."""
-        waiting = select(_JOBS).where(self._of(_JOBS), _JOBS.c.state == "waiting")
+        """Let `worker` run the oldest job that waits, and return it; None if none does.
+
+        A job that ended `MOST_ENDS` processes is left to the search.
+        """
+        free = (_JOBS.c.state == "waiting", _JOBS.c.ends < MOST_ENDS)
+        waiting = select(_JOBS).where(self._of(_JOBS), *free)
         with self._engine.connect() as connection:
             found = connection.execute(waiting.order_by(_JOBS.c.job_id).limit(8)).all()
         for row in found:
             with self._engine.begin() as connection:
                 claimed = connection.execute(
                     update(_JOBS)
-                    .where(_JOBS.c.job_id == row.job_id, _JOBS.c.state == "waiting")
+                    .where(_JOBS.c.job_id == row.job_id, *free)
                     .values(state="running", worker=worker)
                 )
             if claimed.rowcount == 1:

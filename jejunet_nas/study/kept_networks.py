@@ -1,7 +1,7 @@
 """Kept networks: what lies in the folder of a study's networks, held against what trials name.
 
 networks/<id>/         of a trial: graphs, weights and record, see `trial.store`
-networks/<id>.part/    while it is made
+networks/<id>.<computer>-<process>.part/    while it is made
 """
 
 import zipfile

@@ -59,15 +59,19 @@ def rounds_of(trials: Iterable[FrozenTrial]) -> dict[int, list[FrozenTrial]]:
     """
     members: dict[int, list[FrozenTrial]] = {}
     for trial in sorted(trials, key=lambda each: each.number):
-        counts = is_waiting(trial) or trial.user_attrs.get(OUTCOME) in ("failed", "complete")
-        if counts and ROUND in trial.user_attrs:
-            members.setdefault(trial.user_attrs[ROUND], []).append(trial)
-    return members
+        if ROUND in trial.user_attrs:
+            its = members.setdefault(trial.user_attrs[ROUND], [])
+            if is_waiting(trial) or trial.user_attrs.get(OUTCOME) in ("failed", "complete"):
+                its.append(trial)
+    return {number: kept for number, kept in members.items() if kept}
 
 
 def is_member(trial: FrozenTrial) -> bool:
-    """Whether `trial` is held until its round ends, or was when it waited for its measurement."""
-    return is_waiting(trial) and ROUND in trial.user_attrs
+    """Whether `trial` is held until its round ends, or was when it waited for its measurement.
+
+    One whose outcome is stored was being closed when the process died, and only needs that.
+    """
+    return is_waiting(trial) and ROUND in trial.user_attrs and trial.user_attrs[OUTCOME] == "held"
 
 
 def is_waiting(trial: FrozenTrial) -> bool:

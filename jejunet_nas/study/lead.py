@@ -10,7 +10,8 @@ import sqlalchemy
 from sqlalchemy.engine import Connection
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.study.storage import checked_url, open_engine, place_of, sqlite_file
+from jejunet_nas.study.storage import checked_url, open_engine
+from jejunet_nas.study.storage_errors import place_of, sqlite_file
 
 
 def is_shared(url: str) -> bool:

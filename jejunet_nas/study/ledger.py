@@ -51,6 +51,7 @@ from jejunet_nas.study.storage import (
     to_standard_error,
 )
 
+Dropped = Literal["failed", "duplicate", "interrupted"]
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
 _CONSTRAINT = "ms_over_target"
 
@@ -111,6 +112,11 @@ class Ledger:
                 raise ValueError(f"the identity is {kept}")
         return kept
 
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
     def jobs(self) -> Jobs:
         """Return the jobs of the study's workers."""
         return Jobs(self._storage.engine, self.settings.name)
@@ -147,14 +153,6 @@ class Ledger:
         """Try `choices` next; the sampler chooses the dimensions that they leave out."""
         self._study.enqueue_trial(dict(choices), skip_if_exists=False)
 
-    def known(self) -> dict[str, int]:
-        """Return the trial number of every architecture that needs no further trial."""
-        return {
-            trial.user_attrs[ARCHITECTURE]: trial.number
-            for trial in self.trials()
-            if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
-        }
-
     def known_networks(self) -> dict[Network, int]:
         """Return the trial number of every network that was drawn and needs no further trial."""
         with self.readable():
@@ -183,7 +181,7 @@ class Ledger:
     def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Close `trial` with its result."""
         self.hold(trial, result)
-        trial.set_constraint(_CONSTRAINT, self._over_target_ms(result.latency))
+        self._constrain(trial, result.latency)
         trial.set_user_attr(OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
 
@@ -198,20 +196,17 @@ class Ledger:
 
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training."""
-        trial.set_constraint(_CONSTRAINT, self._over_target_ms(refused))
+        self._constrain(trial, refused)
         trial.set_user_attr(RECORD, to_json(refused))
         trial.set_user_attr(OUTCOME, "refused")
         self._study.tell(trial, state=TrialState.PRUNED)
 
-    def _over_target_ms(self, timed: Timed) -> float:
-        return over_target_ms(timed, self.settings.feasible, self.settings.target_fps)
+    def _constrain(self, trial: optuna.Trial, timed: Timed) -> None:
+        over_ms = over_target_ms(timed, self.settings.feasible, self.settings.target_fps)
+        if _CONSTRAINT not in self._storage.get_trial(trial._trial_id).constraints:
+            trial.set_constraint(_CONSTRAINT, over_ms)
 
-    def drop(
-        self,
-        trial: optuna.Trial,
-        outcome: Literal["failed", "duplicate", "interrupted"],
-        reason: str | None = None,
-    ) -> None:
+    def drop(self, trial: optuna.Trial, outcome: Dropped, reason: str | None = None) -> None:
         """Close `trial` without a result."""
         if reason is not None:
             trial.set_user_attr(REASON, reason)
@@ -242,8 +237,7 @@ class Ledger:
 
     def noted(self, key: str) -> Any:
         """Return an attribute of the study, or None."""
-        with readable(self._url):
-            return self._study.user_attrs.get(key)
+        return self.attributes().get(key)
 
     def readable(self) -> AbstractContextManager[None]:
         """Return a context in which a damaged row raises an error that names the storage."""

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.study.storage import sqlite_file
+from jejunet_nas.study.storage_errors import sqlite_file
 
 _FILE = "lock"  # in the folder of the study's state
 _PATIENCE_S = 0.5  # `is_locked` holds a lock for microseconds

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError
 from jejunet_nas.study.sqlite_lock import AGAIN_S
-from jejunet_nas.study.storage import RESTORE, checked_url, sqlite_file, storage_error
+from jejunet_nas.study.storage import checked_url
+from jejunet_nas.study.storage_errors import RESTORE, sqlite_file, storage_error
 
 PATIENCE_S = 10.0  # a search's transactions take milliseconds
 

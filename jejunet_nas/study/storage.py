@@ -6,13 +6,12 @@ file or the URL, without its password, and the remedy.
 
 import contextlib
 import functools
-import sqlite3
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import optuna
 import sqlalchemy
@@ -21,38 +20,21 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from jejunet_nas.documents.bounds import shortened
-from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
+from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import masked
 from jejunet_nas.progress import Say
 from jejunet_nas.study.sqlite_lock import AGAIN_S, PatientConnection
+from jejunet_nas.study.storage_errors import (
+    RESTORE,
+    another_version,
+    cannot_open,
+    database_error,
+    place_of,
+    sqlite_file,
+    storage_error,
+)
 
 _MEMORY = "sqlite keeps it in memory, and all trials would be lost at the end"
-RESTORE = (
-    "Restore it from a copy; or move it away and search again, which uses the trained networks "
-    "beside it again"
-)
-_AFTERWARDS = "then run the same command again; finished work is kept"
-# By words of the database's error: the class, what is wrong, and the remedy.
-_FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
-    (("is full",), MachineError, f"Free some space on its disk, {_AFTERWARDS}"),
-    (("disk i/o error",), MachineError, f"Check its drive and the space on it, {_AFTERWARDS}"),
-    (
-        ("connection refused", "connection failed", "connection is closed", "shutting down"),
-        StorageError,
-        f"Check that the database's server runs and can be reached, {_AFTERWARDS}",
-    ),
-    (("is locked", "busy"), StorageError, f"Close the program that locks it, {_AFTERWARDS}"),
-    (
-        ("readonly", "read-only", "unable to open", "denied", "not authorized"),
-        SettingError,
-        "Check the permissions of the file and its folder, and that it is no folder",
-    ),
-    (
-        ("malformed", "not a database", "no such table", "no such column", "no column", "corrupt"),
-        SettingError,
-        RESTORE,
-    ),
-)
 
 
 def storage_url(folder: Path) -> str:
@@ -78,14 +60,14 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
     try:
         storage = RDBStorage(_text(parsed), engine_kwargs=_engine_options(parsed, say))
     except ImportError as reason:
-        raise _cannot_open(url, str(reason)) from None
+        raise cannot_open(url, str(reason)) from None
     except SQLAlchemyError as reason:
         raise storage_error(reason, url, opening=True) from None
     except (RuntimeError, AssertionError) as reason:
         # Optuna's words about its version; the assertion: of a file without a version.
-        raise _another_version(str(reason), url) from None
+        raise another_version(str(reason), url) from None
     except Exception as reason:
-        fault = _database_error(reason)
+        fault = database_error(reason)
         if fault is None:
             raise
         raise storage_error(reason, url, opening=True) from None
@@ -124,7 +106,7 @@ def open_engine(url: str, say: Say = to_standard_error, **options: Any) -> sqlal
     try:
         engine = sqlalchemy.create_engine(parsed, **_engine_options(parsed, say), **options)
     except (SQLAlchemyError, ImportError) as reason:
-        raise _cannot_open(url, str(reason)) from None
+        raise cannot_open(url, str(reason)) from None
     _word_errors(engine, url)
     return engine
 
@@ -145,14 +127,6 @@ def optuna_study(name: str, storage: BaseStorage) -> optuna.Study:
     return study
 
 
-def sqlite_file(url: URL) -> Path | None:
-    """Return the file of a SQLite database, or None for any other."""
-    if url.get_backend_name() != "sqlite":
-        return None
-    name = url.database or ""
-    return Path(unquote(name.removeprefix("file:")) if "uri" in url.query else name)
-
-
 @contextlib.contextmanager
 def readable(url: str) -> Iterator[None]:
     """Word an error that Optuna or JSON raises in the block because rows are damaged."""
@@ -163,25 +137,13 @@ def readable(url: str) -> Iterator[None]:
         raise SettingError(f"{place_of(url)} has a damaged row ({words}). {RESTORE}.") from error
 
 
-def storage_error(error: BaseException, url: str, *, opening: bool = False) -> JejunetError:
-    """Return the one line about an error of the database at `url`."""
-    words = " ".join(str(_database_error(error) or error).splitlines()[:1]).rstrip(".")
-    words = words.replace(url, masked(url))
-    for known, kind, remedy in _FAULTS:
-        if any(each in words.lower() for each in known):
-            return kind(f"{place_of(url)} cannot be used: {words}. {remedy}.")
-    if opening:
-        return _cannot_open(url, words)
-    return StorageError(f"{place_of(url)} failed: {words}. Check the database, {_AFTERWARDS}.")
-
-
 def checked_url(url: str) -> URL:
     """Return the parsed URL. Raises `SettingError` if it is none, or a database in memory."""
     try:
         parsed = make_url(url)
         file = sqlite_file(parsed)
     except (SQLAlchemyError, ValueError) as reason:
-        raise _cannot_open(url, str(reason)) from None
+        raise cannot_open(url, str(reason)) from None
     if file is not None and (
         str(file) in (".", ":memory:")
         or parsed.query.get("mode") == "memory"
@@ -193,47 +155,6 @@ def checked_url(url: str) -> URL:
     if parsed.drivername == "postgresql":  # the extra `postgresql` has this driver
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
-
-
-def _cannot_open(url: str, words: str) -> SettingError:
-    if "psycopg" in words and "No module" in words:
-        words = "psycopg is missing: `pip install 'jejunet_nas[postgresql]'`"
-    reason = words.splitlines()[0].replace(url, masked(url)) if words else "no reason given"
-    return SettingError(
-        f"--storage is {masked(url)}, which cannot be opened ({reason}). Use a database's URL, "
-        "such as sqlite:///study.db."
-    )
-
-
-def _another_version(words: str, url: str) -> SettingError:
-    remedy = RESTORE
-    if "storage upgrade" in words:
-        remedy = f"Copy it, then run `optuna storage upgrade --storage {masked(url)}`"
-    elif "updating optuna" in words:
-        remedy = "Update Optuna: `pip install -U optuna`; or use the version that wrote it"
-    return SettingError(
-        f"{place_of(url)} does not have the tables of Optuna {optuna.__version__}. {remedy}."
-    )
-
-
-def place_of(url: str) -> str:
-    """Return the file of a SQLite database, or the URL without its password."""
-    try:
-        file = sqlite_file(make_url(url))
-    except (SQLAlchemyError, ValueError):
-        file = None
-    return masked(url) if file is None else str(file)
-
-
-def _database_error(error: BaseException | None) -> BaseException | None:
-    """Return the error of the database's own library that `error` came from."""
-    while error is not None:
-        if isinstance(error, sqlite3.Error):
-            return error
-        if isinstance(error, SQLAlchemyError):
-            return getattr(error, "orig", None) or error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _word_errors(engine: sqlalchemy.Engine, url: str) -> None:

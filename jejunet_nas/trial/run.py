@@ -68,6 +68,8 @@ def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkReco
         base_id = base.network_id if base else None
         record = judge_network(made, training, job, compressed_from=base_id)
         write_record(record, job)
+    if setup.shared:
+        setup.shared.keep(setup.folder / name)
     return record
 
 

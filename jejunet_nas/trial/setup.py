@@ -14,6 +14,7 @@ from jejunet_nas.space.search_space import SearchSpace
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.source import Source
+from jejunet_nas.trial.shared import SharedNetworks
 
 _SEED_STEP = 1_000_003  # between the seeds of two rungs: further apart than those of two trainings
 
@@ -27,7 +28,7 @@ class TrialSetup:
     longest_age: of a context, in frames. source: backbone weights to start from, of one or more
     widths. folder: of all networks. rungs: steps after which a network is scored before it is
     trained on to all steps of `training`, whose own `rungs` are empty here. rung: the one that
-    networks are trained to; None: to all steps.
+    networks are trained to; None: to all steps. shared: with other machines; None: with none.
     """
 
     train: DataSplit
@@ -44,6 +45,7 @@ class TrialSetup:
     folder: Path
     rungs: tuple[int, ...] = ()
     rung: int | None = None
+    shared: SharedNetworks | None = None
 
     @property
     def top(self) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import naming
+from jejunet_nas.files import LEFT_OVER_S, is_alive
 from jejunet_nas.files import RECORD as RECORD
 from jejunet_nas.files import WEIGHTS as WEIGHTS
 from jejunet_nas.networks.build import KerasNetwork, build_network
@@ -43,8 +45,15 @@ def recipe_of(setup: TrialSetup) -> Mapping[str, Any]:
 
 
 def find_network(network: Network, setup: TrialSetup) -> NetworkRecord | None:
-    """Return the record of `network`; None before it was made, and if a graph was damaged since."""
-    return find_judged(setup.folder / network_name(network, setup))
+    """Return the record of `network`; None before it was made, and if a graph was damaged since.
+
+    One that another machine made is fetched.
+    """
+    folder = setup.folder / network_name(network, setup)
+    found = find_judged(folder)
+    if found is None and setup.shared and setup.shared.fetch(folder.name, setup.folder):
+        found = find_judged(folder)
+    return found
 
 
 def find_judged(folder: Path) -> NetworkRecord | None:
@@ -78,6 +87,23 @@ def new_folder(folder: Path) -> Iterator[Path]:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(networks: Path) -> None:
+    """Remove what processes were making in `networks` when they died.
+
+    On a network drive the process may be another computer's: then only the age tells.
+    """
+    for part in networks.glob("*.part"):
+        host, _, process = part.stem.partition(".")[2].rpartition("-")
+        if host == socket.gethostname() and process.isdecimal():
+            dead = not is_alive(int(process))
+        elif host:
+            dead = part.exists() and time.time() - part.stat().st_mtime >= LEFT_OVER_S
+        else:
+            dead = True
+        if dead:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def write_record(record: NetworkRecord, job: NetworkJob) -> None:

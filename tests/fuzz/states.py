@@ -124,6 +124,7 @@ def _prepare_rows(folder: Path) -> None:
 
 def _rows(data: bytes, folder: Path) -> None:
     """Read the study with one of its rows replaced by `data`: TABLE:NUMBER:TEXT."""
+    from jejunet_nas.study.adding import known_architectures
     from jejunet_nas.study.ledger import Ledger
     from jejunet_nas.study.storage import storage_url
     from jejunet_nas.study.study_file import read_study
@@ -143,7 +144,7 @@ def _rows(data: bytes, folder: Path) -> None:
         ledger = Ledger.find(settings, storage_url(folder / "state"))
         assert ledger is not None
         summary(ledger.history())
-        ledger.known()
+        known_architectures(ledger)
     finally:
         database.write_bytes(kept)
 

@@ -122,6 +122,7 @@ class FakeSetup:
     folder: Path = Path()
     rung: int = 0
     seed: int = 0
+    shared: Any = None
 
     def at_rung(self, rung: int) -> "FakeSetup":
         return dataclasses.replace(self, rung=rung)

@@ -61,12 +61,16 @@ def fast_trial(number: int, network: Network, setup: Any, tell: Any) -> list[Tri
     name = network_id(network, {"rung": setup.rung, "seed": setup.seed})
     record = dataclasses.replace(record, network_id=name)
     found = _found(setup.folder / name)
+    if found is None and setup.shared and setup.shared.fetch(name, setup.folder):
+        found = _found(setup.folder / name)
     if found is None:
         tell("train", 1, 2)
         time.sleep(random.uniform(0, float(os.environ.get(SECONDS, "0.05"))))
         with new_folder(setup.folder / name) as folder:
             write_network(folder.parent, dataclasses.replace(record, network_id=folder.name))
             (folder / RECORD).write_text((folder / RECORD).read_text().replace(folder.name, name))
+        if setup.shared:
+            setup.shared.keep(setup.folder / name)
     best, *others = [
         _scored(number, network, found or record, interval, reused=found is not None)
         for interval in INTERVALS
@@ -102,21 +106,22 @@ def fast_serve(post: Post) -> NoReturn:
     serve(post)
 
 
-def fast_search(study: Path, folder: Path, url: str | None, workers: int) -> int:
+def fast_search(
+    study: Path, folder: Path, url: str | None, workers: int, store: str | None = None
+) -> int:
     """Search; return how many networks are complete."""
     install_fast()
-    crew.START = "forkserver"  # imports TensorFlow once, and computes nothing with it
+    # It imports TensorFlow once; nothing is computed with it.
+    crew.START = multiprocessing.get_context("forkserver")
     multiprocessing.set_forkserver_preload([__name__])
     settings = read_study(study)
     view = View(Console(stderr=True))
-    history = search(settings, folder, view, storage=url, workers=workers)
+    history = search(settings, folder, view, storage=url, workers=workers, store=store)
     return len(history.drawn)
 
 
-def start_search(study: Path, folder: Path, url: str | None, workers: int) -> Any:
+def start_search(*arguments: Any) -> Any:
     """Start `fast_search` in a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(
-        target=fast_search, args=(study, folder, url, workers)
-    )
+    process = multiprocessing.get_context("spawn").Process(target=fast_search, args=arguments)
     process.start()
     return process

@@ -2,7 +2,10 @@ import contextlib
 import dataclasses
 import errno
 import itertools
+import os
 import re
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -337,15 +340,26 @@ def test_another_sampler_or_budget_goes_on_with_the_study(
     assert len(history.complete) == 2
 
 
-def test_what_a_killed_process_left_half_made_is_removed(
-    trials: FakeTrials, tmp_path: Path
+@pytest.mark.parametrize(
+    ("maker", "age_s", "kept"),
+    [
+        (f".{socket.gethostname()}-{2**22 + 1}", 0, False),  # no process has this number
+        (f".{socket.gethostname()}-{os.getpid()}", 7200, True),
+        (".another.computer-1", 60, True),
+        (".another.computer-1", 7200, False),
+        ("", 0, False),  # of an earlier version
+    ],
+)
+def test_what_a_killed_process_left_half_made_is_removed_and_what_a_live_one_makes_is_not(
+    maker: str, age_s: float, kept: bool, trials: FakeTrials, tmp_path: Path
 ) -> None:
-    part = tmp_path / "tiny" / "networks" / "0123456789ab.part"
+    part = tmp_path / "tiny" / "networks" / f"0123456789ab{maker}.part"
     part.mkdir(parents=True)
+    os.utime(part, (time.time() - age_s,) * 2)
 
     run(tmp_path, 1)
 
-    assert not part.exists()
+    assert part.exists() == kept
 
 
 def test_a_second_process_is_refused(trials: FakeTrials, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """From a study's settings to what its trials need; what is quick to check comes first."""
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +172,8 @@ def test_a_trial_trains_on_frames_of_its_resolution_and_its_network_keeps_its_na
 
     def stop(_: object, sampler: PairSampler, *__: object, **___: object) -> None:
         trained.append(sampler)
-        assert [each.name for each in setup.folder.iterdir()] == [f"{name}.part"]
+        (part,) = setup.folder.iterdir()
+        assert part.name == f"{name}.{socket.gethostname()}-{os.getpid()}.part"
         raise TrialError("seen enough")
 
     monkeypatch.setattr(material, "train_paths", stop)

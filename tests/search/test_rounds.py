@@ -4,6 +4,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from jejunet_nas.errors import JejunetError, TrialError
@@ -158,6 +159,27 @@ def test_a_process_that_dies_while_it_closes_a_round_loses_and_doubles_nothing(
 
     assert [len(fake.at(0)), len(fake.at(1))] == [6, 3]
     assert [len(history.drawn), len(history.complete), len(outcome(history))] == [7, 14, 14]
+
+
+@pytest.mark.parametrize("told", [0, 1, 2, 9, 13])
+def test_a_process_that_dies_between_an_outcome_and_its_state_loses_nothing(
+    told: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, count, tell = installed(monkeypatch), iter(range(99)), optuna.Study.tell
+
+    def dying(study: optuna.Study, *given: Any, **named: Any) -> Any:
+        if next(count) == told:
+            raise KeyboardInterrupt
+        return tell(study, *given, **named)
+
+    monkeypatch.setattr(optuna.Study, "tell", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    history = run(tmp_path)
+
+    assert [len(fake.at(0)), len(fake.at(1))] == [6, 3]
+    assert [len(history.drawn), len(history.complete), len(outcome(history))] == [7, 14, 14]
+    assert history.duplicates == 0
 
 
 def test_a_network_that_fails_above_the_first_rung_leaves_its_round(

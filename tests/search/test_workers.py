@@ -1,5 +1,6 @@
 """Workers in processes of their own, with networks made in no time (`tests.search.fast`)."""
 
+import contextlib
 import os
 import signal
 import time
@@ -31,8 +32,12 @@ def study_in(folder: Path, trials: int, rungs: str = "training: {steps: 9, rungs
 
 
 def history_of(study: Path, url: str | None = None) -> StudyHistory:
-    url = url or storage_url(study.parent / "tiny")
-    return Ledger(read_study(study), url).history()
+    with contextlib.closing(ledger_of(study, url)) as ledger:
+        return ledger.history()
+
+
+def ledger_of(study: Path, url: str | None = None) -> Ledger:
+    return Ledger(read_study(study), url or storage_url(study.parent / "tiny"))
 
 
 def assert_whole(study: Path, trials: int, url: str | None = None) -> StudyHistory:
@@ -62,7 +67,8 @@ def networks_in(study: Path) -> int:
 
 def workers_of(study: Path, url: str | None = None) -> list[int]:
     """Return the processes of all workers of this machine that have begun."""
-    present = Ledger(read_study(study), url or storage_url(study.parent / "tiny")).jobs().present()
+    with contextlib.closing(ledger_of(study, url)) as ledger:
+        present = ledger.jobs().present()
     return [int(each.worker.rpartition(":")[2]) for each in present]
 
 
@@ -159,7 +165,7 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SECONDS, "0.6")
-    url, study = postgresql.new_database(), study_in(tmp_path, 12)
+    url, study = postgresql.new_database(), study_in(tmp_path, 30)
     first = searches(study, tmp_path / "tiny", url, 2)
     until(lambda: networks_in(study) >= 1, "the first does not begin")
     second = searches(study, tmp_path / "tiny", url, 1)
@@ -168,7 +174,28 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     first.kill()
 
     assert ended(second) == 0
-    assert assert_whole(study, 12, url).failed == ()
+    assert assert_whole(study, 30, url).failed == ()
+
+
+def test_two_machines_without_a_common_folder_share_networks_through_the_store(
+    tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "0.8")
+    url, study, store = postgresql.new_database(), study_in(tmp_path, 16), tmp_path / "store"
+    first = searches(study, tmp_path / "one" / "tiny", url, 1, str(store))
+    until(lambda: [*store.glob("tiny/*.zip")], "the first does not begin")
+    second = searches(study, tmp_path / "two" / "tiny", url, 1)
+    until(lambda: len(workers_of(study, url)) == 2, "the second does not join")
+
+    assert [ended(first), ended(second)] == [0, 0]
+    history = history_of(study, url)
+    assert len(history.drawn) == 16
+    for machine in ("one", "two"):
+        networks = tmp_path / machine / "tiny" / "networks"
+        assert all((networks / each.network_id / "record.json").is_file() for each in history.drawn)
+    made = {each.name for each in store.glob("tiny/*")}
+    assert {f"{each.network_id}.zip" for each in history.drawn} <= made
+    assert not [name for name in made if not name.endswith(".zip")]
 
 
 def test_a_search_waits_for_a_server_that_is_away_for_a_while(

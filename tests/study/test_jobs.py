@@ -69,6 +69,7 @@ def test_what_a_worker_was_running_waits_again_and_counts_if_it_ended_the_proces
     (job,) = jobs.open()
 
     assert (job.state, job.worker, job.ends) == ("waiting", None, 2)
+    assert jobs.claim("one") is None  # it ended too many processes
 
 
 def test_many_workers_that_claim_at_once_have_each_job_once(jobs: Jobs, url: str) -> None:

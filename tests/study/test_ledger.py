@@ -13,6 +13,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import DataFacts, RefusedTrial, TrialResult, VideoFacts, to_json
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
+from jejunet_nas.study.adding import known_architectures
 from jejunet_nas.study.history import OUTCOME, RECORD
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import measured_trial
@@ -112,7 +113,7 @@ def test_a_trial_that_runs_is_not_yet_in_the_history(ledger: Ledger) -> None:
     history = ledger.history()
 
     assert (history.complete, history.refused, history.failed) == ((), (), ())
-    assert ledger.known() == {}
+    assert known_architectures(ledger) == {}
 
 
 def test_known_is_what_needs_no_further_trial(ledger: Ledger) -> None:
@@ -125,7 +126,7 @@ def test_known_is_what_needs_no_further_trial(ledger: Ledger) -> None:
     ledger.drop(three, "failed", "it broke")
 
     numbers = {canonical_json(each): n for n, each in enumerate((first, second, third))}
-    assert ledger.known() == numbers
+    assert known_architectures(ledger) == numbers
 
 
 def test_an_interrupted_trial_is_proposed_again_and_counted_nowhere(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_trial_that_died_between_its_record_and_its_end_is_counted_once(tmp_pa
     take_up_interrupted(ledger)
 
     assert ledger.history().complete == ()
-    assert ledger.known() == {}
+    assert known_architectures(ledger) == {}
 
 
 def measured(result: TrialResult) -> TrialResult:
@@ -175,7 +176,7 @@ def test_a_held_trial_is_neither_complete_nor_known(ledger: Ledger, tmp_path: Pa
     ledger.hold(trial, result(0, architecture))
 
     assert ledger.history().complete == ()
-    assert ledger.known() == {}
+    assert known_architectures(ledger) == {}
     assert values(tmp_path) == [None]
 
 
@@ -208,7 +209,7 @@ def test_held_trials_that_a_dead_process_left_are_closed_and_not_tried_again(
         [result(0, first).score.miou, 30.0],
         [result(1, second).score.miou, 30.0],
     ]
-    assert set(later.known().values()) == {0, 1}
+    assert set(known_architectures(later).values()) == {0, 1}
     assert begin(later)[1].network == third.network
     assert take_up_interrupted(later, measured) == 0  # the third, which died once more
     (failed,) = later.history().failed

@@ -13,12 +13,14 @@ import pytest
 import sqlalchemy
 from sqlalchemy import Engine, event
 
-from jejunet_nas.errors import JejunetError, MachineError, SettingError
+from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
 from jejunet_nas.study import sqlite_lock
+from jejunet_nas.study.adding import known_architectures
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_rounds import rounds_of
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.study.storage import has_study, open_storage, storage_error, storage_url
+from jejunet_nas.study.storage import has_study, open_storage, storage_url
+from jejunet_nas.study.storage_errors import storage_error
 from tests.search.build import tiny_study
 from tests.study.test_ledger import begin, result
 
@@ -51,7 +53,7 @@ def resume(database: Path) -> None:
     ledger = found(database)
     if ledger is not None:
         ledger.history()
-        ledger.known()
+        known_architectures(ledger)
         ledger.known_networks()
         take_up_interrupted(ledger)
         with ledger.readable():
@@ -206,7 +208,9 @@ def test_a_folder_of_any_name_may_hold_a_study(name: str, searched: Path, tmp_pa
 def test_an_unreachable_server_is_named_without_its_password() -> None:
     url = "postgresql+psycopg://me:s3cret@127.0.0.1:1/nas"
 
-    with pytest.raises(SettingError, match=r"^--storage is postgresql.*me:\*\*\*@127") as caught:
+    with pytest.raises(
+        StorageError, match=r"^postgresql.*me:\*\*\*@127.* cannot be used"
+    ) as caught:
         open_storage(url)
     assert "s3cret" not in str(caught.value)
 
