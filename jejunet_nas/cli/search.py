@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -46,8 +46,17 @@ Init = Annotated[
     ),
 ]
 Workers = Annotated[
-    int,
-    typer.Option(min=1, max=256, help="Processes that train, each with its share of the cores."),
+    int | None,
+    typer.Option(
+        min=1, max=256, help="Processes that train, each with its share of the cores [default: 1]."
+    ),
+]
+Executor = Annotated[
+    Literal["processes", "ray"],
+    typer.Option(help="What runs them: processes of this machine, or Ray."),
+]
+Address = Annotated[
+    str | None, typer.Option(help="Of the Ray cluster [default: a new one of this machine].")
 ]
 Store = Annotated[
     str | None,
@@ -73,8 +82,10 @@ def search(
     storage: Storage = None,
     seed: Seed = None,
     benchmark_binary: Program = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     store: Store = None,
+    executor: Executor = "processes",
+    address: Address = None,
     repair: Repair = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -122,6 +133,8 @@ def search(
             notes=named.notes,
             workers=workers,
             store=store,
+            executor=executor,
+            address=address,
         )
     show_front(history, printer)
     if history.complete:

@@ -23,6 +23,7 @@ from jejunet_nas.search.work import Outcome, Work
 from jejunet_nas.search.worker import Post, lives_here, serve, worker_name
 from jejunet_nas.study.interrupted import ended_words
 from jejunet_nas.study.jobs import MOST_ENDS, Job, Jobs, Present, Pulse
+from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.trial.setup import TrialSetup
 
 # TensorFlow does not survive a fork.
@@ -117,20 +118,15 @@ class Workers:
     alone, upcoming = False, None
 
     def __init__(
-        self,
-        jobs: Jobs,
-        crew: Crew,
-        view: View,
-        setup: TrialSetup,
-        check: Callable[[], None] = lambda: None,
+        self, crew: Crew, view: View, check: Callable[[], None], setup: TrialSetup, ledger: Ledger
     ) -> None:
         """Forget the jobs that an earlier search left waiting, and start the crew.
 
-        setup: says where networks of other machines are fetched from. check: is called again and
-        again while work is awaited; raises an error to end that.
+        check: is called again and again while work is awaited; raises an error to end that. setup:
+        says where networks of other machines are fetched from.
         """
-        self._jobs, self._crew, self._view, self._check = jobs, crew, view, check
-        self._setup = setup
+        self._crew, self._view, self._check, self._setup = crew, view, check, setup
+        self._jobs = jobs = ledger.jobs()
         jobs.forget("waiting")
         crew.start(jobs)
         self._works: dict[int, Work] = {}
@@ -151,7 +147,7 @@ class Workers:
         while True:
             for job in insist(self._jobs.open):
                 if job.job_id in self._works and (outcome := self._outcome(job)):
-                    self._fetch(outcome)
+                    fetch_outcome(outcome, self._setup)
                     return self._works.pop(job.job_id), outcome
             self._check()
             insist(self._look_after)
@@ -169,12 +165,6 @@ class Workers:
             insist(lambda: self._jobs.finish(job.job_id, failure))
         return None
 
-    def _fetch(self, outcome: Outcome) -> None:
-        """Fetch the network that another machine has made: its owner exports it from here."""
-        names = {each.network_id for each in outcome.results} | {outcome.network_id}
-        if self._setup.shared:
-            self._setup.shared.fetch_missing(filter(None, names), self._setup.folder)
-
     def _look_after(self) -> None:
         self._crew.tend()
         self._present = self._jobs.present()
@@ -184,6 +174,13 @@ class Workers:
             self._jobs.release(name, ended=False)
             self._jobs.leave(name)
         self._view.workers([each.stage or "prepare" for each in self._present])
+
+
+def fetch_outcome(outcome: Outcome, setup: TrialSetup) -> None:
+    """Fetch the networks that another machine has made: the study is exported from here."""
+    names = {each.network_id for each in outcome.results} | {outcome.network_id}
+    if setup.shared:
+        setup.shared.fetch_missing(filter(None, names), setup.folder)
 
 
 def available_cores() -> list[int]:

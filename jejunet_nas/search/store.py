@@ -13,33 +13,33 @@ from jejunet_nas.trial.shared import SharedNetworks
 STORE = "store"  # an attribute of the study
 
 
-def with_store(setup: TrialSetup, ledger: Ledger, given: str | None = None) -> TrialSetup:
-    """Return `setup` with the store of its study; `given` becomes it.
+def store_of(ledger: Ledger, given: str | None = None) -> str | None:
+    """Return the URL of the store that the study notes; `given` is noted in its place.
 
-    Raises `SettingError` if it cannot be opened, or has a password: all workers read its URL.
+    Raises `SettingError` if that has a password: all workers read it.
     """
-    shared = _store_of(ledger, given)
-    if shared is None:
+    if given is not None:
+        if masked(given) != given:
+            raise SettingError(
+                f"--store is {masked(given)}; allowed: a URL without a password. Give the "
+                "credentials as fsspec's documentation says, in the environment or in a file of "
+                "every machine."
+            )
+        ledger.note(STORE, given)
+    kept = ledger.noted(STORE)
+    return kept if isinstance(kept, str) else None
+
+
+def with_store(setup: TrialSetup, store: str | None, study: str) -> TrialSetup:
+    """Return `setup` with the store of its study. Raises `SettingError` if it cannot be opened."""
+    if store is None:
         return setup
-    ledger.note(STORE, shared.url)
-    return dataclasses.replace(setup, shared=shared)
+    return dataclasses.replace(setup, shared=SharedNetworks(store, study))
 
 
 def fetch_networks(ledger: Ledger, history: StudyHistory, networks: Path) -> None:
     """Fetch the networks of a study that other machines have made, so that any can be exported."""
-    if shared := _store_of(ledger):
+    if store := store_of(ledger):
         names = {each.network_id for each in history.complete}
         names |= {each.network_id for found in history.repeats.values() for each in found}
-        shared.fetch_missing(names, networks)
-
-
-def _store_of(ledger: Ledger, given: str | None = None) -> SharedNetworks | None:
-    url = given or ledger.noted(STORE)
-    if not isinstance(url, str):
-        return None
-    if masked(url) != url:
-        raise SettingError(
-            f"--store is {masked(url)}; allowed: a URL without a password. Give the credentials as "
-            "fsspec's documentation says, in the environment or in a file of every machine."
-        )
-    return SharedNetworks(url, ledger.settings.name)
+        SharedNetworks(store, ledger.settings.name).fetch_missing(names, networks)

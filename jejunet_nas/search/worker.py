@@ -12,22 +12,25 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jejunet_nas.errors import JejunetError, SettingError
 from jejunet_nas.faults import ENDING, fault_of, insist
 from jejunet_nas.files import is_alive
+from jejunet_nas.progress import Tell
 from jejunet_nas.records import from_json, to_json
 from jejunet_nas.search.prepare import made_from, prepare
-from jejunet_nas.search.store import with_store
+from jejunet_nas.search.store import store_of, with_store
 from jejunet_nas.search.work import Work, attempt
 from jejunet_nas.study.jobs import Jobs
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.settings import StudySettings
+from jejunet_nas.training.provenance import versions
 from jejunet_nas.trial.setup import TrialSetup
 
+ALIKE = "alike"  # an attribute of the study: what `same_everywhere` returned to the search
 IDLE_S = 0.2  # between two looks for a job
 BEAT_S = 3.0
 
@@ -36,14 +39,16 @@ BEAT_S = 3.0
 class Post:
     """Where a worker works.
 
-    store: where machines share networks, if the study does not note it yet. cores: processors that
-    it may use; empty: all.
+    store: where machines share networks. alike: what must be alike on all of them, see
+    `same_everywhere`; None before the search has stored it. cores: processors that the worker may
+    use; empty: all.
     """
 
     settings: StudySettings
     folder: Path
     url: str
     store: str | None = None
+    alike: Mapping[str, Any] | None = None
     cores: tuple[int, ...] = ()
 
 
@@ -70,7 +75,7 @@ def serve(post: Post) -> NoReturn:
     jobs.arrive(name)
     try:
         with _beating(jobs, name) as say:
-            setup = _set_up(post, ledger, say)
+            setup = set_up(post_of(post, ledger), say.stage)
             while True:
                 _do_next(jobs, name, setup, say)
     except Exception as error:
@@ -79,16 +84,30 @@ def serve(post: Post) -> NoReturn:
         raise SystemExit(fault.exit_code) from error
 
 
-def _set_up(post: Post, ledger: Ledger, say: "_Say") -> TrialSetup:
-    """Prepare the trials. Raises `SettingError` where this machine's data or weights differ."""
-    setup = prepare(post.settings, post.folder, say.stage)
-    setup = with_store(setup, ledger)
-    kept = (ledger.identity() or {}).get("made_from")
-    if kept not in (None, found := made_from(setup, post.settings)):
-        apart = [name for name, value in found.items() if kept.get(name) != value]
+def post_of(post: Post, ledger: Ledger) -> Post:
+    """Return `post` with what the search has stored for its workers."""
+    return dataclasses.replace(post, store=store_of(ledger), alike=ledger.noted(ALIKE))
+
+
+def same_everywhere(made: Mapping[str, Any]) -> dict[str, str]:
+    """Return what decides results beside the settings: versions, and what `made_from` returned."""
+    alike = {name: f"{value}" for name, value in made.items()}
+    return alike | {f"version of {name}": value for name, value in versions().items()}
+
+
+def set_up(post: Post, tell: Tell) -> TrialSetup:
+    """Prepare the trials at `post`.
+
+    Raises `SettingError` where data, weights or versions are not those of the search.
+    """
+    prepared = prepare(post.settings, post.folder, tell)
+    setup = with_store(prepared, post.store, post.settings.name)
+    here = same_everywhere(made_from(setup, post.settings))
+    apart = [name for name, value in (post.alike or {}).items() if here.get(name) != value]
+    if apart:
         raise SettingError(
-            f"worker {worker_name(os.getpid())} has other data or weights than the search: "
-            f"{', '.join(apart)} differ. Copy the data and weights of the first machine."
+            f"worker {worker_name(os.getpid())} has not what the search has: {', '.join(apart)}. "
+            "Copy the data and the weights of the first machine, and install the same versions."
         )
     return setup
 

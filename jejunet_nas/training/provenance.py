@@ -27,14 +27,19 @@ def provenance_of(seed: int, train: DataSplit, val: DataSplit) -> Provenance:
         cores=_cores(),
         threads=threads(),
         gpus=_gpus(),
-        versions={
-            "jejunet-nas": __version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
+        versions=versions(),
         seed=seed,
         fingerprints={split.split: split.fingerprint for split in (train, val)},
     )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package, of Python and of what computes."""
+    return {
+        "jejunet-nas": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+    }
 
 
 def threads() -> int:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from jejunet_nas.files import RECORD
 from jejunet_nas.records import DataSplit, NetworkRecord, TrialResult, as_added, from_json
-from jejunet_nas.search import crew, loop, work, worker
+from jejunet_nas.search import crew, loop, ray_executor, work, worker
 from jejunet_nas.search.loop import search
 from jejunet_nas.search.view import View
 from jejunet_nas.search.worker import Post, serve
@@ -36,6 +36,7 @@ from tests.study.kept import made_network, write_network
 
 INTERVALS = (1, 3)  # a drawn policy and an added one
 SECONDS = "JEJUNET_TEST_SECONDS"  # the longest of a network
+DO = ray_executor.do  # before `fast_do` stands in its place
 KILLS = "JEJUNET_TEST_KILLS"  # a depth multiplier whose networks end their process
 
 
@@ -106,17 +107,38 @@ def fast_serve(post: Post) -> NoReturn:
     serve(post)
 
 
-def fast_search(
-    study: Path, folder: Path, url: str | None, workers: int, store: str | None = None
-) -> int:
-    """Search; return how many networks are complete."""
+def fast_do(post: Post, text: str, cpus: int) -> str:
+    """Stand for what a Ray task does."""
     install_fast()
+    return DO(post, text, cpus)
+
+
+def fast_search(
+    study: Path,
+    folder: Path,
+    url: str | None,
+    workers: int | None,
+    store: str | None = None,
+    address: str | None = None,
+) -> int:
+    """Search, in Ray if there is an `address`; return how many networks are complete."""
+    install_fast()
+    ray_executor.do = fast_do
     # It imports TensorFlow once; nothing is computed with it.
     crew.START = multiprocessing.get_context("forkserver")
     multiprocessing.set_forkserver_preload([__name__])
     settings = read_study(study)
     view = View(Console(stderr=True))
-    history = search(settings, folder, view, storage=url, workers=workers, store=store)
+    history = search(
+        settings,
+        folder,
+        view,
+        storage=url,
+        workers=workers,
+        store=store,
+        executor="ray" if address else "processes",
+        address=address,
+    )
     return len(history.drawn)
 
 
