@@ -46,6 +46,9 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="jejunet-nas",
     help="Search for int8 video segmentation networks that keep up with a phone's camera.",
+    epilog="Exit codes: 0 done, 1 internal error or failed replay, 2 bad input, 3 no trial meets "
+    "the target, 4 failure of the phone or of this computer (full disk), 128 + n ended by signal n "
+    "(130: Ctrl-C, 141: closed pipe).",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -11,7 +11,8 @@ from jejunet_nas.scoring.ranking import miss_words, over_target_ms, point_of
 from jejunet_nas.search.feasibility import Aim, Found
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, Network
-from jejunet_nas.space.draw import draw_network, network_choices
+from jejunet_nas.space.draw import draw_network
+from jejunet_nas.study.adding import begin_trial, known_networks
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.proposals import NetworkSampler, SeenNetwork
 from jejunet_nas.study.samplers import chooser
@@ -26,7 +27,7 @@ class Candidates:
         """Start after the trials in `ledger`, of which `refused` were refused."""
         self.refused = refused
         self._settings, self._ledger, self._view = ledger.settings, ledger, view
-        self._known = ledger.known_networks()
+        self._known = known_networks(ledger)
         self._aim = Aim.of(self._settings, classes)
         self._find = functools.cache(self._aim.find)
         self._sampler = NetworkSampler(
@@ -49,16 +50,11 @@ class Candidates:
         The architecture has the policy by which the network meets the target fastest. results: of
         the study's complete trials.
         """
-        if not self._ledger.has_proposal() and not self._propose(results):
+        drawn = self._proposed() if self._ledger.has_proposal() else self._sampled(results)
+        if drawn is None:
             return None
-        trial = self._ledger.ask()
-        network = draw_network(self._settings.search_space, chooser(trial))
-        known = self._known.get(network)
-        if known is not None:  # as a starting point may be
-            self._ledger.drop(trial, "duplicate", f"the network of trial {known}")
-            return None
-        found = self._find(network)
-        self._ledger.begin(trial, found.architecture)
+        trial, found = drawn
+        network = found.architecture.network
         self._known[network] = trial.number
         if not found.meets:
             self._refuse(trial, found)
@@ -67,13 +63,26 @@ class Candidates:
         self._rejected = 0
         return trial, found.architecture
 
-    def _propose(self, results: Sequence[TrialResult]) -> bool:
-        """Propose the sampler's next network; return whether it has one."""
+    def _proposed(self) -> tuple[optuna.Trial, Found] | None:
+        """Return the trial of a starting point, or of a trial to be tried again; None if known."""
+        trial = self._ledger.ask()
+        network = draw_network(self._settings.search_space, chooser(trial))
+        known = self._known.get(network)
+        if known is not None:
+            self._ledger.drop(trial, "duplicate", f"the network of trial {known}")
+            return None
+        found = self._find(network)
+        self._ledger.begin(trial, found.architecture)
+        return trial, found
+
+    def _sampled(self, results: Sequence[TrialResult]) -> tuple[optuna.Trial, Found] | None:
+        """Return a trial of the sampler's next network; None if it has none."""
         network = self._sampler.ask(self._seen(results), self._known)
         self._no_more = network is None
-        if network is not None:
-            self._ledger.propose(network_choices(network))
-        return network is not None
+        if network is None:
+            return None
+        found = self._find(network)
+        return begin_trial(self._ledger, found.architecture), found
 
     def _seen(self, results: Sequence[TrialResult]) -> list[SeenNetwork]:
         """Return what the sampler learns of the networks so far; of those that failed nothing."""

@@ -30,6 +30,7 @@ from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Executor, InThisProcess
 from jejunet_nas.search.worker import ALIKE, Post, same_everywhere
 from jejunet_nas.space.draw import network_choices
+from jejunet_nas.study.adding import known_networks
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.lead import is_shared
 from jejunet_nas.study.ledger import Ledger
@@ -141,7 +142,7 @@ def _set_up(
     setup = with_store(setup, store_of(ledger, post.store), settings.name)
     ledger.note(ALIKE, same_everywhere(made))
     write_notes(folder, identity, notes)
-    if (rare := forecast.rare) and rare not in ledger.known_networks():
+    if (rare := forecast.rare) and rare not in known_networks(ledger):
         ledger.propose(network_choices(rare))
     view.say(f"searching {settings.name}; its state and logs are in {folder}")
     return setup, ledger

@@ -88,6 +88,7 @@ class Rounds:
         self._steps = (*self._settings.training.rungs, self._settings.training.steps)
         self._top = len(self._steps) - 1
         self._rounds: list[_Round] = []
+        self._begun = False
 
     def __len__(self) -> int:
         """Return the number of networks whose trials are closed when their rounds end."""
@@ -118,9 +119,7 @@ class Rounds:
     def add(self, trial: optuna.Trial, architecture: Architecture) -> None:
         """Begin to score the network that `trial` drew."""
         if not self._rounds or self._rounds[-1].left == 0:
-            with self._ledger.readable():
-                first = not rounds_of(self._ledger.trials())
-            self._new(trial.number, first=first)
+            self._new(trial.number, first=self._is_first())
         newest = self._rounds[-1]
         if len(self._steps) > 1:
             note_round(trial, newest.number)
@@ -143,11 +142,19 @@ class Rounds:
             each.left = 0
             self._go_on(each)
 
+    def _is_first(self) -> bool:
+        """Whether the study has had no round so far."""
+        if not self._begun:
+            with self._ledger.readable():
+                self._begun = bool(rounds_of(self._ledger.trials()))
+        return not self._begun
+
     def _new(self, number: int, *, first: bool) -> _Round:
         """Open a round. The first network has nothing to be compared with, and is trained whole.
 
         So a study soon has a network that is worth using.
         """
+        self._begun = True
         size, rung = (1, self._top) if first else (self._settings.networks_a_round, 0)
         self._rounds.append(_Round(number, size, rung))
         return self._rounds[-1]

@@ -1,7 +1,9 @@
-"""Adding: a complete trial that no sampler drew, such as a compared policy of a trained network."""
+"""Adding: trials that none of Optuna's samplers draws. Each is stored at once."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState, create_trial
@@ -9,36 +11,61 @@ from optuna.trial import TrialState, create_trial
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import TrialResult, as_added, to_json
 from jejunet_nas.records.words import policy_words
-from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.study.history import ADDED, ARCHITECTURE, ENDED, OUTCOME, RECORD
+from jejunet_nas.space.architecture import Architecture, Network, canonical_json
+from jejunet_nas.space.draw import choices_of, network_choices
+from jejunet_nas.space.search_space import Choice
+from jejunet_nas.study.history import (
+    ADDED,
+    ARCHITECTURE,
+    ENDED,
+    OUTCOME,
+    RECORD,
+    stored_architecture,
+)
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
 from jejunet_nas.study.samplers import params_of
 
 
-def hold_added(ledger: Ledger, result: TrialResult) -> tuple[optuna.Trial, TrialResult]:
-    """Store `result` as that of a trial that no sampler drew; return both, with its number.
+def begin_trial(ledger: Ledger, architecture: Architecture) -> optuna.Trial:
+    """Return a running trial of a network that our own sampler drew.
 
-    It is stored as a whole: a process that dies leaves all of it or nothing.
+    `architecture` has a policy until the best is known.
     """
-    params = params_of(result.architecture, ledger.settings)
-    added = dataclasses.replace(as_added(result), number=len(ledger.trials()))
-    trial = ledger.open(
+    return _open(
+        ledger,
+        network_choices(architecture.network),
+        {ARCHITECTURE: canonical_json(architecture)},
+    )
+
+
+def hold_added(ledger: Ledger, result: TrialResult) -> tuple[optuna.Trial, TrialResult]:
+    """Store `result` as that of a held trial that nobody drew; return both, with its number."""
+    added = dataclasses.replace(as_added(result), number=ledger.count())
+    attributes = {
+        ARCHITECTURE: canonical_json(added.architecture),
+        RECORD: to_json(added),
+        OUTCOME: "held",
+        ADDED: True,
+    }
+    trial = _open(ledger, choices_of(added.architecture), attributes)
+    assert trial.number == added.number, "one process at a time adds trials to a study"
+    return trial, added
+
+
+def _open(
+    ledger: Ledger, choices: Mapping[str, Choice], attributes: Mapping[str, Any]
+) -> optuna.Trial:
+    params = params_of(choices, ledger.settings)
+    return ledger.open(
         create_trial(
             state=TrialState.RUNNING,
             params={name: choice for name, (choice, _) in params.items()},
             distributions={name: kind for name, (_, kind) in params.items()},
-            user_attrs={
-                ARCHITECTURE: canonical_json(added.architecture),
-                RECORD: to_json(added),
-                OUTCOME: "held",
-                ADDED: True,
-            },
+            user_attrs=dict(attributes),
         )
     )
-    assert trial.number == added.number, "one process at a time adds trials to a study"
-    return trial, added
 
 
 def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
@@ -66,3 +93,14 @@ def known_architectures(ledger: Ledger) -> dict[str, int]:
         for trial in ledger.trials()
         if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
     }
+
+
+def known_networks(ledger: Ledger) -> dict[Network, int]:
+    """Return the trial number of every network that was drawn and needs no further trial."""
+    with ledger.readable():
+        return {
+            stored_architecture(notes[ARCHITECTURE]).network: number
+            for number, notes in ((each.number, each.user_attrs) for each in ledger.trials())
+            if ARCHITECTURE in notes and ADDED not in notes
+            if notes.get(OUTCOME) in (*ENDED, "held")
+        }

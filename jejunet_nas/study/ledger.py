@@ -23,12 +23,11 @@ from optuna.trial import FrozenTrial, TrialState
 from jejunet_nas.progress import Say
 from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
 from jejunet_nas.scoring.ranking import Timed, over_target_ms
-from jejunet_nas.space.architecture import Architecture, Network, canonical_json
+from jejunet_nas.space.architecture import Architecture, canonical_json
+from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
-    ADDED,
     ARCHITECTURE,
-    ENDED,
     IDENTITY,
     OUTCOME,
     REASON,
@@ -36,7 +35,6 @@ from jejunet_nas.study.history import (
     count_rows,
     is_begun,
     read_history,
-    stored_architecture,
 )
 from jejunet_nas.study.jobs import Jobs
 from jejunet_nas.study.kept_data import CLASS_NAMES, DATA
@@ -153,37 +151,34 @@ class Ledger:
         """Try `choices` next; the sampler chooses the dimensions that they leave out."""
         self._study.enqueue_trial(dict(choices), skip_if_exists=False)
 
-    def known_networks(self) -> dict[Network, int]:
-        """Return the trial number of every network that was drawn and needs no further trial."""
-        with self.readable():
-            return {
-                stored_architecture(notes[ARCHITECTURE]).network: number
-                for number, notes in ((each.number, each.user_attrs) for each in self.trials())
-                if ARCHITECTURE in notes and ADDED not in notes
-                if notes.get(OUTCOME) in (*ENDED, "held")
-            }
-
     def begin(self, trial: optuna.Trial, architecture: Architecture) -> None:
         """Store the network that `trial` drew, with a policy until the best is known."""
         trial.set_user_attr(ARCHITECTURE, canonical_json(architecture))
 
     def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Store the result of a `trial` whose latency is still to be measured."""
-        self.begin(trial, result.architecture)
-        for name, (choice, kind) in params_of(result.architecture, self.settings).items():
-            if name not in trial.params:  # a policy is chosen after the network was drawn
-                self._storage.set_trial_param(
-                    trial._trial_id, name, kind.to_internal_repr(choice), kind
-                )
-        trial.set_user_attr(RECORD, to_json(result))
+        self._store(trial, result)
         trial.set_user_attr(OUTCOME, "held")
 
     def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Close `trial` with its result."""
-        self.hold(trial, result)
+        self._store(trial, result)
         self._constrain(trial, result.latency)
         trial.set_user_attr(OUTCOME, "complete")
         self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
+
+    def _store(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Store the result of `trial`, and the policy that was chosen after it was drawn."""
+        kept, architecture = trial.user_attrs, canonical_json(result.architecture)
+        if kept.get(ARCHITECTURE) != architecture:
+            trial.set_user_attr(ARCHITECTURE, architecture)
+        params = params_of(choices_of(result.architecture), self.settings)
+        for name in params.keys() - trial.params.keys():
+            choice, kind = params[name]
+            value = kind.to_internal_repr(choice)
+            self._storage.set_trial_param(trial._trial_id, name, value, kind)
+        if kept.get(RECORD) != (record := to_json(result)):
+            trial.set_user_attr(RECORD, record)
 
     def open(self, template: FrozenTrial) -> optuna.Trial:
         """Return a running trial as `template` has it, which no sampler drew."""
@@ -242,6 +237,10 @@ class Ledger:
     def readable(self) -> AbstractContextManager[None]:
         """Return a context in which a damaged row raises an error that names the storage."""
         return readable(self._url)
+
+    def count(self) -> int:
+        """Return the number of trials, in any state."""
+        return count_rows(self._storage, self.settings.name)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in Optuna's storage, in any state; do not change them."""

@@ -1,13 +1,12 @@
 """A search space as Optuna's distributions, and architectures as its parameters."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from jejunet_nas.space.architecture import Architecture
-from jejunet_nas.space.draw import Chooser, choices_of
+from jejunet_nas.space.draw import Chooser
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.settings import StudySettings
 
@@ -31,10 +30,10 @@ def distribution(choices: Sequence[Choice]) -> BaseDistribution:
 
 
 def params_of(
-    architecture: Architecture, settings: StudySettings
+    choices: Mapping[str, Choice], settings: StudySettings
 ) -> dict[str, tuple[Choice, BaseDistribution]]:
     """Return each choice and its distribution; none where the space does not have a choice."""
-    spaces, choices = settings.search_space.choices(), choices_of(architecture)
+    spaces = settings.search_space.choices()
     if any(choice not in spaces[name] for name, choice in choices.items()):
         return {}
     return {  # the space's own objects: a 1 would not equal a 1.0 in Optuna

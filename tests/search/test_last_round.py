@@ -1,6 +1,7 @@
 """The last round, without training: every network scores what it should, and then some luck."""
 
 import dataclasses
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from jejunet_nas.records import LastRoundPlan, StudyHistory, TrialResult
 from jejunet_nas.reporting.markdown import page
 from jejunet_nas.scoring import contenders
 from jejunet_nas.scoring.ranking import picks
-from jejunet_nas.search import loop, work
+from jejunet_nas.search import work
 from jejunet_nas.search.last_round import LastRound, next_training
 from jejunet_nas.search.loop import search
 from jejunet_nas.search.work import InThisProcess
@@ -263,7 +264,7 @@ def test_a_time_budget_keeps_a_quarter_for_the_last_round(
     fake, trained = FakeNetworks(), list[int]()
     install(monkeypatch, fake)  # type: ignore[arg-type]
     monkeypatch.setattr(contenders, "WITHIN", 1000.0)
-    monkeypatch.setattr(loop.time, "monotonic", lambda: 10.0 * (len(fake.trained) + len(trained)))
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0 * (len(fake.trained) + len(trained)))
 
     def train_again(trial: TrialResult, setup: Any, tell: object) -> tuple[str, Any]:
         trained.append(setup.seed)

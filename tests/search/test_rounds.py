@@ -1,5 +1,6 @@
 """Rounds of networks, without training: what a network scores grows with its rung."""
 
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from jejunet_nas.errors import JejunetError, TrialError
 from jejunet_nas.records import StudyHistory, TrialResult, as_added
 from jejunet_nas.scoring.score import combine
-from jejunet_nas.search import attempts, loop
+from jejunet_nas.search import attempts
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
 from jejunet_nas.study.ledger import Ledger
@@ -226,7 +227,7 @@ def test_a_round_that_the_time_budget_cuts_short_trains_the_best_so_far_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = installed(monkeypatch)
-    monkeypatch.setattr(loop.time, "monotonic", lambda: 10.0 * len(fake.trained))
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0 * len(fake.trained))
 
     history = run(tmp_path, seconds=35.0)
 

@@ -63,7 +63,7 @@ def test_an_architecture_has_the_parameters_of_its_space_or_none() -> None:
     inside = draw(space, lambda _, choices: choices[-1])
     outside = dataclasses.replace(inside, policy=Policy(keyframe_interval=100))
 
-    params = params_of(inside, SETTINGS)
+    params = params_of(choices_of(inside), SETTINGS)
 
     assert {name: choice for name, (choice, _) in params.items()} == choices_of(inside)
-    assert params_of(outside, SETTINGS) == {}
+    assert params_of(choices_of(outside), SETTINGS) == {}

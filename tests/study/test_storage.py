@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
 from jejunet_nas.study import sqlite_lock
-from jejunet_nas.study.adding import known_architectures
+from jejunet_nas.study.adding import known_architectures, known_networks
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_rounds import rounds_of
 from jejunet_nas.study.ledger import Ledger
@@ -54,7 +54,7 @@ def resume(database: Path) -> None:
     if ledger is not None:
         ledger.history()
         known_architectures(ledger)
-        ledger.known_networks()
+        known_networks(ledger)
         take_up_interrupted(ledger)
         with ledger.readable():
             rounds_of(ledger.trials())
