@@ -23,14 +23,16 @@ from jejunet_nas.search.work import Outcome, Work
 from jejunet_nas.search.worker import Post, lives_here, serve, worker_name
 from jejunet_nas.study.interrupted import ended_words
 from jejunet_nas.study.jobs import MOST_ENDS, Job, Jobs, Present, Pulse
+from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.trial.setup import TrialSetup
+from jejunet_nas.trial.store import remove_parts
 
 # TensorFlow does not survive a fork.
 START: SpawnContext | ForkServerContext = multiprocessing.get_context("spawn")
 LOOK_S = 0.2  # between two looks at the jobs
 PATIENCE_S = 10.0  # with a worker that was asked to end
-DEATHS_IN_A_ROW = 5  # of workers without a job; then the cause is not the networks
+DEATHS_IN_A_ROW = 8  # of workers before any work ends; then the cause is not the networks
 
 
 class Crew:
@@ -63,6 +65,8 @@ class Crew:
                 process.join()
             with contextlib.suppress(JejunetError):  # the database is away, or its disk full
                 self._let_go(process, ended=False)
+        if self._processes:
+            remove_parts(self._post.folder / NETWORKS)  # what they were making
 
     def start(self, jobs: Jobs) -> None:
         """Start the workers, which claim `jobs`, unless they were started before."""
@@ -86,18 +90,21 @@ class Crew:
             assert self._jobs is not None
             name = worker_name(process.pid or 0)
             fault = next((p.fault for p in self._jobs.present() if p.worker == name), None)
-            had_work = any(j.worker == name and j.state == "running" for j in self._jobs.open())
             self._let_go(process, ended=fault is None)
             if fault:
                 wrong = process.exitcode == SettingError.exit_code
                 raise SettingError(fault) if wrong else MachineError(fault)
-            self._deaths = 0 if had_work else self._deaths + 1
+            self._deaths += 1
             if self._deaths >= DEATHS_IN_A_ROW:
                 raise MachineError(
-                    f"{self._deaths} workers died in a row before they did any work, the last with "
+                    f"{self._deaths} workers died before any work was done, the last with "
                     f"exit code {process.exitcode}. See tensorflow.log in {self._post.folder}."
                 )
             self._processes[number] = self._start(number)
+
+    def praise(self) -> None:
+        """Note that work has ended: workers do not only die."""
+        self._deaths = 0
 
     def _start(self, number: int) -> BaseProcess:
         post = dataclasses.replace(self._post, cores=self._cores[number])
@@ -148,6 +155,7 @@ class Workers:
             for job in insist(self._jobs.open):
                 if job.job_id in self._works and (outcome := self._outcome(job)):
                     fetch_outcome(outcome, self._setup)
+                    self._crew.praise()
                     return self._works.pop(job.job_id), outcome
             self._check()
             insist(self._look_after)

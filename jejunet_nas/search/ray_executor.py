@@ -10,6 +10,7 @@ from typing import Any
 from jejunet_nas.errors import MachineError, SettingError
 from jejunet_nas.faults import fault_of
 from jejunet_nas.records import from_json, to_json
+from jejunet_nas.records.words import network_words
 from jejunet_nas.search.crew import fetch_outcome
 from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Outcome, Work, attempt
@@ -71,7 +72,7 @@ class RayWorkers:
         """Return the next work that has ended. Raises what ends the search."""
         while True:
             done, _ = self._ray.wait([*self._works], num_returns=1, timeout=LOOK_S)
-            self._view.workers([f"{len(self._works)} tasks in Ray"])
+            self._view.workers([network_words(work.network) for work in self._works.values()])
             if done:
                 work = self._works.pop(done[0])
                 outcome = self._outcome(done[0])

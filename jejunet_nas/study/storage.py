@@ -7,6 +7,7 @@ file or the URL, without its password, and the remedy.
 import contextlib
 import functools
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ from jejunet_nas.study.storage_errors import (
     storage_error,
 )
 
+_OPENINGS = 10  # while another process creates the tables
 _MEMORY = "sqlite keeps it in memory, and all trials would be lost at the end"
 
 
@@ -58,7 +60,7 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = checked_url(url)
     try:
-        storage = RDBStorage(_text(parsed), engine_kwargs=_engine_options(parsed, say))
+        storage = _opened(parsed, say)
     except ImportError as reason:
         raise cannot_open(url, str(reason)) from None
     except SQLAlchemyError as reason:
@@ -73,6 +75,19 @@ def open_storage(url: str, say: Say = to_standard_error) -> RDBStorage:
         raise storage_error(reason, url, opening=True) from None
     _word_errors(storage.engine, url)
     return storage
+
+
+def _opened(url: URL, say: Say) -> RDBStorage:
+    """Open the storage, again if another process is just creating its tables."""
+    for left in reversed(range(_OPENINGS)):
+        try:
+            return RDBStorage(_text(url), engine_kwargs=_engine_options(url, say))
+        except (SQLAlchemyError, AssertionError) as reason:
+            created = isinstance(reason, IntegrityError | AssertionError)
+            if not left or not (created or "already exists" in str(reason)):
+                raise
+            time.sleep(AGAIN_S)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def has_study(url: str, name: str, say: Say = to_standard_error) -> bool:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -19,6 +20,7 @@ from jejunet_nas.study.adding import known_architectures, known_networks
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_rounds import rounds_of
 from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.storage import has_study, open_storage, storage_url
 from jejunet_nas.study.storage_errors import storage_error
 from tests.search.build import tiny_study
@@ -213,6 +215,38 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
     ) as caught:
         open_storage(url)
     assert "s3cret" not in str(caught.value)
+
+
+# Optuna leaves the connection of a storage that it could not open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_that_open_a_new_database_at_once_all_succeed(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for number in range(4):
+        url = f"sqlite:///{tmp_path}/study{number}.db"
+        if kind == "postgresql":
+            url = request.getfixturevalue("postgresql").new_database()
+        with ThreadPoolExecutor(6) as pool:
+            storages = [*pool.map(lambda _, url=url: open_storage(url), range(6))]  # type: ignore[misc]
+        for each in storages:
+            assert each.get_all_studies() == []
+            each.remove_session()
+            each.engine.dispose()
+
+
+def test_one_study_in_a_sqlite_file_elsewhere_has_one_search_at_a_time(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/elsewhere.db"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with (
+        study_lock(tmp_path / "one", "tiny", url),
+        pytest.raises(SettingError, match="tiny is being searched by another process"),
+        study_lock(tmp_path / "two", "tiny", url),
+    ):
+        pass
+    with study_lock(tmp_path / "one", "tiny", url), study_lock(tmp_path / "two", "other", url):
+        pass
 
 
 def test_a_full_disk_is_no_fault_of_the_database() -> None:
