@@ -133,7 +133,7 @@ class Workers:
         says where networks of other machines are fetched from.
         """
         self._crew, self._view, self._check, self._setup = crew, view, check, setup
-        self._jobs = jobs = ledger.jobs()
+        self._jobs, self._readable = (jobs := ledger.jobs()), ledger.readable
         jobs.forget("waiting")
         crew.start(jobs)
         self._works: dict[int, Work] = {}
@@ -167,7 +167,8 @@ class Workers:
 
     def _outcome(self, job: Job) -> Outcome | None:
         if job.state == "done" and (done := insist(lambda: self._jobs.take(job.job_id))):
-            return from_json(Outcome, done.outcome or "")
+            with self._readable():
+                return from_json(Outcome, done.outcome or "")
         if job.state == "waiting" and job.ends >= MOST_ENDS:
             failure = to_json(Outcome(failure=ended_words(job.ends)))
             insist(lambda: self._jobs.finish(job.job_id, failure))

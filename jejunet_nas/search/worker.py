@@ -77,7 +77,7 @@ def serve(post: Post) -> NoReturn:
         with _beating(jobs, name) as say:
             setup = set_up(post_of(post, ledger), say.stage)
             while True:
-                _do_next(jobs, name, setup, say)
+                _do_next(ledger, jobs, name, setup, say)
     except Exception as error:
         fault = fault_of(error) or JejunetError(repr(error))
         jobs.note_fault(name, str(fault))
@@ -112,13 +112,15 @@ def set_up(post: Post, tell: Tell) -> TrialSetup:
     return setup
 
 
-def _do_next(jobs: Jobs, name: str, setup: TrialSetup, say: "_Say") -> None:
+def _do_next(ledger: Ledger, jobs: Jobs, name: str, setup: TrialSetup, say: "_Say") -> None:
     job = insist(lambda: jobs.claim(name))
     if job is None:
         say.stage("wait for work", 0, 1)
         time.sleep(IDLE_S)
         return
-    outcome = to_json(attempt(from_json(Work, job.work), setup, say.stage))
+    with ledger.readable():
+        work = from_json(Work, job.work)
+    outcome = to_json(attempt(work, setup, say.stage))
     insist(lambda: jobs.finish(job.job_id, outcome))
 
 

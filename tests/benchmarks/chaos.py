@@ -39,6 +39,8 @@ from tests.search.fast import SECONDS, start_search
 OUT = Path(__file__).parents[2] / "reports" / "chaos.md"
 WIDE = (
     SPACE.replace("[8, 16, 24]", "{from: 8, to: 96, step: 8}")
+    .replace("detail: [thin]", "detail: [thin, shared]")
+    .replace("logit_stride: [8]", "logit_stride: [4, 8]")
     .replace("[64, 96]", "[64, 96, 128, 160, 192]")
     .replace("{from: 1, to: 3}", "[1, 3]")
 )
@@ -47,6 +49,7 @@ data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 6, rungs: [3], pairs_per_step: 2, gate_pairs: 10, gate_steps: 2}
 compression: {post_training: {calibration_frames: 4}}
 """
+SEARCH_SHARE = 0.25  # of the kills; the others are of workers
 LAST_S = 900.0  # for the end of a study after the last kill
 
 
@@ -88,7 +91,7 @@ def torment(
     """Kill processes of the study's search until `kills` are dead, then let it end.
 
     start: begins the search and returns its process. pause_s: the shortest and the longest time
-    between two kills.
+    between two kills. Nothing is killed before it works.
     """
     began, killed = time.monotonic(), collections.Counter[str]()
     search = start()
@@ -99,8 +102,10 @@ def torment(
                 raise RuntimeError(f"the study ended after {counted(killed.total(), 'kill')}")
             search = start()
             continue
-        victims = [*workers_of(study, url), search.pid]
-        victim = dice.choice(victims)
+        workers = workers_of(study, url)
+        if not workers:
+            continue  # they start
+        victim = search.pid if dice.random() < SEARCH_SHARE else dice.choice(workers)
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             killed["search" if victim == search.pid else "worker"] += 1
@@ -206,7 +211,7 @@ def fast_chaos(
         lambda: _Fast(study, url),
         url=url,
         kills=kills,
-        pause_s=(0.5, 6.0),
+        pause_s=(0.2, 4.0),
         dice=dice,
     )
     return done, look(study, url)
@@ -216,14 +221,14 @@ def real_chaos(folder: Path, *, kills: int, dice: random.Random) -> tuple[Kills,
     """Torment a study of tiny networks that are trained."""
     studies = folder / "studies"
     studies.mkdir(parents=True)
-    study = write_study(studies, f"trials: 8\n{REAL}", SPACE.replace("[64, 96]", "[64]"))
+    study = write_study(studies, f"trials: 8\n{REAL}", SPACE)
     command = [sys.executable, "-m", "jejunet_nas", "search", "tiny", "--workers", "2"]
 
     def start() -> Any:
         with (folder / "log").open("ab") as log:
             return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
 
-    done = torment(study, start, url=None, kills=kills, pause_s=(10.0, 40.0), dice=dice)
+    done = torment(study, start, url=None, kills=kills, pause_s=(5.0, 30.0), dice=dice)
     return done, look(study)
 
 
