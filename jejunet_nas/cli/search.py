@@ -1,6 +1,7 @@
 """The command `search`: start or resume the search of a study."""
 
 import contextlib
+import functools
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -96,8 +97,7 @@ def search(
     adds trials. --data-root, --init, --seed and --storage are noted in studies/NAME/study.yaml;
     later commands on the study need not repeat them.
 
-    With --storage postgresql://..., the same command on other machines joins the search; --store
-    is where they share the networks.
+    With --storage postgresql://..., the same command on another machine joins the search.
 
     It begins with a forecast: the share of the space that can meet the target by predicted latency,
     and, once networks are trained, when it ends. If nothing can meet the target it stops at once.
@@ -124,18 +124,9 @@ def search(
         if repair:
             _repair(named, printer)
         view = make_view(printer.messages)
-        history = search(
-            named.settings,
-            folder,
-            view,
-            seconds=seconds,
-            storage=named.storage,
-            notes=named.notes,
-            workers=workers,
-            store=store,
-            executor=executor,
-            address=address,
-        )
+        run = functools.partial(search, named.settings, folder, view, seconds=seconds, store=store)
+        run = functools.partial(run, storage=named.storage, notes=named.notes, workers=workers)
+        history = run(executor=executor, address=address)
     show_front(history, printer)
     if history.complete:
         printer.say(f"next: jejunet-nas report {shlex.quote(named.word)}")

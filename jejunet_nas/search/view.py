@@ -64,7 +64,7 @@ class View:
         self._console = console
         self._what = ""
         self._began_s = self._next_s = 0.0
-        self._workers_s = time.monotonic()
+        self._workers_s = 0.0
 
     def __enter__(self) -> Self:
         return self

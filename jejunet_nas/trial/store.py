@@ -74,10 +74,12 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder`, and rename it to `folder` unless the block fails.
 
-    If it fails, the new folder is removed: on a full disk its space is needed at once.
+    What processes that died left there is removed first. If the block fails, the new folder is
+    removed: on a full disk its space is needed at once.
     """
     maker = f"{socket.gethostname()}-{os.getpid()}"  # workers may make the same network
     part = folder.with_name(f"{folder.name}.{maker}.part")
+    remove_parts(folder.parent)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
