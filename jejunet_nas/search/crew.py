@@ -152,7 +152,10 @@ class Workers:
     def wait(self) -> tuple[Work, Outcome]:
         """Return the next work that has ended, looking after the workers meanwhile."""
         while True:
-            for job in insist(self._jobs.open):
+            jobs = insist(self._jobs.open)
+            for lost in self._works.keys() - {job.job_id for job in jobs}:
+                self.submit(self._works.pop(lost))  # another process forgot it
+            for job in jobs:
                 if job.job_id in self._works and (outcome := self._outcome(job)):
                     fetch_outcome(outcome, self._setup)
                     self._crew.praise()

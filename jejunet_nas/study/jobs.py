@@ -166,13 +166,15 @@ class Jobs:
             connection.execute(insert(_WORKERS).values(worker=worker, study=self._study, beats=0))
 
     def beat(self, worker: str, stage: str) -> None:
-        """Show that `worker` lives."""
+        """Show that `worker` lives, also if it was taken for one that is gone."""
         with self._engine.begin() as connection:
-            connection.execute(
+            shown = connection.execute(
                 update(_WORKERS)
                 .where(_WORKERS.c.worker == worker)
                 .values(beats=_WORKERS.c.beats + 1, stage=stage)
             )
+        if shown.rowcount == 0:
+            self.arrive(worker)
 
     def note_fault(self, worker: str, fault: str) -> None:
         """Store why `worker` ends itself."""

@@ -5,18 +5,23 @@ import os
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from jejunet_nas.records import StudyHistory
-from jejunet_nas.search.crew import shares_of
+from jejunet_nas.records import StudyHistory, to_json
+from jejunet_nas.search.crew import Crew, Workers, shares_of
+from jejunet_nas.search.work import Outcome, Work
+from jejunet_nas.search.worker import Post
 from jejunet_nas.space.architecture import canonical_json
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.storage import storage_url
 from jejunet_nas.study.study_file import read_study
-from tests.search.build import SPACE, write_study
+from tests.builders import tiny_network
+from tests.search.build import SPACE, QuietView, write_study
 from tests.search.fast import KILLS, SECONDS, start_search
 
 WIDE = (
@@ -211,6 +216,28 @@ def test_a_search_waits_for_a_server_that_is_away_for_a_while(
 
     assert ended(search) == 0
     assert assert_whole(study, 8, url).failed == ()
+
+
+def test_work_whose_job_another_process_forgot_is_begun_again(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    ledger = Ledger(read_study(study_in(tmp_path, 1)), storage_url(tmp_path / "tiny"))
+    crew = Crew(Post(settings=ledger.settings, folder=tmp_path, url=""), 1)
+    crew.start = lambda jobs: None  # type: ignore[method-assign]
+    setup = SimpleNamespace(shared=None)
+    executor = Workers(crew, QuietView(), lambda: None, setup, ledger)  # type: ignore[arg-type]
+    jobs, work = ledger.jobs(), Work(network=tiny_network(), rung=0)
+    executor.submit(work)
+    jobs.forget("waiting")
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(executor.wait)
+        until(lambda: [each.state for each in jobs.open()] == ["waiting"], "it is not begun again")
+        claimed = jobs.claim("one")
+        assert claimed is not None
+        jobs.finish(claimed.job_id, to_json(Outcome(failure="as a test wants")))
+
+    assert found.result() == (work, Outcome(failure="as a test wants"))
+    ledger.close()
 
 
 def test_processors_are_split_and_shared_where_there_are_too_few() -> None:

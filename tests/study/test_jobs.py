@@ -99,6 +99,8 @@ def test_a_worker_arrives_beats_says_its_fault_and_leaves(jobs: Jobs) -> None:
     assert jobs.present() == [Present("one", 1, "train", "disk full")]
     jobs.leave("one")
     assert jobs.present() == []
+    jobs.beat("one", "train")  # it was only slow
+    assert [each.worker for each in jobs.present()] == ["one"]
 
 
 def test_a_worker_is_gone_when_it_has_not_beaten_by_the_watchers_clock(
