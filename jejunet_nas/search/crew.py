@@ -22,7 +22,7 @@ from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Outcome, Work
 from jejunet_nas.search.worker import Post, lives_here, serve, worker_name
 from jejunet_nas.study.interrupted import ended_words
-from jejunet_nas.study.jobs import MOST_ENDS, Job, Jobs, Present, Pulse
+from jejunet_nas.study.jobs import JOB_ENDS, Job, Jobs, Present, Pulse
 from jejunet_nas.study.kept_measurements import NETWORKS
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.trial.setup import TrialSetup
@@ -172,7 +172,7 @@ class Workers:
         if job.state == "done" and (done := insist(lambda: self._jobs.take(job.job_id))):
             with self._readable():
                 return from_json(Outcome, done.outcome or "")
-        if job.state == "waiting" and job.ends >= MOST_ENDS:
+        if job.state == "waiting" and job.ends >= JOB_ENDS:
             failure = to_json(Outcome(failure=ended_words(job.ends)))
             insist(lambda: self._jobs.finish(job.job_id, failure))
         return None

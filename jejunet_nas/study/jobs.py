@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine
 
-MOST_ENDS = 2  # of a process while it trains one network; then it counts as failed
+MOST_ENDS = 2  # of the search's own process while it trains one network; then that has failed
+JOB_ENDS = 3  # of workers' processes: something else may have ended two of many
 LOST_S = 60.0  # without a beat; then a worker counts as gone
 LOST_LOOKS = 10  # in that time, at least: who looks may have stood still itself
 _META = MetaData()
@@ -102,9 +103,9 @@ class Jobs:
     def claim(self, worker: str) -> Job | None:
         """Let `worker` run the oldest job that waits, and return it; None if none does.
 
-        A job that ended `MOST_ENDS` processes is left to the search.
+        A job that ended `JOB_ENDS` processes is left to the search.
         """
-        free = (_JOBS.c.state == "waiting", _JOBS.c.ends < MOST_ENDS)
+        free = (_JOBS.c.state == "waiting", _JOBS.c.ends < JOB_ENDS)
         waiting = select(_JOBS).where(self._of(_JOBS), *free)
         with self._engine.connect() as connection:
             found = connection.execute(waiting.order_by(_JOBS.c.job_id).limit(8)).all()

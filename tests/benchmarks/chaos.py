@@ -49,7 +49,7 @@ data: {options: {clips: 2, val_clips: 1, frames: 6, height: 64, width: 64}}
 training: {steps: 6, rungs: [3], pairs_per_step: 2, gate_pairs: 10, gate_steps: 2}
 compression: {post_training: {calibration_frames: 4}}
 """
-SEARCH_SHARE = 0.25  # of the kills; the others are of workers
+SEARCH_SHARE = 0.3  # of the kills; the others are of workers
 LAST_S = 900.0  # for the end of a study after the last kill
 
 

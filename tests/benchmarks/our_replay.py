@@ -41,6 +41,10 @@ class MemoryLedger(Ledger):
             )
         self._storage = self._study._storage  # type: ignore[assignment]
 
+    def count(self) -> int:
+        """Return the number of trials."""
+        return len(self.trials())
+
 
 def our_steps(
     table: RecordedTable, settings: StudySettings, training: int

@@ -128,7 +128,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_made_by_another(
     assert history.failed == ()
 
 
-def test_networks_that_end_two_workers_fail_and_the_search_goes_on(
+def test_networks_that_end_three_workers_fail_and_the_search_goes_on(
     tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(KILLS, "0.5")
@@ -143,7 +143,7 @@ def test_networks_that_end_two_workers_fail_and_the_search_goes_on(
     history = history_of(study)
     assert {each.architecture.network.depth_multiplier for each in history.drawn} == {0.25}
     assert {each.reason for each in history.failed} == {
-        "ended the process 2 times: a crash, or not enough memory"
+        "ended the process 3 times: a crash, or not enough memory"
     }
 
 
