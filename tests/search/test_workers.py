@@ -29,7 +29,7 @@ WIDE = (
     .replace("[64, 96]", "[64, 96, 128, 160, 192]")
     .replace("{from: 1, to: 3}", "[1, 3]")
 )
-PATIENCE_S = 120.0  # both cores may be busy
+PATIENCE_S = 300.0  # both cores may be busy
 
 
 def study_in(folder: Path, trials: int, rungs: str = "training: {steps: 9, rungs: [3]}") -> Path:
@@ -147,6 +147,7 @@ def test_networks_that_end_three_workers_fail_and_the_search_goes_on(
     }
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_with_its_workers_is_resumed_whole(
     tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_search_that_is_killed_with_its_workers_is_resumed_whole(
     assert assert_whole(study, 9).failed == ()
 
 
+@pytest.mark.slow
 def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_the_other(
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,7 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     assert assert_whole(study, 30, url).failed == ()
 
 
+@pytest.mark.slow
 def test_two_machines_without_a_common_folder_share_networks_through_the_store(
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +206,7 @@ def test_two_machines_without_a_common_folder_share_networks_through_the_store(
     assert not [name for name in made if not name.endswith(".zip")]
 
 
+@pytest.mark.slow
 def test_a_search_waits_for_a_server_that_is_away_for_a_while(
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
