@@ -172,7 +172,7 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SECONDS, "0.6")
-    url, study = postgresql.new_database(), study_in(tmp_path, 30)
+    url, study = postgresql.new_database(), study_in(tmp_path, 20)
     first = searches(study, tmp_path / "tiny", url, 2)
     until(lambda: networks_in(study) >= 1, "the first does not begin")
     second = searches(study, tmp_path / "tiny", url, 1)
@@ -181,7 +181,7 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     first.kill()
 
     assert ended(second) == 0
-    assert assert_whole(study, 30, url).failed == ()
+    assert assert_whole(study, 20, url).failed == ()
 
 
 @pytest.mark.slow
