@@ -349,6 +349,7 @@ def test_another_sampler_or_budget_goes_on_with_the_study(
         (".another.computer-1", 7200, False),
         ("", 0, False),  # of an earlier version
     ],
+    ids=["dead", "alive", "elsewhere", "long ago", "unnamed"],  # the same in each process
 )
 def test_what_a_killed_process_left_half_made_is_removed_and_what_a_live_one_makes_is_not(
     maker: str, age_s: float, kept: bool, trials: FakeTrials, tmp_path: Path
