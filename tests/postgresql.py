@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,19 +85,18 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgresql() -> Iterator[Server]:
     """A PostgreSQL server; the test is skipped where none is installed."""
     pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
     if program("initdb") is None or program("postgres") is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    base = tmp_path_factory.mktemp("postgresql")
-    for folder in (base, *base.parents[:2]):
-        if folder.owner() == pwd.getpwuid(os.getuid()).pw_name and folder != Path("/tmp"):
-            folder.chmod(0o755)  # so that the server's user reaches its folder
-    server = Server(base / "server")
-    server.start()
-    yield server
-    server.stop()
+    # Not among pytest's folders, which the server's user may not enter.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        server = Server(Path(name) / "server")
+        server.start()
+        yield server
+        server.stop()
 
 
 def _is_user(name: str) -> bool:
