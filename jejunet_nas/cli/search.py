@@ -25,6 +25,7 @@ from jejunet_nas.cli.arguments import (
 from jejunet_nas.cli.parser_errors import naming_options
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.streams import native_log
+from jejunet_nas.errors import SettingError
 from jejunet_nas.files import NOTED
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def search(
     overrides = data_root_override(data_root)
     overrides |= {key: value for key, value in given.items() if value is not None}
     seconds = seconds_of(time_budget, "--time-budget")
+    _require_ray(executor, address)
 
     from jejunet_nas.study.named import find_named
 
@@ -132,6 +134,14 @@ def search(
         printer.say(f"next: jejunet-nas report {shlex.quote(named.word)}")
     printer.json(summary(history))
     require_feasible(history)
+
+
+def _require_ray(executor: str, address: str | None) -> None:
+    if address is not None and executor != "ray":
+        raise SettingError(
+            f"--address is {address}, but --executor is {executor}; allowed: an address with "
+            "--executor ray. Add --executor ray, or leave --address out."
+        )
 
 
 def _repair(named: "NamedStudy", printer: Printer) -> None:

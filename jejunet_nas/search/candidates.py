@@ -12,7 +12,8 @@ from jejunet_nas.search.feasibility import Aim, Found
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import Architecture, Network
 from jejunet_nas.space.draw import draw_network
-from jejunet_nas.study.adding import begin_trial, known_networks
+from jejunet_nas.study.adding import begin_trial
+from jejunet_nas.study.known import known_networks
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.proposals import NetworkSampler, SeenNetwork
 from jejunet_nas.study.samplers import chooser

@@ -102,7 +102,7 @@ class Crew:
                 )
             self._processes[number] = self._start(number)
 
-    def praise(self) -> None:
+    def note_work(self) -> None:
         """Note that work has ended: workers do not only die."""
         self._deaths = 0
 
@@ -158,7 +158,7 @@ class Workers:
             for job in jobs:
                 if job.job_id in self._works and (outcome := self._outcome(job)):
                     fetch_outcome(outcome, self._setup)
-                    self._crew.praise()
+                    self._crew.note_work()
                     return self._works.pop(job.job_id), outcome
             self._check()
             insist(self._look_after)

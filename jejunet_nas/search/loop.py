@@ -30,8 +30,8 @@ from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Executor, InThisProcess
 from jejunet_nas.search.worker import ALIKE, Post, same_everywhere
 from jejunet_nas.space.draw import network_choices
-from jejunet_nas.study.adding import known_networks
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
+from jejunet_nas.study.known import known_networks
 from jejunet_nas.study.lead import is_shared
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock

@@ -11,17 +11,16 @@ from optuna.trial import TrialState, create_trial
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import TrialResult, as_added, to_json
 from jejunet_nas.records.words import policy_words
-from jejunet_nas.space.architecture import Architecture, Network, canonical_json
+from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, network_choices
 from jejunet_nas.space.search_space import Choice
 from jejunet_nas.study.history import (
     ADDED,
     ARCHITECTURE,
-    ENDED,
     OUTCOME,
     RECORD,
-    stored_architecture,
 )
+from jejunet_nas.study.known import known_architectures
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
@@ -84,23 +83,3 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
         trial, added = hold_added(ledger, result)
         ledger.complete(trial, added)
         return added
-
-
-def known_architectures(ledger: Ledger) -> dict[str, int]:
-    """Return the trial number of every architecture that needs no further trial."""
-    return {
-        trial.user_attrs[ARCHITECTURE]: trial.number
-        for trial in ledger.trials()
-        if ARCHITECTURE in trial.user_attrs and trial.user_attrs.get(OUTCOME) in ENDED
-    }
-
-
-def known_networks(ledger: Ledger) -> dict[Network, int]:
-    """Return the trial number of every network that was drawn and needs no further trial."""
-    with ledger.readable():
-        return {
-            stored_architecture(notes[ARCHITECTURE]).network: number
-            for number, notes in ((each.number, each.user_attrs) for each in ledger.trials())
-            if ARCHITECTURE in notes and ADDED not in notes
-            if notes.get(OUTCOME) in (*ENDED, "held")
-        }

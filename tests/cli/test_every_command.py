@@ -220,3 +220,10 @@ def test_completing_loads_no_heavy_library(tmp_path: Path) -> None:
     )
 
     assert shown.stdout.splitlines() == ["tiny", "[]"]
+
+
+def test_an_address_without_ray_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    assert refusal(capfd, "search", "quickstart", "--address", "HOST:6379") == (
+        "--address is HOST:6379, but --executor is processes; allowed: an address with --executor "
+        "ray. Add --executor ray, or leave --address out."
+    )

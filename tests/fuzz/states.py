@@ -124,7 +124,7 @@ def _prepare_rows(folder: Path) -> None:
 
 def _rows(data: bytes, folder: Path) -> None:
     """Read the study with one of its rows replaced by `data`: TABLE:NUMBER:TEXT."""
-    from jejunet_nas.study.adding import known_architectures
+    from jejunet_nas.study.known import known_architectures
     from jejunet_nas.study.ledger import Ledger
     from jejunet_nas.study.storage import storage_url
     from jejunet_nas.study.study_file import read_study

@@ -13,10 +13,10 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.records import DataFacts, RefusedTrial, TrialResult, VideoFacts, to_json
 from jejunet_nas.space.architecture import Architecture, canonical_json
 from jejunet_nas.space.draw import choices_of, draw, network_choices
-from jejunet_nas.study.adding import known_architectures
 from jejunet_nas.study.history import OUTCOME, RECORD
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import measured_trial
+from jejunet_nas.study.known import known_architectures
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import chooser
 from jejunet_nas.study.screens import Screens

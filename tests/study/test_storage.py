@@ -16,9 +16,9 @@ from sqlalchemy import Engine, event
 
 from jejunet_nas.errors import JejunetError, MachineError, SettingError, StorageError
 from jejunet_nas.study import sqlite_lock
-from jejunet_nas.study.adding import known_architectures, known_networks
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_rounds import rounds_of
+from jejunet_nas.study.known import known_architectures, known_networks
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.storage import has_study, open_storage, storage_url
