@@ -37,6 +37,7 @@ from tests.study.kept import made_network, write_network
 INTERVALS = (1, 3)  # a drawn policy and an added one
 SECONDS = "JEJUNET_TEST_SECONDS"  # the longest of a network
 DO = ray_executor.do  # before `fast_do` stands in its place
+HOLD = "JEJUNET_TEST_HOLD"  # while this file is there, no network is finished
 KILLS = "JEJUNET_TEST_KILLS"  # a depth multiplier whose networks end their process
 
 
@@ -67,6 +68,8 @@ def fast_trial(number: int, network: Network, setup: Any, tell: Any) -> list[Tri
     if found is None:
         tell("train", 1, 2)
         time.sleep(random.uniform(0, float(os.environ.get(SECONDS, "0.05"))))
+        while Path(os.environ.get(HOLD, "")).is_file():
+            time.sleep(0.05)
         with new_folder(setup.folder / name) as folder:
             write_network(folder.parent, dataclasses.replace(record, network_id=folder.name))
             (folder / RECORD).write_text((folder / RECORD).read_text().replace(folder.name, name))

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from jejunet_nas.study.storage import storage_url
 from jejunet_nas.study.study_file import read_study
 from tests.builders import tiny_network
 from tests.search.build import SPACE, QuietView, write_study
-from tests.search.fast import KILLS, SECONDS, start_search
+from tests.search.fast import HOLD, KILLS, SECONDS, start_search
 
 WIDE = (
     SPACE.replace("[8, 16, 24]", "[8, 16, 24, 32, 40, 48, 56, 64]")
@@ -91,6 +92,14 @@ def searches() -> Any:
         if each.is_alive():
             each.kill()
         each.join()
+
+
+@contextlib.contextmanager
+def held(hold: Path) -> Iterator[None]:
+    """Let no search finish a network meanwhile: on a busy machine one ends before another joins."""
+    hold.touch()
+    yield
+    hold.unlink()
 
 
 def ended(search: Any) -> int:
@@ -172,11 +181,13 @@ def test_two_searches_of_one_postgresql_study_share_it_and_one_takes_over_from_t
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SECONDS, "0.6")
+    monkeypatch.setenv(HOLD, str(hold := tmp_path / "hold"))
     url, study = postgresql.new_database(), study_in(tmp_path, 20)
     first = searches(study, tmp_path / "tiny", url, 2)
     until(lambda: networks_in(study) >= 1, "the first does not begin")
-    second = searches(study, tmp_path / "tiny", url, 1)
-    until(lambda: len(workers_of(study, url)) == 3, "the second does not join")
+    with held(hold):
+        second = searches(study, tmp_path / "tiny", url, 1)
+        until(lambda: len(workers_of(study, url)) == 3, "the second does not join")
     until(lambda: networks_in(study) >= 4, "nothing is made")
     first.kill()
 
@@ -189,11 +200,13 @@ def test_two_machines_without_a_common_folder_share_networks_through_the_store(
     tmp_path: Path, searches: Any, postgresql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SECONDS, "0.8")
+    monkeypatch.setenv(HOLD, str(hold := tmp_path / "hold"))
     url, study, store = postgresql.new_database(), study_in(tmp_path, 16), tmp_path / "store"
     first = searches(study, tmp_path / "one" / "tiny", url, 1, str(store))
     until(lambda: [*store.glob("tiny/*.zip")], "the first does not begin")
-    second = searches(study, tmp_path / "two" / "tiny", url, 1)
-    until(lambda: len(workers_of(study, url)) == 2, "the second does not join")
+    with held(hold):
+        second = searches(study, tmp_path / "two" / "tiny", url, 1)
+        until(lambda: len(workers_of(study, url)) == 2, "the second does not join")
 
     assert [ended(first), ended(second)] == [0, 0]
     history = history_of(study, url)
