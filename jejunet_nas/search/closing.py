@@ -5,17 +5,12 @@ learns the measured latency. While the phone is away, trials are closed with pre
 later measurement replaces the prediction when the study is read.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import optuna
 
-from jejunet_nas.latency.measuring_plan import MeasuringPlan
-from jejunet_nas.latency.phone import Phone
-from jejunet_nas.latency.phone_meter import PhoneMeter
-from jejunet_nas.latency.program import find_program
 from jejunet_nas.records import DataSplit, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.records.words import counted
@@ -169,32 +164,6 @@ def newest_measured(
 def still_to_measure(settings: StudySettings, history: StudyHistory) -> bool:
     """Whether a study that measures has trials that are only predicted."""
     return settings.latency.backend == "adb" and bool(unmeasured(history.complete))
-
-
-@contextlib.contextmanager
-def open_phone(settings: StudySettings, networks: Path, view: View) -> Iterator[PhoneQueue | None]:
-    """Open the study's phone for measuring in the background; None if the study only predicts.
-
-    Raises `DeviceError` or `SettingError` if the phone or the benchmark program is missing.
-    """
-    latency = settings.latency
-    if latency.backend != "adb":
-        yield None
-        return
-    program = find_program(Path(latency.benchmark_binary) if latency.benchmark_binary else None)
-    serial = Phone.attached(latency.serial).serial  # the same phone to the end of the search
-
-    def open_meter() -> PhoneMeter:
-        plan = MeasuringPlan(threads=latency.threads)
-        return PhoneMeter(Phone.attached(serial), program, plan, view.say)
-
-    phone = PhoneQueue(open_meter, networks, view.say)
-    try:
-        yield phone
-    except BaseException:
-        phone.abandon()
-        raise
-    phone.close()
 
 
 def resume(ledger: Ledger, networks: Path, view: View) -> StudyHistory:

@@ -14,14 +14,15 @@ from jejunet_nas.datasets.learnable import origin_warning
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.search.closing import (
     Closing,
-    open_phone,
     resume,
     still_to_measure,
 )
 from jejunet_nas.search.crew import Crew, Workers
 from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import next_training
+from jejunet_nas.search.phone import open_phone
 from jejunet_nas.search.prepare import data_facts, made_from, prepare
+from jejunet_nas.search.ray_cluster import cluster
 from jejunet_nas.search.ray_executor import RayWorkers
 from jejunet_nas.search.run import SearchRun
 from jejunet_nas.search.sharing import share
@@ -72,8 +73,8 @@ def search(
     run = functools.partial(_search, post, view, seconds, notes or {})
     with view, Crew(post, workers or 1) as crew:
         if executor == "ray":
-            with study_lock(folder, settings.name, url):
-                return run(functools.partial(RayWorkers, post, view, address, workers))
+            with study_lock(folder, settings.name, url), cluster(address) as ray:
+                return run(functools.partial(RayWorkers, ray, post, view, workers), ray=ray)
         if is_shared(url):
             shared = functools.partial(Workers, crew, view)
             return share(post, crew, view, lambda lead: run(functools.partial(shared, lead.check)))
@@ -89,8 +90,12 @@ def _search(
     seconds: float | None,
     notes: Mapping[str, Any],
     executor_of: Callable[[TrialSetup, Ledger], Executor],
+    ray: Any = None,
 ) -> StudyHistory:
-    """Search as `search` does. executor_of: returns who trains, once the study has begun."""
+    """Search as `search` does. executor_of: returns who trains, once the study has begun.
+
+    ray: the cluster, whose phone is used if it has one.
+    """
     settings, folder, url = post.settings, post.folder, post.url
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
@@ -107,7 +112,7 @@ def _search(
             f"Add trials with a larger number, such as --trials {2 * drawn}."
         )
         return history
-    with open_phone(settings, networks, view) as phone:
+    with open_phone(settings, networks, view, ray) as phone:
         if ledger and done:
             open_val = functools.cache(lambda: settings.data.open_split("val", view.stage))
             Closing(ledger, phone, networks, view, open_val).settle()

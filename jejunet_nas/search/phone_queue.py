@@ -10,19 +10,34 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from jejunet_nas.errors import DeviceAwayError, JejunetError
-from jejunet_nas.latency.phone_meter import PhoneMeter
 from jejunet_nas.progress import Say
 from jejunet_nas.records import NetworkRecord
-from jejunet_nas.records.measurements import NetworkMeasurement
+from jejunet_nas.records.measurements import Measurement, NetworkMeasurement, PhoneInfo
 from jejunet_nas.study.kept_measurements import outside_interval, save_measurement
 from jejunet_nas.video.graphs import graph_files
 
 LOOK_AGAIN_S = 20.0  # between two attempts to find a disconnected phone
 TRIES = 2  # of a network that the phone cannot run
 
-OpenMeter = Callable[[], PhoneMeter]
+
+class SearchPhone(Protocol):
+    """Measures the graphs of a search: a `latency.phone_meter`, or a phone elsewhere."""
+
+    @property
+    def phone_info(self) -> PhoneInfo:
+        """The phone."""
+
+    def take(self, graph: Path) -> Measurement:
+        """Return the measurement of `graph`; raises as `PhoneMeter.take` does."""
+
+    def close(self) -> None:
+        """Remove what was copied to the phone."""
+
+
+OpenMeter = Callable[[], SearchPhone]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +57,8 @@ class PhoneQueue:
     def __init__(self, open_meter: OpenMeter, networks: Path, say: Say) -> None:
         """Open the phone. Raises `DeviceError` if that fails."""
         self._open, self._networks, self._say = open_meter, networks, say
-        self._meter: PhoneMeter | None = open_meter()
-        self.phone = self._meter.phone.info
+        self._meter: SearchPhone | None = open_meter()
+        self.phone = self._meter.phone_info
         self._waiting: list[NetworkRecord] = []  # guarded by _changed, as are the next five
         self._working: str | None = None
         self._finished: dict[str, FinishedNetwork] = {}
@@ -154,14 +169,14 @@ class PhoneQueue:
             taken[name] = self._meter.take(file)
         return NetworkMeasurement(graphs=taken)
 
-    def _reopen(self) -> PhoneMeter:
+    def _reopen(self) -> SearchPhone:
         try:
             meter = self._open()
         except Exception as error:  # not the network's fault, whatever it is
             raise DeviceAwayError(str(error)) from None
-        if meter.phone.info.serial_hash != self.phone.serial_hash:
+        if meter.phone_info.serial_hash != self.phone.serial_hash:
             raise DeviceAwayError(
-                f"another phone is attached, {meter.phone.info.name}. Attach "
+                f"another phone is attached, {meter.phone_info.name}. Attach "
                 f"{self.phone.name} again."
             )
         return meter

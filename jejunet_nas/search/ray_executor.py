@@ -7,11 +7,10 @@ Every node needs this package, the study's data at the same path, and a common p
 import dataclasses
 from typing import Any
 
-from jejunet_nas.errors import MachineError, SettingError
-from jejunet_nas.faults import fault_of
 from jejunet_nas.records import from_json, to_json
 from jejunet_nas.records.words import network_words
 from jejunet_nas.search.crew import fetch_outcome
+from jejunet_nas.search.ray_cluster import fault_in
 from jejunet_nas.search.view import View
 from jejunet_nas.search.work import Outcome, Work, attempt
 from jejunet_nas.search.worker import Post, post_of, set_up
@@ -31,19 +30,19 @@ class RayWorkers:
 
     def __init__(
         self,
+        ray: Any,
         post: Post,
         view: View,
-        address: str | None,
         workers: int | None,
         setup: TrialSetup,
         ledger: Ledger,
     ) -> None:
-        """Connect to the cluster at `address`; None: start one of this machine.
+        """Begin no task yet. ray: the cluster, see `ray_cluster`.
 
         workers: tasks at once, each with its share of all CPUs; None: one for each CPU. A GPU that
-        the cluster has is one task's. Raises `SettingError` or `MachineError` where that fails.
+        the cluster has is one task's.
         """
-        self._ray, self._setup, self._view = _connected(address), setup, view
+        self._ray, self._setup, self._view = ray, setup, view
         have = self._ray.cluster_resources()
         cpus = max(int(have.get("CPU", 1)), 1)
         self._workers = workers or cpus
@@ -80,10 +79,9 @@ class RayWorkers:
                 return work, outcome
 
     def close(self) -> None:
-        """Cancel what is left, and leave the cluster."""
+        """Cancel what is left."""
         for task in self._works:
             self._ray.cancel(task, force=True)
-        self._ray.shutdown()
 
     def _outcome(self, task: Any) -> Outcome:
         errors = self._ray.exceptions
@@ -92,8 +90,7 @@ class RayWorkers:
         except (errors.WorkerCrashedError, errors.OutOfMemoryError, errors.NodeDiedError) as error:
             return Outcome(failure=f"ended its process {RETRIES + 1} times: {type(error).__name__}")
         except errors.RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, Exception) else error
-            raise fault_of(cause) or error from None
+            raise fault_in(error) from None
 
 
 def do(post: Post, work: str, cpus: int) -> str:
@@ -103,22 +100,3 @@ def do(post: Post, work: str, cpus: int) -> str:
         use_threads(cpus)
         _setups[key] = set_up(post, lambda *_: None)
     return to_json(attempt(from_json(Work, work), _setups[key], lambda *_: None))
-
-
-def _connected(address: str | None) -> Any:
-    """Return Ray, connected to a cluster."""
-    try:
-        import ray
-    except ImportError:
-        raise SettingError(
-            "--executor is ray, but Ray is not installed: `pip install 'jejunet_nas[ray]'`, or use "
-            "--executor processes."
-        ) from None
-    try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise MachineError(
-            f"no Ray cluster answers at {address or 'this machine'} ({error}). Start one with `ray "
-            "start --head`, and give its address."
-        ) from error
-    return ray

@@ -25,6 +25,8 @@ from tests.benchmarks.recorded_table import Place, RecordedTable
 from tests.made_up import on_screen
 from tests.search.build import QuietView, result
 
+Drawn = tuple[optuna.Trial, Architecture]
+
 
 class MemoryLedger(Ledger):
     """The ledger of a new study in memory, a hundred times as fast as a database."""
@@ -46,25 +48,45 @@ class MemoryLedger(Ledger):
         return len(self.trials())
 
 
+class ReplayedSearch:
+    """Draws networks as `search.run` does; those that it is told of are answered by the table."""
+
+    def __init__(self, table: RecordedTable, settings: StudySettings, training: int) -> None:
+        self._table, self._answers = table, _Answers(table, training)
+        self._ledger = MemoryLedger(settings)
+        classes = int(table.about["classes"])
+        self._candidates = Candidates(self._ledger, QuietView(), classes=classes, refused=0)
+        self._complete: list[TrialResult] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is no network left to draw."""
+        return self._candidates.exhausted
+
+    def draw(self) -> Drawn | None:
+        """Draw a network; None if it is not worth training."""
+        return self._candidates.draw(self._complete)
+
+    def finish(self, drawn: Drawn) -> list[Place]:
+        """Learn what a drawn network scores; return the places that it adds to the study."""
+        trial, architecture = drawn
+        best, *others = self._answers.results(trial.number, architecture)
+        held = [hold_added(self._ledger, other) for other in others]
+        for each, found in (*held, (trial, best)):
+            self._ledger.complete(each, found)
+        self._complete += [best, *others]
+        places = self._table.places
+        return [places[canonical_json(each.architecture)] for each in (best, *others)]
+
+
 def our_steps(
     table: RecordedTable, settings: StudySettings, training: int
 ) -> Iterator[list[Place]]:
     """Yield the places that each trained network adds to the study, as one training scores them."""
-    ledger, answers = MemoryLedger(settings), _Answers(table, training)
-    classes = int(table.about["classes"])
-    candidates = Candidates(ledger, QuietView(), classes=classes, refused=0)
-    complete: list[TrialResult] = []
-    while not candidates.exhausted:
-        drawn = candidates.draw(complete)
-        if drawn is None:
-            continue
-        trial, architecture = drawn
-        best, *others = answers.results(trial.number, architecture)
-        held = [hold_added(ledger, other) for other in others]
-        for each, found in (*held, (trial, best)):
-            ledger.complete(each, found)
-        complete += [best, *others]
-        yield [table.places[canonical_json(each.architecture)] for each in (best, *others)]
+    search = ReplayedSearch(table, settings, training)
+    while not search.exhausted:
+        if drawn := search.draw():
+            yield search.finish(drawn)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Changed:
 
 ABLATION: Mapping[str, Changed] = {
     "one policy a network": Changed(one_policy=True),
-    "one budget": Changed(settings={"training.rungs": []}),
+    "several budgets": Changed(settings={"training.rungs": [40]}),
     "random networks": Changed(settings={"sampler.name": "random"}),
     "NSGA-II networks": Changed(settings={"sampler.name": "nsga2"}),
 }

@@ -20,6 +20,7 @@ from tests.benchmarks.recorded_table import (
     read_table,
     write_table,
 )
+from tests.benchmarks.replay_workers import Scenario, enough_s, simulate
 from tests.benchmarks.synthetic_table import synthetic_table
 
 STEPS = (2, 4, 6)
@@ -165,3 +166,17 @@ def test_some_samplers_are_replayed_alone(table: RecordedTable, study: StudySett
     assert content["samplers"]["random"]["networks"][0] <= 2
     assert "| sampler | 2 | 3 |" in replay.page(content, "replay.png")
     assert replay.claim_words(content) == ""
+
+
+def test_simulated_workers_train_all_networks_in_the_time_that_they_have(
+    table: RecordedTable, study: StudySettings
+) -> None:
+    scenario = Scenario(slower=100.0, phone_s=1000.0, storage_s=0.0)
+    alone, two = (simulate(table, study, workers, scenario, 0) for workers in (1, 2))
+
+    assert len(alone.seen) == len(two.seen) == 6
+    assert alone.trained_s == two.trained_s == pytest.approx(100 * table.stages_s.min(axis=1).sum())
+    assert alone.end_s == pytest.approx(alone.trained_s, abs=5)
+    assert 0.5 * alone.trained_s <= two.end_s < 0.8 * alone.end_s
+    assert two.measured_s == pytest.approx(two.seen[0][0] + 6000, abs=1)
+    assert enough_s(table, two, 0) <= two.end_s

@@ -99,8 +99,7 @@ class FakePhone:
     """
 
     def __init__(self) -> None:
-        self.info = PHONE
-        self.phone = self  # a meter's phone
+        self.phone_info = PHONE
         self.opening: Exception | None = None
         self.at: dict[str, Callable[[], object]] = {}
         self.broken: set[str] = set()
@@ -137,7 +136,7 @@ class FakePhone:
         self.taken.append(graph)
         if file.parent.name in self.broken:
             raise DeviceError(f"{graph} crashed")
-        return measurement(self.median_ms, phone=self.info, unstable=self.unstable)
+        return measurement(self.median_ms, phone=self.phone_info, unstable=self.unstable)
 
     def close(self) -> None:
         self.closed += 1

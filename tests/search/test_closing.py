@@ -10,8 +10,10 @@ from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit, FramePaths, NetworkRecord, StudyHistory, TrialResult
 from jejunet_nas.records.measurements import NetworkMeasurement, PhoneInfo
 from jejunet_nas.search import closing as module
-from jejunet_nas.search.closing import Closing, open_phone, still_to_measure
+from jejunet_nas.search import phone as phone_module
+from jejunet_nas.search.closing import Closing, still_to_measure
 from jejunet_nas.search.lines import measured_words
+from jejunet_nas.search.phone import open_phone
 from jejunet_nas.search.phone_queue import FinishedNetwork
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import (
@@ -423,7 +425,7 @@ def test_a_measurement_that_shows_other_masks_does_not_count_before_they_are_sco
 def test_a_study_that_only_predicts_opens_no_phone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "Phone", None)
+    monkeypatch.setattr(phone_module, "Phone", None)
 
     with open_phone(tiny_study(tmp_path), tmp_path, QuietView()) as phone:
         assert phone is None

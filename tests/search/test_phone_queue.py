@@ -284,7 +284,7 @@ def test_another_phone_in_the_place_of_the_first_is_not_measured_on(
     measuring.submit(network(tmp_path, "a"))
     lines.wait_for("measuring pauses")
 
-    phone.info = OTHER_PHONE
+    phone.phone_info = OTHER_PHONE
     phone.come_back()
     phone.looked_at(3)
 

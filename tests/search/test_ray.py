@@ -1,12 +1,19 @@
 """Ray: a study searched on a cluster of two nodes, one of which is lost (`tests.search.fast`)."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
-from jejunet_nas.errors import SettingError
-from jejunet_nas.search import ray_executor
+from jejunet_nas.errors import DeviceAwayError, MachineError, SettingError
+from jejunet_nas.search.ray_cluster import cluster as connected
+from jejunet_nas.search.ray_phone import PHONE, ClusterPhone
+from jejunet_nas.study.settings import LatencySettings
+from tests.builders import write_graph
+from tests.latency.build import prints
+from tests.phone.stand_in import StandIn
 from tests.search.fast import SECONDS
 from tests.search.test_workers import assert_whole, ended, networks_in, searches, study_in, until
 
@@ -45,5 +52,41 @@ def test_a_study_in_ray_is_whole_though_one_of_two_nodes_is_killed(
 def test_a_search_in_ray_without_ray_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
 
-    with pytest.raises(SettingError, match=r"Ray is not installed: `pip install 'jejunet_nas\[ray"):
-        ray_executor._connected(None)
+    with (
+        pytest.raises(SettingError, match=r"Ray is not installed: `pip install 'jejunet_nas\[ray"),
+        connected(None),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "[::1]:1", "nowhere"])
+def test_an_address_where_no_cluster_answers_is_named(address: str) -> None:
+    with pytest.raises(MachineError, match=f"no Ray cluster answers at {re.escape(address)} "):  # noqa: SIM117
+        with connected(address):
+            pass
+
+
+@pytest.mark.slow
+def test_graphs_are_measured_on_the_phone_of_a_node(
+    tmp_path: Path, phone: StandIn, cluster: Any
+) -> None:
+    graph = write_graph(tmp_path / "key.tflite", lambda x: {"y": tf.nn.relu(x)}, (1, 2, 2, 1))
+    latency = LatencySettings(backend="adb", benchmark_binary=str(prints(tmp_path, 30_000)))
+    node = cluster.add_node(num_cpus=1, resources={PHONE: 1})
+    with connected(cluster.address) as ray:
+        assert ray.cluster_resources()[PHONE] == 1
+        with pytest.raises(SettingError, match="gone, which is not a file"):
+            ClusterPhone(ray, latency.model_copy(update={"benchmark_binary": "gone"}), print)
+        meter = ClusterPhone(ray, latency, print)
+
+        taken = meter.take(graph)
+
+        assert meter.phone_info == taken.phone
+        assert (taken.phone.name, taken.latency.source) == ("Google Pixel 2", "measured")
+        assert [*map(Path, phone.pushed)][-1].suffix == ".tflite"
+        (broken := tmp_path / "broken.tflite").write_bytes(b"no graph")
+        with pytest.raises(SettingError, match=r"broken\.tflite"):
+            meter.take(broken)
+        cluster.remove_node(node, allow_graceful=False)
+        with pytest.raises(DeviceAwayError, match="node with the phone is lost"):
+            meter.take(graph)

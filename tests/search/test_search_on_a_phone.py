@@ -19,6 +19,7 @@ from jejunet_nas.latency.measuring_plan import MeasuringPlan
 from jejunet_nas.records import StudyHistory, TrialResult
 from jejunet_nas.search import closing
 from jejunet_nas.search import loop as search_module
+from jejunet_nas.search import phone as opening
 from jejunet_nas.search import phone_queue as measuring
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Network, canonical_json
@@ -161,7 +162,7 @@ def setting(
     """A study on a phone; what was begun in the background has ended when the test has."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(measuring, "LOOK_AGAIN_S", 0.1)
-    monkeypatch.setattr(closing, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1))
+    monkeypatch.setattr(opening, "MeasuringPlan", functools.partial(MeasuringPlan, rounds=1))
     trials = TrialsWithGraphs(tmp_path / "tiny" / "networks", graph)
     install(monkeypatch, trials)
     setting = Setting(tmp_path, phone, adb_server, trials)
@@ -443,11 +444,11 @@ def test_a_search_in_rounds_that_ends_before_they_are_measured_closes_each_trial
 COMMAND = """\
 import functools, sys
 from jejunet_nas.latency.measuring_plan import MeasuringPlan
-from jejunet_nas.search import closing
+from jejunet_nas.search import phone
 from jejunet_nas.search import phone_queue as measuring
 
 measuring.LOOK_AGAIN_S = 0.1
-closing.MeasuringPlan = functools.partial(MeasuringPlan, rounds=1, warmup_s=0, attempts=1)
+phone.MeasuringPlan = functools.partial(MeasuringPlan, rounds=1, warmup_s=0, attempts=1)
 from jejunet_nas.cli import main
 
 main(sys.argv[1:])
