@@ -7,20 +7,21 @@ which appears whole: a place without folders writes it at once, others under ano
 import contextlib
 import io
 import os
-import re
 import shutil
 import socket
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jejunet_nas.errors import MachineError, SettingError, StorageError
 from jejunet_nas.faults import insist, masked
+from jejunet_nas.video.archive import MOST_BYTES, Kind, unpack
 
-MOST_BYTES = 2**30  # of a network; they have some megabytes
-_MOST_FILES = 100
-_FILE = re.compile(r"\w[\w.-]*")
+_NETWORK = Kind(
+    what="network",
+    fix="Remove it; the network is made again.",
+    again="Remove it, or free disk space.",
+)
 
 
 class SharedNetworks:
@@ -58,15 +59,14 @@ class SharedNetworks:
 
         Raises `StorageError` while the place is away, `MachineError` if the zip is damaged.
         """
-        place = self._place(name)
-        content = insist(lambda: self._read(place))
-        if content is None:
-            return False
         part = networks / f"{name}.{socket.gethostname()}-{os.getpid()}.part"
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        archive = part / f"{name}.zip"
         try:
-            _unpack(content, part, place)
+            if not insist(lambda: self._copy(self._place(name), archive)):
+                return False
+            unpack_network(archive, part, self._place(name))
+            archive.unlink()
             shutil.rmtree(networks / name, ignore_errors=True)
             part.rename(networks / name)
         finally:
@@ -88,13 +88,16 @@ class SharedNetworks:
             self._files.pipe_file(beside, content)
             self._files.mv(beside, place)
 
-    def _read(self, place: str) -> bytes | None:
+    def _copy(self, place: str, file: Path) -> bool:
+        """Copy what is at `place` into `file`; False where nothing is."""
         with self._wording():
             if not self._files.exists(place):
-                return None
+                return False
             if (size := self._files.size(place)) > MOST_BYTES:
-                raise MachineError(f"{place} has {size} bytes: it is no network. Remove it.")
-            return bytes(self._files.cat_file(place))
+                raise MachineError(f"{place} has {size} bytes: it is no network. {_NETWORK.fix}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(place, f"{file}")
+            return True
 
     def _place(self, name: str) -> str:
         return f"{self._root}/{name}.zip"
@@ -113,20 +116,9 @@ class SharedNetworks:
             ) from error
 
 
-def _unpack(content: bytes, folder: Path, place: str) -> None:
+def unpack_network(archive: Path, folder: Path, place: str) -> None:
     """Unpack the zip of a network. Raises `MachineError` if it is damaged, or not a network's."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            plain = all(_FILE.fullmatch(each.filename) for each in members)
-            size = sum(each.file_size for each in members)
-            if not plain or len(members) > _MOST_FILES or size > MOST_BYTES:
-                raise MachineError(
-                    f"{place} is not a network of a search. Remove it; the network is made again."
-                )
-            for each in members:
-                (folder / each.filename).write_bytes(archive.read(each))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise MachineError(
-            f"{place} is damaged ({error}). Remove it; the network is made again."
-        ) from error
+        unpack(archive, folder, _NETWORK, place=place)
+    except SettingError as error:  # of the store, not of the user
+        raise MachineError(f"{error}") from error

@@ -1,4 +1,4 @@
-"""Unpacks the `.zip` of a bundle, which may come from anybody, into one folder of plain files.
+"""Unpacks the `.zip` of a bundle or a network, from anybody, into one folder of plain files.
 
 Paths, folders, links, duplicate names, and more bytes than a bundle can have are refused.
 """
@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
@@ -37,33 +38,49 @@ _FAILURES = (
     ValueError,
     OSError,
 )
-_FIX = "Export the bundle again: jejunet-nas export STUDY --out FILE.zip."
 
 
-def unpack(archive: Path, folder: Path) -> None:
+class Kind(NamedTuple):
+    """What a `.zip` holds, what mends one that is refused, and one that cannot be unpacked."""
+
+    what: str
+    fix: str
+    again: str
+
+
+_BUNDLE = Kind(
+    what="bundle",
+    fix="Export the bundle again: jejunet-nas export STUDY --out FILE.zip.",
+    again="Copy the bundle again, or free disk space.",
+)
+
+
+def unpack(archive: Path, folder: Path, kind: Kind = _BUNDLE, *, place: str | None = None) -> None:
     """Write the files of `archive` into `folder`.
 
-    Raises `SettingError` if a file is refused: before anything is written if its name is at fault.
+    place: what errors call it, if not by its path. Raises `SettingError` if a file is refused:
+    before anything is written if its name is at fault.
     """
+    shown = place or f"{archive}"
     try:
-        _require_short_list(archive)
+        _require_short_list(archive, shown, kind)
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
-            _check(archive, members)
+            _check(shown, members, kind)
             left = MOST_BYTES
             for member in members:
-                left = _write(opened, member, folder / member.filename, left, archive)
+                left = _write(opened, member, folder / member.filename, left)
+                if left < 0:
+                    raise SettingError(f"{shown} contains more than {MOST_BYTES} bytes. {kind.fix}")
     except _FAILURES as error:
         reason = shortened(one_line(str(error)), _SHOWN_REASON)  # zipfile quotes whole names
-        raise SettingError(
-            f"{archive} cannot be unpacked ({reason}). Copy the bundle again, or free disk space."
-        ) from error
+        raise SettingError(f"{shown} cannot be unpacked ({reason}). {kind.again}") from error
 
 
-def _require_short_list(archive: Path) -> None:
+def _require_short_list(archive: Path, shown: str, kind: Kind) -> None:
     """Raise `SettingError` if the list of files, which `zipfile` reads whole, is too long.
 
-    Each record that may be taken for the end of the .zip is looked at. A bundle needs no ZIP64.
+    Each record that may be taken for the end of the .zip is looked at. Nothing here needs ZIP64.
     """
     with archive.open("rb") as opened:
         opened.seek(max(0, archive.stat().st_size - _LONGEST_END))
@@ -72,19 +89,19 @@ def _require_short_list(archive: Path) -> None:
         size = int.from_bytes(tail[found.start() + 12 : found.start() + 16], "little")
         if size > MOST_DIRECTORY_BYTES:
             raise SettingError(
-                f"{archive} has a list of files of {size} bytes; allowed: up to "
-                f"{MOST_DIRECTORY_BYTES}. {_FIX}"
+                f"{shown} has a list of files of {size} bytes; allowed: up to "
+                f"{MOST_DIRECTORY_BYTES}. {kind.fix}"
             )
         if tail[max(0, found.start() - 20) : found.start()].startswith(b"PK\6\7"):
-            raise SettingError(f"{archive} is a ZIP64 file, which no bundle is. {_FIX}")
+            raise SettingError(f"{shown} is a ZIP64 file, which no {kind.what} is. {kind.fix}")
 
 
-def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+def _check(shown: str, members: list[zipfile.ZipInfo], kind: Kind) -> None:
     size = sum(each.file_size for each in members)
     if len(members) > MOST_FILES or size > MOST_BYTES:
         raise SettingError(
-            f"{archive} contains {len(members)} files of {size} bytes; allowed: up to "
-            f"{MOST_FILES} files of {MOST_BYTES} bytes. {_FIX}"
+            f"{shown} contains {len(members)} files of {size} bytes; allowed: up to "
+            f"{MOST_FILES} files of {MOST_BYTES} bytes. {kind.fix}"
         )
     seen: set[str] = set()
     for member in members:
@@ -99,18 +116,18 @@ def _check(archive: Path, members: list[zipfile.ZipInfo]) -> None:
             seen.add(name.casefold())
             continue
         raise SettingError(
-            f"{archive} contains {name[:_SHOWN]!r}: {fault}. A bundle has plain files only. {_FIX}"
+            f"{shown} contains {name[:_SHOWN]!r}: {fault}. A {kind.what} has plain files only. "
+            f"{kind.fix}"
         )
 
 
-def _write(
-    opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, left: int, archive: Path
-) -> int:
-    """Write one member; return the bytes left. Counts them, since the header's size may lie."""
+def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, left: int) -> int:
+    """Write one member, but not many more than `left` bytes: the header's size may lie.
+
+    Returns how many bytes are left; negative if there were more.
+    """
     with opened.open(member) as source, file.open("xb") as target:
-        while block := source.read(_BLOCK):
+        while left >= 0 and (block := source.read(_BLOCK)):
             left -= len(block)
-            if left < 0:
-                raise SettingError(f"{archive} contains more than {MOST_BYTES} bytes. {_FIX}")
             target.write(block)
     return left

@@ -111,6 +111,19 @@ def _unpack(data: bytes, folder: Path) -> None:
     assert sorted(each.name for each in folder.iterdir()) == ["b.zip", "into"]
 
 
+def _unpack_shared(data: bytes, folder: Path) -> None:
+    from jejunet_nas.trial.shared import unpack_network
+
+    into = folder / "into"
+    into.mkdir(exist_ok=True)
+    try:
+        unpack_network(put(folder, "b.zip", data), into, "s3://networks/a.zip")
+    finally:
+        for file in into.iterdir():
+            file.unlink()
+    assert sorted(each.name for each in folder.iterdir()) == ["b.zip", "into"]
+
+
 @functools.cache
 def _bundle_files() -> dict[str, bytes]:
     from jejunet_nas.records import to_json
@@ -247,6 +260,7 @@ def parsers() -> list[Parser]:
         ),
         Parser(name="metadata", make=of_bytes(_described), feed=_labels),
         Parser(name="bundle zip", make=of_bytes(_archives), feed=_unpack),
+        Parser(name="shared network", make=of_bytes(_archives), feed=_unpack_shared),
         Parser(name="bundle", make=_bundle_input, feed=_bundle),
         Parser(name="npz", make=of_bytes(_arrays), feed=_read_arrays, allowed=(ValueError,)),
     ]

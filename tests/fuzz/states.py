@@ -1,6 +1,7 @@
 """The state of a study, as its own programs write it: rows, records, caches, notes."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -12,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from jejunet_nas.records import TrialResult, to_json
+from jejunet_nas.records import TrialResult, from_json, to_json
 from tests.fuzz.attempt import Parser
 from tests.fuzz.binaries import npz
 from tests.fuzz.documents import PROJECT
@@ -150,8 +151,6 @@ def _rows(data: bytes, folder: Path) -> None:
 
 
 def _rows_input(rng: random.Random) -> bytes:
-    from jejunet_nas.records import to_json
-
     record = json.loads(to_json(trial(1, 0.5, 20.0, interval=2)))
     plain: Any = rng.choice((json.dumps(record), "complete", {"format": 4}, ["a", "b"]))
     if isinstance(plain, str) and rng.random() < 0.5:
@@ -223,6 +222,14 @@ def _record(data: bytes, _: Path) -> None:
     summary(history(*found))
 
 
+def _of_a_job(kind: type, data: bytes, _: Path) -> None:
+    """Read the work of a job, or what came of it, as processes leave it in the database."""
+    from jejunet_nas.study.storage import readable
+
+    with readable("sqlite:///x.db"):
+        from_json(kind, data)
+
+
 def _prepare_named(folder: Path) -> None:
     text = (PROJECT / "studies" / "quickstart.yaml").read_text()
     space = PROJECT / "search_spaces" / "quickstart.yaml"
@@ -263,9 +270,12 @@ def _study_names(rng: random.Random) -> bytes:
 
 def parsers() -> list[Parser]:
     """Return the parsers of a study's state."""
+    from jejunet_nas.search.work import Outcome, Work
     from tests.search.measured import network_measurement
 
     made = _trial_of_zeros()
+    work = Work(network=made.architecture.network, rung=1, seed=3, again=made)
+    done = Outcome(results=(made,), network_id="a", streamed=made.on_prediction, failure="b")
     record, screen = (json.loads(to_json(each)) for each in (made, made.on_prediction))
     measured = json.loads(to_json(network_measurement(key_ms=20.0)))
     return [
@@ -275,6 +285,14 @@ def parsers() -> list[Parser]:
         Parser(name="checkpoint", make=of_bytes(_checkpoint_seed), feed=_checkpoint),
         Parser(name="kept measurement", make=of_values(measured), feed=_measurement),
         Parser(name="kept screen", make=of_values(screen), feed=_screen),
+        *(
+            Parser(
+                name=f"{type(each).__name__.lower()} of a job",
+                make=of_values(json.loads(to_json(each))),
+                feed=functools.partial(_of_a_job, type(each)),
+            )
+            for each in (work, done)
+        ),
         Parser(
             name="study.yaml", make=of_text(*_NOTES), feed=_named, prepare=_prepare_named, share=0.3
         ),
