@@ -131,7 +131,7 @@ def test_a_place_that_is_away_is_awaited_and_then_named(
 
     monkeypatch.setattr(shared._files, "exists", lambda _: 1 / 0)
     with pytest.raises(StorageError, match="store cannot be used: ZeroDivisionError"):
-        shared._read("place")
+        shared.fetch(NAME, tmp_path / "another")
 
 
 @pytest.mark.parametrize("url", ["nowhere://bucket", "s4://bucket"])
