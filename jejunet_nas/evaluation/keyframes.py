@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from jejunet_nas.errors import DataError
 from jejunet_nas.records import DataSplit, GraphName
+from jejunet_nas.records.scores import Score
 from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
 from jejunet_nas.space.architecture import Network
@@ -43,13 +44,21 @@ class Keyframes:
 
     def miou(self, masks: npt.NDArray[np.uint8]) -> float:
         """Return the mIoU of class maps [count, height, width], all frames together."""
+        return self.score(masks).miou
+
+    def score(self, masks: npt.NDArray[np.uint8]) -> Score:
+        """Return the score of class maps [count, height, width], all frames together."""
         scores = [
             clip_score(clip, [frame_counts(clip, t, mask, self._classes)], self._classes)
             for (clip, t), mask in zip(self._chosen, masks, strict=True)
         ]
-        return combine(scores).miou
+        return combine(scores)
 
     def miou_of_graphs(self, graphs: Mapping[GraphName, Path]) -> float:
         """Return the mIoU of the key graph."""
+        return self.miou(self.masks_of_graphs(graphs))
+
+    def masks_of_graphs(self, graphs: Mapping[GraphName, Path]) -> npt.NDArray[np.uint8]:
+        """Return the class maps of the key graph, [count, height, width]."""
         opened = NetworkGraphs(graphs)
-        return self.miou(np.stack([opened.key(frame)[0] for frame in self.frames]))
+        return np.stack([opened.key(frame)[0] for frame in self.frames])
