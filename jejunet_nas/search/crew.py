@@ -8,8 +8,9 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -40,7 +41,7 @@ class Crew:
 
     def __init__(self, post: Post, workers: int) -> None:
         """Start no process yet. workers: their number."""
-        self._post = post
+        self._post, self._begin = post, START.Event()
         self._cores = shares_of(available_cores(), workers)
         self._processes: list[BaseProcess] = []
         self._jobs: Jobs | None = None
@@ -63,21 +64,27 @@ class Crew:
             if process.is_alive():
                 process.kill()
                 process.join()
-            with contextlib.suppress(JejunetError):  # the database is away, or its disk full
-                self._let_go(process, ended=False)
-        if self._processes:
+            if self.started:
+                with contextlib.suppress(JejunetError):  # the database is away, or its disk full
+                    self._let_go(process, ended=False)
+        if self.started:
             remove_parts(self._post.folder / NETWORKS)  # what they were making
 
-    def start(self, jobs: Jobs) -> None:
-        """Start the workers, which claim `jobs`, unless they were started before."""
-        self._jobs = jobs
+    def warm_up(self) -> None:
+        """Start the processes, which import what they need and wait for `start`."""
         if not self._processes:
             self._processes = [self._start(number) for number in range(len(self._cores))]
+
+    def start(self, jobs: Jobs) -> None:
+        """Let the workers claim `jobs`, unless they do so already."""
+        self._jobs = jobs
+        self.warm_up()
+        self._begin.set()
 
     @property
     def started(self) -> bool:
         """Whether the workers were started."""
-        return bool(self._processes)
+        return self._jobs is not None
 
     def __len__(self) -> int:
         return len(self._cores)
@@ -108,8 +115,9 @@ class Crew:
 
     def _start(self, number: int) -> BaseProcess:
         post = dataclasses.replace(self._post, cores=self._cores[number])
-        process = START.Process(target=serve, args=(post,))
-        process.start()
+        process = START.Process(target=serve, args=(post, self._begin))
+        with _apart_from_the_terminal():
+            process.start()
         return process
 
     def _let_go(self, process: BaseProcess, *, ended: bool) -> None:
@@ -193,6 +201,19 @@ def fetch_outcome(outcome: Outcome, setup: TrialSetup) -> None:
     names = {each.network_id for each in outcome.results} | {outcome.network_id}
     if setup.shared:
         setup.shared.fetch_missing(filter(None, names), setup.folder)
+
+
+@contextlib.contextmanager
+def _apart_from_the_terminal() -> Iterator[None]:
+    """Let a process that is started in the block not hear Ctrl-C, from its first moment."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def available_cores() -> list[int]:

@@ -77,10 +77,12 @@ def search(
                 return run(functools.partial(RayWorkers, ray, post, view, workers), ray=ray)
         if is_shared(url):
             shared = functools.partial(Workers, crew, view)
-            return share(post, crew, view, lambda lead: run(functools.partial(shared, lead.check)))
+            return share(
+                post, crew, view, lambda lead: run(functools.partial(shared, lead.check), crew=crew)
+            )
         with study_lock(folder, settings.name, url):
             if (workers or 1) > 1:
-                return run(functools.partial(Workers, crew, view, lambda: None))
+                return run(functools.partial(Workers, crew, view, lambda: None), crew=crew)
             return run(lambda setup, _: InThisProcess(setup, view.stage))
 
 
@@ -90,11 +92,14 @@ def _search(
     seconds: float | None,
     notes: Mapping[str, Any],
     executor_of: Callable[[TrialSetup, Ledger], Executor],
+    *,
+    crew: Crew | None = None,
     ray: Any = None,
 ) -> StudyHistory:
     """Search as `search` does. executor_of: returns who trains, once the study has begun.
 
-    ray: the cluster, whose phone is used if it has one.
+    crew: gets ready while the trials are prepared. ray: the cluster, whose phone is used if it has
+    one.
     """
     settings, folder, url = post.settings, post.folder, post.url
     networks = folder / NETWORKS
@@ -118,6 +123,8 @@ def _search(
             Closing(ledger, phone, networks, view, open_val).settle()
         else:
             forecast = forecast_search(settings, history, seconds)
+            if crew:
+                crew.warm_up()
             setup, ledger = _set_up(post, view, ledger, notes, forecast)
             closing = Closing(ledger, phone, networks, view, lambda: setup.val)
             with contextlib.closing(executor_of(setup, ledger)) as executor:

@@ -13,6 +13,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +35,7 @@ from jejunet_nas.trial.setup import TrialSetup
 ALIKE = "alike"  # an attribute of the study: what `same_everywhere` returned to the search
 IDLE_S = 0.2  # between two looks for a job
 BEAT_S = 3.0
+LOOK_S = 0.5  # between two looks at the process that began this one
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +66,18 @@ def lives_here(worker: str) -> bool | None:
     return is_alive(int(pid)) if host == socket.gethostname() and pid.isdecimal() else None
 
 
-def serve(post: Post) -> NoReturn:
-    """Work at `post` until this process is ended; the entry point of a worker's process."""
+def serve(post: Post, begin: Event) -> NoReturn:
+    """Work at `post` until this process is ended; the entry point of a worker's process.
+
+    begin: is set when there may be jobs; meanwhile this process has been imported.
+    """
     if post.cores:
         os.sched_setaffinity(0, post.cores)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # a terminal sends Ctrl-C to workers too
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    while not begin.wait(LOOK_S):
+        _end_with(multiprocessing.parent_process())
     ledger = Ledger(post.settings, post.url, lambda _: None)
     jobs, name = ledger.jobs(), worker_name(os.getpid())
     jobs.arrive(name)
@@ -124,6 +132,12 @@ def _do_next(ledger: Ledger, jobs: Jobs, name: str, setup: TrialSetup, say: "_Sa
     insist(lambda: jobs.finish(job.job_id, outcome))
 
 
+def _end_with(parent: BaseProcess | None) -> None:
+    """End this process if the one that began it has died."""
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
+
+
 class _Say:
     """The last stage of a worker, in words."""
 
@@ -141,9 +155,8 @@ def _beating(jobs: Jobs, name: str) -> Iterator[_Say]:
 
     def beat() -> None:
         beaten_s = -BEAT_S
-        while not over.wait(0.5):
-            if parent is not None and not parent.is_alive():
-                os._exit(1)
+        while not over.wait(LOOK_S):
+            _end_with(parent)
             if time.monotonic() - beaten_s >= BEAT_S:
                 beaten_s = time.monotonic()
                 with contextlib.suppress(JejunetError):  # the database is away

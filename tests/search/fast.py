@@ -104,10 +104,10 @@ def install_fast() -> None:
     crew.serve = fast_serve
 
 
-def fast_serve(post: Post) -> NoReturn:
+def fast_serve(post: Post, begin: Any) -> NoReturn:
     """Stand for `serve`."""
     install_fast()
-    serve(post)
+    serve(post, begin)
 
 
 def fast_do(post: Post, text: str, cpus: int) -> str:
