@@ -102,14 +102,17 @@ def fault_of(error: BaseException) -> JejunetError | None:
 
 
 def insist(call: Callable[[], Result]) -> Result:
-    """Return what `call` does; try again for `STORAGE_GONE_S` while what it needs is away."""
+    """Return what `call` does; try again for `STORAGE_GONE_S` while what it needs is away.
+
+    Then raises `MachineError`: whoever caught a `StorageError` would wait again.
+    """
     ends = time.monotonic() + STORAGE_GONE_S
     while True:
         try:
             return call()
-        except StorageError:
+        except StorageError as error:
             if time.monotonic() >= ends:
-                raise
+                raise MachineError(str(error)) from error
         time.sleep(_TRY_AGAIN_S)
 
 

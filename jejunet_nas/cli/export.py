@@ -52,8 +52,9 @@ def export(
     pick: Annotated[
         Pick | None,
         typer.Option(
-            help="Trial of the front: best mIoU, fastest, or knee, the trial furthest from the "
-            "line between best and fastest [default: best]."
+            help="best: the highest mIoU at the target, or the highest mean of its trainings where "
+            "networks were trained again. fastest: of the front. knee: the trial of the front that "
+            "is furthest from the line between its ends [default: best]."
         ),
     ] = None,
     policy: Annotated[

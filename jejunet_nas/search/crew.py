@@ -41,7 +41,9 @@ class Crew:
 
     def __init__(self, post: Post, workers: int) -> None:
         """Start no process yet. workers: their number."""
-        self._post, self._begin = post, START.Event()
+        self._post = post
+        # An event would wait, when it is set, for a worker that was killed while it waited.
+        self._begin = START.RawValue("b", 0)
         self._cores = shares_of(available_cores(), workers)
         self._processes: list[BaseProcess] = []
         self._jobs: Jobs | None = None
@@ -79,7 +81,7 @@ class Crew:
         """Let the workers claim `jobs`, unless they do so already."""
         self._jobs = jobs
         self.warm_up()
-        self._begin.set()
+        self._begin.value = 1
 
     @property
     def started(self) -> bool:
@@ -142,6 +144,7 @@ class Workers:
         """
         self._crew, self._view, self._check, self._setup = crew, view, check, setup
         self._jobs, self._readable = (jobs := ledger.jobs()), ledger.readable
+        check()
         jobs.forget("waiting")
         crew.start(jobs)
         self._works: dict[int, Work] = {}
@@ -160,6 +163,7 @@ class Workers:
     def wait(self) -> tuple[Work, Outcome]:
         """Return the next work that has ended, looking after the workers meanwhile."""
         while True:
+            self._check()  # first: without the lead, outcomes are another process's
             jobs = insist(self._jobs.open)
             for lost in self._works.keys() - {job.job_id for job in jobs}:
                 self.submit(self._works.pop(lost))  # another process forgot it
@@ -168,21 +172,22 @@ class Workers:
                     fetch_outcome(outcome, self._setup)
                     self._crew.note_work()
                     return self._works.pop(job.job_id), outcome
-            self._check()
             insist(self._look_after)
             time.sleep(LOOK_S)
 
     def close(self) -> None:
         """Forget what is left of the jobs; workers end what they are doing."""
-        self._jobs.forget("waiting", "done")
+        with contextlib.suppress(JejunetError):  # the database is away, and what ends the search
+            self._jobs.forget("waiting", "done")  # must be told instead
 
     def _outcome(self, job: Job) -> Outcome | None:
         if job.state == "done" and (done := insist(lambda: self._jobs.take(job.job_id))):
             with self._readable():
                 return from_json(Outcome, done.outcome or "")
         if job.state == "waiting" and job.ends >= JOB_ENDS:
+            work = to_json(self._works[job.job_id])
             failure = to_json(Outcome(failure=ended_words(job.ends)))
-            insist(lambda: self._jobs.finish(job.job_id, failure))
+            insist(lambda: self._jobs.finish(job.job_id, work, failure))
         return None
 
     def _look_after(self) -> None:

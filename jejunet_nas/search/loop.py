@@ -6,6 +6,7 @@ networks in their folders, so the same command resumes it.
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ from jejunet_nas.search.worker import ALIKE, Post, same_everywhere
 from jejunet_nas.space.draw import network_choices
 from jejunet_nas.study.kept_measurements import NETWORKS, with_measured
 from jejunet_nas.study.known import known_networks
-from jejunet_nas.study.lead import is_shared
+from jejunet_nas.study.lead import is_shared, sole_lead
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.named import write_notes
@@ -70,11 +71,16 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     url = storage or storage_url(folder)
     post = Post(settings=settings, folder=folder, url=url, store=store)
-    run = functools.partial(_search, post, view, seconds, notes or {})
+    ends_s = None if seconds is None else time.monotonic() + seconds
+    run = functools.partial(_search, post, view, ends_s, notes or {})
     with view, Crew(post, workers or 1) as crew:
         if executor == "ray":
-            with study_lock(folder, settings.name, url), cluster(address) as ray:
-                return run(functools.partial(RayWorkers, ray, post, view, workers), ray=ray)
+            with (
+                sole_lead(url, settings.name) as check,
+                study_lock(folder, settings.name, url),
+                cluster(address) as ray,
+            ):
+                return run(functools.partial(RayWorkers, ray, check, post, view, workers), ray=ray)
         if is_shared(url):
             shared = functools.partial(Workers, crew, view)
             return share(
@@ -89,7 +95,7 @@ def search(
 def _search(
     post: Post,
     view: View,
-    seconds: float | None,
+    ends_s: float | None,
     notes: Mapping[str, Any],
     executor_of: Callable[[TrialSetup, Ledger], Executor],
     *,
@@ -98,15 +104,16 @@ def _search(
 ) -> StudyHistory:
     """Search as `search` does. executor_of: returns who trains, once the study has begun.
 
-    crew: gets ready while the trials are prepared. ray: the cluster, whose phone is used if it has
-    one.
+    ends_s: of the time budget, whoever led before; by the monotonic clock. crew: gets ready while
+    the trials are prepared. ray: the cluster, whose phone is used if it has one.
     """
+    seconds = None if ends_s is None else max(ends_s - time.monotonic(), 0.0)
     settings, folder, url = post.settings, post.folder, post.url
     networks = folder / NETWORKS
     ledger = Ledger.find(settings, url, view.say)
     history = resume(ledger, networks, view) if ledger else None
     if ledger and history:
-        fetch_networks(ledger, history, networks)
+        fetch_networks(ledger, history, networks, post.store)
     done = history is not None and len(history.drawn) >= settings.trials
     if history and done and next_training(settings, history):
         done = False

@@ -5,6 +5,7 @@ Every node needs this package, the study's data at the same path, and a common p
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from jejunet_nas.records import from_json, to_json
@@ -31,22 +32,24 @@ class RayWorkers:
     def __init__(
         self,
         ray: Any,
+        check: Callable[[], None],
         post: Post,
         view: View,
         workers: int | None,
         setup: TrialSetup,
         ledger: Ledger,
     ) -> None:
-        """Begin no task yet. ray: the cluster, see `ray_cluster`.
+        """Begin no task yet. ray: the cluster, see `ray_cluster`. check: as of `crew.Workers`.
 
         workers: tasks at once, each with its share of all CPUs; None: one for each CPU. A GPU that
         the cluster has is one task's.
         """
-        self._ray, self._setup, self._view = ray, setup, view
+        self._ray, self._check, self._setup, self._view = ray, check, setup, view
         have = self._ray.cluster_resources()
         cpus = max(int(have.get("CPU", 1)), 1)
         self._workers = workers or cpus
-        self._cpus = max(cpus // self._workers, 1)
+        largest = max((_cpus_of(each) for each in ray.nodes() if each["Alive"]), default=1)
+        self._cpus = max(min(cpus // self._workers, largest), 1)  # a task runs on one node
         self._task = self._ray.remote(
             num_cpus=self._cpus,
             num_gpus=1 if have.get("GPU") else 0,
@@ -70,6 +73,7 @@ class RayWorkers:
     def wait(self) -> tuple[Work, Outcome]:
         """Return the next work that has ended. Raises what ends the search."""
         while True:
+            self._check()
             done, _ = self._ray.wait([*self._works], num_returns=1, timeout=LOOK_S)
             self._view.workers([network_words(work.network) for work in self._works.values()])
             if done:
@@ -91,6 +95,10 @@ class RayWorkers:
             return Outcome(failure=f"ended its process {RETRIES + 1} times: {type(error).__name__}")
         except errors.RayTaskError as error:
             raise fault_in(error) from None
+
+
+def _cpus_of(node: Any) -> int:
+    return int(node["Resources"].get("CPU", 0))
 
 
 def do(post: Post, work: str, cpus: int) -> str:

@@ -62,7 +62,10 @@ class ClusterPhone:
         try:
             return self._ray.get(asked, timeout=seconds)
         except errors.RayTaskError as error:
-            raise fault_in(error) from None
+            fault = fault_in(error)
+            if isinstance(fault, DeviceAwayError):
+                self._ray.kill(self._keeper)  # else it would hold the phone until it is collected
+            raise fault from None
         except errors.GetTimeoutError:
             raise DeviceAwayError(
                 f"the cluster's phone was not free for {FREE_S:.0f} s: another search holds it"

@@ -8,7 +8,7 @@ ends or dies, another process takes the lead; when the database is away, all wai
 import time
 from collections.abc import Callable
 
-from jejunet_nas.errors import SettingError, StorageError
+from jejunet_nas.errors import DeviceError, SettingError, StorageError
 from jejunet_nas.faults import STORAGE_GONE_S, insist
 from jejunet_nas.progress import Say
 from jejunet_nas.records import StudyHistory
@@ -18,9 +18,10 @@ from jejunet_nas.search.view import View, duration
 from jejunet_nas.search.worker import Post
 from jejunet_nas.study.lead import SharedLead
 from jejunet_nas.study.ledger import Ledger
-from jejunet_nas.study.lock import study_lock
+from jejunet_nas.study.lock import is_locked, study_lock
 
 LOOK_S = 1.0  # between two attempts to take the lead
+CANNOT_LEAD_S = 60.0  # then, where the phone that the study measures on is missing
 
 
 def share(
@@ -28,15 +29,28 @@ def share(
 ) -> StudyHistory:
     """Do the work of the study's search, and `search` it when the lead is free.
 
-    Raises `SettingError` if the settings or the data differ from those of the search.
+    Raises `SettingError` if the settings or the data differ from those of the search, and
+    `StorageError` if the database cannot be reached at the beginning; later it is awaited.
     """
     lead = SharedLead(post.url, post.settings.name)
+    if ledger := Ledger.find(post.settings, post.url, view.say):
+        ledger.close()
     try:
         while True:
             try:
                 _await_lead(lead, post, crew, view)
+                if is_locked(post.folder):  # another process of this folder has not left yet
+                    lead.release()
+                    time.sleep(LOOK_S)
+                    continue
                 with study_lock(post.folder, post.settings.name):
                     return search(lead)
+            except DeviceError as error:
+                if not crew.started:
+                    raise
+                lead.release()
+                view.say(f"this machine cannot lead the search: {error}. Its workers go on")
+                time.sleep(CANNOT_LEAD_S)
             except StorageError as error:
                 lead.release()
                 view.say(f"{error} Waiting up to {duration(STORAGE_GONE_S)} for it")

@@ -16,7 +16,7 @@ STORE = "store"  # an attribute of the study
 def store_of(ledger: Ledger, given: str | None = None) -> str | None:
     """Return the URL of the store that the study notes; `given` is noted in its place.
 
-    Raises `SettingError` if that has a password: all workers read it.
+    Raises `SettingError` if that has a password, since all workers read it, or cannot be opened.
     """
     if given is not None:
         if masked(given) != given:
@@ -25,6 +25,7 @@ def store_of(ledger: Ledger, given: str | None = None) -> str | None:
                 "credentials as fsspec's documentation says, in the environment or in a file of "
                 "every machine."
             )
+        SharedNetworks(given, ledger.settings.name)  # what cannot be opened is not noted
         ledger.note(STORE, given)
     kept = ledger.noted(STORE)
     return kept if isinstance(kept, str) else None
@@ -37,9 +38,14 @@ def with_store(setup: TrialSetup, store: str | None, study: str) -> TrialSetup:
     return dataclasses.replace(setup, shared=SharedNetworks(store, study))
 
 
-def fetch_networks(ledger: Ledger, history: StudyHistory, networks: Path) -> None:
-    """Fetch the networks of a study that other machines have made, so that any can be exported."""
-    if store := store_of(ledger):
+def fetch_networks(
+    ledger: Ledger, history: StudyHistory, networks: Path, given: str | None = None
+) -> None:
+    """Fetch the networks of a study that other machines have made, so that any can be exported.
+
+    given: as in `store_of`.
+    """
+    if store := store_of(ledger, given):
         names = {each.network_id for each in history.complete}
         names |= {each.network_id for found in history.repeats.values() for each in found}
         SharedNetworks(store, ledger.settings.name).fetch_missing(names, networks)

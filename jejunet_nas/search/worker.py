@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,18 +65,19 @@ def lives_here(worker: str) -> bool | None:
     return is_alive(int(pid)) if host == socket.gethostname() and pid.isdecimal() else None
 
 
-def serve(post: Post, begin: Event) -> NoReturn:
+def serve(post: Post, begin: Any) -> NoReturn:
     """Work at `post` until this process is ended; the entry point of a worker's process.
 
-    begin: is set when there may be jobs; meanwhile this process has been imported.
+    begin: a shared number, not 0 when there may be jobs; meanwhile this process was imported.
     """
     if post.cores:
         os.sched_setaffinity(0, post.cores)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # a terminal sends Ctrl-C to workers too
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    while not begin.wait(LOOK_S):
+    while not begin.value:
         _end_with(multiprocessing.parent_process())
+        time.sleep(IDLE_S)
     ledger = Ledger(post.settings, post.url, lambda _: None)
     jobs, name = ledger.jobs(), worker_name(os.getpid())
     jobs.arrive(name)
@@ -129,7 +129,7 @@ def _do_next(ledger: Ledger, jobs: Jobs, name: str, setup: TrialSetup, say: "_Sa
     with ledger.readable():
         work = from_json(Work, job.work)
     outcome = to_json(attempt(work, setup, say.stage))
-    insist(lambda: jobs.finish(job.job_id, outcome))
+    insist(lambda: jobs.finish(job.job_id, job.work, outcome))
 
 
 def _end_with(parent: BaseProcess | None) -> None:

@@ -42,6 +42,7 @@ _JOBS = Table(
     Column("worker", String(255)),
     Column("ends", Integer, nullable=False),  # of workers' processes, that this job caused
     Column("outcome", Text),
+    sqlite_autoincrement=True,  # no id is used twice
 )
 _WORKERS = Table(
     "jejunet_nas_workers",
@@ -86,7 +87,7 @@ class Jobs:
 
     def add(self, work: str) -> int:
         """Return the id of the job of `work`: one that another search left, or a new one."""
-        key = hashlib.sha256(work.encode()).hexdigest()
+        key = _key(work)
         with self._engine.begin() as connection:
             found = connection.execute(
                 select(_JOBS.c.job_id).where(self._of(_JOBS), _JOBS.c.key == key)
@@ -120,12 +121,13 @@ class Jobs:
                 return dataclasses.replace(_job(row), state="running", worker=worker)
         return None
 
-    def finish(self, job_id: int, outcome: str) -> bool:
-        """Store the outcome of a job; False where it has one, or was removed."""
+    def finish(self, job_id: int, work: str, outcome: str) -> bool:
+        """Store the outcome of the job of `work`; False where it has one, or was removed."""
         with self._engine.begin() as connection:
             done = connection.execute(
                 update(_JOBS)
-                .where(_JOBS.c.job_id == job_id, _JOBS.c.state != "done")
+                .where(_JOBS.c.job_id == job_id, _JOBS.c.key == _key(work))
+                .where(_JOBS.c.state != "done")
                 .values(state="done", outcome=outcome)
             )
         return done.rowcount == 1
@@ -198,6 +200,10 @@ class Jobs:
 
     def _of(self, table: Table) -> sqlalchemy.ColumnElement[bool]:
         return table.c.study == self._study
+
+
+def _key(work: str) -> str:
+    return hashlib.sha256(work.encode()).hexdigest()
 
 
 def _job(row: Any) -> Job:

@@ -4,7 +4,9 @@ Where the study is in a database that several machines reach, the lead is a lock
 which ends with the connection of the process that has it. For a SQLite file see `study.lock`.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Callable, Iterator
 
 import sqlalchemy
 from sqlalchemy.engine import Connection
@@ -30,6 +32,15 @@ def is_shared(url: str) -> bool:
     return True
 
 
+# In seconds, but for the count of probes without an answer.
+_KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+
 class SharedLead:
     """The lead of a study in a database that several machines reach."""
 
@@ -43,8 +54,11 @@ class SharedLead:
     def acquire(self) -> bool:
         """Take the lead unless another process has it; return whether this one has it now."""
         self.release()
-        engine = open_engine(self._url, isolation_level="AUTOCOMMIT")
+        engine = open_engine(self._url, isolation_level="AUTOCOMMIT", connect_args=_KEEPALIVES)
         connection = engine.connect()
+        for name, value in _KEEPALIVES.items():
+            if name != "keepalives":  # the server, too, notices a machine that lost its power
+                connection.execute(sqlalchemy.text(f"SET tcp_{name} = {value}"))
         lock = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)")
         if connection.execute(lock, {"key": self._key}).scalar():
             self._connection = connection
@@ -64,3 +78,23 @@ class SharedLead:
         if connection is not None:
             connection.invalidate()
             connection.engine.dispose()
+
+
+@contextlib.contextmanager
+def sole_lead(url: str, study: str) -> Iterator[Callable[[], None]]:
+    """Hold the lead of a study in the block; yield what checks that it is still held.
+
+    Raises `SettingError` if another process leads. A SQLite file has no lead.
+    """
+    if not is_shared(url):
+        yield lambda: None
+        return
+    lead = SharedLead(url, study)
+    if not lead.acquire():
+        raise SettingError(
+            f"{study} is being searched by another process. Wait for it, or stop it."
+        )
+    try:
+        yield lead.check
+    finally:
+        lead.release()

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.faults import masked
 from jejunet_nas.files import (
     NOTED,
     is_file,
@@ -153,6 +154,7 @@ def _has_password(storage: str) -> bool:
     import sqlalchemy
 
     try:
-        return sqlalchemy.make_url(storage).password is not None
+        password = sqlalchemy.make_url(storage).password
     except (sqlalchemy.exc.ArgumentError, ValueError):  # of a port that is no number
         return True  # unreadable: nothing of it is kept
+    return password is not None or masked(storage) != storage

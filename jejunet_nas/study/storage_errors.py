@@ -21,6 +21,16 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[JejunetError], str], ...] = (
     (("is full",), MachineError, f"Free some space on its disk, {_AFTERWARDS}"),
     (("disk i/o error",), MachineError, f"Check its drive and the space on it, {_AFTERWARDS}"),
     (
+        ("authentication failed", "no password supplied", "no pg_hba.conf entry"),
+        SettingError,
+        "Give a user and a password that the server knows, in the URL or in PGPASSWORD",
+    ),
+    (
+        ("fatal:  database", "fatal:  role"),  # does not exist
+        SettingError,
+        "Create it, or give --storage another URL",
+    ),
+    (
         ("connection refused", "connection failed", "connection is closed", "shutting down"),
         StorageError,
         f"Check that the database's server runs and can be reached, {_AFTERWARDS}",

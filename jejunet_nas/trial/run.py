@@ -26,6 +26,7 @@ from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import (
     WEIGHTS,
+    alone,
     find_network,
     network_name,
     new_folder,
@@ -57,17 +58,22 @@ def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkReco
         base = find_network(network.as_trained, setup)
         base = base or make_network(network.as_trained, setup, tell)
     name = network_name(network, setup)
-    with new_folder(setup.folder / name) as folder:
-        job = NetworkJob(network_id=name, network=network, setup=setup, folder=folder, tell=tell)
-        if base is None:
-            keras, training = build_and_train(job)
-        else:
-            with job.clock.stage("build"):
-                keras, training = trained_network(base, setup), base.training
-        made = compress_trained(keras, job)
-        base_id = base.network_id if base else None
-        record = judge_network(made, training, job, compressed_from=base_id)
-        write_record(record, job)
+    with alone(setup.folder / name) as waited:  # two workers may need the same base
+        if waited and (found := find_network(network, setup)):
+            return found
+        with new_folder(setup.folder / name) as folder:
+            job = NetworkJob(
+                network_id=name, network=network, setup=setup, folder=folder, tell=tell
+            )
+            if base is None:
+                keras, training = build_and_train(job)
+            else:
+                with job.clock.stage("build"):
+                    keras, training = trained_network(base, setup), base.training
+            made = compress_trained(keras, job)
+            base_id = base.network_id if base else None
+            record = judge_network(made, training, job, compressed_from=base_id)
+            write_record(record, job)
     if setup.shared:
         setup.shared.keep(setup.folder / name)
     return record

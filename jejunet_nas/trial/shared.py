@@ -23,6 +23,8 @@ _NETWORK = Kind(
     again="Remove it, or free disk space.",
 )
 
+_NO_ACCESS = ("NoCredentialsError", "NoAuthTokenError")  # of libraries that are not imported here
+
 
 class SharedNetworks:
     """The networks that the machines of one study share."""
@@ -110,6 +112,11 @@ class SharedNetworks:
         except MachineError:
             raise
         except Exception as error:
+            if isinstance(error, PermissionError) or type(error).__name__ in _NO_ACCESS:
+                raise SettingError(
+                    f"{masked(self.url)} refuses this user ({error!r}). Give the credentials as "
+                    "fsspec's documentation says, or change the permissions."
+                ) from error
             raise StorageError(
                 f"{masked(self.url)} cannot be used: {error!r}. Check the store, then run the same "
                 "command again; finished work is kept."

@@ -6,6 +6,7 @@ A folder is filled under another name and renamed when it is complete. An interr
 no record, and its network is made again.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import platformdirs
+from filelock import FileLock, Timeout
 
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
@@ -68,6 +72,25 @@ def read_record(kind: type[Record], file: Path) -> Record | None:
         return from_json(kind, file.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Let one process of this machine at a time make `folder`; yield whether another just did."""
+    digest = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()
+    locks = platformdirs.user_cache_path("jejunet_nas") / "making"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{digest[:3]}.lock")  # files that are never removed are few
+    waited = False
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waited = True
+        lock.acquire()
+    try:
+        yield waited
+    finally:
+        lock.release()
 
 
 @contextmanager

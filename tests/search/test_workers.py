@@ -251,10 +251,37 @@ def test_work_whose_job_another_process_forgot_is_begun_again(tmp_path: Path) ->
         until(lambda: [each.state for each in jobs.open()] == ["waiting"], "it is not begun again")
         claimed = jobs.claim("one")
         assert claimed is not None
-        jobs.finish(claimed.job_id, to_json(Outcome(failure="as a test wants")))
+        jobs.finish(claimed.job_id, claimed.work, to_json(Outcome(failure="as a test wants")))
 
     assert found.result() == (work, Outcome(failure="as a test wants"))
     ledger.close()
+
+
+def test_a_worker_that_is_killed_before_its_work_began_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny").mkdir()
+    ledger = Ledger(read_study(study_in(tmp_path, 1)), storage_url(tmp_path / "tiny"))
+    monkeypatch.setattr("jejunet_nas.search.crew.serve", wait_to_begin)
+    with Crew(Post(settings=ledger.settings, folder=tmp_path / "tiny", url=""), 2) as crew:
+        crew.warm_up()
+        killed, alive = crew._processes
+        time.sleep(1)
+        killed.kill()
+        killed.join()
+
+        crew.start(ledger.jobs())
+        alive.join(PATIENCE_S)
+
+        assert alive.exitcode == 7
+    ledger.close()
+
+
+def wait_to_begin(post: Post, begin: Any) -> None:
+    """Stand for `serve`, up to where it begins."""
+    while not begin.value:
+        time.sleep(0.05)
+    raise SystemExit(7)
 
 
 def test_processors_are_split_and_shared_where_there_are_too_few() -> None:

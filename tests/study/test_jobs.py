@@ -41,7 +41,8 @@ def test_a_job_is_claimed_once_finished_once_and_taken_once(jobs: Jobs) -> None:
     assert (claimed.job_id, claimed.work, claimed.worker) == (job_id, "work", "one")
     assert second is None
     assert jobs.take(job_id) is None
-    assert [jobs.finish(job_id, "done"), jobs.finish(job_id, "late")] == [True, False]
+    assert not jobs.finish(job_id, "other work", "wrong")
+    assert [jobs.finish(job_id, "work", each) for each in ("done", "late")] == [True, False]
     taken = jobs.take(job_id)
     assert taken is not None
     assert taken.outcome == "done"
@@ -72,6 +73,20 @@ def test_what_a_worker_was_running_waits_again_and_counts_if_it_ended_the_proces
     assert jobs.claim("one") is None  # it ended too many processes
 
 
+def test_a_late_outcome_is_not_that_of_the_next_job(jobs: Jobs) -> None:
+    first = jobs.add("first")
+    claimed = jobs.claim("slow")
+    jobs.release("slow", ended=False)  # it was taken for gone
+    assert jobs.finish(first, "first", "done")
+    jobs.take(first)
+    second = jobs.add("second")
+
+    assert claimed is not None
+    assert not jobs.finish(claimed.job_id, claimed.work, "late")
+    assert second != first
+    assert [each.state for each in jobs.open()] == ["waiting"]
+
+
 def test_many_workers_that_claim_at_once_have_each_job_once(jobs: Jobs, url: str) -> None:
     count, workers = 60, 6
     added = [jobs.add(f"work {number}") for number in range(count)]
@@ -80,7 +95,7 @@ def test_many_workers_that_claim_at_once_have_each_job_once(jobs: Jobs, url: str
         engine = open_engine(url)
         mine, done = Jobs(engine, "tiny"), list[int]()
         while job := mine.claim(f"worker {number}"):
-            assert mine.finish(job.job_id, "done")
+            assert mine.finish(job.job_id, job.work, "done")
             done.append(job.job_id)
         engine.dispose()
         return done

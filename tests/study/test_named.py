@@ -52,12 +52,15 @@ def test_options_of_the_search_need_not_be_repeated_and_new_ones_win(here: Path)
     assert find_named("tiny", {"training.seed": 9}).settings.training.seed == 9
 
 
-def test_a_password_is_not_noted(here: Path) -> None:
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@host/db", "postgresql://host/db?user=me&password=secret"]
+)
+def test_a_password_is_not_noted(url: str, here: Path) -> None:
     write_study(here / STUDIES)
 
-    named = find_named("tiny", storage="postgresql://me:secret@host/db")
+    named = find_named("tiny", storage=url)
 
-    assert named.storage == "postgresql://me:secret@host/db"
+    assert named.storage == url
     assert "secret" not in str(named.notes)
 
 

@@ -218,6 +218,26 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ('FATAL:  password authentication failed for user "me"', "that the server knows"),
+        ('FATAL:  database "nas" does not exist', "Create it"),
+        ('FATAL:  role "me" does not exist', "Create it"),
+    ],
+)
+def test_what_no_waiting_mends_is_the_users(words: str, remedy: str) -> None:
+    error = sqlalchemy.exc.OperationalError(
+        "SELECT 1", {}, Exception(f"connection failed: connection to server at x, {words}")
+    )
+
+    found = storage_error(error, "postgresql://me:s3cret@host/nas")
+
+    assert type(found) is SettingError
+    assert remedy in str(found)
+    assert "s3cret" not in str(found)
+
+
 # Optuna leaves the connection of a storage that it could not open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

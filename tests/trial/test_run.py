@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from jejunet_nas.training import material
 from jejunet_nas.trial import run as trial
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import TrialSetup
-from jejunet_nas.trial.store import network_name
+from jejunet_nas.trial.store import alone, network_name
 from jejunet_nas.video.graphs import NetworkGraphs
 from tests.builders import (
     LONGEST_AGE,
@@ -43,6 +44,29 @@ FILES = {f"{name}.tflite" for name in GRAPH_NAMES} | {
     "recipe.json",
     "record.json",
 }
+
+
+def test_two_processes_make_a_network_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    begun, waited = threading.Event(), list[bool]()
+
+    def other() -> None:
+        begun.wait(60)
+        with alone(tmp_path / "networks" / "abc") as meanwhile:
+            waited.append(meanwhile)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with alone(tmp_path / "networks" / "abc") as meanwhile:
+        assert not meanwhile
+        begun.set()
+        thread.join(0.5)
+        assert waited == []
+    thread.join(60)
+
+    assert waited == [True]
 
 
 BACKGROUND = Policy(keyframe_interval=2, asynchronous=True)

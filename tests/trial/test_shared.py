@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 from jejunet_nas import faults
-from jejunet_nas.errors import MachineError, SettingError, StorageError
+from jejunet_nas.errors import MachineError, SettingError
 from jejunet_nas.trial import shared as module
 from jejunet_nas.trial.shared import SharedNetworks
 from jejunet_nas.video import archive as archive_module
@@ -130,8 +130,22 @@ def test_a_place_that_is_away_is_awaited_and_then_named(
     assert shared.fetch(NAME, tmp_path / "other")
 
     monkeypatch.setattr(shared._files, "exists", lambda _: 1 / 0)
-    with pytest.raises(StorageError, match="store cannot be used: ZeroDivisionError"):
+    with pytest.raises(MachineError, match="store cannot be used: ZeroDivisionError") as caught:
         shared.fetch(NAME, tmp_path / "another")
+    assert type(caught.value) is MachineError  # a `StorageError` would be awaited again
+
+
+def test_a_place_that_refuses_the_user_is_not_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedNetworks(str(tmp_path / "store"), "tiny")
+
+    def refuse(_: str) -> bool:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(shared._files, "exists", refuse)
+    with pytest.raises(SettingError, match="store refuses this user"):
+        shared.fetch(NAME, tmp_path / "other")
 
 
 @pytest.mark.parametrize("url", ["nowhere://bucket", "s4://bucket"])
