@@ -13,11 +13,7 @@ from typing import Any, Literal
 
 from jejunet_nas.datasets.learnable import origin_warning
 from jejunet_nas.records import StudyHistory
-from jejunet_nas.search.closing import (
-    Closing,
-    resume,
-    still_to_measure,
-)
+from jejunet_nas.search.closing import Closing, resume, still_to_measure
 from jejunet_nas.search.crew import Crew, Workers
 from jejunet_nas.search.forecast import Forecast, forecast_search
 from jejunet_nas.search.last_round import next_training

@@ -39,10 +39,6 @@ def share(
         while True:
             try:
                 _await_lead(lead, post, crew, view)
-                if is_locked(post.folder):  # another process of this folder has not left yet
-                    lead.release()
-                    time.sleep(LOOK_S)
-                    continue
                 with study_lock(post.folder, post.settings.name):
                     return search(lead)
             except DeviceError as error:
@@ -61,7 +57,7 @@ def share(
 
 def _await_lead(lead: SharedLead, post: Post, crew: Crew, view: View) -> None:
     said = False
-    while not insist(lead.acquire):
+    while not _has_lead(lead, post):
         if not crew.started:
             _join(post, crew, view)
         if not said:
@@ -73,6 +69,14 @@ def _await_lead(lead: SharedLead, post: Post, crew: Crew, view: View) -> None:
         if crew.started:
             insist(crew.tend)
         time.sleep(LOOK_S)
+
+
+def _has_lead(lead: SharedLead, post: Post) -> bool:
+    """Take the lead, unless another process has it, or has not left this study's folder yet."""
+    if insist(lead.acquire) and not is_locked(post.folder):
+        return True
+    lead.release()
+    return False
 
 
 def _join(post: Post, crew: Crew, view: View) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy
 from sqlalchemy.engine import Connection
 
 from jejunet_nas.errors import SettingError
+from jejunet_nas.study.lock import searched_elsewhere
 from jejunet_nas.study.storage import checked_url, open_engine
 from jejunet_nas.study.storage_errors import place_of, sqlite_file
 
@@ -91,9 +92,7 @@ def sole_lead(url: str, study: str) -> Iterator[Callable[[], None]]:
         return
     lead = SharedLead(url, study)
     if not lead.acquire():
-        raise SettingError(
-            f"{study} is being searched by another process. Wait for it, or stop it."
-        )
+        raise searched_elsewhere(study)
     try:
         yield lead.check
     finally:

@@ -31,10 +31,13 @@ def study_lock(folder: Path, name: str, url: str | None = None) -> Iterator[None
             try:
                 stack.enter_context(FileLock(each).acquire(timeout=_PATIENCE_S))
             except Timeout:
-                raise SettingError(
-                    f"{name} is being searched by another process. Wait for it, or stop it."
-                ) from None
+                raise searched_elsewhere(name) from None
         yield
+
+
+def searched_elsewhere(name: str) -> SettingError:
+    """Return the one line about a study that another process searches."""
+    return SettingError(f"{name} is being searched by another process. Wait for it, or stop it.")
 
 
 def is_locked(folder: Path) -> bool:

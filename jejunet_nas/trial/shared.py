@@ -63,11 +63,14 @@ class SharedNetworks:
         """
         part = networks / f"{name}.{socket.gethostname()}-{os.getpid()}.part"
         shutil.rmtree(part, ignore_errors=True)
-        archive = part / f"{name}.zip"
+        place, archive = self._place(name), part / f"{name}.zip"
+        content = insist(lambda: self._read(place))
+        if content is None:
+            return False
         try:
-            if not insist(lambda: self._copy(self._place(name), archive)):
-                return False
-            unpack_network(archive, part, self._place(name))
+            part.mkdir(parents=True)
+            archive.write_bytes(content)
+            unpack_network(archive, part, place)
             archive.unlink()
             shutil.rmtree(networks / name, ignore_errors=True)
             part.rename(networks / name)
@@ -90,16 +93,14 @@ class SharedNetworks:
             self._files.pipe_file(beside, content)
             self._files.mv(beside, place)
 
-    def _copy(self, place: str, file: Path) -> bool:
-        """Copy what is at `place` into `file`; False where nothing is."""
+    def _read(self, place: str) -> bytes | None:
+        """Return what is at `place`; None where nothing is."""
         with self._wording():
             if not self._files.exists(place):
-                return False
+                return None
             if (size := self._files.size(place)) > MOST_BYTES:
                 raise MachineError(f"{place} has {size} bytes: it is no network. {_NETWORK.fix}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._files.get_file(place, f"{file}")
-            return True
+            return bytes(self._files.cat_file(place))
 
     def _place(self, name: str) -> str:
         return f"{self._root}/{name}.zip"

@@ -141,7 +141,7 @@ def in_place(
         return decode(layers, context, *rest)
 
     def make_step(forward: Any, variables: list[Any], optimizer: Any) -> Any:
-        extra = _Auxiliary(recipe.auxiliary) if recipe.auxiliary else None
+        extra = _Auxiliary() if recipe.auxiliary else None
 
         @tf.function(autograph=False)
         def step(frames: Any, context_frames: Any, masks: Any) -> Any:
@@ -170,8 +170,7 @@ def in_place(
 class _Auxiliary:
     """A classifier of the context, which is thrown away after training."""
 
-    def __init__(self, weight: float) -> None:
-        self._weight = weight
+    def __init__(self) -> None:
         self._variables: list[Any] = []
         self._adam = tf_keras.optimizers.legacy.Adam(0.002)
 
@@ -239,6 +238,8 @@ class _Averaged(Watch):
         return super().finish(network, settle, done)
 
 
-def changed(settings: TrainingSettings, recipe: Recipe, *, steps: int, seed: int) -> Any:
+def changed(
+    settings: TrainingSettings, recipe: Recipe, *, steps: int, seed: int
+) -> TrainingSettings:
     """Return the settings of a training by `recipe`."""
     return dataclasses.replace(settings, steps=steps, seed=seed, **recipe.changes)

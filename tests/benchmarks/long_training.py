@@ -47,7 +47,7 @@ from tests.benchmarks.search_runs import machine
 from tests.benchmarks.trainings import KEYFRAMES, Kept, tell_hundreds
 
 INTERVALS = (2, 4, 8)
-# Those of both data sets can meet 24 fps on one big core, CamVid's with a policy.
+# All but the teacher can meet 24 fps on one big core under some policy, by predicted latency.
 DAVIS_NETWORKS = {"pick": _network(1.0, 14, 32, 32, "narrow", 4, 160)}
 
 

@@ -30,7 +30,7 @@ def test_a_lead_whose_server_went_away_is_lost(postgresql: Any) -> None:
     assert lead.acquire()
     postgresql.stop()
     try:
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match="Check"):
             lead.check()
     finally:
         postgresql.start()
