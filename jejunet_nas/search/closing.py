@@ -18,7 +18,7 @@ from jejunet_nas.search.lines import measured_words
 from jejunet_nas.search.phone_queue import PhoneQueue
 from jejunet_nas.search.view import View
 from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.study.adding import hold_added
+from jejunet_nas.study.adding import complete_added, hold_added
 from jejunet_nas.study.interrupted import take_up_interrupted
 from jejunet_nas.study.kept_measurements import (
     measured_trial,
@@ -70,16 +70,25 @@ class Closing:
         if not new:
             self._ledger.drop(trial, "duplicate", "all policies of its network are known")
             return []
-        added = [hold_added(self._ledger, other) for other in new[1:]]
+        added = [self._add(other) for other in new[1:]]
         drawn = dataclasses.replace(
             new[0],
             added=False,
             stage_s=results[0].stage_s,
             network_reused=results[0].network_reused,
         )
-        for each, result in (*added, (trial, drawn)):
-            self._close(each, result)
-        return [drawn, *(result for _, result in added)]
+        self._close(trial, drawn)
+        return [drawn, *added]
+
+    def _add(self, result: TrialResult) -> TrialResult:
+        """Store `result` as a trial of a further policy; return it with its number."""
+        if self._phone is None:
+            added = complete_added(self._ledger, result)
+            self.results.append(added)
+        else:
+            trial, added = hold_added(self._ledger, result)
+            self._close(trial, added)
+        return added
 
     def _close(self, trial: optuna.Trial, result: TrialResult) -> None:
         if self._phone is not None:

@@ -1,30 +1,21 @@
 """Adding: trials that none of Optuna's samplers draws. Each is stored at once."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.trial import TrialState, create_trial
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.records import TrialResult, as_added, to_json
+from jejunet_nas.records import TrialResult, as_added
 from jejunet_nas.records.words import policy_words
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of, network_choices
-from jejunet_nas.space.search_space import Choice
-from jejunet_nas.study.history import (
-    ADDED,
-    ARCHITECTURE,
-    OUTCOME,
-    RECORD,
-)
+from jejunet_nas.study import templates
 from jejunet_nas.study.known import known_architectures
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.lock import study_lock
 from jejunet_nas.study.opened_words import reason_words
-from jejunet_nas.study.samplers import params_of
+
+_ONE_WRITER = "one process at a time adds trials to a study"
 
 
 def begin_trial(ledger: Ledger, architecture: Architecture) -> optuna.Trial:
@@ -32,39 +23,30 @@ def begin_trial(ledger: Ledger, architecture: Architecture) -> optuna.Trial:
 
     `architecture` has a policy until the best is known.
     """
-    return _open(
-        ledger,
-        network_choices(architecture.network),
-        {ARCHITECTURE: canonical_json(architecture)},
-    )
+    _, trial = ledger.insert(templates.running(ledger.settings, architecture))
+    assert trial is not None
+    return trial
 
 
 def hold_added(ledger: Ledger, result: TrialResult) -> tuple[optuna.Trial, TrialResult]:
     """Store `result` as that of a held trial that nobody drew; return both, with its number."""
-    added = dataclasses.replace(as_added(result), number=ledger.count())
-    attributes = {
-        ARCHITECTURE: canonical_json(added.architecture),
-        RECORD: to_json(added),
-        OUTCOME: "held",
-        ADDED: True,
-    }
-    trial = _open(ledger, choices_of(added.architecture), attributes)
-    assert trial.number == added.number, "one process at a time adds trials to a study"
+    added = _numbered(ledger, result)
+    number, trial = ledger.insert(templates.held(ledger.settings, added))
+    assert trial is not None
+    assert number == added.number, _ONE_WRITER
     return trial, added
 
 
-def _open(
-    ledger: Ledger, choices: Mapping[str, Choice], attributes: Mapping[str, Any]
-) -> optuna.Trial:
-    params = params_of(choices, ledger.settings)
-    return ledger.open(
-        create_trial(
-            state=TrialState.RUNNING,
-            params={name: choice for name, (choice, _) in params.items()},
-            distributions={name: kind for name, (_, kind) in params.items()},
-            user_attrs=dict(attributes),
-        )
-    )
+def complete_added(ledger: Ledger, result: TrialResult) -> TrialResult:
+    """Store `result` as a complete trial that nobody drew; return it with its number."""
+    added = _numbered(ledger, result)
+    number, _ = ledger.insert(templates.completed(ledger.settings, added))
+    assert number == added.number, _ONE_WRITER
+    return added
+
+
+def _numbered(ledger: Ledger, result: TrialResult) -> TrialResult:
+    return dataclasses.replace(as_added(result), number=ledger.count())
 
 
 def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
@@ -80,6 +62,4 @@ def add_trial(ledger: Ledger, folder: Path, result: TrialResult) -> TrialResult:
                 f"{policy_words(architecture.policy)} is the policy of trial {known} already"
                 f"{reason_words(known, ledger.history())}. Add another policy."
             )
-        trial, added = hold_added(ledger, result)
-        ledger.complete(trial, added)
-        return added
+        return complete_added(ledger, result)

@@ -48,6 +48,7 @@ IDENTITY = "identity"  # the user attribute of a study with what all its trials 
 OUTCOME, ARCHITECTURE, RECORD, REASON = "outcome", "architecture", "record", "reason"
 _ATTRIBUTES = (OUTCOME, ARCHITECTURE, RECORD, REASON)
 ADDED = "added"  # true in trials that no sampler drew
+BEGUN = tuple(state for state in TrialState if state != TrialState.WAITING)
 ENDED = ("complete", "refused", "failed")  # outcomes that need no further trial
 
 
@@ -102,14 +103,14 @@ def _plain(value: str) -> str:
     return plain
 
 
-def count_rows(storage: RDBStorage, study: str, *, begun: bool = False) -> int:
-    """Return the number of trials of the study named `study`; begun: without those that wait."""
+def count_rows(storage: RDBStorage, study: str, *states: TrialState) -> int:
+    """Return the number of trials of the study named `study`: of those in `states`, if any."""
     trials, studies = models.TrialModel, models.StudyModel
     count = sqlalchemy.select(sqlalchemy.func.count(trials.trial_id)).where(
         trials.study_id == studies.study_id, studies.study_name == study
     )
-    if begun:
-        count = count.where(trials.state != TrialState.WAITING)
+    if states:
+        count = count.where(trials.state.in_(states))
     with storage.engine.connect() as connection:
         return int(connection.execute(count).scalar_one())
 
@@ -123,7 +124,7 @@ def is_begun(storage: RDBStorage, study: str) -> bool:
     with storage.engine.connect() as connection:
         if connection.execute(identity).first() is not None:
             return True
-    return count_rows(storage, study, begun=True) > 0
+    return count_rows(storage, study, *BEGUN) > 0
 
 
 def is_held(trial: FrozenTrial) -> bool:

@@ -14,7 +14,7 @@ report needs nothing else. Each trial has an `outcome`:
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -22,23 +22,20 @@ from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.progress import Say
 from jejunet_nas.records import DataFacts, RefusedTrial, StudyHistory, TrialResult, to_json
-from jejunet_nas.scoring.ranking import Timed, over_target_ms
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.space.draw import choices_of
 from jejunet_nas.space.search_space import Choice
+from jejunet_nas.study import templates
 from jejunet_nas.study.history import (
     ARCHITECTURE,
+    BEGUN,
     IDENTITY,
-    OUTCOME,
-    REASON,
-    RECORD,
     count_rows,
     is_begun,
     read_history,
 )
 from jejunet_nas.study.jobs import Jobs
 from jejunet_nas.study.kept_data import CLASS_NAMES, DATA
-from jejunet_nas.study.samplers import make_sampler, params_of
+from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings, start_choices
 from jejunet_nas.study.settings_errors import require_same
 from jejunet_nas.study.storage import (
@@ -48,10 +45,10 @@ from jejunet_nas.study.storage import (
     readable,
     to_standard_error,
 )
+from jejunet_nas.study.templates import Dropped
+from jejunet_nas.study.trial_rows import insert_trial, update_trial
 
-Dropped = Literal["failed", "duplicate", "interrupted"]
 STOPPED = "stopped"  # a trial's attribute: see `note_stopped`
-_CONSTRAINT = "ms_over_target"
 
 
 class Ledger:
@@ -133,7 +130,7 @@ class Ledger:
         both = {**identity, **(kept or {})}
         if kept is not None:
             # Without a trial, nothing was made with values that are missing.
-            any_trial = count_rows(self._storage, self.settings.name, begun=True) > 0
+            any_trial = count_rows(self._storage, self.settings.name, *BEGUN) > 0
             shared = identity if any_trial else {k: v for k, v in identity.items() if k in kept}
             require_same(self.settings.name, kept, shared)
         if both != kept:
@@ -141,7 +138,7 @@ class Ledger:
 
     def has_proposal(self) -> bool:
         """Whether a proposed trial waits."""
-        return any(trial.state == TrialState.WAITING for trial in self.trials())
+        return count_rows(self._storage, self.settings.name, TrialState.WAITING) > 0
 
     def ask(self) -> optuna.Trial:
         """Return the next trial: a proposed one first, then one drawn at random."""
@@ -155,58 +152,37 @@ class Ledger:
         """Store the network that `trial` drew, with a policy until the best is known."""
         trial.set_user_attr(ARCHITECTURE, canonical_json(architecture))
 
-    def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Store the result of a `trial` whose latency is still to be measured."""
-        self._store(trial, result)
-        trial.set_user_attr(OUTCOME, "held")
+    def insert(self, template: FrozenTrial) -> tuple[int, optuna.Trial | None]:
+        """Store a trial as `template` has it, which Optuna's sampler did not draw.
 
-    def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Close `trial` with its result."""
-        self._store(trial, result)
-        self._constrain(trial, result.latency)
-        trial.set_user_attr(OUTCOME, "complete")
-        self._study.tell(trial, [result.score.miou, result.latency.mean_ms])
-
-    def _store(self, trial: optuna.Trial, result: TrialResult) -> None:
-        """Store the result of `trial`, and the policy that was chosen after it was drawn."""
-        kept, architecture = trial.user_attrs, canonical_json(result.architecture)
-        if kept.get(ARCHITECTURE) != architecture:
-            trial.set_user_attr(ARCHITECTURE, architecture)
-        params = params_of(choices_of(result.architecture), self.settings)
-        for name in params.keys() - trial.params.keys():
-            choice, kind = params[name]
-            value = kind.to_internal_repr(choice)
-            self._storage.set_trial_param(trial._trial_id, name, value, kind)
-        if kept.get(RECORD) != (record := to_json(result)):
-            trial.set_user_attr(RECORD, record)
-
-    def open(self, template: FrozenTrial) -> optuna.Trial:
-        """Return a running trial as `template` has it, which no sampler drew."""
-        trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)
-        return optuna.Trial(self._study, trial_id)
+        Return its number, and the trial itself if it still runs.
+        """
+        trial_id, number = insert_trial(self._storage.engine, self._study._study_id, template)
+        ended = template.state.is_finished()
+        return number, None if ended else optuna.Trial(self._study, trial_id)
 
     def reopen(self, trial: FrozenTrial) -> optuna.Trial:
         """Return `trial`, which still runs, so that it can be closed."""
         return optuna.Trial(self._study, trial._trial_id)
 
+    def hold(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Store the result of a `trial` whose latency is still to be measured."""
+        self._update(trial, templates.held(self.settings, result))
+
+    def complete(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Close `trial` with its result, under the policy that was chosen after it was drawn."""
+        self._update(trial, templates.completed(self.settings, result))
+
     def refuse(self, trial: optuna.Trial, refused: RefusedTrial) -> None:
         """Close `trial` as too slow, without training."""
-        self._constrain(trial, refused)
-        trial.set_user_attr(RECORD, to_json(refused))
-        trial.set_user_attr(OUTCOME, "refused")
-        self._study.tell(trial, state=TrialState.PRUNED)
-
-    def _constrain(self, trial: optuna.Trial, timed: Timed) -> None:
-        over_ms = over_target_ms(timed, self.settings.feasible, self.settings.target_fps)
-        if _CONSTRAINT not in self._storage.get_trial(trial._trial_id).constraints:
-            trial.set_constraint(_CONSTRAINT, over_ms)
+        self._update(trial, templates.refused(self.settings, refused))
 
     def drop(self, trial: optuna.Trial, outcome: Dropped, reason: str | None = None) -> None:
         """Close `trial` without a result."""
-        if reason is not None:
-            trial.set_user_attr(REASON, reason)
-        trial.set_user_attr(OUTCOME, outcome)
-        self._study.tell(trial, state=TrialState.FAIL)
+        self._update(trial, templates.dropped(outcome, reason))
+
+    def _update(self, trial: optuna.Trial, template: FrozenTrial) -> None:
+        update_trial(self._storage.engine, trial._trial_id, template)
 
     def note_stopped(self, trial: optuna.Trial) -> None:
         """Store that the user or a fault of this machine ended `trial`, not its architecture."""

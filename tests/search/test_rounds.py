@@ -2,10 +2,10 @@
 
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 
 from jejunet_nas.errors import JejunetError, TrialError
@@ -14,7 +14,7 @@ from jejunet_nas.scoring.score import combine
 from jejunet_nas.search import attempts
 from jejunet_nas.search.loop import search
 from jejunet_nas.space.architecture import Architecture, Network, Policy, canonical_json
-from jejunet_nas.study.ledger import Ledger
+from jejunet_nas.study import ledger as ledger_module
 from tests.made_up import scored
 from tests.scoring.networks import clips_of
 from tests.search.build import SPACE, QuietView, install, result, tiny_study
@@ -142,38 +142,28 @@ def test_a_round_that_was_interrupted_ends_as_an_undisturbed_one(
     assert [len(history.drawn), len(history.complete), len(fake.at(1))] == [7, 14, 3]
 
 
-@pytest.mark.parametrize("stored", [1, 3, 9])
-def test_a_process_that_dies_while_it_closes_a_round_loses_and_doubles_nothing(
-    stored: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("written", [True, False])
+@pytest.mark.parametrize("write", [0, 5, 6, 7, 9, 12, 17, 18])
+def test_a_process_that_dies_beside_any_write_of_a_trial_loses_and_doubles_nothing(
+    write: int, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake, count, complete = installed(monkeypatch), iter(range(99)), Ledger.complete
+    """written: it dies after the trial's rows are written, else before."""
+    fake, count = installed(monkeypatch), iter(range(99))
 
-    def dying(ledger: Ledger, trial: Any, done: TrialResult) -> None:
-        if next(count) == stored:
-            raise KeyboardInterrupt
-        complete(ledger, trial, done)
+    def dying(method: Callable[..., Any]) -> Callable[..., Any]:
+        def write_or_die(*given: Any) -> Any:
+            dies = next(count) == write
+            if dies and not written:
+                raise KeyboardInterrupt
+            made = method(*given)
+            if dies:
+                raise KeyboardInterrupt
+            return made
 
-    monkeypatch.setattr(Ledger, "complete", dying)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path)
-    history = run(tmp_path)
+        return write_or_die
 
-    assert [len(fake.at(0)), len(fake.at(1))] == [6, 3]
-    assert [len(history.drawn), len(history.complete), len(outcome(history))] == [7, 14, 14]
-
-
-@pytest.mark.parametrize("told", [0, 1, 2, 9, 13])
-def test_a_process_that_dies_between_an_outcome_and_its_state_loses_nothing(
-    told: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake, count, tell = installed(monkeypatch), iter(range(99)), optuna.Study.tell
-
-    def dying(study: optuna.Study, *given: Any, **named: Any) -> Any:
-        if next(count) == told:
-            raise KeyboardInterrupt
-        return tell(study, *given, **named)
-
-    monkeypatch.setattr(optuna.Study, "tell", dying)
+    for name in ("insert_trial", "update_trial"):
+        monkeypatch.setattr(ledger_module, name, dying(getattr(ledger_module, name)))
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     history = run(tmp_path)

@@ -3,6 +3,7 @@ import dataclasses
 import sqlite3
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -411,7 +412,7 @@ def test_a_trial_whose_process_died_before_its_end_has_no_seconds(
 
 
 def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let Optuna's clock stand `seconds` after noon."""
+    """Let Optuna's clocks stand `seconds` after noon."""
 
     class Clock(datetime):
         @classmethod
@@ -419,6 +420,7 @@ def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
             return cls(2026, 11, 25, 12, tzinfo=tz) + timedelta(seconds=seconds)
 
     monkeypatch.setattr(optuna.storages._rdb.storage, "datetime", Clock)
+    monkeypatch.setattr(optuna.trial._frozen, "datetime", SimpleNamespace(datetime=Clock))
 
 
 def test_who_only_reads_a_study_writes_nothing(ledger: Ledger, tmp_path: Path) -> None:
