@@ -8,6 +8,8 @@ Sizes are (height, width) in pixels, upright.
 """
 
 import contextlib
+import io
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -120,11 +122,23 @@ def _spread(image: Image.Image) -> int:
     return 1
 
 
+class _File(io.BufferedReader):
+    """A file that is asked for no more than it has, whatever the lengths in it say.
+
+    Python makes room for all bytes that it is asked for, gigabytes for the wrong length of a chunk.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, max(os.fstat(self.fileno()).st_size - self.tell(), 0))
+        return super().read(size)
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         # From a path, Pillow 13 maps an uncompressed TIFF into memory and does not turn it.
-        with path.open("rb") as file, Image.open(file) as image:
+        with _File(io.FileIO(path)) as file, Image.open(file) as image:
             _check_bounds(image, path)
             yield image
     except (DataError, MemoryError):

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from jejunet_nas.evaluation.exhaustive import told_apart
 from jejunet_nas.records import TrialResult, as_added
 from jejunet_nas.records.scores import Score
 from jejunet_nas.search.candidates import Candidates
 from jejunet_nas.space.architecture import Architecture, canonical_json
-from jejunet_nas.study.adding import hold_added
+from jejunet_nas.study.adding import complete_added
 from jejunet_nas.study.ledger import Ledger
 from jejunet_nas.study.samplers import make_sampler
 from jejunet_nas.study.settings import StudySettings
@@ -47,6 +48,28 @@ class MemoryLedger(Ledger):
         """Return the number of trials."""
         return len(self.trials())
 
+    def has_proposal(self) -> bool:
+        """Whether a proposed trial waits."""
+        return any(trial.state == TrialState.WAITING for trial in self.trials())
+
+    def insert(self, template: FrozenTrial) -> tuple[int, optuna.Trial | None]:
+        """Store a trial as `Ledger.insert` does."""
+        trial_id = self._storage.create_new_trial(self._study._study_id, template)
+        number, ended = self.count() - 1, template.state.is_finished()
+        return number, None if ended else optuna.Trial(self._study, trial_id)
+
+    def _update(self, trial: optuna.Trial, template: FrozenTrial) -> None:
+        trial_id, storage = trial._trial_id, self._storage
+        for name in template.params.keys() - trial.params.keys():
+            kind = template.distributions[name]
+            value = kind.to_internal_repr(template.params[name])
+            storage.set_trial_param(trial_id, name, value, kind)
+        for key, value in template.user_attrs.items():
+            storage.set_trial_user_attr(trial_id, key, value)
+        for key, value in template.system_attrs.items():
+            storage.set_trial_system_attr(trial_id, key, value)
+        storage.set_trial_state_values(trial_id, template.state, template.values)
+
 
 class ReplayedSearch:
     """Draws networks as `search.run` does; those that it is told of are answered by the table."""
@@ -71,9 +94,9 @@ class ReplayedSearch:
         """Learn what a drawn network scores; return the places that it adds to the study."""
         trial, architecture = drawn
         best, *others = self._answers.results(trial.number, architecture)
-        held = [hold_added(self._ledger, other) for other in others]
-        for each, found in (*held, (trial, best)):
-            self._ledger.complete(each, found)
+        for other in others:
+            complete_added(self._ledger, other)
+        self._ledger.complete(trial, best)
         self._complete += [best, *others]
         places = self._table.places
         return [places[canonical_json(each.architecture)] for each in (best, *others)]

@@ -1,3 +1,6 @@
+import contextlib
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +81,23 @@ def test_broken_exif_turns_nothing(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
 
     assert picture_size(path) == read_rgb(path).shape[:2] == (4, 8)
+
+
+def test_the_length_that_a_chunk_claims_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "frame.png"
+    Image.fromarray(np.zeros((16, 24), np.uint8)).save(path)
+    content = path.read_bytes()
+    at = content.index(b"IDAT")
+    path.write_bytes(content[: at - 4] + struct.pack(">I", 2**31 - 1) + content[at:-16])
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(DataError):
+            read_rgb(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 2**20
 
 
 @pytest.mark.parametrize("side", [13_300, 10_000])
