@@ -23,14 +23,14 @@ Steps = Annotated[
     int,
     typer.Option(
         min=0,
-        help="Fine-tune the trial's weights for at most this many steps. It ends early when val "
-        "gets no better, and keeps the best weights.",
+        help="Train the network anew for at most this many steps, more than the trial's. It ends "
+        "early when val gets no better, and keeps the best weights.",
     ),
 ]
 TrainOnOption = Annotated[
     TrainOn,
     typer.Option(
-        help="all: fine-tune on train and val too, for as many steps as were best on train. The "
+        help="all: then train on train and val, for as many steps as were best on train. The "
         "bundle's figures are those from before."
     ),
 ]
@@ -75,7 +75,7 @@ def export(
     """Write a bundle of a trial: graphs, manifest, model card, and an example that runs it.
 
     By default, a bundle has the trial's own graphs and scores. With --policy it has another policy
-    and the figures of that. With --steps or --qat the network is fine-tuned, compressed and scored
+    and the figures of that. With --steps or --qat the network is trained, compressed and scored
     again; the result is kept in studies/NAME/exports: the same command resumes an interrupted
     export.
     """
@@ -109,7 +109,7 @@ def _write(
     from jejunet_nas.export.facts import facts_of, known_fingerprints
     from jejunet_nas.export.write import write_bundle
 
-    state, trained = chosen.study.folder, chosen.result.network.training.steps
+    state, brief = chosen.study.folder, chosen.result.network.training.steps
     with native_log(state / "tensorflow.log"):
         if making != _Making():
             chosen, graphs, fingerprints = _made(chosen, state, making, printer)
@@ -121,7 +121,7 @@ def _write(
             chosen.study.settings,
             fingerprints=fingerprints,
             trained_on=making.train_on,
-            export_steps=chosen.result.network.training.steps - trained,
+            searched_steps=brief if making.steps else None,
             trial_policy=None if chosen.result.architecture.policy == own else own,
         )
         write_bundle(graphs, facts, out)
@@ -155,7 +155,7 @@ def _chosen(
 def _made(
     chosen: "Trial", state: Path, making: _Making, printer: Printer
 ) -> "tuple[Trial, dict[GraphName, Path], dict[str, str]]":
-    """Fine-tune, compress and score again; return the trial, its graphs, and data fingerprints."""
+    """Train, compress and score again; return the trial, its graphs, and data fingerprints."""
     from jejunet_nas.export.retrain import EXPORTS, retrain
     from jejunet_nas.search.prepare import prepare
     from jejunet_nas.search.view import make_view

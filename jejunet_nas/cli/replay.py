@@ -37,7 +37,7 @@ def replay(
     It takes as long as the trial, and changes nothing in the study. TensorFlow uses as many threads
     as for the trial. With the same processor, versions and one thread (TF_NUM_INTRAOP_THREADS=1 for
     search), both are equal bit for bit. Otherwise mIoU may differ as between two trainings of a
-    network. An added trial has its own policy; pruned and fine-tuned networks are trained first.
+    network. An added trial has its own policy; pruned networks are trained first.
 
     Exit code 1: the trial is not reproduced. Exit code 2: it cannot be replayed, because its data,
     settings or initial weights changed.

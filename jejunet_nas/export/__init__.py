@@ -1,1 +1,1 @@
-"""Export: a trial, fine-tuned on request, as a bundle that others can run and check."""
+"""Export: a trial, trained for longer on request, as a bundle that others can run and check."""

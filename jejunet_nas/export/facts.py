@@ -40,7 +40,7 @@ def facts_of(
     settings: StudySettings,
     *,
     fingerprints: Mapping[str, str],
-    export_steps: int,
+    searched_steps: int | None = None,
     trained_on: Literal["train", "all"] = "train",
     trial_policy: Policy | None = None,
 ) -> dict[str, Any]:
@@ -48,11 +48,11 @@ def facts_of(
 
     Of the graphs, those that the policy runs, there is only the hash: `write_bundle` adds the rest.
 
-    fingerprints: of the data's files, by split. export_steps: of fine-tuning after the trial,
-    trained_on: the splits that it had. trial_policy: the trial's in the study, if `trial` has
-    another.
+    fingerprints: of the data's files, by split. searched_steps: of the search's training, if the
+    network was trained anew for the export. trained_on: the splits that it had. trial_policy: the
+    trial's in the study, if `trial` has another.
     """
-    network = trial.architecture.network
+    network, steps = trial.architecture.network, trial.network.training.steps
     colours = class_colours(trial.network.class_names)
     size = Input(
         height=network.input_height, width=network.input_width, thumbnail_stride=THUMBNAIL_STRIDE
@@ -67,8 +67,8 @@ def facts_of(
         dataset=history.dataset,
         data_options=settings.data.options,
         fingerprints=dict(fingerprints),
-        training_steps=trial.network.training.steps - export_steps,
-        export_steps=export_steps,
+        training_steps=steps if searched_steps is None else searched_steps,
+        export_steps=0 if searched_steps is None else steps,
         trained_on=trained_on,
         compression=chain_in_words(chain_of(network, settings.compression)),
         seeds={"training": settings.training.seed, "sampler": settings.sampler.seed},

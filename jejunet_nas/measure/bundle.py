@@ -2,7 +2,7 @@
 
 A bundle keeps them in `measurements.json`. Its study keeps those of a phone beside the network, as
 it does for a measured front, so the report shows measured figures. That needs the study in
-`studies/` of the current folder, and the same graphs in both: fine-tuned ones are others.
+`studies/` of the current folder, and the same graphs in both: a longer training makes others.
 """
 
 import contextlib

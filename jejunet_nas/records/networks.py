@@ -106,8 +106,8 @@ class NetworkRecord:
 
     float_miou, int8_miou: on the same `checked_frames` validation frames, each a keyframe; their
     difference is the cost of quantisation. compressed_from: the id of the trained network that this
-    one was pruned or fine-tuned from; None with plain training and post-training int8. provenance:
-    None in records of earlier versions.
+    one was pruned from or trained with rounding; None with plain training and post-training int8.
+    provenance: None in records of earlier versions.
     """
 
     network_id: str

@@ -30,12 +30,10 @@ def network_findings(records: Records, networks: Path, remedies: Remedies) -> It
         network = next(r.network for r in records.results if r.network_id == name)
         if (damage := damage_of_network(network, networks)) is not None:
             lost = damage_of(network.graphs, networks / name) is not None
-            means = (
-                "it cannot be exported, measured or drawn" if lost else "it cannot be fine-tuned"
-            )
+            cannot = "exported, measured or drawn" if lost else "compressed anew"
             yield Finding(
                 what=f"network of {numbers_words(numbers)}: {damage}",
-                means=f"its figures stay, but {means}",
+                means=f"its figures stay, but it cannot be {cannot}",
                 command=remedies.repair,
             )
         else:
@@ -86,7 +84,7 @@ def leftover_findings(state: Path, reports: Path, *, searching: bool) -> Iterato
 
 
 def export_findings(state: Path) -> Iterator[Finding]:
-    """Yield fine-tuned exports that were interrupted or damaged, and that no process writes now."""
+    """Yield trained exports that were interrupted or damaged, and that no process writes now."""
     exports = state / EXPORTS
     for folder in sorted(exports.iterdir()) if exports.is_dir() else ():
         if not folder.is_dir() or is_locked(folder):
@@ -95,7 +93,7 @@ def export_findings(state: Path) -> Iterator[Finding]:
         damage = damage_of(record.graphs, folder) if record else f"{folder} is not finished"
         if damage is not None:
             yield Finding(
-                what=f"fine-tuned export: {damage}",
+                what=f"trained export: {damage}",
                 means="the same `jejunet-nas export` command goes on from what is there",
                 command=removal([folder]),
                 damaged=False,

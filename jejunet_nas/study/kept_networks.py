@@ -21,8 +21,7 @@ PART = ".part"
 def damage_of_network(network: NetworkRecord, networks: Path) -> str | None:
     """Return what is missing or changed of a trial's network; None if it is whole.
 
-    The weights count too, and those that it was pruned or fine-tuned from: an export with --steps
-    starts from them.
+    The weights count too, and those that it was pruned from: `export --qat` starts from them.
     """
     folder = networks / network.network_id
     found = damage_of(network.graphs, folder) or damage_of_folder(folder)

@@ -5,14 +5,16 @@ channel times the norm of the weights with which the next layers read it. Channe
 connection adds are cut together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.networks.mobilenet_v2 import Block, blocks, stem_channels
-from jejunet_nas.training.source import Source, SourceLayer
+from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
+from jejunet_nas.training.source import Source, SourceLayer, source_for
 from jejunet_nas.training.weights_file import Array
 
 Indices = npt.NDArray[np.int64]
@@ -37,6 +39,22 @@ def inherit(
         norm.set_weights([values[kept] for values in part.norm])
         inherited |= {layer.name, norm.name}
     return inherited
+
+
+def inherit_backbones(keras: KerasNetwork, sources: Sequence[Source] | None) -> set[str]:
+    """Initialise the backbones from `sources`; return the layers that got all their weights."""
+    if sources is None:
+        return set()
+    backbones = {"": keras.network.depth_multiplier}
+    if keras.network.detail == "narrow":
+        backbones[NARROW_PREFIX] = NARROW_DEPTH_MULTIPLIER
+    whole: set[str] = set()
+    for prefix, depth_multiplier in backbones.items():
+        wide = source_for(sources, depth_multiplier)
+        names = inherit(keras.layers, wide, depth_multiplier, prefix=prefix)
+        if wide.is_as_wide_as(depth_multiplier):
+            whole |= names
+    return whole
 
 
 def kept_channels(source: Source, depth_multiplier: float) -> dict[str, tuple[Indices, Indices]]:

@@ -26,7 +26,7 @@ from jejunet_nas.networks.training_layers import (
 )
 from jejunet_nas.training.batch_norm import settling
 from jejunet_nas.training.checkpoint import Checkpoint
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import segmentation_loss
 from jejunet_nas.training.optimizer import Optimizer
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.watch import Curve, Watch
@@ -84,7 +84,7 @@ def train_paths(
     variables = [v for layer in network.path_layers() for v in layer.trainable_weights]
     optimizer = Optimizer(variables, pretrained, settings)
     forward = _forward(network, sampler.own)
-    step = _make_step(forward, variables, optimizer)
+    step = _make_step(forward, variables, optimizer, settings)
     state = [v for layer in network.path_layers() for v in layer.weights] + optimizer.variables
     kept = Checkpoint(checkpoint, state, settings, pretrained)
     losses, times_s = kept.resume(), list[float]()
@@ -151,12 +151,13 @@ def _make_step(
     forward: Callable[[Any, Any], tuple[Any, Seen]],
     variables: list[Any],
     optimizer: Optimizer,
+    settings: TrainingSettings,
 ) -> Callable[..., Any]:
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(frames: Any, context_frames: Any, masks: Any) -> Any:
         with tf.GradientTape() as tape:
             logits, _ = forward(frames, context_frames)
-            loss = cross_entropy(masks, logits)
+            loss = segmentation_loss(masks, logits, dice_weight=settings.dice_weight)
         gradients = tape.gradient(loss, variables)
         optimizer.apply({v.ref(): g for v, g in zip(variables, gradients, strict=True)})
         return loss

@@ -12,7 +12,7 @@ IMAGENET = "imagenet"
 
 # These settings were added later. Their defaults are left out of the recipe, so that older network
 # ids stay valid.
-_LATER = ("sampling", "augment", "rungs")
+_LATER = ("sampling", "augment", "rungs", "dice_weight")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class TrainingSettings:
     gate_steps: of the gate's training; pairs are made 28 at a time.
 
     sampling: `frames` draws each frame equally often, `classes` each class. augment: the strength
-    of data augmentation.
+    of data augmentation. dice_weight: of the Dice loss that is added to cross-entropy: all classes
+    weigh the same in it.
 
     tensorboard: whether to write scalars of each step for TensorBoard into the network's folder.
     """
@@ -43,6 +44,7 @@ class TrainingSettings:
     seed: int = 0
     sampling: Sampling = "frames"
     augment: Augment = PLAIN
+    dice_weight: float = 0.0
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class TrainingSettings:
             ("gate_pairs", 10, 1_000_000),
             ("gate_steps", 1, 1_000_000),
             ("seed", 0, 2**31 - 1),
+            ("dice_weight", 0.0, 100.0),
         ):
             check_range(name, getattr(self, name), low, high)
         check_choice("sampling", self.sampling, get_args(Sampling))

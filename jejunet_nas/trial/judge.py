@@ -70,7 +70,7 @@ def judge_network(
 ) -> NetworkRecord:
     """Judge the graphs and the gate of `made`, measure their latency, and return the record.
 
-    compressed_from: the id of the trained network that `made` was pruned or fine-tuned from.
+    compressed_from: the id of the network with which pruning or training with rounding began.
     """
     setup, network, clock = job.setup, job.network, job.clock
     with clock.stage("compare"):

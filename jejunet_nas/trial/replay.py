@@ -1,9 +1,9 @@
 """Replay: makes the network of a trial again, in an empty folder, and compares both.
 
 The network is trained from the same initial weights with the same seed, over all rungs up to that
-of the trial. A network that was pruned or fine-tuned is made again from its plainly trained one,
-which is made again first. Both are scored under the trial's policy, with the trial's latencies:
-these do not depend on the weights.
+of the trial. A network that was pruned, or trained with rounding, is made again from its plainly
+trained one, which is made again first. Both are scored under the trial's policy, with the trial's
+latencies: these do not depend on the weights.
 """
 
 import json

@@ -12,15 +12,13 @@ from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.evaluation.exhaustive import best_policies
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
 from jejunet_nas.networks.build import KerasNetwork, build_network
-from jejunet_nas.networks.paths import NARROW_DEPTH_MULTIPLIER, NARROW_PREFIX
 from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, as_added
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 from jejunet_nas.space.draw import policies_of
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.training.inherit import inherit
+from jejunet_nas.training.inherit import inherit_backbones
 from jejunet_nas.training.material import Schedule
-from jejunet_nas.training.source import source_for
 from jejunet_nas.training.watch import Watch
 from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
@@ -81,14 +79,20 @@ def make_network(network: Network, setup: TrialSetup, tell: Tell) -> NetworkReco
 
 def build_and_train(job: NetworkJob) -> tuple[KerasNetwork, TrainingRecord]:
     """Return the network of `job`, trained, and the record of its training."""
+    keras, pretrained = build(job)
+    return keras, _train_rungs(keras, job, pretrained)
+
+
+def build(job: NetworkJob) -> tuple[KerasNetwork, set[str]]:
+    """Return the network of `job`, untrained, and its layers that have all pretrained weights."""
     setup = job.setup
     with job.clock.stage("build"):
         job.tell("build", 0, 1)
         keras = build_network(job.network, len(setup.val.class_names), seed=setup.training.seed)
-        pretrained = inherit_backbones(keras, setup)
+        pretrained = inherit_backbones(keras, setup.source)
     with job.clock.stage("resize"):
         job.material.pictures(job.network, job.tell)
-    return keras, _train_rungs(keras, job, pretrained)
+    return keras, pretrained
 
 
 def _train_rungs(
@@ -152,22 +156,6 @@ def train_network(
         parameters=keras.parameters,
         curve=loop.curve,
     )
-
-
-def inherit_backbones(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
-    """Initialise the backbones from the source; return the layers that got all their weights."""
-    if setup.source is None:
-        return set()
-    backbones = {"": keras.network.depth_multiplier}
-    if keras.network.detail == "narrow":
-        backbones[NARROW_PREFIX] = NARROW_DEPTH_MULTIPLIER
-    whole: set[str] = set()
-    for prefix, depth_multiplier in backbones.items():
-        source = source_for(setup.source, depth_multiplier)
-        names = inherit(keras.layers, source, depth_multiplier, prefix=prefix)
-        if source.is_as_wide_as(depth_multiplier):
-            whole |= names
-    return whole
 
 
 def compress_trained(keras: KerasNetwork, job: NetworkJob) -> CompressedNetwork:

@@ -88,10 +88,10 @@ class Source(_Section):
 
     network: all its choices. trial_policy: the trial's, if the bundle has another, chosen after the
     search; its figures are then not the trial's. data_options: of the data set, in the study.
-    export_steps: fine-tuning steps after the trial's `training_steps`. trained_on: `all` if the
-    fine-tuning had the validation clips too; the metrics are then of one without them. compression:
-    the chain of methods. fingerprints: of the data's files, by split; empty if the search's notes
-    are missing.
+    training_steps: of the trial. export_steps: of the training anew for the export, 0 without one.
+    trained_on: `all` if that had the validation clips too; the metrics are then of one without
+    them. compression: the chain of methods. fingerprints: of the data's files, by split; empty if
+    the search's notes are missing.
     """
 
     study: str

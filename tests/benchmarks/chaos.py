@@ -175,8 +175,10 @@ def page(rows: Sequence[tuple[str, Kills, Found]], seed: int, command: str) -> s
         "killed is started again.\n\n"
         f"{table}\n\n"
         "Trials: drawn ones, one a network; added: further policies. Doubled: architectures that "
-        "are there twice. Damaged and left over: what `jejunet-nas doctor` finds, the second is "
-        "harmless (networks that no trial names, and what a killed process was writing).\n"
+        "are there twice. Failed: networks that were killed three times while they were trained, "
+        "which a search takes for their own fault. Damaged and left over: what `jejunet-nas "
+        "doctor` finds, the second is harmless (networks that no trial names, and what a killed "
+        "process was writing).\n"
     )
 
 

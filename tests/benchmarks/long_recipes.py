@@ -6,6 +6,7 @@ moves into the package when a row shows that it pays.
 
 import contextlib
 import dataclasses
+import functools
 import unittest.mock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,13 +20,12 @@ from jejunet_nas.networks import training_layers
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.records import IGNORE, DataSplit
 from jejunet_nas.training import loop
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import segmentation_loss
 from jejunet_nas.training.optimizer import WarmCosine, update_variables
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.training.watch import Settle, Watch
 
 Loss = Callable[[Any, Any], Any]  # of masks and logits
-SMOOTH = 1.0  # pixels, so that a class without pixels has no infinite loss
 
 
 class Recipe(NamedTuple):
@@ -78,23 +78,6 @@ def balanced(power: float) -> Callable[[DataSplit], Loss]:
     return made
 
 
-def with_dice(weight: float) -> Callable[[DataSplit], Loss]:
-    """Return cross-entropy plus the mean Dice loss of the classes that a batch holds."""
-
-    def loss(masks: Any, logits: Any) -> Any:
-        _, known, labels = _pixels(masks, logits)
-        logits = tf.image.resize(logits, tf.shape(masks)[1:3])
-        shares = tf.nn.softmax(logits) * known[..., None]
-        truth = tf.one_hot(labels, logits.shape[-1]) * known[..., None]
-        both, either = (tf.reduce_sum(each, [0, 1, 2]) for each in (shares * truth, shares + truth))
-        there = tf.cast(tf.reduce_sum(truth, [0, 1, 2]) > 0, tf.float32)
-        dice = 1 - (2 * both + SMOOTH) / (either + SMOOTH)
-        mean = tf.reduce_sum(dice * there) / tf.maximum(tf.reduce_sum(there), 1.0)
-        return cross_entropy(masks, logits) + weight * mean
-
-    return lambda _: loss
-
-
 def _pixels(masks: Any, logits: Any) -> tuple[Any, Any, Any]:
     """Return the loss of each pixel, whether it is annotated (float), and its label."""
     logits = tf.image.resize(logits, tf.shape(masks)[1:3])
@@ -116,7 +99,8 @@ RECIPES: Mapping[str, Recipe] = {
     "learning_rate 0.002": Recipe({"learning_rate": 0.002}),
     "hardest quarter of pixels": Recipe(loss=hardest(0.25)),
     "class weights": Recipe(loss=balanced(0.5)),
-    "Dice": Recipe(loss=with_dice(0.5)),
+    "Dice": Recipe({"dice_weight": 0.5}),
+    "Dice 1": Recipe({"dice_weight": 1.0}),
     "auxiliary loss": Recipe(auxiliary=0.4),
     "weight decay": Recipe(decay=0.01),
     "averaged weights": Recipe(average=0.995),
@@ -132,7 +116,6 @@ def in_place(
 
     teacher: returns logits of uint8 frames; the recipe's weight is that of the divergence.
     """
-    loss = recipe.loss(train) if recipe.loss else cross_entropy
     contexts: list[Any] = []
     decode = training_layers.decoder
 
@@ -140,7 +123,9 @@ def in_place(
         contexts.append(context)
         return decode(layers, context, *rest)
 
-    def make_step(forward: Any, variables: list[Any], optimizer: Any) -> Any:
+    def make_step(forward: Any, variables: list[Any], optimizer: Any, settings: Any) -> Any:
+        plain = functools.partial(segmentation_loss, dice_weight=settings.dice_weight)
+        loss = recipe.loss(train) if recipe.loss else plain
         extra = _Auxiliary() if recipe.auxiliary else None
 
         @tf.function(autograph=False)

@@ -38,8 +38,8 @@ from jejunet_nas.records.words import markdown_table, network_words, per_cent, p
 from jejunet_nas.search.prepare import prepare
 from jejunet_nas.space.architecture import Network, Policy
 from jejunet_nas.study.study_file import read_study
+from jejunet_nas.training.inherit import inherit_backbones
 from jejunet_nas.trial.judge import measure_graphs
-from jejunet_nas.trial.run import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.long_recipes import BASE, RECIPES, AfterSteps, Recipe, changed, in_place
 from tests.benchmarks.quantization import STUDY, _network
@@ -103,7 +103,8 @@ class Data(NamedTuple):
     def prepared(cls, name: str, root: Path, init: str, folder: Path) -> "Data":
         """Return the data set `name` with the settings of its study, without rungs."""
         study = STUDY.with_name(f"{name}_pixel2.yaml")
-        given = {"data.root": root, "training.init": init, "training.rungs": []}
+        plain = {"training.rungs": [], "training.dice_weight": 0.0}
+        given = {"data.root": root, "training.init": init, **plain}
         settings = read_study(study, {**given, "last_round": {"seeds": 1}})
         folder.mkdir(parents=True, exist_ok=True)
         setup = prepare(settings, folder, tell_hundreds)
@@ -136,7 +137,7 @@ def measure(
     material = dataclasses.replace(setup.material, checkpoints=checkpoints)
     material.pictures(keras.network, tell_hundreds)
     began_s = time.perf_counter()
-    pretrained = inherit_backbones(keras, setup)
+    pretrained = inherit_backbones(keras, setup.source)
     told = _teacher(data, teacher) if how.distilled else None
     after = AfterSteps(how, keras, setup.training)  # its means start from the inherited weights
     with in_place(how, setup.train, told) if _is_special(how) else contextlib.nullcontext():

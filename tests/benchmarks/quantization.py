@@ -31,7 +31,7 @@ from jejunet_nas.search.prepare import prepare
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.gate import train_gate
-from jejunet_nas.trial.run import inherit_backbones
+from jejunet_nas.training.inherit import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.search_runs import PLAIN_TRIAL
 
@@ -151,7 +151,7 @@ def trained(network: Network, setup: TrialSetup, state: Path) -> KerasNetwork:
         return keras
     print(f"{network_words(network)}: train", file=sys.stderr, flush=True)
     material = setup.material
-    pretrained = inherit_backbones(keras, setup)
+    pretrained = inherit_backbones(keras, setup.source)
     material.train(keras, lambda *_: None, pretrained=pretrained)
     train_gate(keras, setup.train, setup.training, longest_age=setup.longest_age)
     part = state / "part.npz"

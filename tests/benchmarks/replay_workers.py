@@ -8,7 +8,7 @@ one thing after the other. `--storage-ms` is added to it for each network, as `m
 measured it. A phone measures one network after the other, `--phone-s` each; meanwhile the search
 goes on with predictions.
 
-Writes workers.md into reports/search_benchmark. About 15 minutes on one core.
+Writes workers.md into reports/search_benchmark. About 10 minutes on one core.
 """
 
 import argparse

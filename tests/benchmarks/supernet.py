@@ -32,7 +32,7 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.checkpoint import Checkpoint
 from jejunet_nas.training.inherit import Indices, inherit, kept_channels
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import segmentation_loss
 from jejunet_nas.training.material import Material
 from jejunet_nas.training.optimizer import Optimizer, update_variables
 from jejunet_nas.training.source import Source
@@ -262,7 +262,7 @@ def _step(
             layers = TrainingLayers(shared.parts(network, cuts))
             inputs = as_input(frames), as_input(context_frames)
             logits = pair_logits(layers, *inputs, network, shared.classes, own=own)
-            loss = cross_entropy(masks, logits)
+            loss = segmentation_loss(masks, logits)
         gradients = {v.ref(): g for v, g in zip(used, tape.gradient(loss, used), strict=True)}
         # `Optimizer.apply` wants a gradient of every variable.
         for adam, group in optimizer._groups:

@@ -11,7 +11,7 @@ import pytest
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.records import IGNORE, DataSplit
 from jejunet_nas.training import loop
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import segmentation_loss
 from jejunet_nas.training.material import Material
 from tests.benchmarks.long_recipes import (
     RECIPES,
@@ -21,7 +21,6 @@ from tests.benchmarks.long_recipes import (
     changed,
     hardest,
     in_place,
-    with_dice,
 )
 from tests.benchmarks.long_training import INTERVALS, Data, Unit, page
 from tests.builders import LONGEST_AGE, TINY_TRAINING, tiny_network, tiny_splits
@@ -89,7 +88,7 @@ def test_the_hardest_pixels_and_all_of_them() -> None:
     quarter, every = (hardest(share)(None)(masks, logits) for share in (0.25, 1.0))  # type: ignore[arg-type]
 
     assert float(quarter) == pytest.approx(losses[-7:].mean(), rel=1e-5)
-    assert float(every) == pytest.approx(float(cross_entropy(masks, logits)), rel=1e-5)
+    assert float(every) == pytest.approx(float(segmentation_loss(masks, logits)), rel=1e-5)
 
 
 def test_rare_classes_weigh_more() -> None:
@@ -105,20 +104,6 @@ def test_rare_classes_weigh_more() -> None:
     assert float(found) == pytest.approx(
         float((losses_of(masks, logits) * each).sum() / each.sum()), rel=1e-5
     )
-
-
-def test_dice_is_none_where_all_is_right_and_one_where_nothing_is() -> None:
-    masks, _ = drawn()
-    right = np.eye(3, dtype=np.float32)[np.where(masks == IGNORE, 0, masks)] * 50
-
-    wrong = np.roll(right, 1, axis=-1)
-    found = [
-        float(with_dice(0.5)(None)(masks, each)) - float(cross_entropy(masks, each))  # type: ignore[arg-type]
-        for each in (right, wrong)
-    ]
-
-    assert found[0] == pytest.approx(0.0, abs=1e-5)
-    assert 0.4 < found[1] <= 0.5
 
 
 @pytest.mark.parametrize(
@@ -138,7 +123,7 @@ def test_each_recipe_changes_the_weights(
 def test_the_loss_of_the_package_put_in_place_of_itself_changes_nothing(
     trained: Callable[[Recipe], KerasNetwork], base: KerasNetwork
 ) -> None:
-    assert apart(trained(Recipe(loss=lambda _: cross_entropy)), base) < 1e-6
+    assert apart(trained(Recipe(loss=lambda _: segmentation_loss)), base) < 1e-6
 
 
 def test_the_page_compares_recipes_with_the_same_seeds(train: DataSplit) -> None:

@@ -19,8 +19,8 @@ from jejunet_nas.files import write_text_whole
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.progress import Tell
 from jejunet_nas.space.architecture import Network
+from jejunet_nas.training.inherit import inherit_backbones
 from jejunet_nas.training.material import Schedule
-from jejunet_nas.trial.run import inherit_backbones
 from jejunet_nas.trial.setup import TrialSetup
 
 KEYFRAMES = 250  # of val, evenly spread; fewer where fewer are annotated
@@ -70,12 +70,16 @@ class Trained(NamedTuple):
     miou: float
 
 
+def _from_source(keras: KerasNetwork, setup: TrialSetup) -> set[str]:
+    return inherit_backbones(keras, setup.source)
+
+
 def train_network(
     network: Network,
     setup: TrialSetup,
     tell: Tell,
     *,
-    inherit: Callable[[KerasNetwork, TrialSetup], set[str]] = inherit_backbones,
+    inherit: Callable[[KerasNetwork, TrialSetup], set[str]] = _from_source,
     schedule: Schedule | None = None,
     keras_models: bool = False,
 ) -> Trained:

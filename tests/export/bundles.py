@@ -66,7 +66,7 @@ def tiny_facts(
     with tempfile.TemporaryDirectory() as folder:
         settings = tiny_study(Path(folder), f"data: {{options: {PROCEDURAL}}}\n")
     history = history_of(trial, study)
-    return facts_of(trial, history, settings, fingerprints=FINGERPRINTS, export_steps=0)
+    return facts_of(trial, history, settings, fingerprints=FINGERPRINTS)
 
 
 @functools.cache

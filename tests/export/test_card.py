@@ -146,7 +146,7 @@ def test_it_says_which_training_the_figures_are_of(tmp_path: Path) -> None:
     said = card_of(manifest.model_copy(update={"source": source}))
 
     assert (
-        "then fine-tuned for 900 steps, on train and val: all figures of mIoU are of the same "
-        "fine-tuning on train alone"
+        "900 steps for this bundle, after 2 in the search, on train and val: all figures of mIoU "
+        "are of the same training on train alone"
     ) in said
     assert "on train and val" not in card_of(manifest)

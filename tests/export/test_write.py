@@ -106,9 +106,7 @@ def test_of_a_measured_trial_each_graphs_figure_is_the_measured_one(tmp_path: Pa
     )
     history = dataclasses.replace(history_of(trial), phone="Google Pixel 2")
 
-    facts = facts_of(
-        trial, history, tiny_study(tmp_path), fingerprints=FINGERPRINTS, export_steps=0
-    )
+    facts = facts_of(trial, history, tiny_study(tmp_path), fingerprints=FINGERPRINTS)
 
     latency = facts["metrics"]["latency"]
     assert (latency["key_ms"], latency["gate_ms"]) == (40.0, 20.0)

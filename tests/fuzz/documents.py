@@ -118,7 +118,7 @@ def manifest_seed() -> dict[str, Any]:
 
     made = trial(1, 0.5, 20.0, interval=2)
     settings = read_study(PROJECT / "studies" / "quickstart.yaml")
-    facts = facts_of(made, history(made), settings, fingerprints={}, export_steps=0)
+    facts = facts_of(made, history(made), settings, fingerprints={})
     tensor = {
         "name": "image",
         "shape": [1, 8, 8, 3],

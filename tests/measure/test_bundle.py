@@ -49,7 +49,7 @@ def bundle(study: Path) -> Path:
     """A bundle of the study's trial 0."""
     opened = open_study(study)
     trial = opened.trial(0)
-    facts = facts_of(trial.result, trial.history, opened.settings, fingerprints={}, export_steps=0)
+    facts = facts_of(trial.result, trial.history, opened.settings, fingerprints={})
     write_bundle(trial.graphs, facts, Path("bundle"))
     return Path("bundle")
 

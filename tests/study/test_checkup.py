@@ -223,7 +223,7 @@ HARMLESS: dict[str, tuple[Break, str]] = {
     ),
     "an export": (
         lambda state: (state / EXPORTS / "ab").mkdir(parents=True),
-        "fine-tuned export: studies/tiny/exports/ab is not finished",
+        "trained export: studies/tiny/exports/ab is not finished",
     ),
 }
 

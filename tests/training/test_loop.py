@@ -8,7 +8,7 @@ from jejunet_nas.errors import TrialError
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.training import loop
-from jejunet_nas.training.losses import cross_entropy
+from jejunet_nas.training.losses import segmentation_loss
 from jejunet_nas.training.settings import TrainingSettings
 from tests.builders import (
     tiny_network,
@@ -60,10 +60,10 @@ def test_an_infinite_loss_names_the_step_and_the_rate(
 ) -> None:
     steps = tf.Variable(0)
 
-    def breaks_at_step_2(masks: Any, logits: Any) -> Any:
+    def breaks_at_step_2(masks: Any, logits: Any, **_: Any) -> Any:
         return tf.reduce_mean(logits) / tf.cast(2 - steps.assign_add(1), tf.float32)
 
-    monkeypatch.setattr(loop, "cross_entropy", breaks_at_step_2)
+    monkeypatch.setattr(loop, "segmentation_loss", breaks_at_step_2)
     with pytest.raises(TrialError, match=r"became -?inf at step 2 of 3; learning_rate is 0\.01\."):
         train_tiny(build_network(tiny_network(), 5, seed=0), BRIEF)
 
@@ -71,11 +71,11 @@ def test_an_infinite_loss_names_the_step_and_the_rate(
 def test_the_steps_of_a_training_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     traced: list[Any] = []
 
-    def counting(masks: Any, logits: Any) -> Any:
+    def counting(masks: Any, logits: Any, **_: Any) -> Any:
         traced.append(logits)
-        return cross_entropy(masks, logits)
+        return segmentation_loss(masks, logits)
 
-    monkeypatch.setattr(loop, "cross_entropy", counting)
+    monkeypatch.setattr(loop, "segmentation_loss", counting)
     record = train_tiny(build_network(tiny_network(), 5, seed=0), BRIEF)
 
     assert (len(traced), len(record.losses)) == (1, 3)

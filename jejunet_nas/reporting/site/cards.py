@@ -114,7 +114,7 @@ def jpeg_url(jpeg: bytes) -> str:
 
 
 def export_command(study: str, number: int | str, asked: Sequence[str] = ()) -> str:
-    """Return the command that exports a trial without fine-tuning; `asked`: its other options."""
+    """Return the command that exports a trial as it is; `asked`: its other options."""
     out = shlex.quote(f"{Path(study).stem}-{number}")
     words = ["jejunet-nas export", shlex.quote(study), f"--trial {number}", *asked, f"--out {out}"]
     return " ".join(words)
