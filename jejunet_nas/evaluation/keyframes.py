@@ -22,7 +22,7 @@ from jejunet_nas.video.graphs import NetworkGraphs
 class Keyframes:
     """Annotated validation frames, evenly spread over the clips, at a network's input size.
 
-    frames: uint8 [count, height, width, 3].
+    chosen: clip and index of each. frames: uint8 [count, height, width, 3].
     """
 
     def __init__(self, val: DataSplit, network: Network, *, count: int) -> None:
@@ -34,13 +34,13 @@ class Keyframes:
                 "masks are published."
             )
         spread = np.linspace(0, len(places) - 1, min(len(places), count)).round()
-        self._chosen = [places[index] for index in spread.astype(int)]
+        self.chosen = [places[index] for index in spread.astype(int)]
         self._classes = len(val.class_names)
         size = network.input_height, network.input_width
-        self.frames = np.stack([resize_frame(c.frames[t], *size) for c, t in self._chosen])
+        self.frames = np.stack([resize_frame(c.frames[t], *size) for c, t in self.chosen])
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self.chosen)
 
     def miou(self, masks: npt.NDArray[np.uint8]) -> float:
         """Return the mIoU of class maps [count, height, width], all frames together."""
@@ -50,7 +50,7 @@ class Keyframes:
         """Return the score of class maps [count, height, width], all frames together."""
         scores = [
             clip_score(clip, [frame_counts(clip, t, mask, self._classes)], self._classes)
-            for (clip, t), mask in zip(self._chosen, masks, strict=True)
+            for (clip, t), mask in zip(self.chosen, masks, strict=True)
         ]
         return combine(scores)
 
