@@ -109,7 +109,12 @@ def ended(search: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    "rungs", ["training: {steps: 9, rungs: [3]}", "training: {steps: 9}"], ids=["rungs", "plain"]
+    "rungs",
+    [
+        "training: {steps: 9, rungs: [3]}",
+        pytest.param("training: {steps: 9}", marks=pytest.mark.slow),
+    ],
+    ids=["rungs", "plain"],
 )
 def test_three_workers_search_a_study_whole_and_lose_and_double_nothing(
     rungs: str, tmp_path: Path, searches: Any
@@ -137,6 +142,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_made_by_another(
     assert history.failed == ()
 
 
+@pytest.mark.slow
 def test_networks_that_end_three_workers_fail_and_the_search_goes_on(
     tmp_path: Path, searches: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

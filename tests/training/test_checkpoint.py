@@ -109,6 +109,7 @@ def validation(folder: Path) -> Validation:
     return Validation(miou, folder, steps=FIVE.steps)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_has_the_curve_and_the_best_weights_of_an_uninterrupted_one(
     tmp_path: Path,
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_steps_of_the_rungs_add_up_and_their_batches_differ(tmp_path: Path) 
     assert setup_in(tmp_path, ()).with_seed(1).schedule == dataclasses.replace(BRIEF, seed=1)
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_on_as_if_it_had_never_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
