@@ -8,8 +8,8 @@ interrupted: from the last checkpoint, from the trained weights, or from the gra
 A training is validated in its course, and its best weights are kept, see `training.watch`.
 
 It begins anew from the study's first weights, at the trial's learning rate, with a cosine schedule
-over all its steps: on CamVid 2,000 steps gain 4.8 points over 600, where going on from the trial's
-weights at a low rate gained none (reports/long_training.md).
+over all its steps: on CamVid 2,000 steps gain 4.8 points over 600 (reports/long_training.md). Going
+on from the trial's weights at a low rate gained none.
 """
 
 import dataclasses

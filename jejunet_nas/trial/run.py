@@ -84,14 +84,17 @@ def build_and_train(job: NetworkJob) -> tuple[KerasNetwork, TrainingRecord]:
 
 
 def build(job: NetworkJob) -> tuple[KerasNetwork, set[str]]:
-    """Return the network of `job`, untrained, and its layers that have all pretrained weights."""
-    setup = job.setup
+    """Return the network of `job` untrained, and its layers that have all pretrained weights.
+
+    It is unpruned, as all networks are when their training begins.
+    """
+    setup, network = job.setup, job.network.as_trained
     with job.clock.stage("build"):
         job.tell("build", 0, 1)
-        keras = build_network(job.network, len(setup.val.class_names), seed=setup.training.seed)
+        keras = build_network(network, len(setup.val.class_names), seed=setup.training.seed)
         pretrained = inherit_backbones(keras, setup.source)
     with job.clock.stage("resize"):
-        job.material.pictures(job.network, job.tell)
+        job.material.pictures(network, job.tell)
     return keras, pretrained
 
 

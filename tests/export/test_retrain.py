@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -18,6 +19,7 @@ from jejunet_nas.training.material import Material
 from jejunet_nas.training.settings import TrainingSettings
 from jejunet_nas.trial.run import run_trial
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
+from jejunet_nas.trial.store import WEIGHTS
 from tests.builders import LONGEST_AGE, space_of, tiny_network, tiny_splits
 from tests.training.scalars import read
 
@@ -231,7 +233,11 @@ def test_another_number_of_steps_and_another_compression_are_other_exports(
 
 
 @pytest.mark.slow
-def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [0, STEPS])
+def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(
+    steps: int, ran: Ran, tmp_path: Path
+) -> None:
+    """With steps, the whole network is trained anew and cut once, as in the search."""
     network = dataclasses.replace(tiny_network(), pruning=0.5)
     record = dataclasses.replace(
         ran.trial.network, network=network, compressed_from=ran.trial.network_id
@@ -247,7 +253,7 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
         pruned,
         ran.setup,
         tmp_path,
-        steps=0,
+        steps=steps,
         qat=True,
         tell=lambda what, done, total: told.append(what.split(",")[0]),
     )
@@ -255,9 +261,12 @@ def test_a_pruned_trial_is_cut_again_and_trained_with_rounding(ran: Ran, tmp_pat
     assert result.network.network.pruning == 0.5
     assert result.network.network.quantization == "quantization_aware"
     assert {"train with fewer channels", "train with rounding"} <= set(told)
-    assert "train" not in told
-    whole = ran.setup.folder / ran.trial.network_id / "key.tflite"
-    assert (folder / "key.tflite").stat().st_size < whole.stat().st_size
+    assert ("train" in told) == bool(steps)
+    before = ran.setup.folder / ran.trial.network_id
+    with np.load(folder / WEIGHTS) as cut, np.load(before / WEIGHTS) as whole:
+        shares = {cut[name].shape[-1] / whole[name].shape[-1] for name in whole.files}
+    assert min(shares) == 0.5  # cut twice, a quarter would be left
+    assert (folder / "key.tflite").stat().st_size < (before / "key.tflite").stat().st_size
 
 
 def test_weights_that_are_gone_are_named(ran: Ran, tmp_path: Path) -> None:
