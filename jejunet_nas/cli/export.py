@@ -156,10 +156,11 @@ def _made(
     chosen: "Trial", state: Path, making: _Making, printer: Printer
 ) -> "tuple[Trial, dict[GraphName, Path], dict[str, str]]":
     """Train, compress and score again; return the trial, its graphs, and data fingerprints."""
-    from jejunet_nas.export.retrain import EXPORTS, retrain
+    from jejunet_nas.export.retrain import EXPORTS, require_more_steps, retrain
     from jejunet_nas.search.prepare import prepare
     from jejunet_nas.search.view import make_view
 
+    require_more_steps(chosen.result, making.steps, making.train_on)  # before data are read
     with make_view(printer.messages) as view:
         setup = prepare(chosen.study.settings, state, view.stage)
         trial, folder = retrain(

@@ -64,17 +64,7 @@ def retrain(
     its own, another process makes the same export, or `train_on` is all without steps; `TrialError`
     if training fails.
     """
-    brief = trial.network.training.steps
-    if 0 < steps <= brief:
-        raise SettingError(
-            f"--steps is {steps}; allowed: more than the {brief} that trial {trial.number} was "
-            "trained for, or 0 for its weights. Raise --steps, or leave it out."
-        )
-    if train_on == "all" and not steps:
-        raise SettingError(
-            "--train-on is all without --steps; allowed with --steps: more than 0. Add --steps "
-            f"{10 * setup.training.steps}, or leave --train-on out."
-        )
+    require_more_steps(trial, steps, train_on)
     network = trial.architecture.network
     if qat:
         network = dataclasses.replace(network, quantization="quantization_aware")
@@ -93,6 +83,22 @@ def retrain(
         record = _found_or_made(trial, job, best, watched=False)
         scored = dataclasses.replace(scored, network=record)
     return scored, job.folder
+
+
+def require_more_steps(trial: TrialResult, steps: int, train_on: TrainOn) -> None:
+    """Raise `SettingError` if `steps` are not those of a longer training, or are missing."""
+    brief = trial.network.training.steps
+    if 0 < steps <= brief:
+        raise SettingError(
+            f"--steps is {steps}; allowed: more than the {brief} that trial {trial.number} was "
+            "trained for, or 0 for its weights. Raise --steps, or leave it out."
+        )
+    if train_on == "all" and not steps:
+        raise SettingError(
+            "--train-on is all without --steps; allowed with --steps: more than the "
+            f"{brief} that trial {trial.number} was trained for. Add --steps, or leave --train-on "
+            "out."
+        )
 
 
 def _job(

@@ -23,24 +23,21 @@ def begin_trial(ledger: Ledger, architecture: Architecture) -> optuna.Trial:
 
     `architecture` has a policy until the best is known.
     """
-    _, trial = ledger.insert(templates.running(ledger.settings, architecture))
-    assert trial is not None
-    return trial
+    return ledger.open(templates.running(ledger.settings, architecture))
 
 
 def hold_added(ledger: Ledger, result: TrialResult) -> tuple[optuna.Trial, TrialResult]:
     """Store `result` as that of a held trial that nobody drew; return both, with its number."""
     added = _numbered(ledger, result)
-    number, trial = ledger.insert(templates.held(ledger.settings, added))
-    assert trial is not None
-    assert number == added.number, _ONE_WRITER
+    trial = ledger.open(templates.held(ledger.settings, added))
+    assert trial.number == added.number, _ONE_WRITER
     return trial, added
 
 
 def complete_added(ledger: Ledger, result: TrialResult) -> TrialResult:
     """Store `result` as a complete trial that nobody drew; return it with its number."""
     added = _numbered(ledger, result)
-    number, _ = ledger.insert(templates.completed(ledger.settings, added))
+    number = ledger.add(templates.completed(ledger.settings, added))
     assert number == added.number, _ONE_WRITER
     return added
 

@@ -1,8 +1,8 @@
 """The study's ledger: every trial with its outcome, in Optuna's storage.
 
-Only this module knows how a trial is stored. The objectives are (streaming mIoU up, mean ms
-down), and the target is a constraint. The whole result is stored as JSON in a user attribute, so a
-report needs nothing else. Each trial has an `outcome`:
+`study.templates` says what a trial stores, `study.trial_rows` writes it. The objectives are
+(streaming mIoU up, mean ms down), and the target is a constraint. The whole result is stored as
+JSON in a user attribute, so a report needs nothing else. Each trial has an `outcome`:
 
     complete     trained, quantised, scored; trials of a network's further policies have `added`
     refused      its latency cannot meet the target; a pruned trial that violates the constraint
@@ -152,14 +152,14 @@ class Ledger:
         """Store the network that `trial` drew, with a policy until the best is known."""
         trial.set_user_attr(ARCHITECTURE, canonical_json(architecture))
 
-    def insert(self, template: FrozenTrial) -> tuple[int, optuna.Trial | None]:
-        """Store a trial as `template` has it, which Optuna's sampler did not draw.
+    def open(self, template: FrozenTrial) -> optuna.Trial:
+        """Store a running trial as `template` has it, which Optuna did not draw; return it."""
+        trial_id, _ = insert_trial(self._storage.engine, self._study._study_id, template)
+        return optuna.Trial(self._study, trial_id)
 
-        Return its number, and the trial itself if it still runs.
-        """
-        trial_id, number = insert_trial(self._storage.engine, self._study._study_id, template)
-        ended = template.state.is_finished()
-        return number, None if ended else optuna.Trial(self._study, trial_id)
+    def add(self, template: FrozenTrial) -> int:
+        """Store a trial that has ended as `template` says; return its number."""
+        return insert_trial(self._storage.engine, self._study._study_id, template)[1]
 
     def reopen(self, trial: FrozenTrial) -> optuna.Trial:
         """Return `trial`, which still runs, so that it can be closed."""

@@ -43,10 +43,10 @@ def completed(settings: StudySettings, result: TrialResult) -> FrozenTrial:
     )
 
 
-def refused(settings: StudySettings, refused: RefusedTrial) -> FrozenTrial:
+def refused(settings: StudySettings, result: RefusedTrial) -> FrozenTrial:
     """Return a trial that ended because it cannot meet the target."""
-    attributes = {RECORD: to_json(refused), OUTCOME: "refused"}
-    return _template(settings, TrialState.PRUNED, {}, attributes, refused)
+    attributes = {RECORD: to_json(result), OUTCOME: "refused"}
+    return _template(settings, TrialState.PRUNED, {}, attributes, result)
 
 
 def dropped(outcome: Dropped, reason: str | None) -> FrozenTrial:

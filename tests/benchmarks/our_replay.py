@@ -52,11 +52,15 @@ class MemoryLedger(Ledger):
         """Whether a proposed trial waits."""
         return any(trial.state == TrialState.WAITING for trial in self.trials())
 
-    def insert(self, template: FrozenTrial) -> tuple[int, optuna.Trial | None]:
-        """Store a trial as `Ledger.insert` does."""
+    def open(self, template: FrozenTrial) -> optuna.Trial:
+        """Store a running trial and return it."""
         trial_id = self._storage.create_new_trial(self._study._study_id, template)
-        number, ended = self.count() - 1, template.state.is_finished()
-        return number, None if ended else optuna.Trial(self._study, trial_id)
+        return optuna.Trial(self._study, trial_id)
+
+    def add(self, template: FrozenTrial) -> int:
+        """Store a trial that has ended; return its number."""
+        self._study.add_trial(template)
+        return self.count() - 1
 
     def _update(self, trial: optuna.Trial, template: FrozenTrial) -> None:
         trial_id, storage = trial._trial_id, self._storage

@@ -153,6 +153,34 @@ def test_a_trial_is_trained_for_longer_scored_again_and_passes(
     answer(capfd, "verify", tmp_path / "b")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ["--steps", 2],
+            "--steps is 2; allowed: more than the 2 that trial 0 was trained for, or 0 for its "
+            "weights. Raise --steps, or leave it out.",
+        ),
+        (
+            ["--train-on", "all"],
+            "--train-on is all without --steps; allowed with --steps: more than the 2 that trial 0 "
+            "was trained for. Add --steps, or leave --train-on out.",
+        ),
+    ],
+)
+def test_steps_that_bring_no_longer_training_are_refused_before_data_are_read(
+    asked: list[Any],
+    said: str,
+    study: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jejunet_nas.search.prepare.prepare", None)
+
+    assert refusal(capfd, "export", study, "--out", tmp_path / "b", *asked) == said
+
+
 def test_two_ways_to_choose_are_one_too_many(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -214,7 +214,10 @@ def test_the_last_training_has_all_clips_and_keeps_the_figures_from_before(
 
 
 def test_all_clips_need_steps(ran: Ran, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"all without --steps; .* Add --steps 20, or leave"):
+    with pytest.raises(
+        SettingError,
+        match=r"all without --steps; .*more than the 2 that trial 5 .* Add --steps, or leave",
+    ):
         retrain(ran.trial, ran.setup, tmp_path, steps=0, qat=True, train_on="all", tell=silence)
 
 

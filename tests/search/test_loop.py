@@ -286,7 +286,7 @@ def test_a_process_that_dies_while_policies_are_stored_neither_loses_nor_doubles
 
     with monkeypatch.context() as dead:
         dead.setattr(Ledger, "note_stopped", lambda *_: None)
-        for name in ("insert", "hold", "complete"):
+        for name in ("open", "add", "hold", "complete"):
             dead.setattr(Ledger, name, dying(getattr(Ledger, name)))
         with pytest.raises(Died):
             run(tmp_path, 1)
