@@ -72,7 +72,7 @@ def network_record(
             parameters=100_000,
         ),
         graphs={graph: graph_record(f"{graph}.tflite") for graph in GRAPH_NAMES},
-        latencies=PathLatencies(key=latency, propagate=latency, gate=latency),
+        latencies=PathLatencies(key=latency, propagate=latency, gate=latency, move=latency),
         float_miou=float_miou,
         int8_miou=int8_miou,
         checked_frames=64,
@@ -82,13 +82,15 @@ def network_record(
     )
 
 
-def path_latencies(key_ms: float, propagate_ms: float, gate_ms: float) -> PathLatencies:
-    """Return predicted latencies of the three graphs."""
-    key, propagate, gate = (
+def path_latencies(
+    key_ms: float, propagate_ms: float, gate_ms: float, move_ms: float | None = None
+) -> PathLatencies:
+    """Return predicted latencies; by default moving a mask takes as long as propagating."""
+    key, propagate, gate, move = (
         Latency(median_ms=ms, low_ms=ms, high_ms=ms, source="predicted", threads=1)
-        for ms in (key_ms, propagate_ms, gate_ms)
+        for ms in (key_ms, propagate_ms, gate_ms, propagate_ms if move_ms is None else move_ms)
     )
-    return PathLatencies(key=key, propagate=propagate, gate=gate)
+    return PathLatencies(key=key, propagate=propagate, gate=gate, move=move)
 
 
 def scored(trial: TrialResult, score: Score) -> TrialResult:

@@ -1,7 +1,7 @@
 """The pictures of a segmented video: each frame with its mask, and a panel about its path below.
 
     [ frame, objects tinted and outlined ]
-    [key] propagate  reuse             context 3 frames old, 4.2 ms on this computer
+    [key] propagate  reuse            keyframe 3 frames old, 4.2 ms on this computer
     ▂▂█▂▂▂▂█▂▂▂▂█   a bar for each frame, the newest on the right, higher for a slower path
     ■ road  ■ car   the classes
 
@@ -30,7 +30,12 @@ _PANEL: Colour = (22, 24, 28)
 _EMPTY: Colour = (38, 41, 47)
 _INK: Colour = (236, 238, 240)
 _DIM: Colour = (150, 156, 164)
-_BAR_HEIGHTS: dict[FramePath, float] = {"key": 1.0, "propagate": 0.55, "reuse": 0.25}
+_BAR_HEIGHTS: dict[FramePath, float] = {
+    "key": 1.0,
+    "propagate": 0.55,
+    "move": 0.4,
+    "reuse": 0.25,
+}
 Size = tuple[int, int]  # height, width
 
 
@@ -177,4 +182,4 @@ def _captions(shown: Segmentation) -> list[str]:
     """Return captions of a frame, the longest first."""
     age, ms = shown.age_frames, f"{shown.latency_ms:.1f} ms"
     old = f"{counted(age, 'frame')} old"
-    return [f"context {old}, {ms} on this computer", f"{old}, {ms} host", f"age {age}, {ms}", ms]
+    return [f"keyframe {old}, {ms} on this computer", f"{old}, {ms} host", f"age {age}, {ms}", ms]

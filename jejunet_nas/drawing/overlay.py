@@ -19,7 +19,12 @@ from jejunet_nas.records import IGNORE, FramePath
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
-PATH_COLOURS: dict[FramePath, str] = {"key": "#D55E00", "propagate": "#0072B2", "reuse": "#6E6E6E"}
+PATH_COLOURS: dict[FramePath, str] = {
+    "key": "#D55E00",
+    "propagate": "#0072B2",
+    "move": "#00805E",
+    "reuse": "#6E6E6E",
+}
 
 _TINT, _OUTLINE, _MUTED = 0.5, 0.95, 0.4  # opacity of the colour: inside, at the edge, background
 _LIGHTER = 0.3  # share of white in an outline

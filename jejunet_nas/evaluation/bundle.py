@@ -18,7 +18,7 @@ from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
 from jejunet_nas.progress import Tell
-from jejunet_nas.records import DataSplit, GraphName, Latency, PathLatencies
+from jejunet_nas.records import DataSplit, GraphName, Latency, LatencySource, PathLatencies
 from jejunet_nas.records.words import counted, one_line
 from jejunet_nas.space.architecture import EVERY_FRAME, Policy
 from jejunet_nas.video.manifest import LatencyFigures, Manifest
@@ -128,17 +128,14 @@ def score_bundle(
 
 def path_latencies(figures: LatencyFigures) -> PathLatencies:
     """Return the latencies of a bundle's graphs."""
-    key, propagate, gate = (
-        Latency(
-            median_ms=ms,
-            low_ms=ms,
-            high_ms=ms,
-            source=figures.graphs_source,
-            threads=figures.threads,
-        )
-        for ms in (figures.key_ms, figures.propagate_ms, figures.gate_ms)
-    )
-    return PathLatencies(key=key, propagate=propagate, gate=gate)
+
+    def at(ms: float, source: LatencySource) -> Latency:
+        return Latency(median_ms=ms, low_ms=ms, high_ms=ms, source=source, threads=figures.threads)
+
+    graphs = (figures.key_ms, figures.propagate_ms, figures.gate_ms)
+    key, propagate, gate = (at(ms, figures.graphs_source) for ms in graphs)
+    move = None if figures.move_ms is None else at(figures.move_ms, "predicted")
+    return PathLatencies(key=key, propagate=propagate, gate=gate, move=move)
 
 
 def _require_same(manifest: Manifest, wanted: SplitWanted, names: tuple[str, ...]) -> None:

@@ -62,7 +62,7 @@ def score_coarse_to_fine(
     first = [  # reused masks are those of keyframes, which are needed anyway
         policy
         for policy in all_of_them
-        if policy.keyframe_interval in coarse or not policy.propagates
+        if policy.keyframe_interval in coarse or policy.between_keyframes == "reuse"
     ]
     scored = dict(
         zip(

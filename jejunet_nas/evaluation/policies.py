@@ -73,7 +73,6 @@ def luma_gate(results: ClipResults) -> Gate:
 
 
 _FIXED = _Rule("fixed interval", own_gate)
-_BETWEEN: tuple[BetweenKeyframes, ...] = ("propagate", "reuse")
 _RULES = (
     _Rule("gate", own_gate),
     _Rule("gate, reuse below 0.1", own_gate, reuse_below=0.1),
@@ -92,9 +91,9 @@ def compare_policies(
 ) -> list[PolicyRow]:
     """Return a row for each interval, kind of frames between, and rule; the fixed interval first.
 
-    The first row has every frame a keyframe; the last has keyframes in the background, one after
-    the other. propagates: whether the network can propagate. The luma difference counts as free,
-    which favours it: a phone takes time for it.
+    The first row has every frame a keyframe; the last ones have keyframes in the background, one
+    after the other. propagates: whether the network can propagate. The luma difference counts as
+    free, which favours it: a phone takes time for it.
     """
     comparison = _Comparison(evaluation, latencies, target_fps)
     rows: list[PolicyRow] = []
@@ -144,18 +143,27 @@ class _Comparison:
         for interval in intervals:
             for rule, policy in self._candidates(interval, propagates):
                 yield _Way(rule, policy, interval)
+        for between in self._between(propagates):
+            if between != "reuse":
+                behind = Policy(keyframe_interval=1, between_keyframes=between, asynchronous=True)
+                yield _Way(_FIXED, behind, 1)
+
+    def _between(self, propagates: bool) -> Iterator[BetweenKeyframes]:
         if propagates:
-            yield _Way(_FIXED, Policy(keyframe_interval=1, asynchronous=True), 1)
+            yield "propagate"
+        if self.latencies.move is not None:
+            yield "move"
+        yield "reuse"
 
     def _candidates(self, interval: int, propagates: bool) -> Iterator[tuple[_Rule, Policy]]:
         """Yield each rule with its policy that costs no more than the fixed interval."""
-        for between in _BETWEEN if propagates else ("reuse",):
+        for between in self._between(propagates):
             fixed = Policy(keyframe_interval=interval, between_keyframes=between)
             yield _FIXED, fixed
             allowed_ms = self.mean_ms(_FIXED, fixed)
             for rule, longest in itertools.product(_RULES, LONGEST_OVER_FIXED):
-                if between == "reuse" and rule.reuse_below is not None:
-                    continue  # every mask is reused already
+                if between != "propagate" and rule.reuse_below is not None:
+                    continue  # the gate can save nothing
                 latest = math.ceil(longest * interval)
                 policy = self._within(
                     allowed_ms, rule, dataclasses.replace(fixed, keyframe_interval=latest)

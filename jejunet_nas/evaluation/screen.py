@@ -19,7 +19,7 @@ from jejunet_nas.records import FramePaths, PathLatencies
 from jejunet_nas.records.latencies import DROPPED
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import Gate, PathChooser
-from jejunet_nas.video.results import Shown
+from jejunet_nas.video.results import Shown, shown_on
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,13 @@ def simulate(
     """Return the screen of the clip named `clip`, which has `frames` frames.
 
     A frame that reuses the keyframe's mask takes only the gate's time. A keyframe in the background
-    starts when its frame is taken, and serves the frames that are taken once it is done.
+    starts when its frame is taken, and serves the frames that are taken once it is done. A mask
+    that moves does so from one taken frame to the next, since its keyframe was taken.
     """
     chooser, buffer = PathChooser(policy), OneFrameBuffer(frames)
     key_ticks = ticks(latencies.key.median_ms, target_fps)
     letters, finished = [DROPPED] * frames, []
+    taken: list[int] = []
     keyframe, begun, ready = 0, None, 0
     while (frame := buffer.frame) < frames:
         if begun is not None and buffer.start >= ready:
@@ -61,8 +63,9 @@ def simulate(
             keyframe = frame
         if chooser.begins_keyframe:
             begun, ready = frame, buffer.start + key_ticks
+        taken.append(frame)
         letters[frame] = path[0] if score is None else path[0].upper()
-        shown = Shown(frame if path == "propagate" else keyframe, keyframe)
+        shown = shown_on(path, frame, keyframe, taken)
         duration = ticks(frame_ms(path, score is not None, latencies), target_fps)
         finished.append((buffer.process(duration), shown))
     lag = background_lag(latencies, target_fps=target_fps) if policy.asynchronous else None

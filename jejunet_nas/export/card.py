@@ -13,8 +13,10 @@ import jinja2
 from jejunet_nas.records.words import escaped, network_words, per_cent, policy_words
 from jejunet_nas.space.architecture import Network, Policy
 from jejunet_nas.video.manifest import GraphFile, Graphs, Manifest, Tensor
+from jejunet_nas.video.motion import COARSE_REACH, FINE_REACH, STRIDE
 
 TEMPLATES = Path(__file__).parent / "templates"
+_REACH_PX = (2 * COARSE_REACH + FINE_REACH) * STRIDE  # the largest motion from frame to frame
 LITERT = "1.4.2"  # runs on Android 5; LiteRT 2 has the same Interpreter, for Android 6 and later
 
 
@@ -44,6 +46,8 @@ def card_of(manifest: Manifest) -> str:
         paths=[(path, share) for path, share in accuracy.paths.items() if share],
         policy=manifest.policy,
         between=_between(manifest.policy),
+        reach_px=_REACH_PX,
+        grey_stride=STRIDE,
         requantised=context_scales(manifest.graphs) is not None,
         litert=LITERT,
         network_words=network_words(Network(**manifest.source.network)),
@@ -55,6 +59,8 @@ def card_of(manifest: Manifest) -> str:
 
 def _between(policy: Policy) -> str:
     """Return what a frame between keyframes uses."""
+    if policy.moves:
+        return "the keyframe's mask, moved with the picture"
     if not policy.propagates:
         return "the keyframe's mask"
     return "older features" if policy.reuse_below is None else "older features or an older mask"

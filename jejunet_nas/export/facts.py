@@ -133,6 +133,7 @@ def _latency(trial: TrialResult, history: StudyHistory) -> LatencyFigures:
         key_ms=graphs.key.median_ms,
         propagate_ms=graphs.propagate.median_ms,
         gate_ms=graphs.gate.median_ms,
+        move_ms=graphs.move.median_ms if graphs.move else None,
         mean_ms=stream.mean_ms,
         worst_ms=stream.worst_ms,
         sustained_fps=stream.sustained_fps if stream.mean_ms else None,

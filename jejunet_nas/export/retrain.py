@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from jejunet_nas.compression.chain import chain_in_words, chain_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.evaluation.keyframes import Keyframes
+from jejunet_nas.evaluation.latencies import predict_graphs
 from jejunet_nas.files import EXPORTS as EXPORTS
 from jejunet_nas.files import write_text_whole, write_whole
 from jejunet_nas.networks.build import KerasNetwork
@@ -32,7 +33,7 @@ from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, TrainingRecord, TrialResult, to_json
 from jejunet_nas.space.architecture import Architecture, Network, canonical_json
 from jejunet_nas.training.watch import Validation
-from jejunet_nas.trial.judge import judge_network, measure_graphs
+from jejunet_nas.trial.judge import judge_network
 from jejunet_nas.trial.run import build, compress_trained, evaluate_policy, train_network
 from jejunet_nas.trial.setup import NetworkJob, TrialSetup
 from jejunet_nas.trial.store import RECORD, find_judged, read_record, trained_network
@@ -144,7 +145,9 @@ def _found_or_made(
     with _alone(job.folder):
         record = find_judged(job.folder) or _make(trial, job, steps, watched=watched)
     # A kept record may have the latencies of another device.
-    latencies = measure_graphs(graph_files(record, job.folder.parent), job.setup.meter)
+    latencies = predict_graphs(
+        graph_files(record, job.folder.parent), record.network, job.setup.meter
+    )
     return dataclasses.replace(record, latencies=latencies)
 
 

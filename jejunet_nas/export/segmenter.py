@@ -10,6 +10,7 @@ import jinja2
 
 from jejunet_nas.export.card import LITERT, TEMPLATES, context_scales, tensor_of
 from jejunet_nas.records.words import one_line, policy_words
+from jejunet_nas.video import motion
 from jejunet_nas.video.manifest import Manifest
 
 SEGMENTER = "Segmenter.kt"
@@ -25,7 +26,7 @@ def segmenter_of(manifest: Manifest) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # text of others stands in comments of one line, or escaped in strings
     )
-    graphs = manifest.graphs
+    graphs, size = manifest.graphs, manifest.input
     _, height, width = tensor_of(graphs.key, "class_map").shape
     requantised = context_scales(graphs)
     return environment.get_template(SEGMENTER).render(
@@ -36,13 +37,15 @@ def segmenter_of(manifest: Manifest) -> str:
         policy_words=policy_words(manifest.policy),
         litert=LITERT,
         lag=manifest.keyframe_lag,
-        input=manifest.input,
+        input=size,
         graphs=graphs,
         threads=manifest.metrics.latency.threads,
         class_names=", ".join(map(kotlin_string, manifest.class_names)),
         class_colours=", ".join(f"0x{r:02x}{g:02x}{b:02x}" for r, g, b in manifest.palette),
         mask_width=width,
         mask_height=height,
+        motion=motion,
+        same_size=(height, width) == (size.height // motion.STRIDE, size.width // motion.STRIDE),
         context_bytes=math.prod(tensor_of(graphs.key, "context").shape),
         requantised=requantised,
         score=tensor_of(graphs.gate, "score") if graphs.gate else None,

@@ -13,7 +13,7 @@ from jejunet_nas.compression.metadata import labels_of
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.card import tensor_of, tensor_words
 from jejunet_nas.export.segmenter import SEGMENTER
-from jejunet_nas.export.write import CARD, EXAMPLE, graph_entry
+from jejunet_nas.export.write import CARD, EXAMPLE, MOTION, graph_entry
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GraphName
 from jejunet_nas.records.words import counted, one_line
@@ -77,7 +77,8 @@ def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
 def _files(folder: Path, manifest: Manifest) -> str:
     """Check that the folder holds the files that the manifest names, and no others."""
     graphs = {graph.file for graph in _graph_files(manifest)}
-    for name in sorted({CARD, EXAMPLE, SEGMENTER, *graphs} - {*manifest.files}):
+    code = {EXAMPLE, SEGMENTER} | ({MOTION} if manifest.policy.moves else set())
+    for name in sorted({CARD, *code, *graphs} - {*manifest.files}):
         raise _fault(folder / MANIFEST, f"has no hash of {name}")
     for name in sorted(manifest.files):
         file = folder / name

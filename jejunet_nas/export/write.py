@@ -11,14 +11,17 @@ from typing import Any
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.card import TEMPLATES, card_of
 from jejunet_nas.export.segmenter import SEGMENTER, segmenter_of
+from jejunet_nas.faults import disk_fault
 from jejunet_nas.files import beside_of, sha256_of
 from jejunet_nas.litert import Graph
 from jejunet_nas.records import GraphName
+from jejunet_nas.video import motion
 from jejunet_nas.video.manifest import MANIFEST, Manifest
 from jejunet_nas.video.manifest_file import manifest_text
 
 CARD = "README.md"
 EXAMPLE = "example.py"
+MOTION = "motion.py"  # of a policy that moves masks; the example runs it
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest: the same bundle always gives the same bytes
 _PLAIN_FILE = 0o100644 << 16
 
@@ -35,7 +38,8 @@ def require_free(out: Path) -> None:
 def write_bundle(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], out: Path) -> None:
     """Write a bundle of `graphs` as the folder or `.zip` that `out` names.
 
-    facts: from `facts_of`. Raises `SettingError` if `out` exists or cannot be written.
+    facts: from `facts_of`. Raises `SettingError` if `out` exists or cannot be written,
+    `MachineError` if the disk is full.
     """
     require_free(out)
     out = Path(os.path.abspath(out))
@@ -51,8 +55,8 @@ def write_bundle(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], out
         else:
             folder.rename(out)
     except OSError as error:
-        raise SettingError(
-            f"{out} cannot be written ({error}). Give another folder, or free disk space."
+        raise disk_fault(out, error) or SettingError(
+            f"{out} cannot be written ({error}). Give another folder."
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -87,6 +91,8 @@ def _write_files(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], fol
     shutil.copyfile(TEMPLATES / EXAMPLE, folder / EXAMPLE)
     plain = {**facts, "graphs": entries, "files": {}}
     manifest = Manifest.model_validate_json(json.dumps(plain))
+    if manifest.policy.moves:
+        shutil.copyfile(motion.__file__, folder / MOTION)
     (folder / CARD).write_text(card_of(manifest), encoding="utf-8")
     (folder / SEGMENTER).write_text(segmenter_of(manifest), encoding="utf-8")
     plain["files"] = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}

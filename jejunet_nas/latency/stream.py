@@ -110,7 +110,7 @@ def stream_latency(
         worst_ms=max(frames),
         every_frame=max(frames) <= 1000.0 / target_fps,
         dropped_frames=letters.count(DROPPED) / len(letters),
-        source=latencies.source,
+        source=latencies.source_of({path for walk in walks for path in walk.paths}),
         doubts=doubts,
         startup_ms=latencies.key.median_ms if in_background else None,
     )
@@ -146,10 +146,8 @@ def _clip_ms(walk: FramePaths, latencies: PathLatencies) -> list[float]:
 
 
 def frame_ms(path: FramePath, gate_ran: bool, latencies: PathLatencies) -> float:
-    """Return the milliseconds of one frame: the graph of its path, and the gate if it ran."""
-    # No graph runs on the path "reuse".
-    path_ms: float = 0.0 if path == "reuse" else getattr(latencies, path).median_ms
-    return path_ms + (latencies.gate.median_ms if gate_ran else 0.0)
+    """Return the milliseconds of one frame: what its path takes, and the gate if it ran."""
+    return latencies.of_path(path) + (latencies.gate.median_ms if gate_ran else 0.0)
 
 
 def least_stream(policy: Policy, latencies: PathLatencies, *, target_fps: float) -> StreamLatency:
@@ -173,7 +171,7 @@ def least_stream(policy: Policy, latencies: PathLatencies, *, target_fps: float)
         worst_ms=worst_ms,
         every_frame=worst_ms <= 1000.0 / target_fps,
         dropped_frames=_least_dropped(buffered, mean_ms, target_fps),
-        source=latencies.source,
+        source=latencies.source_of([path]),
         startup_ms=key_ms if policy.asynchronous else None,
     )
 

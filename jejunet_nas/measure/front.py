@@ -196,9 +196,10 @@ def _time_network(
         timed = {name: time_graph(file, meter) for name, file in files.items()}
         measured = {name: one.measurement for name, one in timed.items() if one.measurement}
         if not measured:
-            return PathLatencies(**{name: one.latency for name, one in timed.items()}), ()
+            latencies = {name: one.latency for name, one in timed.items()}
+            return dataclasses.replace(network.latencies, **latencies), ()
         measurement = NetworkMeasurement(graphs=measured)
         save_measurement(measurement, folder)
     for line in outside_interval(network, measurement):
         say(f"network {network.network_id}, {line}")
-    return measurement.latencies, measurement.unstable
+    return measurement.latencies_beside(network.latencies), measurement.unstable

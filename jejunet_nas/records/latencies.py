@@ -5,12 +5,12 @@ Each names its source: measured on a phone, predicted for one, or timed on this 
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, get_args
 
 from jejunet_nas.errors import SettingError
 
-FramePath = Literal["key", "propagate", "reuse"]
+FramePath = Literal["key", "propagate", "move", "reuse"]
 GraphName = Literal["key", "propagate", "gate"]
 LatencySource = Literal["measured", "predicted", "host"]
 # Which trials are feasible: no frame dropped, no frame late, or the mean latency within a frame's.
@@ -68,25 +68,49 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PathLatencies:
-    """The latency of each graph of one network, all from one source."""
+    """The latency of each graph of one network, all from one source, and of moving a mask.
+
+    move: of `video.motion` on one frame; predicted where graphs are measured, since no graph does
+    it. None in records of earlier versions, whose studies have no policy that moves masks.
+    """
 
     key: Latency
     propagate: Latency
     gate: Latency
+    move: Latency | None = None
 
     @property
     def source(self) -> LatencySource:
-        """The source of the figures."""
+        """The source of the graphs' figures."""
         return self.key.source
+
+    @property
+    def medians(self) -> list[float]:
+        """The medians in milliseconds, by which scores that depend on them are told apart."""
+        graphs = [self.key, self.propagate, self.gate]
+        return [each.median_ms for each in (*graphs, self.move) if each is not None]
+
+    def of_path(self, path: FramePath) -> float:
+        """Return the milliseconds of a frame on `path`, without the gate; 0 where nothing runs."""
+        if path == "reuse":
+            return 0.0
+        latency: Latency | None = getattr(self, path)
+        assert latency is not None, f"the latency of {path} is not known"
+        return latency.median_ms
+
+    def source_of(self, paths: Collection[FramePath]) -> LatencySource:
+        """Return the source of a figure over frames on `paths`: predicted if a part of it is."""
+        moves = self.move is not None and "move" in paths
+        return "predicted" if moves and self.source == "measured" else self.source
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FramePaths:
     """The path of each frame of one clip.
 
-    letters: one a frame: k (key), p (propagate) or r (reuse), a capital if the gate ran; `DROPPED`
-    for a frame that no graph sees. lag: the frames that a keyframe takes in the background; None if
-    frames wait for it.
+    letters: one a frame: k (key), p (propagate), m (move) or r (reuse), a capital if the gate ran;
+    `DROPPED` for a frame that no graph sees. lag: the frames that a keyframe takes in the
+    background; None if frames wait for it.
     """
 
     clip: str

@@ -93,13 +93,8 @@ class NetworkMeasurement:
 
     graphs: Mapping[GraphName, Measurement]
 
-    @property
-    def latencies(self) -> PathLatencies:
-        """The latency of each path, where all graphs were measured."""
-        return PathLatencies(**{name: one.latency for name, one in self.graphs.items()})
-
     def latencies_beside(self, predicted: PathLatencies) -> PathLatencies:
-        """Return the latency of each path; `predicted` for a graph that was not measured."""
+        """Return the latency of each path; `predicted` for what was not measured."""
         measured = {name: one.latency for name, one in self.graphs.items()}
         return dataclasses.replace(predicted, **measured)
 

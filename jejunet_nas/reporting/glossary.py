@@ -15,7 +15,7 @@ NOTATION = (
     ("thin /8", "kind of the detail branch, and output stride of the mask"),
     ("256 px", "input size; 160x224 px is height x width"),
     ("key every 4", "a keyframe at least every 4 frames"),
-    ("propagate", "path of the frames between keyframes"),
+    ("propagate", "path of the frames between keyframes; or move, reuse"),
     (
         "gate reuse < 0.05, refresh > 0.2",
         "the gate's score of change: below the first threshold the keyframe's mask is reused, "
@@ -29,11 +29,12 @@ TERMS = (
     ("keyframe", "a frame on which the whole network runs"),
     ("context", "the deep feature map of the last keyframe, which later frames use"),
     ("detail", "high-resolution features of the current frame, which cost little"),
-    ("path", "how the mask of a frame is made: key, propagate or reuse"),
+    ("path", "how the mask of a frame is made: key, propagate, move or reuse"),
     (
         "propagate",
         "the mask comes from the detail of this frame and the context of the last keyframe",
     ),
+    ("move", "the mask of the last keyframe moves with the picture, found by block matching"),
     ("reuse", "the mask of the last keyframe is shown again"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
@@ -96,6 +97,8 @@ def policy_meaning(policy: Policy) -> str:
     said = [f"The whole network runs {often}{', on another core' if policy.asynchronous else ''}."]
     if policy.between_keyframes == "reuse":
         said.append("Other frames show its last mask again.")
+    elif policy.between_keyframes == "move":
+        said.append("On other frames its last mask moves with the picture.")
     else:
         said.append("Other frames combine their own detail with the features of that keyframe.")
     if policy.gated:

@@ -6,10 +6,11 @@ Units: mIoU and consistency in per cent, latency in ms a frame.
 import shlex
 from collections.abc import Iterator, Sequence
 
-from jejunet_nas.records import DataSplit, GateRecord, StudyHistory, TrialResult
+from jejunet_nas.records import DataSplit, GateRecord, PathLatencies, StudyHistory, TrialResult
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import (
     asked_words,
+    counted,
     drop_words,
     escaped,
     latency_figures,
@@ -49,10 +50,10 @@ def policies_page(
             verdict(rows, trial, history),
             "",
             f"{escaped(network_words(trial.network.network))}, on {escaped(val.dataset)} "
-            f"{val.split}: {len(val.clips)} clips, {val.frame_count} frames. "
+            f"{val.split}: {counted(len(val.clips), 'clip')}, {val.frame_count} frames. "
             f"Key {latencies.key.median_ms:.1f} ms, propagate {latencies.propagate.median_ms:.1f} "
-            f"ms, gate {latencies.gate.median_ms:.2f} ms, {latencies.source}; the camera delivers "
-            f"{history.target_fps:g} frames a second.",
+            f"ms, gate {latencies.gate.median_ms:.2f} ms, {latencies.source}{_moving(latencies)}; "
+            f"the camera delivers {history.target_fps:g} frames a second.",
             "",
             "mIoU: at each frame's time the newest finished mask is compared with that frame's "
             "annotation. Own-frame mIoU: each mask is compared with its own frame, none dropped.",
@@ -70,6 +71,11 @@ def policies_page(
             "",
         ]
     )
+
+
+def _moving(latencies: PathLatencies) -> str:
+    move = latencies.move
+    return "" if move is None else f"; moving a mask {move.median_ms:.1f} ms, {move.source}"
 
 
 def taken(rows: Sequence[PolicyRow], history: StudyHistory) -> PolicyRow:

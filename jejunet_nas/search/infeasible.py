@@ -145,7 +145,9 @@ _FURTHER: dict[str, Callable[[Choice, Sequence[Choice]], Iterator[Choice]]] = {
     "resolution": _shorter_sides,
     "depth_multiplier": lambda choice, _: _smaller(choice, _WIDTHS),
     "keyframe_interval": lambda _, known: (n for n in _INTERVALS if n > max(map(int, known))),  # type: ignore[arg-type]
-    "between_keyframes": lambda _, known: (n for n in ("propagate", "reuse") if n not in known),
+    "between_keyframes": lambda _, known: (
+        n for n in ("propagate", "move", "reuse") if n not in known
+    ),
     "last_block": lambda choice, _: _smaller(choice, reversed(LAST_BLOCKS)),
     "decoder_channels": lambda choice, _: _smaller(choice, _CHANNELS),
     "detail": lambda _, known: (n for n in ("narrow", "thin") if n not in known),

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from jejunet_nas.errors import SettingError, check_choice, check_range
 
 Detail = Literal["shared", "thin", "narrow", "none"]
-BetweenKeyframes = Literal["propagate", "reuse"]
+BetweenKeyframes = Literal["propagate", "move", "reuse"]
 Quantization = Literal["post_training", "quantization_aware"]
 
 GRID_PX = 32  # the deepest stride, so that every feature map has whole pixels
@@ -99,14 +99,17 @@ class Policy:
     """How a network runs on video; a policy is not trained.
 
     keyframe_interval: the largest number of frames from one keyframe to the next.
-    between_keyframes: the path of the frames between. reuse_below, refresh_above: thresholds on the
-    score of the gate, which predicts how much a frame's mask differs from the keyframe's (None:
-    off). Below `reuse_below` the frame reuses the keyframe's mask, above `refresh_above` it becomes
-    a keyframe.
+    between_keyframes: the path of the frames between: they are propagated (their own detail with
+    the keyframe's context), the keyframe's mask moves with the picture, or it is reused as it is.
+
+    reuse_below, refresh_above: thresholds on the score of the gate, which predicts how much a
+    frame's mask differs from the keyframe's (None: off). Below `reuse_below` the frame reuses the
+    keyframe's mask, above `refresh_above` it becomes a keyframe.
 
     asynchronous: the whole network runs in the background, while the following frames use the
-    context of the previous keyframe; only a stream's first frame waits. The next keyframe starts
-    when the last one is done and `keyframe_interval` frames have passed since it started.
+    context or the mask of the previous keyframe; only a stream's first frame waits. The next
+    keyframe starts when the last one is done and `keyframe_interval` frames have passed since it
+    started.
     """
 
     keyframe_interval: int
@@ -125,13 +128,13 @@ class Policy:
                 if not self.spares_frames:
                     why = "keyframe_interval 1, where the gate never runs"
                     self._refuse(name, why, "a longer keyframe_interval")
-        if self.reuse_below is not None and self.between_keyframes == "reuse":
-            why = "between_keyframes reuse, where every mask is reused"
+        if self.reuse_below is not None and self.between_keyframes != "propagate":
+            why = f"between_keyframes {self.between_keyframes}, where no frame is propagated"
             self._refuse("reuse_below", why, "between_keyframes propagate")
         if self.asynchronous and self.between_keyframes == "reuse":
             raise SettingError(
-                "between_keyframes is reuse with asynchronous on; allowed: propagate. "
-                "Use propagate, or asynchronous off."
+                "between_keyframes is reuse with asynchronous on; allowed: propagate, move. "
+                "Use one of these, or asynchronous off."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:
             why = (
@@ -162,6 +165,11 @@ class Policy:
         return self.spares_frames and self.between_keyframes == "propagate"
 
     @property
+    def moves(self) -> bool:
+        """Whether masks move with the picture between keyframes."""
+        return self.spares_frames and self.between_keyframes == "move"
+
+    @property
     def gated(self) -> bool:
         """Whether the gate runs on the frames between keyframes."""
         return self.reuse_below is not None or self.refresh_above is not None
@@ -181,7 +189,7 @@ class Architecture:
         if self.policy.propagates and not self.network.propagates:
             raise SettingError(
                 "between_keyframes is propagate with detail none, where there is no decoder; "
-                "allowed: reuse. Use reuse, or keyframe_interval 1."
+                "allowed: move, reuse. Use one of these, or keyframe_interval 1."
             )
 
 

@@ -4,7 +4,7 @@ A dimension without effect is not drawn, so that equal architectures have equal 
 
     output_stride        only if the backbone reaches stride 32
     logit_stride         only with detail; so are asynchronous, between_keyframes and reuse_below
-    between_keyframes    only if there are frames between keyframes and asynchronous is off
+    between_keyframes    only if there are frames between keyframes; not reuse if asynchronous is on
     reuse_below          only if the frames between keyframes are propagated
     refresh_above        only if keyframe_interval is more than 1
 
@@ -25,12 +25,13 @@ from jejunet_nas.space.architecture import (
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
 Chooser = Callable[[str, Sequence[Choice]], Choice]  # picks one of a dimension's choices, by name
-_Pick = Callable[[str], Any]  # returns the choice of the dimension of that name
+
+_Pick = Callable[..., Any]  # returns a choice of a named dimension, none of those named after it
 
 
 def draw(space: SearchSpace, choose: Chooser) -> Architecture:
     """Return the architecture that `choose` picks from `space`, dimension by dimension."""
-    return _draw(lambda name: choose(name, getattr(space, name)))
+    return _draw(lambda name, *without: choose(name, _choices(space, name, without)))
 
 
 def draw_network(space: SearchSpace, choose: Chooser) -> Network:
@@ -45,21 +46,26 @@ def policies_of(space: SearchSpace, network: Network) -> list[Policy]:
 
 def _policies(space: SearchSpace, network: Network, fixed: dict[str, Choice]) -> Iterator[Policy]:
     """Yield the policies with the choices `fixed`; the next dimension to be drawn varies."""
-    missing: list[str] = []
+    missing: list[tuple[str, Sequence[Choice]]] = []
 
-    def pick(name: str) -> Any:
+    def pick(name: str, *without: Choice) -> Any:
         if name not in fixed:
-            missing.append(name)
+            missing.append((name, without))
             raise LookupError(name)
         return fixed[name]
 
     try:
         policy = _draw_policy(pick, network)
     except LookupError:
-        for choice in getattr(space, missing[0]):
-            yield from _policies(space, network, {**fixed, missing[0]: choice})
+        name, without = missing[0]
+        for choice in _choices(space, name, without):
+            yield from _policies(space, network, {**fixed, name: choice})
     else:
         yield policy
+
+
+def _choices(space: SearchSpace, name: str, without: Sequence[Choice]) -> Sequence[Choice]:
+    return tuple(each for each in getattr(space, name) if each not in without)
 
 
 def choices_of(architecture: Architecture) -> dict[str, Choice]:
@@ -82,7 +88,7 @@ def _values(network: Network) -> dict[str, Any]:
 def _picked(values: dict[str, Any], draw_from: Callable[[_Pick], object]) -> dict[str, Choice]:
     """Return those of the `values` that `draw_from` picks."""
     picked: dict[str, Choice] = {}
-    draw_from(lambda name: picked.setdefault(name, values[name]))
+    draw_from(lambda name, *_: picked.setdefault(name, values[name]))
     return picked
 
 
@@ -117,9 +123,9 @@ def _draw_policy(pick: _Pick, network: Network) -> Policy:
     asynchronous = network.propagates and pick("asynchronous")
     if interval == 1 and not asynchronous:
         return EVERY_FRAME
-    between = "propagate" if network.propagates else "reuse"
-    if network.propagates and not asynchronous:
-        between = pick("between_keyframes")
+    between = "reuse"
+    if network.propagates:
+        between = pick("between_keyframes", *(["reuse"] if asynchronous else []))
     return Policy(
         keyframe_interval=interval,
         between_keyframes=between,  # type: ignore[arg-type]

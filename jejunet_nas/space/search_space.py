@@ -62,10 +62,11 @@ class SearchSpace:
                 f"{MOST_POLICIES}, since all policies of each network are scored. Use fewer "
                 "keyframe intervals or thresholds."
             )
-        if True in self.asynchronous and "propagate" not in self.between_keyframes:
+        if True in self.asynchronous and self.between_keyframes == ("reuse",):
             raise SettingError(
-                "asynchronous holds on, but between_keyframes does not hold propagate, which the "
-                "frames between asynchronous keyframes need. Add propagate, or remove on."
+                "asynchronous holds on, but between_keyframes holds neither propagate nor move, "
+                "one of which the frames between asynchronous keyframes need. Add one, or remove "
+                "on."
             )
         reuse = [value for value in self.reuse_below if value is not None]
         refresh = [value for value in self.refresh_above if value is not None]

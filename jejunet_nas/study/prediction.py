@@ -1,5 +1,6 @@
 """Prediction: the latency of an architecture that is not trained, by a device profile."""
 
+from jejunet_nas.evaluation.latencies import predict_move
 from jejunet_nas.latency.predicted_meter import DeviceProfile
 from jejunet_nas.latency.stream import least_stream
 from jejunet_nas.networks.operators import network_operators
@@ -15,9 +16,11 @@ def predict_paths(
     It counts the operators that the converted graphs would have, without building the network, so
     it agrees with a prediction of the `.tflite` files.
     """
-    operators = network_operators(architecture.network, classes)
+    network = architecture.network
+    operators = network_operators(network, classes)
     return PathLatencies(
-        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()}
+        **{name: profile.predict(listed, threads=threads) for name, listed in operators.items()},
+        move=predict_move(network, profile),
     )
 
 

@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import check_range
+from jejunet_nas.evaluation.latencies import predict_graphs
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
-from jejunet_nas.files import RECORD, write_text_whole
+from jejunet_nas.files import RECORD, keep_text
 from jejunet_nas.latency.predicted_meter import DeviceProfile, PredictedMeter, load_profile
 from jejunet_nas.progress import Say, Tell
 from jejunet_nas.records import (
     GRAPH_NAMES,
     DataSplit,
     NetworkRecord,
-    PathLatencies,
     RefusedTrial,
     Repeat,
     SearchedFor,
@@ -77,7 +77,7 @@ def rescored(
         network = same[0].network
         if meter is not None:
             files = graphs_of(network, networks)
-            latencies = PathLatencies(**{name: meter.measure(f) for name, f in files.items()})
+            latencies = predict_graphs(files, network.network, meter)
             network = dataclasses.replace(network, latencies=latencies)
         policies = [trial.architecture.policy for trial in same]
         scores = _scores(network, policies, networks, open_val, target_fps)
@@ -214,9 +214,8 @@ def _scores(
     if missing := [policy for policy in files if policy not in found]:
         evaluation = Evaluation(open_val(), graphs_of(network, networks))
         made = evaluation.score(missing, network.latencies, target_fps=target_fps)
-        folder.mkdir(exist_ok=True)
         for policy, score in zip(missing, made, strict=True):
-            write_text_whole(files[policy], to_json(score))
+            keep_text(files[policy], to_json(score))
             found[policy] = score
     return [found[policy] for policy in policies]
 
@@ -224,9 +223,9 @@ def _scores(
 def _key(network: NetworkRecord, policy: Policy, target_fps: float) -> str:
     """Return the name of a score: a hash of all that decides it but the clips."""
     graphs = [network.graphs[name].sha256 for name in GRAPH_NAMES if name in network.graphs]
-    medians = [getattr(network.latencies, name).median_ms for name in GRAPH_NAMES]
+    latencies = network.latencies
     decisive = (
-        f"{canonical_json(policy)} {graphs} {medians} {network.latencies.source} {target_fps}"
+        f"{canonical_json(policy)} {graphs} {latencies.medians} {latencies.source} {target_fps}"
     )
     return hashlib.sha256(decisive.encode()).hexdigest()[:12]
 

@@ -17,11 +17,10 @@ from typing import TypeVar
 from jejunet_nas.errors import JejunetError
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.evaluation.screen import simulate
-from jejunet_nas.files import write_text_whole
+from jejunet_nas.files import keep_text
 from jejunet_nas.latency.stream import frames_on_screen, stream_latency
 from jejunet_nas.progress import Say
 from jejunet_nas.records import (
-    GRAPH_NAMES,
     DataSplit,
     PathLatencies,
     TrialResult,
@@ -69,7 +68,8 @@ class Screens:
             found = self._computed(trial, latencies, file) or found
         if found is None:
             return None
-        latency = dataclasses.replace(found.latency, source=latencies.source, doubts=doubts)
+        source = latencies.source_of({path for walk in found.walks for path in walk.paths})
+        latency = dataclasses.replace(found.latency, source=source, doubts=doubts)
         return dataclasses.replace(found, latency=latency)
 
     def _computed(
@@ -81,8 +81,7 @@ class Screens:
         except JejunetError as error:
             self._say(f"trial {trial.number} cannot be scored with its measured latency: {error}")
             return None
-        file.parent.mkdir(exist_ok=True)
-        write_text_whole(file, to_json(found))
+        keep_text(file, to_json(found))
         return found
 
     def _evaluation_of(self, trial: TrialResult) -> Evaluation:
@@ -93,8 +92,8 @@ class Screens:
         return self._evaluation[1]
 
     def _key(self, trial: TrialResult, latencies: PathLatencies) -> str:
-        medians = [getattr(latencies, name).median_ms for name in GRAPH_NAMES]
-        decisive = f"{canonical_json(trial.architecture.policy)} {medians} {self._target_fps}"
+        policy = canonical_json(trial.architecture.policy)
+        decisive = f"{policy} {latencies.medians} {self._target_fps}"
         return hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
 

@@ -17,11 +17,12 @@ from jejunet_nas.compression.compress import compress
 from jejunet_nas.compression.settings import Chain
 from jejunet_nas.errors import TrialError
 from jejunet_nas.evaluation.keyframes import Keyframes
+from jejunet_nas.evaluation.latencies import predict_graphs
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import NetworkRecord, to_json
 from jejunet_nas.records.rows import CompressionRow
 from jejunet_nas.space.architecture import canonical_json
-from jejunet_nas.trial.judge import judge, measure_graphs
+from jejunet_nas.trial.judge import judge
 from jejunet_nas.trial.setup import TrialSetup
 from jejunet_nas.trial.store import new_folder, read_record, trained_network
 from jejunet_nas.video.graphs import damage_of
@@ -98,7 +99,7 @@ class _Comparison:
                 frames=judged.frames,
                 agreement=judged.agreement,
                 graphs=judged.graphs,
-                latencies=measure_graphs(made.files, self.setup.meter),
+                latencies=predict_graphs(made.files, self.record.network, self.setup.meter),
                 train_s=made.train_s,
                 convert_s=made.convert_s,
             )

@@ -4,20 +4,17 @@ Both segment the same validation frames (`evaluation.keyframes`).
 """
 
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
 
 from jejunet_nas.compression.check import check_graph
 from jejunet_nas.compression.compress import CompressedNetwork
 from jejunet_nas.evaluation.keyframes import Keyframes
+from jejunet_nas.evaluation.latencies import predict_graphs
 from jejunet_nas.evaluation.network import Evaluation
-from jejunet_nas.latency.meter import LatencyMeter
 from jejunet_nas.records import (
     AgreementRecord,
     GraphName,
     GraphRecord,
     NetworkRecord,
-    PathLatencies,
     TrainingRecord,
 )
 from jejunet_nas.training.provenance import provenance_of
@@ -56,11 +53,6 @@ def judge(made: CompressedNetwork, keyframes: Keyframes) -> Judgement:
     )
 
 
-def measure_graphs(files: Mapping[GraphName, Path], meter: LatencyMeter) -> PathLatencies:
-    """Return the latency of each graph."""
-    return PathLatencies(**{name: meter.measure(file) for name, file in files.items()})
-
-
 def judge_network(
     made: CompressedNetwork,
     training: TrainingRecord,
@@ -80,7 +72,7 @@ def judge_network(
         job.tell("judge the gate", 0, 1)
         gate = Evaluation(setup.val, made.files).judge_gate(longest_age=setup.longest_age)
     with clock.stage("latency"):
-        latencies = measure_graphs(made.files, setup.meter)
+        latencies = predict_graphs(made.files, network, setup.meter)
     return NetworkRecord(
         network_id=job.network_id,
         network=network,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jejunet_nas.compression.settings import CompressionSettings
-from jejunet_nas.latency.meter import LatencyMeter
+from jejunet_nas.latency.predicted_meter import PredictedMeter
 from jejunet_nas.progress import Clock, Tell
 from jejunet_nas.records import DataSplit, FeasibleRule
 from jejunet_nas.space.architecture import Network
@@ -35,7 +35,7 @@ class TrialSetup:
     val: DataSplit
     training: TrainingSettings
     compression: CompressionSettings
-    meter: LatencyMeter
+    meter: PredictedMeter
     space: SearchSpace
     target_fps: float
     feasible: FeasibleRule = "no_drops"

@@ -143,7 +143,8 @@ class LatencyFigures(_Section):
     """The latencies of graphs and frames, and their sources.
 
     source: of mean_ms, worst_ms, sustained_fps and dropped_frames; graphs_source: of key_ms,
-    propagate_ms and gate_ms. sustained_fps: None if no frame runs a graph.
+    propagate_ms and gate_ms. move_ms: of moving a mask with the picture, always predicted; None in
+    bundles of earlier versions. sustained_fps: None if no frame takes time.
     """
 
     source: LatencySource
@@ -153,6 +154,7 @@ class LatencyFigures(_Section):
     key_ms: _Milliseconds
     propagate_ms: _Milliseconds
     gate_ms: _Milliseconds
+    move_ms: _Milliseconds | None = None
     mean_ms: _Milliseconds
     worst_ms: _Milliseconds
     sustained_fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from jejunet_nas.records import FramePath
 from jejunet_nas.space.architecture import Policy
-from jejunet_nas.video.results import Shown
+from jejunet_nas.video.results import Shown, shown_on
 
 Gate = Callable[[int, int], float]  # frame, keyframe -> score in [0, 1]
 
@@ -114,8 +114,7 @@ def walk(frames: int, policy: Policy, gate: Gate, *, lag: int | None = None) -> 
         path = chooser.choose(score)
         if path == "key":
             keyframe = t
-        # On reuse it is the keyframe's mask, which the gate has compared.
-        shown.append(Shown(t if path == "propagate" else keyframe, keyframe))
+        shown.append(shown_on(path, t, keyframe, range(t + 1)))
         if chooser.begins_keyframe:
             running = t
         paths.append(path)

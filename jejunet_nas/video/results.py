@@ -2,14 +2,18 @@
 
 A frame's mask depends on two frames alone: the one whose details are seen, and the keyframe whose
 context is decoded with them. So all policies take their masks from one table, and a second policy
-runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each;
-contexts and frames are kept until `forget_frames`.
+runs the network only where the first did not. Masks are kept compressed, 200 to 500 bytes each.
+A mask that moves with the picture is computed from a keyframe's each time; the motions between
+frames, contexts and frames are kept until `forget_frames`.
 
 Their cache file is an .npz beside the network's graphs, with the compressed masks concatenated. It
 is bound to the graphs by a hash of them: a file of other graphs is ignored, as is one that is
 missing or cut short.
 """
 
+import bisect
+import functools
+import itertools
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,18 +25,35 @@ import numpy.typing as npt
 from jejunet_nas.documents.arrays import read_arrays, require_finite
 from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
-from jejunet_nas.records import Clip
+from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
+from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved
 
 _FAST = 1  # zlib's level: 16 kB of class map in 50 us
 
 
 class Shown(NamedTuple):
-    """A mask by the frame of its details and the keyframe of its context; equal for a keyframe."""
+    """A mask by the frame of its details and the keyframe of its context; equal for a keyframe.
+
+    moved: the frames over which it has moved with the picture, in their order; the last is the one
+    that it is shown on. Empty if it stands still.
+    """
 
     frame: int
     keyframe: int
+    moved: tuple[int, ...] = ()
+
+
+def shown_on(path: FramePath, frame: int, keyframe: int, taken: Sequence[int]) -> Shown:
+    """Return the mask of `frame` on `path` with the last `keyframe`.
+
+    taken: the frames of the clip that were taken up to `frame`, in their order.
+    """
+    if path == "move":
+        return Shown(keyframe, keyframe, tuple(taken[bisect.bisect(taken, keyframe) :]))
+    # On reuse it is the keyframe's mask, which the gate has compared.
+    return Shown(frame if path == "propagate" else keyframe, keyframe)
 
 
 class ClipResults:
@@ -48,12 +69,17 @@ class ClipResults:
         self._frames: dict[int, Frame] = {}
         self._thumbnails: dict[int, Thumbnail] = {}
         self._contexts: dict[int, Context] = {}
+        self._motions: dict[tuple[int, int], Index] = {}  # of a frame, since another
 
     def __len__(self) -> int:
         return len(self._clip)
 
     def mask(self, shown: Shown) -> Mask:
         """Return a mask, uint8 [height, width], class indices at the graphs' own resolution."""
+        if shown.moved:
+            mask = moved(self.mask(Shown(shown.frame, shown.keyframe)), self._index(shown))
+            mask.setflags(write=False)
+            return mask
         if shown not in self.compressed:
             if shown.frame == shown.keyframe:
                 self._context(shown.frame)  # comes with the mask
@@ -77,15 +103,16 @@ class ClipResults:
         return self._thumbnails[frame]
 
     def forget_frames(self) -> None:
-        """Free frames and contexts, which are large; masks, scores and thumbnails stay."""
+        """Free frames, contexts and motions, which are large; masks, scores, thumbnails stay."""
         self._frames.clear()
         self._contexts.clear()
+        self._motions.clear()
 
     @property
     def frame_bytes(self) -> int:
-        """The bytes of the frames and contexts that `forget_frames` would free."""
-        pictures = (*self._frames.values(), *self._contexts.values())
-        return sum(each.nbytes for each in pictures)
+        """The bytes of the frames, contexts and motions that `forget_frames` would free."""
+        kept = (self._frames, self._contexts, self._motions)
+        return sum(each.nbytes for arrays in kept for each in arrays.values())
 
     @property
     def size(self) -> int:
@@ -110,6 +137,17 @@ class ClipResults:
             mask, self._contexts[t] = self._graphs.key(self._frame(t))
             self._keep(Shown(t, t), mask)
         return self._contexts[t]
+
+    def _index(self, shown: Shown) -> Index:
+        """Return where each pixel of the frame that a mask has moved to was in the mask's."""
+        pairs = itertools.pairwise((shown.frame, *shown.moved))
+        return functools.reduce(joined, (self._motion(now, before) for before, now in pairs))
+
+    def _motion(self, now: int, before: int) -> Index:
+        if (now, before) not in self._motions:
+            pair = (grey_of(self._frame(t)) for t in (now, before))
+            self._motions[now, before] = motion(*pair)
+        return self._motions[now, before]
 
     def _keep(self, shown: Shown, mask: npt.NDArray[np.uint8]) -> None:
         self.compressed[shown] = zlib.compress(mask.tobytes(), _FAST)
@@ -154,8 +192,8 @@ def _rows(stored: npt.NDArray[Any], clips: Sequence[ClipResults]) -> list[tuple[
 
 def write_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> None:
     """Write the masks and scores of `clips`, computed by `graphs`, to `file`."""
-    masks = [(n, *shown) for n, clip in enumerate(clips) for shown in clip.compressed]
-    scored = [(n, *pair) for n, clip in enumerate(clips) for pair in clip.scores]
+    masks = [(n, *shown[:2]) for n, clip in enumerate(clips) for shown in clip.compressed]
+    scored = [(n, *pair[:2]) for n, clip in enumerate(clips) for pair in clip.scores]
     blobs = [blob for clip in clips for blob in clip.compressed.values()]
     scores = [score for clip in clips for score in clip.scores.values()]
 

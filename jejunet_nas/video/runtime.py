@@ -24,6 +24,7 @@ from jejunet_nas.records import FramePath
 from jejunet_nas.resize import resize_frame, resize_mask, thumbnails
 from jejunet_nas.video.bundle import Bundle, read_bundle
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
+from jejunet_nas.video.motion import Motions
 from jejunet_nas.video.policy import PathChooser
 
 Pace = Literal["scored", "live"]
@@ -99,6 +100,7 @@ class VideoSegmenter:
         self._pace = pace
         self._policy = self.bundle.policy
         self._background: ThreadPoolExecutor | None = None
+        self._motions = Motions() if self._policy.moves else None
         if self._policy.asynchronous:  # it alone runs the key graph
             self._background = ThreadPoolExecutor(1, thread_name_prefix="keyframe")
         self._open = True
@@ -114,6 +116,8 @@ class VideoSegmenter:
         self._chooser = PathChooser(self._policy)
         self._number = 0
         self._keyframe: _Keyframe | None = None
+        if self._motions is not None:
+            self._motions = Motions()
         if self._begun is not None:
             self._begun.result.cancel()
             self._begun = None
@@ -155,6 +159,8 @@ class VideoSegmenter:
     ) -> Segmentation:
         number, chooser = self._number, self._chooser
         self._take_finished_keyframe()
+        if self._motions is not None:
+            self._motions.see(frame)
         small: Thumbnail | None = None
         score: float | None = None
         if chooser.wants_gate():
@@ -169,6 +175,8 @@ class VideoSegmenter:
             # The caller may use the same array for the next frame.
             kept = frame.copy() if np.may_share_memory(frame, given) else frame
             self._begun = _Begun(number, self._submit(kept), small)
+            if self._motions is not None:
+                self._motions.begun()
         mask = self._show(path, frame, small)
         mask.setflags(write=False)  # reused frames share it
         self._number += 1
@@ -195,16 +203,23 @@ class VideoSegmenter:
         self._begun = None
         self._keyframe = _Keyframe(begun.number, *begun.result.result(), begun.thumbnail)
         self._chooser.keyframe_arrived()
+        if self._motions is not None:
+            self._motions.arrived()
 
     def _show(self, path: FramePath, frame: Frame, small: Thumbnail | None) -> Mask:
         if path == "key":
             background = self._background is not None
             mask, context = self._submit(frame).result() if background else self._graphs.key(frame)
             self._keyframe = _Keyframe(self._number, mask, context, small)
+            if self._motions is not None:
+                self._motions.keyframe()
             return mask
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
             return self._graphs.propagate(frame, self._keyframe.context)
+        if path == "move":
+            assert self._motions is not None, "the policy moves masks"
+            return self._motions.move(self._keyframe.mask)
         return self._keyframe.mask
 
     def _submit(self, frame: Frame) -> Future[tuple[Mask, Context]]:

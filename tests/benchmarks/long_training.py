@@ -30,6 +30,7 @@ import tensorflow as tf
 from jejunet_nas.compression.chain import chain_of
 from jejunet_nas.compression.compress import compress
 from jejunet_nas.evaluation.keyframes import Keyframes
+from jejunet_nas.evaluation.latencies import predict_graphs
 from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.networks.build import KerasNetwork, as_input, build_network
@@ -39,7 +40,6 @@ from jejunet_nas.search.prepare import prepare
 from jejunet_nas.space.architecture import Network, Policy
 from jejunet_nas.study.study_file import read_study
 from jejunet_nas.training.inherit import inherit_backbones
-from jejunet_nas.trial.judge import measure_graphs
 from jejunet_nas.trial.setup import TrialSetup
 from tests.benchmarks.long_recipes import BASE, RECIPES, AfterSteps, Recipe, changed, in_place
 from tests.benchmarks.quantization import STUDY, _network
@@ -169,7 +169,7 @@ def _scores(keras: KerasNetwork, setup: TrialSetup, folder: Path) -> Iterator[An
     policies = [Policy(keyframe_interval=interval) for interval in INTERVALS]
     scores = Evaluation(setup.val, made.files, keep=False).score(
         policies,
-        measure_graphs(made.files, setup.meter),
+        predict_graphs(made.files, keras.network, setup.meter),
         target_fps=setup.target_fps,
         tell=tell_hundreds,
     )

@@ -122,10 +122,13 @@ def test_rows_go_from_every_frame_over_each_interval_and_its_rules_to_the_backgr
     assert found == [
         (1, "propagate", "every frame"),
         *((2, "propagate", rule) for rule in ("every 2", *RULES)),
+        *((2, "move", rule) for rule in ("every 2", "gate", "luma difference")),
         *((2, "reuse", rule) for rule in ("every 2", "gate", "luma difference")),
         *((4, "propagate", rule) for rule in ("every 4", *RULES)),
+        *((4, "move", rule) for rule in ("every 4", "gate", "luma difference")),
         *((4, "reuse", rule) for rule in ("every 4", "gate", "luma difference")),
         (1, "propagate", "in the background, 2 frames each"),
+        (1, "move", "in the background, 2 frames each"),
     ]
 
 
@@ -183,14 +186,22 @@ def test_rows_are_numbered_and_the_number_finds_the_policy(tiny: Compared) -> No
         policy_of_row(0, evaluation, SIXTY_TEN_ONE, target_fps=FPS)
 
 
-def test_a_network_without_a_decoder_is_compared_with_reuse_alone(tiny: Compared) -> None:
+def test_a_network_without_a_decoder_is_compared_without_propagating(tiny: Compared) -> None:
     rows = compare_policies(
         tiny.evaluation, SIXTY_TEN_ONE, target_fps=FPS, intervals=(2,), propagates=False
     )
 
-    assert {row.between for row in rows[1:]} == {"reuse"}
+    assert {row.between for row in rows[1:]} == {"move", "reuse"}
     assert not any(row.policy.propagates for row in rows if row.policy)
-    assert [row.lag for row in rows] == [None] * len(rows)
+    assert [row.lag for row in rows] == [None] * (len(rows) - 1) + [2]
+
+
+def test_without_the_latency_of_moving_masks_none_moves(tiny: Compared) -> None:
+    before = dataclasses.replace(SIXTY_TEN_ONE, move=None)  # records of earlier versions
+
+    rows = compare_policies(tiny.evaluation, before, target_fps=FPS, intervals=(2,))
+
+    assert {row.between for row in rows} == {"propagate", "reuse"}
 
 
 def test_a_row_is_worth_what_its_policy_scores_alone(tiny: Compared) -> None:
@@ -227,9 +238,9 @@ def test_a_rule_is_as_dear_as_its_interval_allows_whatever_the_frames(
             fixed = found.named(f"every {interval}", row.between, interval)
             assert row.mean_ms <= fixed.mean_ms
             assert _lowest(row) < row.threshold <= 1
-    assert [r.between for r in found.rows if r.rule == "luma difference"] == ["propagate"] * 2 + [
-        "reuse"
-    ] * 2
+    assert [r.between for r in found.rows if r.rule == "luma difference"] == [
+        between for between in ("propagate", "move", "reuse") for _ in range(2)
+    ]
 
 
 def test_the_luma_of_two_flat_frames_differs_by_their_value() -> None:
@@ -289,10 +300,12 @@ def test_the_gate_is_paid_for_and_the_luma_difference_is_free() -> None:
 def test_a_gate_that_is_too_dear_is_left_out_and_luma_is_not() -> None:
     found = _made_up(COMES_AT_5, latencies=path_latencies(60, 10, 60))
 
-    rules = [(row.between, row.rule) for row in found.rows[1:-1]]
+    rules = [(row.between, row.rule) for row in found.rows[1:-2]]
     assert [key for key, _ in itertools.groupby(rules)] == [
         ("propagate", "every 4"),
         ("propagate", "luma difference"),
+        ("move", "every 4"),
+        ("move", "luma difference"),
         ("reuse", "every 4"),
         ("reuse", "luma difference"),
     ]
@@ -303,7 +316,8 @@ def test_in_the_background_no_frame_but_the_first_waits() -> None:
 
     assert (found[-1].rule, found[-1].lag) == ("in the background, 2 frames each", 2)
     assert (found[-1].mean_ms, found[-1].worst_ms, found[-1].mean_interval) == (10, 10, 2)
-    assert {row.lag for row in found[:-1]} == {None}
+    assert [row.between for row in found[-2:]] == ["propagate", "move"]
+    assert {row.lag for row in found[:-2]} == {None}
 
 
 def test_a_keyframe_that_takes_one_frame_in_the_background_is_told_in_the_singular() -> None:
@@ -338,4 +352,4 @@ def test_progress_names_each_rule_and_its_interval() -> None:
         f"{rule}, at the latency of interval 4" for rule in ("fixed interval", "luma difference")
     ]
     found = [what for what, _ in itertools.groupby(told)]
-    assert found == [*rules, *rules, "keyframes in the background"]
+    assert found == [*rules * 3, "keyframes in the background"]

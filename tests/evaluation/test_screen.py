@@ -207,7 +207,9 @@ def _plainly(
                 if chooser.begins_keyframe:
                     begun = now + Fraction(latencies.key.median_ms), frame
                 letters[frame] = path[0] if score is None else path[0].upper()
-                mask = Shown(frame if path == "propagate" else keyframe, keyframe)
+                over = range(keyframe + 1, frame + 1) if path == "move" else ()
+                over = tuple(t for t in over if letters[t] != "-")
+                mask = Shown(frame if path == "propagate" else keyframe, keyframe, over)
                 done = now + Fraction(frame_ms(path, score is not None, latencies))
                 if done == now:
                     screen = mask

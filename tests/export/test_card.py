@@ -73,6 +73,33 @@ def test_the_steps_are_those_of_the_policy(gated: str, tmp_path: Path) -> None:
     assert "to 64 x 64 pixels" in every_frame
 
 
+def test_masks_that_move_are_told_with_what_moving_takes(tmp_path: Path) -> None:
+    policy = Policy(keyframe_interval=5, between_keyframes="move", asynchronous=True)
+    manifest = read_manifest(write_tiny(tmp_path / "b", policy)).model_dump(mode="json")
+    manifest["metrics"]["latency"]["move_ms"] = 1.25
+
+    text = card_of(Manifest.model_validate_json(json.dumps(manifest)))
+    manifest["metrics"]["latency"]["move_ms"] = None
+    without = card_of(Manifest.model_validate_json(json.dumps(manifest)))
+
+    assert "All other frames **move** the keyframe's mask with the picture: no graph" in text
+    assert "in grey pictures of 32 x 32 pixels" in text
+    assert "a frame uses the keyframe's mask, moved with the picture." in text
+    assert "finds the motion of the picture with `motion.py`" in text
+    assert "the motion since the new one is kept too" in text
+    assert "| moving a mask | 1.2 | predicted |\n| a frame, mean" in text
+    assert "moving a mask" not in without
+    assert not re.search("propagate|reuse|gate", text[text.index("## The graphs") :])
+
+
+@pytest.mark.parametrize("between", ["propagate", "reuse"])
+def test_of_masks_that_do_not_move_nothing_is_said(between: Any, tmp_path: Path) -> None:
+    text = card(tmp_path, Policy(keyframe_interval=5, between_keyframes=between))
+
+    assert "The masks of fast objects lag behind." in text
+    assert not re.search(r"\bmov(e[sd]?|ing)\b|motion", text)
+
+
 def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:
     lines = gated.splitlines()
 

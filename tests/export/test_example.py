@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from jejunet_nas.export.card import TEMPLATES
+from jejunet_nas.export.verify import verify
 from jejunet_nas.images.listing import natural_key
-from jejunet_nas.records import Clip
+from jejunet_nas.records import PATHS, Clip
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.bundle import Bundle, read_bundle
@@ -51,7 +52,16 @@ POLICIES = {
     "gated in the background": Policy(
         keyframe_interval=4, reuse_below=0.4, refresh_above=0.8, asynchronous=True
     ),
+    "move": Policy(keyframe_interval=5, between_keyframes="move"),
+    "move until": Policy(keyframe_interval=6, between_keyframes="move", refresh_above=0.5),
+    "move in the background": Policy(
+        keyframe_interval=1, between_keyframes="move", asynchronous=True
+    ),
+    "move until in the background": Policy(
+        keyframe_interval=4, between_keyframes="move", refresh_above=0.6, asynchronous=True
+    ),
 }
+MOVE = POLICIES["move"]
 
 
 def run(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -130,7 +140,8 @@ def test_its_masks_are_those_of_the_evaluation_bit_for_bit(
 
     assert ran.returncode == 0, ran.stderr
     np.testing.assert_equal(masks_in(tmp_path / "out"), wanted)
-    for path, letter in (("key", "k"), ("propagate", "p"), ("reuse", "r")):
+    for path in PATHS:
+        letter = path[0]
         count = paths.count(letter)
         assert (f"{count} {path}" in ran.stdout) == (count > 0), (ran.stdout, paths)
 
@@ -138,9 +149,46 @@ def test_its_masks_are_those_of_the_evaluation_bit_for_bit(
 def test_the_gate_sends_frames_on_every_path_here(
     clip: Clip, scores: list[float], tmp_path: Path
 ) -> None:
-    for name, expected in (("gated", "kpr"), ("refresh", "kr"), ("gated in the background", "kpr")):
+    for name, expected in (
+        *(("gated", "kpr"), ("refresh", "kr"), ("gated in the background", "kpr")),
+        *(("move until", "km"), ("move until in the background", "km")),
+    ):
         bundle = read_bundle(write_tiny(tmp_path / name, policy(name, scores)))
         assert set(as_scored(bundle, clip)[1]) == set(expected), name
+
+
+def test_masks_that_move_differ_here_from_those_that_stand_still(
+    clip: Clip, tmp_path: Path
+) -> None:
+    still = dataclasses.replace(MOVE, between_keyframes="reuse")
+    masks = [
+        as_scored(read_bundle(write_tiny(tmp_path / each.between_keyframes, each)), clip)[0]
+        for each in (MOVE, still)
+    ]
+
+    assert sum(not np.array_equal(*pair) for pair in zip(*masks, strict=True)) >= 4
+
+
+def test_motion_is_found_by_the_file_beside_it_which_must_be_that_of_the_bundle(
+    folder: Path, tmp_path: Path
+) -> None:
+    place, other = write_tiny(tmp_path / "b", MOVE), write_tiny(tmp_path / "other", MOVE)
+    without = write_tiny(tmp_path / "without")
+
+    ran = run(place, folder, "--out", tmp_path / "out", "--bundle", other)
+    missing = run(without, folder, "--out", tmp_path / "o", "--bundle", other)
+    verify(place)  # nothing was written to it
+    with (place / "motion.py").open("a") as file:
+        file.write("\nprint('run')\n")
+    changed = run(place, folder, "--out", tmp_path / "o")
+
+    assert ran.returncode == 0, ran.stderr
+    for refused, beside, bundle in ((missing, without, other), (changed, place, place)):
+        assert refused.stdout == ""
+        assert refused.stderr.strip() == (
+            f"{beside / 'motion.py'} is missing or not that of {bundle}: copy the whole bundle "
+            "again, and run the example.py that is in it."
+        )
 
 
 def test_masks_have_the_size_of_the_frames_and_overlays_lie_beside(

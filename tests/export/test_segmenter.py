@@ -6,11 +6,13 @@ a Kotlin compiler, such as npm's `kotlin-compiler`: `kotlinc` on the path, or it
 
 import functools
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,17 +21,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from jejunet_nas.export.card import tensor_of
 from jejunet_nas.export.segmenter import kotlin_string, segmenter_of
 from jejunet_nas.litert import TensorInfo
 from jejunet_nas.records import Clip
 from jejunet_nas.resize import resize_mask
 from jejunet_nas.space.architecture import Policy
+from jejunet_nas.video import motion
 from jejunet_nas.video.bundle import read_bundle
 from jejunet_nas.video.graphs import NetworkGraphs, context_table
 from jejunet_nas.video.manifest import Manifest
 from jejunet_nas.video.manifest_file import read_manifest
 from jejunet_nas.video.policy import walk
-from jejunet_nas.video.results import ClipResults
+from jejunet_nas.video.results import ClipResults, Shown
 from tests.export.bundles import write_tiny
 from tests.export.test_card import HOSTILE
 
@@ -51,6 +55,21 @@ POLICIES = {
     "gated_in_background": Policy(
         keyframe_interval=4, reuse_below=0.4, refresh_above=0.8, asynchronous=True
     ),
+    "move": Policy(keyframe_interval=5, between_keyframes="move"),
+    "move_until": Policy(keyframe_interval=9, between_keyframes="move", refresh_above=0.7),
+    "move_in_background": Policy(keyframe_interval=1, between_keyframes="move", asynchronous=True),
+    "move_until_in_background": Policy(
+        keyframe_interval=6, between_keyframes="move", refresh_above=0.6, asynchronous=True
+    ),
+    "move_wide": Policy(keyframe_interval=5, between_keyframes="move"),
+    "move_coarse": Policy(keyframe_interval=5, between_keyframes="move"),
+    "move_odd": Policy(keyframe_interval=5, between_keyframes="move"),
+}
+# Height and width of the graphs' image and of the mask, where they are not the tiny network's.
+RESIZED = {
+    "move_wide": ((64, 96), (32, 48)),
+    "move_coarse": ((96, 64), (12, 8)),
+    "move_odd": ((64, 64), (45, 70)),
 }
 MAIN = """\
 package check
@@ -68,6 +87,11 @@ fun frame(seed: Int, height: Int, width: Int): ByteArray {{
     }}
 }}
 
+fun moved(rgb: ByteArray, height: Int, width: Int, down: Int, right: Int) = ByteArray(rgb.size) {{
+    val (y, x) = listOf(it / (3 * width) + down, it / 3 % width + right)
+    rgb[3 * (y % height * width + x % width) + it % 3]
+}}
+
 fun pixels(rgb: ByteArray) = IntArray(rgb.size / 3) {{ i ->
     fun at(c: Int) = rgb[3 * i + c].toInt() and 0xff
     (0xff shl 24) or (at(0) shl 16) or (at(1) shl 8) or at(2)
@@ -83,7 +107,7 @@ CALL = """\
         it.segment(frame(99, height, width), width, height)
         it.reset()
         for (n in 0 until {frames}) {{
-            val rgb = frame(n / 2, height, width)
+            val rgb = moved(frame(n / 10, height, width), height, width, 3 * (n / 2), 2 * (n / 2))
             val bitmap = android.graphics.Bitmap(width, height, pixels(rgb))
             val mask = if (n % 2 == 0) it.segment(rgb, width, height) else it.segment(bitmap)
             val crcs = listOf(mask.classes, mask.enlarged(width, height)).map(::crc)
@@ -101,24 +125,45 @@ def compiler() -> str:
 
 
 def manifest_of(name: str, folder: Path) -> Manifest:
-    """Return the manifest of a tiny bundle; of "requantised", its contexts have other scales."""
+    """Return the manifest of a tiny bundle.
+
+    Of "requantised", its contexts have other scales, and of those in `RESIZED`, image and mask have
+    another size.
+    """
     manifest = read_manifest(write_tiny(folder / name, POLICIES[name], class_names=HOSTILE))
-    if name != "requantised":
-        return manifest
     plain = manifest.model_dump(mode="json")
-    (context,) = (t for t in plain["graphs"]["propagate"]["inputs"] if t["name"] == "context")
-    context |= {"scale": context["scale"] * 1.3, "zero_point": context["zero_point"] + 5}
+    if name == "requantised":
+        context = tensor_in(plain["graphs"]["propagate"]["inputs"], "context")
+        context |= {"scale": context["scale"] * 1.3, "zero_point": context["zero_point"] + 5}
+    if name in RESIZED:
+        (height, width), mask = RESIZED[name]
+        plain["input"] |= {"height": height, "width": width}
+        tensor_in(plain["graphs"]["key"]["outputs"], "class_map")["shape"] = [1, *mask]
     return Manifest.model_validate_json(json.dumps(plain))
 
 
-def made_up(**inputs: npt.NDArray[Any]) -> dict[str, Any]:
+def tensor_in(tensors: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(each for each in tensors if each["name"] == name)
+
+
+def sizes_of(name: str) -> Sequence[tuple[int, int]]:
+    """Return the sizes of the frames that a policy is checked with, height and width."""
+    if name not in RESIZED:
+        return SIZES
+    height, width = RESIZED[name][0]
+    return ((height, width), (2 * height, 2 * width))
+
+
+def made_up(mask_size: Sequence[int], **inputs: npt.NDArray[Any]) -> dict[str, Any]:
     """Return the outputs of `Interpreter.kt` for these inputs."""
     order = ("image", "context", "now", "keyframe")
     content = b"".join(inputs[name].tobytes() for name in order if name in inputs)
     seed = zlib.crc32(content)
     context = (np.arange(4 * 4 * 1000) + (seed >> 8)).astype(np.uint8).view(np.int8)
     return {
-        "class_map": (np.arange(32 * 32) * 7 + seed).astype(np.uint8).reshape(1, 32, 32),
+        "class_map": (np.arange(math.prod(mask_size)) * 7 + seed)
+        .astype(np.uint8)
+        .reshape(1, *mask_size),
         "context": context,
         "score": np.array([(seed >> 16) & 0xFF], np.uint8).view(np.int8),
     }
@@ -127,11 +172,13 @@ def made_up(**inputs: npt.NDArray[Any]) -> dict[str, Any]:
 def graphs_of(bundle: Path, manifest: Manifest) -> NetworkGraphs:
     """Return the graphs of a bundle, their outputs made up as in `Interpreter.kt`."""
     graphs = NetworkGraphs(read_bundle(bundle).graphs)
+    graphs.height, graphs.width = manifest.input.height, manifest.input.width
+    graphs.mask_size = [*tensor_of(manifest.graphs.key, "class_map").shape[1:]]
     for name, graph in graphs._graphs.items():
         size = int(np.prod(graph.tensors["context"].shape)) if "context" in graph.tensors else 0
 
         def run(size: int = size, **inputs: Any) -> dict[str, Any]:
-            found = made_up(**inputs)
+            found = made_up(graphs.mask_size, **inputs)
             return {**found, "context": found["context"][:size]}
 
         graphs._graphs[name] = SimpleNamespace(run=run, tensors=graph.tensors)  # type: ignore[assignment]
@@ -150,7 +197,7 @@ def graphs_of(bundle: Path, manifest: Manifest) -> NetworkGraphs:
 
 @functools.cache
 def frame(seed: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return the frame of `MAIN`."""
+    """Return the frame of `MAIN`: noise."""
     state, count = seed, 3 * height * width
     values = bytearray(count)
     for i in range(count):
@@ -159,11 +206,16 @@ def frame(seed: int, height: int, width: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(bytes(values), np.uint8).reshape(height, width, 3)
 
 
+def moved_frame(n: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return frame `n` of a clip that moves upwards and to the left, with a cut now and then."""
+    return np.roll(frame(n // 10, height, width), (-3 * (n // 2), -2 * (n // 2)), axis=(0, 1))
+
+
 def wanted(name: str, bundle: Path, manifest: Manifest) -> list[str]:
     """Return the lines that `MAIN` has to print for a policy."""
     lines, graphs, policy = [], graphs_of(bundle, manifest), manifest.policy
-    for height, width in SIZES:
-        frames = np.stack([frame(n // 2, height, width) for n in range(FRAMES)])
+    for height, width in sizes_of(name):
+        frames = np.stack([moved_frame(n, height, width) for n in range(FRAMES)])
         clip = Clip(
             name="noise",
             frames=frames,
@@ -178,17 +230,21 @@ def wanted(name: str, bundle: Path, manifest: Manifest) -> list[str]:
             mask = results.mask(shown)
             crcs = [zlib.crc32(m.tobytes()) for m in (mask, resize_mask(mask, height, width))]
             lines.append(f"{name} {path.upper()} {crcs[0]} {crcs[1]}")
+        moved = [each for each in taken.shown if each.moved]
+        still = [results.mask(Shown(each.keyframe, each.keyframe)) for each in moved]
+        moving = [not np.array_equal(results.mask(a), b) for a, b in zip(moved, still, strict=True)]
+        assert sum(moving) >= 0.5 * len(moved), "masks hardly move"
     return lines
 
 
 @pytest.mark.slow
 def test_its_paths_and_masks_are_those_of_the_evaluation_bit_for_bit(tmp_path: Path) -> None:
     command, calls, lines = compiler(), [], []
-    sizes = ", ".join(f"{height} to {width}" for height, width in SIZES)
     for name, policy in POLICIES.items():
         manifest = manifest_of(name, tmp_path)
         source = segmenter_of(manifest).replace("package jejunet\n", f"package {name}\n")
         (tmp_path / f"{name}.kt").write_text(source, encoding="utf-8")
+        sizes = ", ".join(f"{height} to {width}" for height, width in sizes_of(name))
         lag = f", lag = {manifest.keyframe_lag}" if policy.asynchronous else ""
         calls.append(CALL.format(sizes=sizes, name=name, lag=lag, frames=FRAMES))
         lines += wanted(name, tmp_path / name, manifest)
@@ -206,6 +262,7 @@ def test_its_paths_and_masks_are_those_of_the_evaluation_bit_for_bit(tmp_path: P
     assert ran.stdout.splitlines() == lines
     paths = {line.split()[1] for line in lines if line.startswith("gated_in")}
     assert paths == {"KEY", "PROPAGATE", "REUSE"}
+    assert {line.split()[1] for line in lines if line.startswith("move_until")} == {"KEY", "MOVE"}
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -220,12 +277,24 @@ def test_it_holds_what_its_policy_needs_and_nothing_else(name: str, tmp_path: Pa
         ("REUSE_BELOW", policy.reuse_below is not None),
         ("REFRESH_ABOVE", policy.refresh_above is not None),
         ("CONTEXT_TABLE", name == "requantised"),
+        ("FramePath.MOVE", policy.moves),
+        ("class Motion", policy.moves),
+        ("fun grey(", policy.moves),
+        ("fun middles(", name in ("move_coarse", "move_odd")),
     ):
         assert (word in source) == there, word
     assert f"KEYFRAME_INTERVAL = {policy.keyframe_interval}\n" in source
     assert "{{" not in source
     assert "{%" not in source
     assert not re.search(r"\n\n\n", source)
+
+
+def test_what_a_shift_costs_and_its_number_fit_where_the_class_keeps_them() -> None:
+    farthest = 2 * motion.COARSE_REACH + motion.FINE_REACH
+    most = 255 * motion.WINDOW**2 + 2 * motion.STILL * farthest
+
+    assert (2 * motion.COARSE_REACH + 1) ** 2 < 1 << 7
+    assert most < 1 << 20 - 7
 
 
 def test_names_are_text_whatever_is_in_them(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from jejunet_nas.errors import SettingError
 from jejunet_nas.export.verify import verify
+from jejunet_nas.files import sha256_of
+from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.manifest_file import manifest_text
 from tests.export.bundles import EVERY_THIRD, write_tiny
 
@@ -243,6 +245,22 @@ def test_what_was_measured_of_a_bundle_is_no_stray_file(bundle: Path) -> None:
     (bundle / "measurements.json").write_text("[")
     with pytest.raises(SettingError, match=r"measurements\.json cannot be read"):
         verify(bundle)
+
+
+def test_the_code_that_finds_motion_is_checked_where_masks_move(tmp_path: Path) -> None:
+    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes="move"))
+    assert verify(moving)["files"].startswith("6, none missing")
+    digest = sha256_of(moving / "motion.py")
+
+    rewrite(moving, lambda plain: plain["files"].pop("motion.py"))
+    with pytest.raises(SettingError, match=r"manifest\.json has no hash of motion\.py"):
+        verify(moving)
+
+    rewrite(moving, lambda plain: plain["files"].update({"motion.py": digest}))
+    with (moving / "motion.py").open("a") as file:
+        file.write("\n")
+    with pytest.raises(SettingError, match=r"motion\.py was changed"):
+        verify(moving)
 
 
 def test_a_missing_file_and_a_link_in_its_place_are_named(bundle: Path, whole: Path) -> None:

@@ -17,7 +17,9 @@ from jejunet_nas.litert.graph import interpreter
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.study.kept_measurements import measured_trial
 from jejunet_nas.study.screens import Screens
+from jejunet_nas.video import motion
 from jejunet_nas.video.bundle import read_bundle
+from jejunet_nas.video.manifest_file import read_manifest
 from tests.builders import tiny_run
 from tests.export.bundles import (
     EVERY_THIRD,
@@ -48,6 +50,16 @@ def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
         *("manifest.json", "README.md", "example.py", "Segmenter.kt"),
     }
     assert [each.name for each in bundle.parent.iterdir()] == ["b"]
+
+
+def test_the_code_that_finds_motion_is_in_it_where_masks_move(tmp_path: Path) -> None:
+    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes="move"))
+
+    assert (moving / "motion.py").read_bytes() == Path(motion.__file__).read_bytes()
+    assert {file.name for file in moving.iterdir()} == {
+        *("key.tflite", "motion.py", "manifest.json", "README.md", "example.py", "Segmenter.kt"),
+    }
+    assert read_manifest(moving).files["motion.py"] == sha256_of(moving / "motion.py")
 
 
 def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
@@ -95,7 +107,8 @@ def test_every_figure_has_its_source(bundle: Path) -> None:
     assert (accuracy["graphs"], accuracy["split"], accuracy["frames"]) == ("int8", "val", 3)
     assert (accuracy["miou"], accuracy["class_iou"][-1]) == (0.5, None)
     assert accuracy["own_frame_miou"] == 0.5
-    assert accuracy["paths"] == {path: pytest.approx(1 / 3) for path in accuracy["paths"]}
+    third = pytest.approx(1 / 3)
+    assert accuracy["paths"] == {"key": third, "propagate": third, "move": 0, "reuse": third}
     assert (latency["source"], latency["graphs_source"]) == ("predicted", "predicted")
     assert (latency["device"], latency["threads"], latency["mean_ms"]) == ("Pixel 2", 1, 20.0)
 
@@ -154,6 +167,13 @@ def test_signatures_name_the_tensors_that_the_manifest_names(bundle: Path) -> No
         ),
         (Policy(keyframe_interval=3, reuse_below=0.5), {"key", "propagate", "gate"}),
         (Policy(keyframe_interval=1, asynchronous=True), {"key", "propagate"}),
+        (Policy(keyframe_interval=3, between_keyframes="move"), {"key"}),
+        (
+            Policy(
+                keyframe_interval=3, between_keyframes="move", refresh_above=0.5, asynchronous=True
+            ),
+            {"key", "gate"},
+        ),
     ],
 )
 def test_it_holds_only_the_graphs_that_its_policy_runs(
@@ -162,6 +182,7 @@ def test_it_holds_only_the_graphs_that_its_policy_runs(
     bundle = write_tiny(tmp_path / "b", policy)
 
     assert {file.stem for file in bundle.glob("*.tflite")} == graphs
+    assert (bundle / "motion.py").exists() == policy.moves
     assert {*read_bundle(bundle).graphs} == graphs
     assert verify(bundle)["graphs"].startswith(f"{len(graphs)} graph")
 
@@ -182,7 +203,7 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_written(
 ) -> None:
     monkeypatch.setattr(write, "TEMPLATES", tmp_path / "gone")
 
-    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*\. Give another folder"):
+    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*\)\. Give another folder"):
         write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 

@@ -60,7 +60,7 @@ def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 def _space(**choices: Any) -> SearchSpace:
     """Return a space in which frames have something to get where keyframes run behind them."""
     between = choices["between_keyframes"]
-    if True in choices["asynchronous"] and "propagate" not in between:
+    if True in choices["asynchronous"] and between == ("reuse",):
         choices["between_keyframes"] = (*between, "propagate")
     return SearchSpace(**choices)
 
@@ -75,7 +75,7 @@ SPACES = st.builds(
     logit_stride=some(st.sampled_from([4, 8])),
     resolution=some(RESOLUTIONS),
     keyframe_interval=some(st.integers(1, 120)),
-    between_keyframes=some(st.sampled_from(["propagate", "reuse"])),
+    between_keyframes=some(st.sampled_from(["propagate", "move", "reuse"])),
     # Every reuse_below is less than every refresh_above.
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),

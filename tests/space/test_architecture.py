@@ -71,7 +71,7 @@ BAD_NETWORKS = [
 BAD_POLICIES = [
     ({"keyframe_interval": 0}, "keyframe_interval is 0; allowed: 1 to 120. The nearest is 1."),
     ({"keyframe_interval": 121}, "The nearest is 120."),
-    ({"between_keyframes": "skip"}, "between_keyframes is skip; allowed: propagate, reuse."),
+    ({"between_keyframes": "skip"}, "between_keyframes is skip; allowed: propagate, move, reuse."),
     ({"reuse_below": -0.5}, "reuse_below is -0.5; allowed: 0.0 to 1.0. The nearest is 0.0."),
     ({"refresh_above": 2.0}, "refresh_above is 2.0; allowed: 0.0 to 1.0. The nearest is 1.0."),
     (
@@ -84,7 +84,7 @@ BAD_POLICIES = [
     ),
     (
         {"between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
+        "reuse_below is 0.1 with between_keyframes reuse, where no frame is propagated;",
     ),
     (
         {"reuse_below": 0.4, "refresh_above": 0.4},
@@ -97,11 +97,11 @@ BAD_POLICIES = [
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse"},
-        "between_keyframes is reuse with asynchronous on; allowed: propagate. Use propagate, or",
+        "between_keyframes is reuse with asynchronous on; allowed: propagate, move. Use one of",
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
-        "reuse_below is 0.1 with between_keyframes reuse, where every mask is reused;",
+        "reuse_below is 0.1 with between_keyframes reuse, where no frame is propagated;",
     ),
     (
         {"asynchronous": True, "reuse_below": 0.4, "refresh_above": 0.4},

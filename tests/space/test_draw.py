@@ -64,7 +64,7 @@ def test_the_policies_of_the_mobile_space_begin_with_the_plain_one() -> None:
     policies = policies_of(read_search_space(SPACES_FOLDER / "mobile_video.yaml"), NETWORK)
 
     assert policies[0] == Policy(keyframe_interval=1)
-    assert len(policies) == 1 + 11 * (4 * 4 + 4)
+    assert len(policies) == 1 + 11 * (4 * 4 + 4 + 4)
 
 
 @given(space=SPACES, data=st.data())
@@ -112,8 +112,19 @@ def test_asynchronous_keyframes_have_frames_between_them_at_any_interval() -> No
     )
 
     assert asked["reuse_below"] == 0.1
-    assert "between_keyframes" not in asked  # they are propagated
+    assert asked["between_keyframes"] == "propagate"
     assert "refresh_above" not in asked  # keyframes begin as often as they can
+
+
+def test_masks_can_move_between_asynchronous_keyframes_but_not_be_reused() -> None:
+    space = space_from_mapping(
+        {**SPACE, "asynchronous": [True], "between_keyframes": ["reuse", "move", "propagate"]}, "s"
+    )
+
+    policies = policies_of(space, NETWORK)
+
+    assert [each.between_keyframes for each in policies] == ["move", "propagate"]
+    assert all(choices_of(Architecture(network=NETWORK, policy=each)) for each in policies)
 
 
 def test_the_gate_can_start_an_asynchronous_keyframe_early() -> None:

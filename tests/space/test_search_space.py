@@ -19,12 +19,12 @@ def test_an_invalid_resolution_is_answered_with_two_examples(resolution: str) ->
         size_of(resolution)
 
 
-def test_background_keyframes_need_propagated_frames() -> None:
+def test_background_keyframes_need_frames_that_are_not_merely_reused() -> None:
     file = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
     choices = read_search_space(file).choices()
     choices |= {"between_keyframes": ("reuse",), "asynchronous": (True,), "reuse_below": (None,)}
 
-    with pytest.raises(SettingError, match=r"does not hold propagate, .*Add propagate, or remove"):
+    with pytest.raises(SettingError, match=r"neither propagate nor move, .*Add one, or remove on"):
         SearchSpace(**choices)
 
 

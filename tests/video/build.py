@@ -16,10 +16,11 @@ from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbn
 def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
     gated = draw(st.booleans()) if gated is None else gated
     if not gated:
-        between = draw(st.sampled_from(["propagate", "reuse"]))
+        between = draw(st.sampled_from(["propagate", "move", "reuse"]))
         return Policy(keyframe_interval=draw(st.integers(1, 12)), between_keyframes=between)
     low, high = draw(st.sampled_from([(None, 0.6), (0.3, None), (0.3, 0.6), (0.0, 1.0)]))
-    between = draw(st.sampled_from(["propagate", "reuse"])) if low is None else "propagate"
+    others = ["propagate", "move", "reuse"]
+    between = draw(st.sampled_from(others)) if low is None else "propagate"
     return Policy(
         keyframe_interval=draw(st.integers(2, 12)),
         between_keyframes=between,
@@ -32,8 +33,10 @@ def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
 def policies_in_the_background(draw: st.DrawFn) -> Policy:
     interval = draw(st.integers(1, 12))
     low, high = draw(st.sampled_from([(None, None), (None, 0.6), (0.3, None), (0.3, 0.6)]))
+    between = draw(st.sampled_from(["propagate", "move"])) if low is None else "propagate"
     return Policy(
         keyframe_interval=interval,
+        between_keyframes=between,
         reuse_below=low,
         refresh_above=high if interval > 1 else None,
         asynchronous=True,

@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Context, Mask, NetworkGraphs, Thumbnail
+from jejunet_nas.video.motion import Index, grey_of, motion, moved
 
 
 class Keyframe(NamedTuple):
@@ -58,9 +61,25 @@ def run_plainly(graphs: NetworkGraphs, clip: Clip, policy: Policy, lag: int | No
         elif near or policy.between_keyframes == "reuse":
             found.masks.append(current.mask)
             found.paths.append("reuse")
+        elif policy.between_keyframes == "move":
+            found.masks.append(moved(current.mask, _traced_back(graphs, clip, current.time, time)))
+            found.paths.append("move")
         else:
             found.masks.append(graphs.propagate(frame, current.context))
             found.paths.append("propagate")
         found.scores.append(score)
         found.ages.append(time - current.time)
     return found
+
+
+def _traced_back(graphs: NetworkGraphs, clip: Clip, keyframe: int, time: int) -> Index:
+    """Return where each pixel of the frame at `time` was at the keyframe, backwards."""
+    greys = [
+        grey_of(resize_frame(clip.frames[t], graphs.height, graphs.width))
+        for t in range(keyframe, time + 1)
+    ]
+    place = np.arange(greys[-1].size, dtype=np.int32).reshape(greys[-1].shape)
+    while len(greys) > 1:
+        now = greys.pop()
+        place = motion(now, greys[-1]).reshape(-1)[place]
+    return place

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs
+from jejunet_nas.video.motion import grey_of, motion, moved
 from jejunet_nas.video.results import ClipResults, Shown
 from tests.builders import tiny_run
 from tests.video.build import CountedGraphs, MadeUpGraphs, Once, numbered_clip
@@ -15,8 +16,19 @@ from tests.video.build import CountedGraphs, MadeUpGraphs, Once, numbered_clip
 LENGTH = 6
 times = st.integers(0, LENGTH - 1)
 pairs = st.tuples(times, times).map(lambda pair: Shown(max(pair), min(pair)))
+moving = pairs.map(lambda each: Shown(each[1], each[1], tuple(range(each[1] + 1, each[0] + 1))))
 # What is asked for: masks, scores, and to forget frames.
-askings = st.lists(st.tuples(st.sampled_from(["mask", "gate", "forget"]), pairs), max_size=30)
+askings = st.lists(
+    st.tuples(st.sampled_from(["mask", "gate", "forget"]), pairs | moving), max_size=30
+)
+
+
+class StripedGraphs(MadeUpGraphs):
+    """Key masks have another class in each column."""
+
+    def key(self, frame: Frame) -> tuple[Mask, Context]:
+        mask, context = super().key(frame)
+        return np.broadcast_to(np.arange(12, dtype=np.uint8), mask.shape), context
 
 
 @pytest.fixture
@@ -36,7 +48,7 @@ def ask(results: ClipResults, asking: list[tuple[str, Shown]]) -> list[object]:
         if what == "mask":
             answers.append(results.mask(shown).tolist())
         elif what == "gate":
-            answers.append(results.gate(*shown))
+            answers.append(results.gate(*shown[:2]))
         else:
             results.forget_frames()
     return answers
@@ -58,6 +70,23 @@ def test_a_mask_is_of_its_frame_with_the_context_of_its_keyframe(results: ClipRe
     assert (propagated[1:] == 50).all()
 
 
+def test_a_mask_that_moves_is_its_keyframes_moved_from_frame_to_frame() -> None:
+    rng = np.random.default_rng(1)
+    scene = np.kron(rng.integers(0, 256, (8, 12, 3)).astype(np.uint8), np.ones((4, 4, 1), np.uint8))
+    frames = np.stack([scene[:16, 2 * t : 24 + 2 * t] for t in range(5)])
+    clip = dataclasses.replace(numbered_clip(*range(5)), frames=frames)
+    results = ClipResults(clip, StripedGraphs())
+    one, three = motion(*map(grey_of, frames[[1, 0]])), motion(*map(grey_of, frames[[3, 1]]))
+
+    found = results.mask(Shown(0, 0, (1, 3)))  # frame 2 was dropped
+
+    key = results.mask(Shown(0, 0))
+    np.testing.assert_array_equal(found, moved(moved(key, one), three))
+    assert not np.array_equal(found, key)
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
 def test_a_propagated_mask_brings_that_of_its_keyframe_with_it(
     graphs: CountedGraphs, results: ClipResults
 ) -> None:
@@ -77,7 +106,7 @@ def test_each_mask_and_score_is_computed_once(asking: list[tuple[str, Shown]]) -
     ask(results, [each for each in asking if each[0] != "forget"] * 2)
 
     masks = {shown for what, shown in asking if what == "mask"}
-    scores = {shown for what, shown in asking if what == "gate"}
+    scores = {shown[:2] for what, shown in asking if what == "gate"}
     assert graphs.runs["key"] == len({shown.keyframe for shown in masks})
     assert graphs.runs["propagate"] == len({s for s in masks if s.frame != s.keyframe})
     assert graphs.runs["gate"] == len(scores)

@@ -86,6 +86,10 @@ POLICIES: dict[str, Callable[[float, float], Policy]] = {
     "every frame": lambda low, high: Policy(keyframe_interval=1),
     "fixed": lambda low, high: Policy(keyframe_interval=3),
     "reuse": lambda low, high: Policy(keyframe_interval=4, between_keyframes="reuse"),
+    "move": lambda low, high: Policy(keyframe_interval=5, between_keyframes="move"),
+    "move, gate refreshes": lambda low, high: Policy(
+        keyframe_interval=8, between_keyframes="move", refresh_above=high
+    ),
     "gate reuses": lambda low, high: Policy(keyframe_interval=8, reuse_below=low),
     "gate refreshes": lambda low, high: Policy(keyframe_interval=8, refresh_above=high),
     "gate does both": lambda low, high: Policy(
@@ -93,6 +97,12 @@ POLICIES: dict[str, Callable[[float, float], Policy]] = {
     ),
     "background": lambda low, high: BACKGROUND,
     "background, always": lambda low, high: Policy(keyframe_interval=1, asynchronous=True),
+    "background, move": lambda low, high: Policy(
+        keyframe_interval=4, between_keyframes="move", asynchronous=True
+    ),
+    "background, move, always": lambda low, high: Policy(
+        keyframe_interval=1, between_keyframes="move", asynchronous=True
+    ),
     "background, gate does both": lambda low, high: Policy(
         keyframe_interval=9, reuse_below=low, refresh_above=high, asynchronous=True
     ),

@@ -87,10 +87,15 @@ def test_real_graphs_too_show_what_they_show_when_run_plainly(
         for interval, (below, above) in kinds
     ]
     several += [EVERY_FRAME, Policy(keyframe_interval=3, between_keyframes="reuse")]
+    several += [
+        Policy(keyframe_interval=interval, between_keyframes="move", refresh_above=above)
+        for interval, above in itertools.product((3, 8), (None, high))
+    ]
     assert low < high
     for policy in several:
         assert_as_run_plainly(results, graphs, clip, policy, None)
-        later = dataclasses.replace(policy, between_keyframes="propagate", asynchronous=True)
+        between = "move" if policy.moves else "propagate"
+        later = dataclasses.replace(policy, between_keyframes=between, asynchronous=True)
         for lag in (1, 2, 5):
             assert_as_run_plainly(results, graphs, clip, later, lag)
 

@@ -29,8 +29,13 @@ val CLASS_NAMES = listOf({{ class_names }})
 /** Colours of the classes, 0xRRGGBB, by index. Black marks what is not drawn. */
 val CLASS_COLOURS = intArrayOf({{ class_colours }})
 
+{% if policy.between_keyframes == "move" %}
+/** What a frame got: the whole network, or the keyframe's mask, moved with the picture. */
+enum class FramePath { KEY, MOVE }
+{% else %}
 /** What a frame got: the whole network, its own detail with the keyframe's context, or an old mask. */
 enum class FramePath { KEY, PROPAGATE, REUSE }
+{% endif %}
 
 /** Class indices of [width] x [height] pixels, rows from top to bottom. */
 class Mask(val classes: ByteArray, val path: FramePath) {
@@ -84,8 +89,19 @@ class Segmenter(
 {% endif %}
     private var keyframe: Keyframe? = null // the one that frames use
     private var since = KEYFRAME_INTERVAL // frames since a keyframe began
+{% if policy.moves %}
+    private val motion = Motion()
+    private var before = ByteArray(0) // the grey picture of the frame before
+    private var index = UNMOVED // where in the keyframe each pixel of the grey picture was
+{% endif %}
 {% if policy.asynchronous %}
+{% if policy.moves %}
+    private class Coming(val number: Int, val result: Future<Keyframe>) {
+        var index = UNMOVED // as that of the keyframe that frames use
+    }
+{% else %}
     private class Coming(val number: Int, val result: Future<Keyframe>)
+{% endif %}
 
     private val background = Executors.newSingleThreadExecutor() // it alone runs the key graph
     private var coming: Coming? = null // the keyframe that runs in the background
@@ -118,12 +134,17 @@ class Segmenter(
 {% else %}
         val path = choose(image)
 {% endif %}
+{% if policy.moves %}
+        follow(image, path)
+{% endif %}
 {% if policy.asynchronous %}
         number++
 {% endif %}
         val used = checkNotNull(keyframe) { "the first frame is a keyframe" }
 {% if policy.propagates %}
         return Mask(if (path == FramePath.PROPAGATE) propagate(image, used) else used.mask, path)
+{% elif policy.moves %}
+        return Mask(if (path == FramePath.MOVE) moved(used.mask, index) else used.mask, path)
 {% else %}
         return Mask(used.mask, path)
 {% endif %}
@@ -196,6 +217,9 @@ class Segmenter(
         if (if (lag == null) begun.result.isDone else number - begun.number >= lag) {
             coming = null
             keyframe = begun.result.get()
+{% if policy.moves %}
+            index = begun.index
+{% endif %}
         }
     }
 
@@ -219,6 +243,23 @@ class Segmenter(
             mapOf("score" to score),
         )
         return {{ score.scale }} * (score.get(0).toInt() - ({{ score.zero_point }}))
+    }
+
+{% endif %}
+{% if policy.moves %}
+    /** Joins the motion of the picture since the frame before to that since each keyframe. */
+    private fun follow(image: ByteArray, path: FramePath) {
+        val now = grey(image)
+        if (path == FramePath.KEY) {
+            index = UNMOVED
+        } else {
+            val step = motion.between(now, before)
+            index = joined(index, step)
+{% if policy.asynchronous %}
+            coming?.let { if (it.number < number) it.index = joined(it.index, step) }
+{% endif %}
+        }
+        before = now
     }
 
 {% endif %}
@@ -254,6 +295,9 @@ class Segmenter(
 {% endif %}
 {% if policy.refresh_above is not none %}
         const val REFRESH_ABOVE = {{ policy.refresh_above }}
+{% endif %}
+{% if policy.moves %}
+        val UNMOVED = IntArray(ROWS * COLUMNS) { it }
 {% endif %}
         const val MASK_BYTES = {{ mask_width }} * {{ mask_height }}
 {% if policy.propagates %}
@@ -311,6 +355,10 @@ private fun thumbnail(image: ByteArray): ByteArray {
     }
     return ByteArray(sums.size) { (sums[it] / (step * step)).toByte() }
 }
+
+{% endif %}
+{% if policy.moves %}
+{% include "Motion.kt" %}
 
 {% endif %}
 /**

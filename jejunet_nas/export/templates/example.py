@@ -8,7 +8,8 @@ TIFF). Convert a video to a folder of frames first: `ffmpeg -i street.mp4 frames
 
 Output: masks, class indices with the palette of the manifest, and overlays, the frames with their
 masks in colour: PNGs named after the images of the folder, or 00000.png and so on for an animated
-image. Segmenter.kt does the same on Android.
+image. Segmenter.kt does the same on Android. Where the policy moves masks with the picture,
+motion.py is in this folder too, and finds the motion.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,8 @@ class Segmenter:
             file = bundle / graph["file"]
             if hashlib.sha256(file.read_bytes()).hexdigest() != graph["sha256"]:
                 sys.exit(f"{file} was changed: copy the whole bundle again.")
+        motion = motion_of(bundle, self.manifest)
+        self._motions = None if motion is None else motion.Motions()  # where masks move
         self._graphs = {n: Graph(bundle / g["file"], threads) for n, g in graphs.items()}
         self._table = None
         if "propagate" in graphs:
@@ -82,13 +86,18 @@ class Segmenter:
         The mask is uint8 [h, w], class indices, at the size of the graphs' output.
         """
         picture = self._resized(frame)
-        self._take_up()
+        arrived = self._take_up()
         score = self._gate_score(picture) if self._asks_gate() else None
         path = self._path(picture, score)
+        if self._motions is not None:
+            self._follow(picture, path, arrived)
         assert self._keyframe is not None, "the first frame is a keyframe"
         mask = self._keyframe.mask
         if path == "propagate":
             mask = self._propagate(picture, self._keyframe)
+        elif path == "move":
+            assert self._motions is not None, "the policy moves masks"
+            mask = self._motions.move(mask)
         self._number += 1
         return mask, path
 
@@ -111,11 +120,27 @@ class Segmenter:
             return "reuse"
         return str(policy["between_keyframes"])
 
-    def _take_up(self) -> None:
-        """Use the keyframe in the background, `keyframe_lag` frames after it began."""
+    def _take_up(self) -> bool:
+        """Use the keyframe in the background, `keyframe_lag` frames after it began, if it is time.
+
+        Return whether it is.
+        """
         coming = self._coming
-        if coming and self._number - coming.number >= self.manifest["keyframe_lag"]:
-            self._keyframe, self._coming = coming, None
+        if not coming or self._number - coming.number < self.manifest["keyframe_lag"]:
+            return False
+        self._keyframe, self._coming = coming, None
+        return True
+
+    def _follow(self, picture: Any, path: str, arrived: bool) -> None:
+        """Follow the motion of the picture since each keyframe."""
+        assert self._motions is not None, "the policy moves masks"
+        if arrived:
+            self._motions.arrived()
+        self._motions.see(picture)
+        if path == "key":
+            self._motions.keyframe()
+        elif self._coming and self._coming.number == self._number:
+            self._motions.begun()
 
     def _is_due(self) -> bool:
         return self._since is None or self._since >= self._policy["keyframe_interval"]
@@ -162,6 +187,27 @@ class Segmenter:
         height, width, _ = picture.shape
         squares = picture.reshape(height // step, step, width // step, step, 3)
         return (squares.sum(axis=(1, 3), dtype=np.int64) // step**2).astype(np.uint8)
+
+
+def motion_of(bundle: Path, manifest: dict[str, Any]) -> ModuleType | None:
+    """Return the module motion.py beside this script; None if the bundle does not need it.
+
+    It must be the one of the bundle. The bundle's own is not run: a bundle that --bundle names is
+    data.
+    """
+    wanted = manifest["files"].get("motion.py")
+    if wanted is None:
+        return None
+    file = Path(__file__).parent / "motion.py"
+    code = file.read_bytes() if file.is_file() else b""
+    if hashlib.sha256(code).hexdigest() != wanted:
+        sys.exit(
+            f"{file} is missing or not that of {bundle}: copy the whole bundle again, and run the "
+            "example.py that is in it."
+        )
+    module = ModuleType("motion")  # not imported, which would write to this folder
+    exec(compile(code, file, "exec"), module.__dict__)
+    return module
 
 
 def tensor(tensors: list[dict[str, Any]], name: str) -> dict[str, Any]:

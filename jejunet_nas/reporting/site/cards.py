@@ -125,7 +125,8 @@ def _all_at(latencies: PathLatencies, end: str) -> PathLatencies:
         value = getattr(latency, end)
         return dataclasses.replace(latency, median_ms=value, low_ms=value, high_ms=value)
 
-    return PathLatencies(**{name: at(getattr(latencies, name)) for name in GRAPH_NAMES})
+    graphs = {name: at(getattr(latencies, name)) for name in GRAPH_NAMES}
+    return PathLatencies(**graphs, move=latencies.move and at(latencies.move))
 
 
 def _graph(trial: TrialResult, name: GraphName) -> Mapping[str, Any]:
