@@ -31,7 +31,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv. Next: source .venv/bin/activate; jejunet-nas --help"
 
-search: $(READY) ## search the quickstart study and write its report (1.5 to 4 minutes)
+search: $(READY) ## search the quickstart study and write its report (2 to 5 minutes)
 	$(BIN)/jejunet-nas search quickstart
 	$(BIN)/jejunet-nas report quickstart
 

@@ -101,6 +101,15 @@ def fault_of(error: BaseException) -> JejunetError | None:
     return None
 
 
+def disk_fault(file: Path, error: BaseException) -> JejunetError | None:
+    """Return the fault of the disk on which `file` could not be written, or None.
+
+    `error` may name another file, such as a temporary one.
+    """
+    number = _errno_of(error)
+    return fault_of(OSError(number, "", str(file))) if number in _WORDED else None
+
+
 def insist(call: Callable[[], Result]) -> Result:
     """Return what `call` does; try again for `STORAGE_GONE_S` while what it needs is away.
 

@@ -1,6 +1,7 @@
 """Files: the paths of a study; writing a file whole, and hashing it."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -95,6 +96,16 @@ def is_alive(process: int) -> bool:
 def write_text_whole(file: Path, text: str) -> Path:
     """Write `text` to `file` as UTF-8 with its line ends, whole or not at all; return it."""
     return write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8", newline=""))
+
+
+def keep_text(file: Path, text: str) -> None:
+    """Write `text` to `file`, which is only to save work: not on a disk that is read-only."""
+    try:
+        file.parent.mkdir(exist_ok=True)
+        write_text_whole(file, text)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
 
 
 def sha256_of(file: Path) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from jejunet_nas.drawing.page import WIDTH_PX, write_page
 from jejunet_nas.errors import DataError, MachineError, SettingError, TrialError
-from jejunet_nas.faults import fault_of, masked, without_passwords
-from jejunet_nas.files import write_text_whole, write_whole
+from jejunet_nas.faults import disk_fault, fault_of, masked, without_passwords
+from jejunet_nas.files import keep_text, write_text_whole, write_whole
 
 
 @pytest.fixture
@@ -85,6 +87,46 @@ def test_a_real_full_disk_is_named_with_the_file_that_was_to_be_written(small_di
 )
 def test_a_full_disk_is_known_from_the_words_of_libraries(error: Exception) -> None:
     assert "a file cannot be written: the disk is full" in words_of(error)
+
+
+def test_a_fault_of_the_disk_names_the_file_that_a_command_was_to_write() -> None:
+    full = OSError(errno.ENOSPC, "x", "/tmp/.jejunet-part.1.b/key.tflite")
+    read_only = OSError(errno.EROFS, "x", "/tmp/part")
+
+    assert "b cannot be written: the disk is full" in str(disk_fault(Path("b"), full))
+    assert "b cannot be written: its file system is read-only" in str(
+        disk_fault(Path("b"), read_only)
+    )
+    assert disk_fault(Path("b"), OSError(errno.ENOENT, "x", "/tmp/part")) is None
+
+
+def test_what_is_kept_to_save_work_is_left_out_where_nothing_can_be_written(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_text(small_disk / "folder" / "a.json", "{}")
+    assert (small_disk / "folder" / "a.json").read_text() == "{}"
+    with pytest.raises(OSError, match="space left"):
+        keep_text(small_disk / "b.json", "x" * 10**6)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "x")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    keep_text(small_disk / "c.json", "{}")
+    assert not (small_disk / "c.json").exists()
+
+
+def test_a_full_disk_leaves_the_pictures_that_are_there(small_disk: Path) -> None:
+    file = small_disk / "film.png"
+    write_page([Image.new("RGB", (WIDTH_PX, 2))], file)
+    before = file.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 256, (2000, WIDTH_PX, 3), np.uint8)
+
+    with pytest.raises(OSError, match="space left") as caught:
+        write_page([Image.fromarray(noise)], file)
+
+    assert f"{file} cannot be written: the disk is full" in words_of(caught.value)
+    assert file.read_bytes() == before
 
 
 def test_what_an_error_was_raised_from_counts() -> None:

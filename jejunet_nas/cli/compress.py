@@ -51,6 +51,7 @@ def compress(
     the same command resumes where it was interrupted.
     """
     from jejunet_nas.compression.chain import chain_from_words
+    from jejunet_nas.files import write_text_whole
 
     chains = list(dict.fromkeys(chain_from_words(words) for words in settings or FREE))
     chosen = choose_trial(study, trial, storage, data_root)
@@ -77,7 +78,7 @@ def compress(
         rows, chosen.result, history=chosen.history, frames=frames, name=chosen.study.word
     )
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    write_text_whole(target, text)
     printer.result(text)
     printer.json([asdict(row) | {sum_: getattr(row, sum_) for sum_ in SUMS} for row in rows])
     printer.say(f"compression: {target}")

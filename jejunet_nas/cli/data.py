@@ -16,6 +16,7 @@ from jejunet_nas.cli.arguments import (
 from jejunet_nas.cli.printer import Printer
 from jejunet_nas.cli.progress_bar import progress_bar
 from jejunet_nas.errors import DataError, SettingError
+from jejunet_nas.faults import disk_fault
 
 if TYPE_CHECKING:
     from jejunet_nas.datasets.cleaning import Cached
@@ -74,7 +75,7 @@ def check(
         folder.mkdir(parents=True, exist_ok=True)
         sheet = sheet if draw_contact_sheet(found, folder / SHEET) else None
     except OSError as error:
-        raise SettingError(
+        raise disk_fault(folder, error) or SettingError(
             f"{folder} cannot be written: {error.strerror or error}. Use --out with another folder."
         ) from error
     show_check(found, sheet, printer)

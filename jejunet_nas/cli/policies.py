@@ -68,6 +68,7 @@ def policies(
 def _compare(chosen: "Trial", out: Path | None, printer: Printer) -> None:
     from jejunet_nas.evaluation.network import Evaluation
     from jejunet_nas.evaluation.policies import compare_policies
+    from jejunet_nas.files import write_text_whole
     from jejunet_nas.reporting.policies import policies_page
 
     result, history = chosen.result, chosen.history
@@ -83,7 +84,7 @@ def _compare(chosen: "Trial", out: Path | None, printer: Printer) -> None:
             say=lambda what: say(f"comparing policies: {what}"),
         )
     text = policies_page(rows, result, history, val=val, name=chosen.study.word)
-    target.write_text(text, encoding="utf-8")
+    write_text_whole(target, text)
     printer.result(text)
     printer.json([dataclasses.asdict(row) for row in rows])
     printer.say(f"comparison: {target}")

@@ -147,7 +147,7 @@ def label_warnings(train: Labels, val: Labels) -> list[str]:
         (train, "a network cannot learn it", "a network hardly learns it"),
         (val, "the mIoU is that of the other classes", "its IoU depends on chance"),
     ):
-        if labels.absent:
+        if 0 < len(labels.absent) < len(labels.class_names):  # masks without any are refused
             said.append(f"no mask of {labels.split} has {_listed(labels.absent)}: {never}")
         rare = [
             f"{one_line(name)} ({counted(labels.pixels[i], 'pixel')})"

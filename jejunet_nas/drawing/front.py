@@ -25,6 +25,7 @@ from jejunet_nas.drawing.front_points import (
     front_points,
     points_of,
 )
+from jejunet_nas.files import write_whole
 from jejunet_nas.records import StudyHistory
 from jejunet_nas.records.words import latency_words, one_line
 from jejunet_nas.scoring.ranking import State, best_feasible, deadline_ms, front_of
@@ -53,7 +54,8 @@ class Chart(Figure):
 
 def draw_front(history: StudyHistory, file: Path) -> None:
     """Write the chart of the front to `file`, a PNG 9 inches wide at 150 dots an inch."""
-    file.write_bytes(_png(front_figure(history)))
+    picture = _png(front_figure(history))
+    write_whole(file, lambda beside: beside.write_bytes(picture))
 
 
 def front_figure(history: StudyHistory) -> Chart:

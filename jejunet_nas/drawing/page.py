@@ -14,6 +14,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from jejunet_nas.drawing.legend import Legend, fitted, font
 from jejunet_nas.drawing.overlay import Colour, Picture, overlay
+from jejunet_nas.files import write_whole
 from jejunet_nas.records import IGNORE
 from jejunet_nas.records.words import one_line
 
@@ -48,7 +49,7 @@ def write_page(strips: Sequence[Image.Image], file: Path) -> None:
     for strip in strips:
         page.paste(strip, (0, top))
         top += strip.height
-    page.save(file, "PNG")
+    write_whole(file, lambda beside: page.save(beside, "PNG"))
 
 
 def heading(title: str, words: str = "") -> Image.Image:

@@ -14,7 +14,7 @@ from types import FrameType
 import av
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.faults import ENDING
+from jejunet_nas.faults import ENDING, disk_fault
 from jejunet_nas.media.decode import reason
 
 
@@ -138,7 +138,7 @@ def writing(path: Path, part: Path | None = None) -> Iterator[None]:
         fix = "Free some disk space, or use another folder."
         if not path.parent.exists():
             fix = "Create its folder first."
-        raise cannot_write(path, reason(error), fix) from error
+        raise disk_fault(path, error) or cannot_write(path, reason(error), fix) from error
 
 
 def cannot_write(path: Path, why: str, fix: str) -> SettingError:
