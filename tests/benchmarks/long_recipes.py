@@ -94,6 +94,7 @@ RECIPES: Mapping[str, Recipe] = {
     "classes drawn equally": Recipe({"sampling": "classes"}),
     "crops of a quarter": Recipe({"augment": Augment(smallest_area=0.25)}),
     "zoom out 1.5": Recipe({"augment": Augment(zoom_out=1.5)}),
+    "pretrained_rate 0.03": Recipe({"pretrained_rate": 0.03}),
     "pretrained_rate 0.1": Recipe({"pretrained_rate": 0.1}),
     "pretrained_rate 1": Recipe({"pretrained_rate": 1.0}),
     "learning_rate 0.002": Recipe({"learning_rate": 0.002}),

@@ -7,11 +7,12 @@
 
 Each training has a cosine schedule over all its steps. The figures: the float network and the int8
 graphs with every frame a keyframe, by class, and own-frame mIoU where only every 2nd, 4th and 8th
-frame is a keyframe. mIoU of val: what is compared here is chosen on it.
+frame is a keyframe, with the others propagated, or the mask moved. mIoU of val: what is compared
+here is chosen on it.
 
 A step of the CamVid network takes about a second on one core, so a row of 1,000 steps takes 17
-minutes. Units are kept beside the page, trainings resume from checkpoints, except those whose
-recipe averages or decays weights.
+minutes. Rows are kept in a file of lines beside the page; trainings resume from checkpoints, except
+those whose recipe averages or decays weights.
 """
 
 import argparse
@@ -47,6 +48,11 @@ from tests.benchmarks.search_runs import machine
 from tests.benchmarks.trainings import KEYFRAMES, Kept, tell_hundreds
 
 INTERVALS = (2, 4, 8)
+POLICIES = [
+    Policy(keyframe_interval=interval, between_keyframes=between)
+    for between in ("propagate", "move")
+    for interval in INTERVALS
+]
 # All but the teacher can meet 24 fps on one big core under some policy, by predicted latency.
 DAVIS_NETWORKS = {"pick": _network(1.0, 14, 32, 32, "narrow", 4, 160)}
 
@@ -68,20 +74,19 @@ NETWORKS: Mapping[str, Mapping[str, Network]] = {
 
 
 class Unit(NamedTuple):
-    """One training. ious: of the float network, by class; int8_ious: of its graphs.
+    """One training. int8_ious: of its graphs, by class.
 
-    own_frame: mIoU of the graphs where every 2nd, 4th, 8th frame is a keyframe.
+    own_frame: mIoU of the graphs under each of `POLICIES`; only of the first ones where masks did
+    not move yet.
     """
 
     network: str
     recipe: str
     steps: int
     seed: int
-    seconds: float
     step_ms: float
     miou: float
     int8_miou: float
-    ious: Sequence[float | None]
     int8_ious: Sequence[float | None]
     own_frame: Sequence[float]
 
@@ -111,7 +116,8 @@ class Data(NamedTuple):
         training = setup.training.recipe()
         about = {key: value for key, value in training.items() if key not in ("steps", "seed")}
         fingerprints = [setup.train.fingerprint, setup.val.fingerprint]
-        kept = Kept(folder / "units.jsonl", Unit, [fingerprints, setup.longest_age, about])
+        lines = folder.parent.with_name(f"{folder.parent.name}_{name}.jsonl")
+        kept = Kept(lines, Unit, [fingerprints, setup.longest_age, about])
         return cls(name, setup, folder, kept)
 
     @property
@@ -136,7 +142,6 @@ def measure(
     checkpoints = data.folder / "checkpoints" / name if resumable else None
     material = dataclasses.replace(setup.material, checkpoints=checkpoints)
     material.pictures(keras.network, tell_hundreds)
-    began_s = time.perf_counter()
     pretrained = inherit_backbones(keras, setup.source)
     told = _teacher(data, teacher) if how.distilled else None
     after = AfterSteps(how, keras, setup.training)  # its means start from the inherited weights
@@ -144,9 +149,8 @@ def measure(
         record = material.train(
             keras, tell_hundreds, pretrained=pretrained, after_step=after, watch=after.watch()
         )
-    seconds = time.perf_counter() - began_s
     keras.save_weights(data.folder / f"{name}.npz")
-    unit = Unit(*key, seconds, record.median_step_ms, *_scores(keras, setup, data.folder))
+    unit = Unit(*key, record.median_step_ms, *_scores(keras, setup, data.folder))
     data.kept.add(unit)
     if checkpoints:
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -166,14 +170,13 @@ def _scores(keras: KerasNetwork, setup: TrialSetup, folder: Path) -> Iterator[An
     made = compress(keras, chain, setup.material, graphs, tell_hundreds)
     floats = keyframes.score(keras.masks(keyframes.frames))
     int8 = keyframes.score(keyframes.masks_of_graphs(made.files))
-    policies = [Policy(keyframe_interval=interval) for interval in INTERVALS]
     scores = Evaluation(setup.val, made.files, keep=False).score(
-        policies,
+        POLICIES,
         predict_graphs(made.files, keras.network, setup.meter),
         target_fps=setup.target_fps,
         tell=tell_hundreds,
     )
-    yield from (floats.miou, int8.miou, floats.class_iou, int8.class_iou)
+    yield from (floats.miou, int8.miou, int8.class_iou)
     yield [score.own_frame.miou for score in scores]
 
 
@@ -199,8 +202,8 @@ def page(datas: Sequence[Data], how: str) -> str:
         "# Long training",
         "",
         "mIoU % of val with every frame a keyframe, and of the int8 graphs where every 2nd, 4th "
-        "and 8th frame is one (each mask against its own frame). Each training has a cosine "
-        "schedule over its steps. Means over seeds.",
+        "and 8th frame is one and the others are propagated, or the mask moves (each mask against "
+        "its own frame). Each training has a cosine schedule over its steps. Means over seeds.",
         "",
         how,
         "",
@@ -228,14 +231,16 @@ def _rows(data: Data) -> dict[Row, list[Unit]]:
 
 def _figures(data: Data) -> str:
     columns = ["network", "recipe", "steps", "seeds", "float", "to base, points", "int8"]
-    columns += [f"every {interval}" for interval in INTERVALS] + ["ms a step"]
+    columns += [f"{each.between_keyframes}, {each.keyframe_interval}" for each in POLICIES]
+    columns += ["ms a step"]
     rows = []
     known = _rows(data)
     for (network, recipe, steps), units in known.items():
         base = {each.seed: each for each in known.get((network, BASE, steps), ())}
         pairs = [(each, base[each.seed]) for each in units if each.seed in base]
         gain = points(statistics.fmean(a.miou - b.miou for a, b in pairs)) if pairs else "-"
-        own_frame = zip(*(each.own_frame for each in units), strict=True)
+        known_of_all = min(len(each.own_frame) for each in units)
+        own_frame = zip(*(each.own_frame[:known_of_all] for each in units), strict=True)
         rows.append(
             [
                 *(network, recipe, f"{steps}", f"{len(units)}"),
@@ -243,6 +248,7 @@ def _figures(data: Data) -> str:
                 "" if recipe == BASE else gain,
                 per_cent(statistics.fmean(each.int8_miou for each in units)),
                 *map(per_cent, map(statistics.fmean, own_frame)),
+                *[""] * (len(POLICIES) - known_of_all),
                 f"{statistics.median(each.step_ms for each in units):.0f}",
             ]
         )
@@ -291,7 +297,7 @@ def main() -> None:
                         teachers = [u for u in data.units if u.network == "teacher"]
                         teacher = max(teachers, key=lambda u: u.miou, default=None)
                         unit = measure(data, network, recipe, steps, seed, teacher)
-                        print(unit[:8], file=sys.stderr, flush=True)
+                        print(unit[:7], file=sys.stderr, flush=True)
                         write_text_whole(asked.out, page(datas, how))
     print(write_text_whole(asked.out, page(datas, how)).read_text(encoding="utf-8"))
 
