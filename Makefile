@@ -5,13 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DATA_ROOT ?= ../shared/data/DAVIS
+CAMVID_ROOT ?= ../shared/data/CamVid
 MARKERS ?= not slow
 INPUTS ?= 100000
 BUDGET_S ?= 1200
 SEEDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search davis record-search bench-search chaos fuzz test lint types tests format lock clean
+.PHONY: help setup search davis bundles record-search bench-search chaos fuzz test lint types tests format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -39,6 +40,16 @@ davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design 
 	$(BIN)/jejunet-nas search davis_pixel2 --data-root $(DATA_ROOT) --time-budget 90m
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
+
+bundles: $(READY) ## train and export a network for CamVid and one for DAVIS (an hour; DATA_ROOT=, CAMVID_ROOT=)
+	$(BIN)/jejunet-nas search camvid_long --data-root $(CAMVID_ROOT)
+	$(BIN)/jejunet-nas report camvid_long
+	rm -f reports/camvid_pixel2/bundle.zip
+	$(BIN)/jejunet-nas export camvid_long --out reports/camvid_pixel2/bundle.zip
+	$(BIN)/jejunet-nas search davis_long --data-root $(DATA_ROOT)
+	$(BIN)/jejunet-nas report davis_long
+	rm -f reports/davis_pixel2/bundle.zip
+	$(BIN)/jejunet-nas export davis_long --out reports/davis_pixel2/bundle.zip
 
 record-search: $(READY) ## train all networks of a small space twice, for replays of samplers (1 hour; resumes)
 	$(BIN)/python -m tests.benchmarks.record_search --data-root $(DATA_ROOT)

@@ -17,6 +17,8 @@ from jejunet_nas.video.motion import COARSE_REACH, FINE_REACH, STRIDE
 
 TEMPLATES = Path(__file__).parent / "templates"
 _REACH_PX = (2 * COARSE_REACH + FINE_REACH) * STRIDE  # the largest motion from frame to frame
+# Of data sets that are not for commercial use, by their own pages.
+_LICENCES = {"davis": "CC BY-NC 4.0", "camvid": "CC BY-NC 4.0"}
 LITERT = "1.4.2"  # runs on Android 5; LiteRT 2 has the same Interpreter, for Android 6 and later
 
 
@@ -46,6 +48,7 @@ def card_of(manifest: Manifest) -> str:
         paths=[(path, share) for path, share in accuracy.paths.items() if share],
         policy=manifest.policy,
         between=_between(manifest.policy),
+        licence=_LICENCES.get(manifest.source.dataset),
         reach_px=_REACH_PX,
         grey_stride=STRIDE,
         requantised=context_scales(manifest.graphs) is not None,

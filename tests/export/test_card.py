@@ -177,3 +177,18 @@ def test_it_says_which_training_the_figures_are_of(tmp_path: Path) -> None:
         "are of the same training on train alone"
     ) in said
     assert "on train and val" not in card_of(manifest)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"), [("davis", True), ("camvid", True), ("procedural", False)]
+)
+def test_a_licence_of_the_data_that_binds_the_user_is_told(
+    dataset: str, said: bool, tmp_path: Path
+) -> None:
+    manifest = read_manifest(write_tiny(tmp_path / "b", Policy(keyframe_interval=1)))
+    source = manifest.source.model_copy(update={"dataset": dataset})
+
+    card = card_of(manifest.model_copy(update={"source": source}))
+
+    line = f"- The data set {dataset} has the licence CC BY-NC 4.0: not for commercial use."
+    assert (line in card) == said

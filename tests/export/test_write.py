@@ -203,7 +203,9 @@ def test_a_bundle_that_cannot_be_written_whole_is_not_written(
 ) -> None:
     monkeypatch.setattr(write, "TEMPLATES", tmp_path / "gone")
 
-    with pytest.raises(SettingError, match=rf"{name} cannot be written \(.*\)\. Give another folder"):
+    with pytest.raises(
+        SettingError, match=rf"{name} cannot be written \(.*\)\. Give another folder"
+    ):
         write_bundle(tiny_run().graphs, tiny_facts(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
