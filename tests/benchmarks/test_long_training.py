@@ -147,8 +147,6 @@ def test_the_page_compares_recipes_with_the_same_seeds(train: DataSplit) -> None
         "| pick | Dice | 1000 | 1 | 62.0 | +2.0 | 62.0 | 62.0 | 61.0 | 60.0 |  |  |  | 100 |"
         in told
     )
-    assert (
-        "| pick | base | 1000 | 2 | 55.0 |  | 55.0 | 55.0 | 54.0 | 53.0 | 52.0 | 51.0 | 50.0 | 100 |"
-        in told
-    )
+    base = "| pick | base | 1000 | 2 | 55.0 |  | 55.0 | 55.0 | 54.0 | 53.0 | 52.0 | 51.0 | 50.0 "
+    assert f"{base}| 100 |" in told
     assert "| pick | base | 2000 | 70.0 | - |" in told
