@@ -40,9 +40,9 @@ def show(study: StudyName, as_json: AsJson = False) -> None:
     from jejunet_nas.study.shelf import described
 
     found, printer = described(study), Printer(as_json=as_json)
-    import yaml
+    from jejunet_nas.documents.yaml_file import yaml_text
 
-    printer.result(yaml.safe_dump(found, sort_keys=False, allow_unicode=True).rstrip())
+    printer.result(yaml_text(found, sort_keys=False, allow_unicode=True).rstrip())
     printer.json(found)
 
 

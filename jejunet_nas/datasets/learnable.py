@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from jejunet_nas.datasets.clip_files import NO_CLASS, MaskCode, SplitFiles
 from jejunet_nas.datasets.options import Split
+from jejunet_nas.documents.yaml_file import yaml_text
 from jejunet_nas.errors import DataError
 from jejunet_nas.images.read import read_values
 from jejunet_nas.records import IGNORE, DataSplit
@@ -131,7 +131,7 @@ def _lost_fix(files: SplitFiles) -> str:
     index = next(i for i in range(len(files.class_names)) if i != code[0])
     values = [value for value in range(256) if code[value] == index]
     name = one_line(files.class_names[index])
-    pair = yaml.safe_dump(
+    pair = yaml_text(
         {name: [*values, 255]}, default_flow_style=True, allow_unicode=True, width=1 << 20
     )
     return (

@@ -73,6 +73,14 @@ def parse_yaml(text: str) -> Any:
     return _parse(text)[1]
 
 
+def yaml_text(value: Any, **style: Any) -> str:
+    """Return YAML that `parse_yaml` reads as `value`; `style`: as of `yaml.safe_dump`.
+
+    PyYAML's own writer leaves text such as `12e5` without quotes.
+    """
+    return str(yaml.dump(value, Dumper=_Dumper, **style))
+
+
 def _parse(text: str) -> tuple[yaml.Node | None, Any]:
     """Return the root's node and value. Raises as `parse_yaml` does."""
     try:
@@ -176,7 +184,16 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{_TAG}timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(f"{_TAG}float", re.compile(f"^{_EXPONENT.pattern}$"), "-+0123456789")
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe writer, which quotes text that `_Loader` takes for a number."""
+
+
+for _each in (_Loader, _Dumper):
+    _each.add_implicit_resolver(
+        f"{_TAG}float", re.compile(f"^{_EXPONENT.pattern}$"), list("-+0123456789")
+    )
 
 
 class _Bounds:

@@ -15,7 +15,7 @@ NOTATION = (
     ("thin /8", "kind of the detail branch, and output stride of the mask"),
     ("256 px", "input size; 160x224 px is height x width"),
     ("key every 4", "a keyframe at least every 4 frames"),
-    ("propagate", "path of the frames between keyframes; or move, reuse"),
+    ("propagate", "path of the frames between keyframes"),
     (
         "gate reuse < 0.05, refresh > 0.2",
         "the gate's score of change: below the first threshold the keyframe's mask is reused, "
@@ -34,8 +34,7 @@ TERMS = (
         "propagate",
         "the mask comes from the detail of this frame and the context of the last keyframe",
     ),
-    ("move", "the mask of the last keyframe moves with the picture, found by block matching"),
-    ("reuse", "the mask of the last keyframe is shown again"),
+    ("move, reuse", "the last keyframe's mask moves with the picture, or is shown as it is"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
     (

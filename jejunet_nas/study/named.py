@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from jejunet_nas.documents.yaml_file import yaml_text
 from jejunet_nas.errors import SettingError
 from jejunet_nas.faults import masked
 from jejunet_nas.files import (
@@ -94,7 +93,7 @@ def find_named(
 
 def write_notes(folder: Path, identity: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
     """Write study.yaml: what all trials share, then what the search was given."""
-    noted = yaml.safe_dump({**identity, **notes}, sort_keys=False)
+    noted = yaml_text({**identity, **notes}, sort_keys=False)
     write_text_whole(folder / NOTED, noted)
 
 

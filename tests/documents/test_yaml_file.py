@@ -12,7 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jejunet_nas.documents.yaml_file import MOST_BYTES, parse_yaml, read_mapping, read_yaml
+from jejunet_nas.documents.yaml_file import (
+    MOST_BYTES,
+    parse_yaml,
+    read_mapping,
+    read_yaml,
+    yaml_text,
+)
 from jejunet_nas.errors import SettingError
 
 WORDS = st.text("abcdefgh_", min_size=1, max_size=8)
@@ -97,7 +103,12 @@ def test_a_file_without_a_mapping_is_refused(text: str, found: str, tmp_path: Pa
 
 @given(value=VALUES)
 def test_yaml_is_read_as_it_was_written(value: Any) -> None:
-    assert parse_yaml(yaml.safe_dump(value, allow_unicode=False)) == value
+    assert parse_yaml(yaml_text(value, allow_unicode=False)) == value
+
+
+@pytest.mark.parametrize("text", ["12e5", "0E0", "1.e-3", "+1E400", "12e456789012", "2026-11-30"])
+def test_text_like_a_number_is_read_as_the_text_that_was_written(text: str) -> None:
+    assert parse_yaml(yaml_text({"fingerprint": text})) == {"fingerprint": text}
 
 
 @given(text=st.text("ab:-[]{}&*!<>|?#\"' \n\t0.1e~%@", max_size=40))

@@ -128,7 +128,7 @@ def test_a_caption_names_age_and_time_in_ever_fewer_words() -> None:
     old = dataclasses.replace(SHOWN, age_frames=1, latency_ms=4.25)
 
     assert _captions(old) == [
-        "context 1 frame old, 4.2 ms on this computer",
+        "keyframe 1 frame old, 4.2 ms on this computer",
         "1 frame old, 4.2 ms host",
         "age 1, 4.2 ms",
         "4.2 ms",

@@ -30,6 +30,7 @@ from jejunet_nas.records.measurements import (
 )
 from tests.builders import noise, write_graph
 from tests.latency.build import TODAY, in_a_round, meter_of, prints, write_program
+from tests.made_up import path_latencies
 from tests.phone.server import AdbServer
 from tests.phone.stand_in import StandIn, benchmark_binary
 
@@ -766,7 +767,9 @@ def test_a_network_is_its_graphs_measurements(taken: tuple[Measurement, ...]) ->
     network = NetworkMeasurement(graphs=dict(zip(GRAPH_NAMES, taken, strict=True)))
 
     assert from_json(NetworkMeasurement, to_json(network)) == network
-    assert network.latencies.gate == network.graphs["gate"].latency
+    beside = network.latencies_beside(path_latencies(9.0, 8.0, 7.0, 6.0))
+    assert beside.gate == network.graphs["gate"].latency
+    assert beside.move == path_latencies(9.0, 8.0, 7.0, 6.0).move  # no graph: predicted
     assert (network.phone, network.threads) == (taken[0].phone, taken[0].latency.threads)
     assert network.taken_at == max(each.taken_at for each in taken)
     assert len(network.unstable) == sum(len(each.unstable) for each in taken)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jejunet_nas.cli.signals import ending_signals
-from jejunet_nas.errors import SettingError
+from jejunet_nas.errors import MachineError, SettingError
 from jejunet_nas.faults import ENDING
 from jejunet_nas.media import containers
 from jejunet_nas.media.containers import check_target
@@ -186,7 +186,7 @@ def test_a_video_that_cannot_be_finished_closes_the_film_that_its_sound_is_from(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(SettingError, match="No space left on device"):
+    with pytest.raises(MachineError, match=r"out\.mp4 cannot be written: the disk is full"):
         sink.close()
 
     assert sink.notes == ["torn"]
