@@ -33,6 +33,7 @@ _DIM: Colour = (150, 156, 164)
 _BAR_HEIGHTS: dict[FramePath, float] = {
     "key": 1.0,
     "propagate": 0.55,
+    "warp": 0.55,
     "move": 0.4,
     "reuse": 0.25,
 }

@@ -22,6 +22,7 @@ Colour = tuple[int, int, int]
 PATH_COLOURS: dict[FramePath, str] = {
     "key": "#D55E00",
     "propagate": "#0072B2",
+    "warp": "#8A4A9E",
     "move": "#00805E",
     "reuse": "#6E6E6E",
 }

@@ -152,6 +152,8 @@ class _Comparison:
         if propagates:
             yield "propagate"
         if self.latencies.move is not None:
+            if propagates:
+                yield "warp"
             yield "move"
         yield "reuse"
 

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from jejunet_nas.errors import SettingError
 
-FramePath = Literal["key", "propagate", "move", "reuse"]
+FramePath = Literal["key", "propagate", "warp", "move", "reuse"]
 GraphName = Literal["key", "propagate", "gate"]
 LatencySource = Literal["measured", "predicted", "host"]
 # Which trials are feasible: no frame dropped, no frame late, or the mean latency within a frame's.
@@ -70,8 +70,9 @@ class Latency:
 class PathLatencies:
     """The latency of each graph of one network, all from one source, and of moving a mask.
 
-    move: of `video.motion` on one frame; predicted where graphs are measured, since no graph does
-    it. None in records of earlier versions, whose studies have no policy that moves masks.
+    move: of `video.motion` on one frame, to move a mask or to warp a context; predicted where
+    graphs are measured, since no graph does it. None in records of earlier versions, whose studies
+    have no policy that follows motion.
     """
 
     key: Latency
@@ -94,23 +95,25 @@ class PathLatencies:
         """Return the milliseconds of a frame on `path`, without the gate; 0 where nothing runs."""
         if path == "reuse":
             return 0.0
+        if path == "warp":
+            return self.of_path("propagate") + self.of_path("move")
         latency: Latency | None = getattr(self, path)
         assert latency is not None, f"the latency of {path} is not known"
         return latency.median_ms
 
     def source_of(self, paths: Collection[FramePath]) -> LatencySource:
         """Return the source of a figure over frames on `paths`: predicted if a part of it is."""
-        moves = self.move is not None and "move" in paths
-        return "predicted" if moves and self.source == "measured" else self.source
+        follows = self.move is not None and not {"move", "warp"}.isdisjoint(paths)
+        return "predicted" if follows and self.source == "measured" else self.source
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FramePaths:
     """The path of each frame of one clip.
 
-    letters: one a frame: k (key), p (propagate), m (move) or r (reuse), a capital if the gate ran;
-    `DROPPED` for a frame that no graph sees. lag: the frames that a keyframe takes in the
-    background; None if frames wait for it.
+    letters: one a frame, the first of its path (key, propagate, warp, move, reuse), a capital if
+    the gate ran; `DROPPED` for a frame that no graph sees. lag: the frames that a keyframe takes in
+    the background; None if frames wait for it.
     """
 
     clip: str

@@ -146,7 +146,7 @@ def _mean_macs(trial: TrialResult) -> float | None:
     gated = sum(map(str.isupper, letters)) / max(1, len(letters))
     return (
         paths["key"] * graphs["key"].macs
-        + paths["propagate"] * graphs["propagate"].macs
+        + (paths["propagate"] + paths["warp"]) * graphs["propagate"].macs
         + gated * graphs["gate"].macs
     )
 

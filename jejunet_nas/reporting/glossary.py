@@ -29,11 +29,12 @@ TERMS = (
     ("keyframe", "a frame on which the whole network runs"),
     ("context", "the deep feature map of the last keyframe, which later frames use"),
     ("detail", "high-resolution features of the current frame, which cost little"),
-    ("path", "how the mask of a frame is made: key, propagate, move or reuse"),
+    ("path", "how the mask of a frame is made: key, propagate, warp, move or reuse"),
     (
         "propagate",
         "the mask comes from the detail of this frame and the context of the last keyframe",
     ),
+    ("warp", "the same, with the context moved with the picture, found by block matching"),
     ("move, reuse", "the last keyframe's mask moves with the picture, or is shown as it is"),
     ("gate", "a small network that scores the change since the last keyframe"),
     ("policy", "the rule that picks the path of each frame"),
@@ -98,6 +99,11 @@ def policy_meaning(policy: Policy) -> str:
         said.append("Other frames show its last mask again.")
     elif policy.between_keyframes == "move":
         said.append("On other frames its last mask moves with the picture.")
+    elif policy.between_keyframes == "warp":
+        said.append(
+            "Other frames combine their own detail with the features of that keyframe, moved with "
+            "the picture."
+        )
     else:
         said.append("Other frames combine their own detail with the features of that keyframe.")
     if policy.gated:

@@ -146,7 +146,7 @@ _FURTHER: dict[str, Callable[[Choice, Sequence[Choice]], Iterator[Choice]]] = {
     "depth_multiplier": lambda choice, _: _smaller(choice, _WIDTHS),
     "keyframe_interval": lambda _, known: (n for n in _INTERVALS if n > max(map(int, known))),  # type: ignore[arg-type]
     "between_keyframes": lambda _, known: (
-        n for n in ("propagate", "move", "reuse") if n not in known
+        n for n in ("propagate", "warp", "move", "reuse") if n not in known
     ),
     "last_block": lambda choice, _: _smaller(choice, reversed(LAST_BLOCKS)),
     "decoder_channels": lambda choice, _: _smaller(choice, _CHANNELS),

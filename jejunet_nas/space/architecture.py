@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from jejunet_nas.errors import SettingError, check_choice, check_range
 
 Detail = Literal["shared", "thin", "narrow", "none"]
-BetweenKeyframes = Literal["propagate", "move", "reuse"]
+BetweenKeyframes = Literal["propagate", "warp", "move", "reuse"]
 Quantization = Literal["post_training", "quantization_aware"]
 
 GRID_PX = 32  # the deepest stride, so that every feature map has whole pixels
@@ -99,8 +99,9 @@ class Policy:
     """How a network runs on video; a policy is not trained.
 
     keyframe_interval: the largest number of frames from one keyframe to the next.
-    between_keyframes: the path of the frames between: they are propagated (their own detail with
-    the keyframe's context), the keyframe's mask moves with the picture, or it is reused as it is.
+    between_keyframes: the path of the frames between. They are propagated (their own detail with
+    the keyframe's context), with the context as it is or warped by the motion of the picture; or
+    the keyframe's mask moves with the picture, or is reused as it is.
 
     reuse_below, refresh_above: thresholds on the score of the gate, which predicts how much a
     frame's mask differs from the keyframe's (None: off). Below `reuse_below` the frame reuses the
@@ -133,7 +134,7 @@ class Policy:
             self._refuse("reuse_below", why, "between_keyframes propagate")
         if self.asynchronous and self.between_keyframes == "reuse":
             raise SettingError(
-                "between_keyframes is reuse with asynchronous on; allowed: propagate, move. "
+                "between_keyframes is reuse with asynchronous on; allowed: propagate, warp, move. "
                 "Use one of these, or asynchronous off."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:
@@ -162,7 +163,12 @@ class Policy:
     @property
     def propagates(self) -> bool:
         """Whether the frames between keyframes may be propagated."""
-        return self.spares_frames and self.between_keyframes == "propagate"
+        return self.spares_frames and self.between_keyframes in ("propagate", "warp")
+
+    @property
+    def follows_motion(self) -> bool:
+        """Whether the motion of the picture is found on each frame, to move masks or contexts."""
+        return self.spares_frames and self.between_keyframes in ("warp", "move")
 
     @property
     def moves(self) -> bool:
@@ -187,8 +193,9 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.policy.propagates and not self.network.propagates:
+            between = self.policy.between_keyframes
             raise SettingError(
-                "between_keyframes is propagate with detail none, where there is no decoder; "
+                f"between_keyframes is {between} with detail none, where there is no decoder; "
                 "allowed: move, reuse. Use one of these, or keyframe_interval 1."
             )
 

@@ -64,9 +64,9 @@ class SearchSpace:
             )
         if True in self.asynchronous and self.between_keyframes == ("reuse",):
             raise SettingError(
-                "asynchronous holds on, but between_keyframes holds neither propagate nor move, "
-                "one of which the frames between asynchronous keyframes need. Add one, or remove "
-                "on."
+                "asynchronous holds on, but between_keyframes holds none of propagate, warp and "
+                "move, one of which the frames between asynchronous keyframes need. Add one, or "
+                "remove on."
             )
         reuse = [value for value in self.reuse_below if value is not None]
         refresh = [value for value in self.refresh_above if value is not None]

@@ -1,4 +1,4 @@
-"""Motion of the picture from one frame to the next, by which a keyframe's mask moves on.
+"""Motion of the picture from frame to frame, by which a keyframe's mask or context moves on.
 
 Block matching on small grey pictures, as a video encoder does it: what surrounds a pixel is looked
 for in the frame before, first in a picture of half the size, then near what was found there. All is
@@ -80,6 +80,40 @@ def moved(mask: npt.NDArray[np.uint8], index: Index) -> npt.NDArray[np.uint8]:
     )
 
 
+def warped(context: npt.NDArray[np.int8], index: Index) -> npt.NDArray[np.int8]:
+    """Return an int8 `context` [1, rows, columns, channels] as it looks after the motion `index`.
+
+    A cell of it, a rectangle of whole pixels of the grey picture, is taken from the mean place of
+    its pixels: bilinearly, in whole numbers, rounded to the nearest (halves up).
+    """
+    _, rows, columns, _ = context.shape
+    height, width = index.shape
+    cell = rows, height // rows, columns, width // columns
+    y, x = (each.reshape(cell).sum(axis=(1, 3), dtype=np.int64) for each in divmod(index, width))
+    top, low, down, most_down = _around(y, rows, cell[1], cell[3])
+    left, right, across, most_across = _around(x, columns, cell[3], cell[1])
+    values = context[0].astype(np.int64)
+    upper = (most_across - across) * values[top, left] + across * values[top, right]
+    lower = (most_across - across) * values[low, left] + across * values[low, right]
+    total, parts = (most_down - down) * upper + down * lower, most_down * most_across
+    return np.asarray(((total + parts // 2) // parts).astype(np.int8)[None])
+
+
+def _around(
+    sums: npt.NDArray[np.int64], cells: int, side: int, other_side: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+    """Return the cells before and after each mean place on one axis, and how far it is between.
+
+    sums: of the places of the pixels of a cell, which has `side` of them on this axis. The distance
+    from the first is in parts of a cell; their number comes last.
+    """
+    pixels = side * other_side
+    parts = 2 * pixels * side
+    place = np.clip(2 * sums + pixels - pixels * side, 0, (cells - 1) * parts)
+    first = place // parts
+    return first, np.minimum(first + 1, cells - 1), (place % parts)[..., None], parts
+
+
 def _middles(from_side: int, to_side: int) -> npt.NDArray[np.int64]:
     """Return which of `to_side` pixels is at the middle of each of `from_side` pixels."""
     return (2 * np.arange(from_side) + 1) * to_side // (2 * from_side)
@@ -122,6 +156,11 @@ class Motions:
         """Return the keyframe's `mask` as it looks on the newest frame."""
         assert self._index is not None, "the first frame is a keyframe"
         return moved(mask, self._index)
+
+    def warp(self, context: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """Return the keyframe's `context` as it looks on the newest frame."""
+        assert self._index is not None, "the first frame is a keyframe"
+        return warped(context, self._index)
 
     def _still(self) -> Index:
         assert self._grey is not None, "a frame was seen"

@@ -28,7 +28,7 @@ from jejunet_nas.files import write_whole
 from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
-from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved
+from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved, warped
 
 _FAST = 1  # zlib's level: 16 kB of class map in 50 us
 
@@ -36,8 +36,8 @@ _FAST = 1  # zlib's level: 16 kB of class map in 50 us
 class Shown(NamedTuple):
     """A mask by the frame of its details and the keyframe of its context; equal for a keyframe.
 
-    moved: the frames over which it has moved with the picture, in their order; the last is the one
-    that it is shown on. Empty if it stands still.
+    moved: the frames over which the keyframe's mask, or its context, has moved with the picture, in
+    their order; the last is the one that it is shown on. Empty if it stands still.
     """
 
     frame: int
@@ -50,10 +50,9 @@ def shown_on(path: FramePath, frame: int, keyframe: int, taken: Sequence[int]) -
 
     taken: the frames of the clip that were taken up to `frame`, in their order.
     """
-    if path == "move":
-        return Shown(keyframe, keyframe, tuple(taken[bisect.bisect(taken, keyframe) :]))
+    over = taken[bisect.bisect(taken, keyframe) :] if path in ("warp", "move") else ()
     # On reuse it is the keyframe's mask, which the gate has compared.
-    return Shown(frame if path == "propagate" else keyframe, keyframe)
+    return Shown(frame if path in ("propagate", "warp") else keyframe, keyframe, tuple(over))
 
 
 class ClipResults:
@@ -76,7 +75,7 @@ class ClipResults:
 
     def mask(self, shown: Shown) -> Mask:
         """Return a mask, uint8 [height, width], class indices at the graphs' own resolution."""
-        if shown.moved:
+        if shown.moved and shown.frame == shown.keyframe:
             mask = moved(self.mask(Shown(shown.frame, shown.keyframe)), self._index(shown))
             mask.setflags(write=False)
             return mask
@@ -85,6 +84,8 @@ class ClipResults:
                 self._context(shown.frame)  # comes with the mask
             else:
                 context = self._context(shown.keyframe)
+                if shown.moved:
+                    context = warped(context, self._index(shown))
                 self._keep(shown, self._graphs.propagate(self._frame(shown.frame), context))
         values = np.frombuffer(zlib.decompress(self.compressed[shown]), np.uint8)
         return values.reshape(self._graphs.mask_size)
@@ -116,8 +117,8 @@ class ClipResults:
 
     @property
     def size(self) -> int:
-        """The number of masks and scores that are known."""
-        return len(self.compressed) + len(self.scores)
+        """The number of masks and scores that are known, and that `write_results` writes."""
+        return sum(not shown.moved for shown in self.compressed) + len(self.scores)
 
     def require_mask(self, compressed: bytes) -> None:
         """Raise ValueError or `zlib.error` unless `compressed` is a mask of the graphs' size."""
@@ -140,7 +141,7 @@ class ClipResults:
 
     def _index(self, shown: Shown) -> Index:
         """Return where each pixel of the frame that a mask has moved to was in the mask's."""
-        pairs = itertools.pairwise((shown.frame, *shown.moved))
+        pairs = itertools.pairwise((shown.keyframe, *shown.moved))
         return functools.reduce(joined, (self._motion(now, before) for before, now in pairs))
 
     def _motion(self, now: int, before: int) -> Index:
@@ -191,10 +192,19 @@ def _rows(stored: npt.NDArray[Any], clips: Sequence[ClipResults]) -> list[tuple[
 
 
 def write_results(file: Path, clips: Sequence[ClipResults], *, graphs: str) -> None:
-    """Write the masks and scores of `clips`, computed by `graphs`, to `file`."""
-    masks = [(n, *shown[:2]) for n, clip in enumerate(clips) for shown in clip.compressed]
+    """Write the masks and scores of `clips`, computed by `graphs`, to `file`.
+
+    Not those of warped contexts, which depend on the frames that a policy drops.
+    """
+    still = [
+        (n, shown, blob)
+        for n, clip in enumerate(clips)
+        for shown, blob in clip.compressed.items()
+        if not shown.moved
+    ]
+    masks = [(n, *shown[:2]) for n, shown, _ in still]
     scored = [(n, *pair[:2]) for n, clip in enumerate(clips) for pair in clip.scores]
-    blobs = [blob for clip in clips for blob in clip.compressed.values()]
+    blobs = [blob for _, _, blob in still]
     scores = [score for clip in clips for score in clip.scores.values()]
 
     def write(beside: Path) -> None:

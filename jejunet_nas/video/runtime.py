@@ -100,7 +100,7 @@ class VideoSegmenter:
         self._pace = pace
         self._policy = self.bundle.policy
         self._background: ThreadPoolExecutor | None = None
-        self._motions = Motions() if self._policy.moves else None
+        self._motions = Motions() if self._policy.follows_motion else None
         if self._policy.asynchronous:  # it alone runs the key graph
             self._background = ThreadPoolExecutor(1, thread_name_prefix="keyframe")
         self._open = True
@@ -217,9 +217,11 @@ class VideoSegmenter:
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
             return self._graphs.propagate(frame, self._keyframe.context)
-        if path == "move":
-            assert self._motions is not None, "the policy moves masks"
-            return self._motions.move(self._keyframe.mask)
+        if path in ("warp", "move"):
+            assert self._motions is not None, "the policy follows motion"
+            if path == "move":
+                return self._motions.move(self._keyframe.mask)
+            return self._graphs.propagate(frame, self._motions.warp(self._keyframe.context))
         return self._keyframe.mask
 
     def _submit(self, frame: Frame) -> Future[tuple[Mask, Context]]:

@@ -69,8 +69,14 @@ def test_a_bundle_segments_a_film_and_says_what_it_took(
 
     assert set(plain) == KEYS
     assert (plain["frames"], plain["out"], plain["pace"]) == (FRAMES, str(out), "scored")
-    assert plain["paths"] == {"key": 0.35, "propagate": 0.65, "move": 0.0, "reuse": 0.0}
-    assert set(plain["host_ms"]) == {"key", "propagate", "move", "reuse", "all"}
+    assert plain["paths"] == {
+        "key": 0.35,
+        "propagate": 0.65,
+        "warp": 0.0,
+        "move": 0.0,
+        "reuse": 0.0,
+    }
+    assert set(plain["host_ms"]) == {"key", "propagate", "warp", "move", "reuse", "all"}
     assert set(plain["host_ms"]["key"]) == {"mean", "median", "p95"}
     assert len(read_back(out)[1]) == FRAMES
     assert f"{FRAMES} frames in" in said

@@ -54,6 +54,7 @@ def test_a_film_becomes_a_film_of_as_many_frames_with_its_sound(film: Path, tmp_
     assert {path: len(ms) for path, ms in tally.latencies_ms.items()} == {
         "key": 7,
         "propagate": 13,
+        "warp": 0,
         "move": 0,
         "reuse": 0,
     }
@@ -180,7 +181,13 @@ def test_the_summary_counts_paths_and_takes_figures_of_each(film: Path, tmp_path
     )
 
     assert (plain["frames"], plain["fps"]) == (4, 2.0)
-    assert plain["paths"] == {"key": 0.25, "propagate": 0.75, "move": 0.0, "reuse": 0.0}
+    assert plain["paths"] == {
+        "key": 0.25,
+        "propagate": 0.75,
+        "warp": 0.0,
+        "move": 0.0,
+        "reuse": 0.0,
+    }
     assert plain["host_ms"]["propagate"] == {"mean": 3.0, "median": 2.0, "p95": 5.6}
     assert plain["host_ms"]["reuse"] is None
     assert plain["host_ms"]["all"]["mean"] == 4.25

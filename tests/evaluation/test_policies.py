@@ -122,12 +122,15 @@ def test_rows_go_from_every_frame_over_each_interval_and_its_rules_to_the_backgr
     assert found == [
         (1, "propagate", "every frame"),
         *((2, "propagate", rule) for rule in ("every 2", *RULES)),
+        *((2, "warp", rule) for rule in ("every 2", "gate", "luma difference")),
         *((2, "move", rule) for rule in ("every 2", "gate", "luma difference")),
         *((2, "reuse", rule) for rule in ("every 2", "gate", "luma difference")),
         *((4, "propagate", rule) for rule in ("every 4", *RULES)),
+        *((4, "warp", rule) for rule in ("every 4", "gate", "luma difference")),
         *((4, "move", rule) for rule in ("every 4", "gate", "luma difference")),
         *((4, "reuse", rule) for rule in ("every 4", "gate", "luma difference")),
         (1, "propagate", "in the background, 2 frames each"),
+        (1, "warp", "in the background, 2 frames each"),
         (1, "move", "in the background, 2 frames each"),
     ]
 
@@ -239,7 +242,7 @@ def test_a_rule_is_as_dear_as_its_interval_allows_whatever_the_frames(
             assert row.mean_ms <= fixed.mean_ms
             assert _lowest(row) < row.threshold <= 1
     assert [r.between for r in found.rows if r.rule == "luma difference"] == [
-        between for between in ("propagate", "move", "reuse") for _ in range(2)
+        between for between in ("propagate", "warp", "move", "reuse") for _ in range(2)
     ]
 
 
@@ -300,10 +303,12 @@ def test_the_gate_is_paid_for_and_the_luma_difference_is_free() -> None:
 def test_a_gate_that_is_too_dear_is_left_out_and_luma_is_not() -> None:
     found = _made_up(COMES_AT_5, latencies=path_latencies(60, 10, 60))
 
-    rules = [(row.between, row.rule) for row in found.rows[1:-2]]
+    rules = [(row.between, row.rule) for row in found.rows[1:-3]]
     assert [key for key, _ in itertools.groupby(rules)] == [
         ("propagate", "every 4"),
         ("propagate", "luma difference"),
+        ("warp", "every 4"),
+        ("warp", "luma difference"),
         ("move", "every 4"),
         ("move", "luma difference"),
         ("reuse", "every 4"),
@@ -316,8 +321,8 @@ def test_in_the_background_no_frame_but_the_first_waits() -> None:
 
     assert (found[-1].rule, found[-1].lag) == ("in the background, 2 frames each", 2)
     assert (found[-1].mean_ms, found[-1].worst_ms, found[-1].mean_interval) == (10, 10, 2)
-    assert [row.between for row in found[-2:]] == ["propagate", "move"]
-    assert {row.lag for row in found[:-2]} == {None}
+    assert [row.between for row in found[-3:]] == ["propagate", "warp", "move"]
+    assert {row.lag for row in found[:-3]} == {None}
 
 
 def test_a_keyframe_that_takes_one_frame_in_the_background_is_told_in_the_singular() -> None:
@@ -352,4 +357,4 @@ def test_progress_names_each_rule_and_its_interval() -> None:
         f"{rule}, at the latency of interval 4" for rule in ("fixed interval", "luma difference")
     ]
     found = [what for what, _ in itertools.groupby(told)]
-    assert found == [*rules * 3, "keyframes in the background"]
+    assert found == [*rules * 4, "keyframes in the background"]

@@ -207,9 +207,9 @@ def _plainly(
                 if chooser.begins_keyframe:
                     begun = now + Fraction(latencies.key.median_ms), frame
                 letters[frame] = path[0] if score is None else path[0].upper()
-                over = range(keyframe + 1, frame + 1) if path == "move" else ()
+                over = range(keyframe + 1, frame + 1) if path in ("warp", "move") else ()
                 over = tuple(t for t in over if letters[t] != "-")
-                mask = Shown(frame if path == "propagate" else keyframe, keyframe, over)
+                mask = Shown(frame if path in ("propagate", "warp") else keyframe, keyframe, over)
                 done = now + Fraction(frame_ms(path, score is not None, latencies))
                 if done == now:
                     screen = mask

@@ -93,7 +93,7 @@ def test_a_point_of_the_summary_holds_all_that_export_needs() -> None:
         *("gate_mean_error", "gate_rank_correlation"),
     }
     assert (best["trial"], best["dropped_frames_pct"]) == (1, 0)
-    assert best["paths"] == {"key": 1.0, "propagate": 0.0, "move": 0.0, "reuse": 0.0}
+    assert best["paths"] == {"key": 1.0, "propagate": 0.0, "warp": 0.0, "move": 0.0, "reuse": 0.0}
     assert architecture_from_dict(best["architecture"]) == architecture()
 
 

@@ -75,7 +75,7 @@ SPACES = st.builds(
     logit_stride=some(st.sampled_from([4, 8])),
     resolution=some(RESOLUTIONS),
     keyframe_interval=some(st.integers(1, 120)),
-    between_keyframes=some(st.sampled_from(["propagate", "move", "reuse"])),
+    between_keyframes=some(st.sampled_from(["propagate", "warp", "move", "reuse"])),
     # Every reuse_below is less than every refresh_above.
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),

@@ -71,7 +71,10 @@ BAD_NETWORKS = [
 BAD_POLICIES = [
     ({"keyframe_interval": 0}, "keyframe_interval is 0; allowed: 1 to 120. The nearest is 1."),
     ({"keyframe_interval": 121}, "The nearest is 120."),
-    ({"between_keyframes": "skip"}, "between_keyframes is skip; allowed: propagate, move, reuse."),
+    (
+        {"between_keyframes": "skip"},
+        "between_keyframes is skip; allowed: propagate, warp, move, reuse.",
+    ),
     ({"reuse_below": -0.5}, "reuse_below is -0.5; allowed: 0.0 to 1.0. The nearest is 0.0."),
     ({"refresh_above": 2.0}, "refresh_above is 2.0; allowed: 0.0 to 1.0. The nearest is 1.0."),
     (
@@ -97,7 +100,7 @@ BAD_POLICIES = [
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse"},
-        "between_keyframes is reuse with asynchronous on; allowed: propagate, move. Use one of",
+        "is reuse with asynchronous on; allowed: propagate, warp, move. Use one of these",
     ),
     (
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},

@@ -64,7 +64,7 @@ def test_the_policies_of_the_mobile_space_begin_with_the_plain_one() -> None:
     policies = policies_of(read_search_space(SPACES_FOLDER / "mobile_video.yaml"), NETWORK)
 
     assert policies[0] == Policy(keyframe_interval=1)
-    assert len(policies) == 1 + 11 * (4 * 4 + 4 + 4)
+    assert len(policies) == 1 + 11 * (4 * 4 + 4 + 4 + 4)
 
 
 @given(space=SPACES, data=st.data())

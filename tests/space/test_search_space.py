@@ -24,7 +24,9 @@ def test_background_keyframes_need_frames_that_are_not_merely_reused() -> None:
     choices = read_search_space(file).choices()
     choices |= {"between_keyframes": ("reuse",), "asynchronous": (True,), "reuse_below": (None,)}
 
-    with pytest.raises(SettingError, match=r"neither propagate nor move, .*Add one, or remove on"):
+    with pytest.raises(
+        SettingError, match=r"none of propagate, warp and move, .*Add one, or remove on"
+    ):
         SearchSpace(**choices)
 
 

@@ -37,7 +37,11 @@ BAD_CHOICES = [
     ("resolution", [1.5], "resolution holds 1.5; allowed: a whole number or a word."),
     ("resolution", [[192, 320]], "resolution holds [192, 320]; allowed: a whole number or a word."),
     ("keyframe_interval", [0], "keyframe_interval is 0; allowed: 1 to 120. The nearest is 1."),
-    ("between_keyframes", ["skip"], "between_keyframes is skip; allowed: propagate, move, reuse."),
+    (
+        "between_keyframes",
+        ["skip"],
+        "between_keyframes is skip; allowed: propagate, warp, move, reuse.",
+    ),
     ("reuse_below", [None], "reuse_below holds None; allowed: a number or off."),
     ("reuse_below", ["of"], "reuse_below holds 'of'; allowed: a number or off."),
     ("reuse_below", [0.1, 0.1], "reuse_below holds 0.1 twice. Remove one."),

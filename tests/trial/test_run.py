@@ -147,7 +147,7 @@ def test_a_trial_is_scored_under_its_policy(ran: Ran) -> None:
     result = ran.result
 
     assert (result.number, result.architecture, result.network_reused) == (7, TINY, False)
-    assert result.paths == {"key": 0.25, "propagate": 0.75, "move": 0.0, "reuse": 0.0}
+    assert result.paths == {"key": 0.25, "propagate": 0.75, "warp": 0.0, "move": 0.0, "reuse": 0.0}
     assert [clip.frames for clip in result.own_frame_score.clips] == [8, 8]
     assert [clip.frames for clip in result.score.clips] == [7, 7]  # but each first one
     assert 0.3 < result.score.miou <= 1  # background everywhere has at most a fifth
@@ -246,7 +246,7 @@ def test_a_second_policy_on_the_same_network_trains_nothing(
     assert second.network_reused
     assert second.network_id == ran.result.network_id
     assert list(second.stage_s) == ["evaluate"]
-    assert second.paths == {"key": 0.25, "propagate": 0.0, "move": 0.0, "reuse": 0.75}
+    assert second.paths == {"key": 0.25, "propagate": 0.0, "warp": 0.0, "move": 0.0, "reuse": 0.75}
     assert second.float_miou == ran.result.float_miou
     assert second.latency.mean_ms < ran.result.latency.mean_ms
 

@@ -16,10 +16,10 @@ from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbn
 def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
     gated = draw(st.booleans()) if gated is None else gated
     if not gated:
-        between = draw(st.sampled_from(["propagate", "move", "reuse"]))
+        between = draw(st.sampled_from(["propagate", "warp", "move", "reuse"]))
         return Policy(keyframe_interval=draw(st.integers(1, 12)), between_keyframes=between)
     low, high = draw(st.sampled_from([(None, 0.6), (0.3, None), (0.3, 0.6), (0.0, 1.0)]))
-    others = ["propagate", "move", "reuse"]
+    others = ["propagate", "warp", "move", "reuse"]
     between = draw(st.sampled_from(others)) if low is None else "propagate"
     return Policy(
         keyframe_interval=draw(st.integers(2, 12)),
@@ -33,7 +33,7 @@ def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
 def policies_in_the_background(draw: st.DrawFn) -> Policy:
     interval = draw(st.integers(1, 12))
     low, high = draw(st.sampled_from([(None, None), (None, 0.6), (0.3, None), (0.3, 0.6)]))
-    between = draw(st.sampled_from(["propagate", "move"])) if low is None else "propagate"
+    between = draw(st.sampled_from(["propagate", "warp", "move"])) if low is None else "propagate"
     return Policy(
         keyframe_interval=interval,
         between_keyframes=between,
@@ -81,11 +81,12 @@ class MadeUpGraphs(NetworkGraphs):
 
     def key(self, frame: Frame) -> tuple[Mask, Context]:
         value = frame[0, 0, 0]
-        return np.full(self.mask_size, value, np.uint8), np.full((1, 1), value, np.uint8).view("i1")
+        context = np.full((1, 1, 1, 1), value, np.uint8).view("i1")
+        return np.full(self.mask_size, value, np.uint8), context
 
     def propagate(self, frame: Frame, context: Context) -> Mask:
         mask = np.full(self.mask_size, frame[0, 0, 0], np.uint8)
-        mask[0] = context.view(np.uint8)
+        mask[0] = context.view(np.uint8).item()
         return mask
 
     def gate(self, now: Thumbnail, keyframe: Thumbnail) -> float:

@@ -8,7 +8,7 @@ from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Context, Mask, NetworkGraphs, Thumbnail
-from jejunet_nas.video.motion import Index, grey_of, motion, moved
+from jejunet_nas.video.motion import Index, grey_of, motion, moved, warped
 
 
 class Keyframe(NamedTuple):
@@ -64,6 +64,10 @@ def run_plainly(graphs: NetworkGraphs, clip: Clip, policy: Policy, lag: int | No
         elif policy.between_keyframes == "move":
             found.masks.append(moved(current.mask, _traced_back(graphs, clip, current.time, time)))
             found.paths.append("move")
+        elif policy.between_keyframes == "warp":
+            index = _traced_back(graphs, clip, current.time, time)
+            found.masks.append(graphs.propagate(frame, warped(current.context, index)))
+            found.paths.append("warp")
         else:
             found.masks.append(graphs.propagate(frame, current.context))
             found.paths.append("propagate")

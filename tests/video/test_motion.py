@@ -1,6 +1,8 @@
 """Block matching finds where a picture was, in whole numbers, as loops over pixels do."""
 
 import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from jejunet_nas.video.motion import (
     STILL,
     WINDOW,
     Grey,
+    Index,
     Motions,
     comparisons,
     grey_of,
@@ -21,6 +24,7 @@ from jejunet_nas.video.motion import (
     motion,
     moved,
     unmoved,
+    warped,
 )
 
 sides = st.integers(2, 9)
@@ -128,6 +132,32 @@ def test_a_smaller_mask_moves_with_the_picture() -> None:
     np.testing.assert_array_equal(moved(mask, index), np.roll(mask, 1, axis=1))
 
 
+@given(seeds, st.sampled_from([(16, 24, 2, 3), (8, 8, 1, 1), (12, 8, 3, 2)]))
+def test_a_context_is_warped_as_by_fractions(seed: int, size: tuple[int, int, int, int]) -> None:
+    height, width, rows, columns = size
+    rng = np.random.default_rng(seed)
+    context = rng.integers(-128, 128, (1, rows, columns, 3)).astype(np.int8)
+    index = rng.integers(0, height * width, (height, width), np.int32)
+
+    np.testing.assert_array_equal(warped(context, index), _warped_by_fractions(context, index))
+
+
+@given(seeds)
+def test_a_context_of_a_still_picture_stays_as_it_is(seed: int) -> None:
+    context = np.random.default_rng(seed).integers(-128, 128, (1, 3, 4, 5)).astype(np.int8)
+
+    np.testing.assert_array_equal(warped(context, unmoved(24, 16)), context)
+
+
+def test_a_context_moves_with_the_picture() -> None:
+    context = np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1)
+    index = np.roll(
+        unmoved(16, 24), -8, axis=1
+    )  # by one cell; the last column comes from the first
+
+    assert warped(context, index)[0, :, :2, 0].tolist() == [[1, 2], [4, 5]]
+
+
 def test_a_keyframe_in_the_background_is_moved_from_the_frame_on_which_it_began() -> None:
     scene = textured(64, 140)
     frames = [frame_of(scene[:, 2 * t : 2 * t + 64]) for t in range(6)]
@@ -154,6 +184,31 @@ def test_comparisons_are_those_of_both_searches() -> None:
     coarse, fine = (2 * COARSE_REACH + 1) ** 2, (2 * FINE_REACH + 1) ** 2
 
     assert comparisons(192, 256) == 96 * 128 * fine + 48 * 64 * coarse
+
+
+def _warped_by_fractions(context: npt.NDArray[np.int8], index: Index) -> npt.NDArray[np.int8]:
+    _, rows, columns, _ = context.shape
+    (height, width), found = index.shape, np.zeros_like(context)
+    down, across = height // rows, width // columns
+    for row, column in itertools.product(range(rows), range(columns)):
+        places = [
+            divmod(int(index[y, x]), width)
+            for y in range(row * down, (row + 1) * down)
+            for x in range(column * across, (column + 1) * across)
+        ]
+        # The middle of the mean place, in cells from the middle of the first.
+        y, x = (
+            (Fraction(sum(each), len(places)) + Fraction(1, 2)) / side - Fraction(1, 2)
+            for each, side in zip(zip(*places, strict=True), (down, across), strict=True)
+        )
+        y, x = min(max(y, Fraction(0)), rows - 1), min(max(x, Fraction(0)), columns - 1)
+        for channel in range(context.shape[3]):
+            value = sum(
+                int(context[0, i, j, channel]) * max(1 - abs(y - i), 0) * max(1 - abs(x - j), 0)
+                for i, j in itertools.product(range(rows), range(columns))
+            )
+            found[0, row, column, channel] = math.floor(value + Fraction(1, 2))
+    return found
 
 
 def _by_loops(now: Grey, before: Grey) -> npt.NDArray[np.int64]:

@@ -86,6 +86,10 @@ POLICIES: dict[str, Callable[[float, float], Policy]] = {
     "every frame": lambda low, high: Policy(keyframe_interval=1),
     "fixed": lambda low, high: Policy(keyframe_interval=3),
     "reuse": lambda low, high: Policy(keyframe_interval=4, between_keyframes="reuse"),
+    "warp": lambda low, high: Policy(keyframe_interval=5, between_keyframes="warp"),
+    "background, warp": lambda low, high: Policy(
+        keyframe_interval=4, between_keyframes="warp", asynchronous=True
+    ),
     "move": lambda low, high: Policy(keyframe_interval=5, between_keyframes="move"),
     "move, gate refreshes": lambda low, high: Policy(
         keyframe_interval=8, between_keyframes="move", refresh_above=high

@@ -88,13 +88,14 @@ def test_real_graphs_too_show_what_they_show_when_run_plainly(
     ]
     several += [EVERY_FRAME, Policy(keyframe_interval=3, between_keyframes="reuse")]
     several += [
-        Policy(keyframe_interval=interval, between_keyframes="move", refresh_above=above)
+        Policy(keyframe_interval=interval, between_keyframes=between, refresh_above=above)
+        for between in ("warp", "move")
         for interval, above in itertools.product((3, 8), (None, high))
     ]
     assert low < high
     for policy in several:
         assert_as_run_plainly(results, graphs, clip, policy, None)
-        between = "move" if policy.moves else "propagate"
+        between = policy.between_keyframes if policy.follows_motion else "propagate"
         later = dataclasses.replace(policy, between_keyframes=between, asynchronous=True)
         for lag in (1, 2, 5):
             assert_as_run_plainly(results, graphs, clip, later, lag)
