@@ -66,6 +66,8 @@ def _between(policy: Policy) -> str:
         return "the keyframe's mask, moved with the picture"
     if not policy.propagates:
         return "the keyframe's mask"
+    if policy.follows_motion:
+        return "older features, warped by the motion of the picture"
     return "older features" if policy.reuse_below is None else "older features or an older mask"
 
 

@@ -28,7 +28,7 @@ def segmenter_of(manifest: Manifest) -> str:
     )
     graphs, size = manifest.graphs, manifest.input
     _, height, width = tensor_of(graphs.key, "class_map").shape
-    requantised = context_scales(graphs)
+    context_shape, requantised = tensor_of(graphs.key, "context").shape, context_scales(graphs)
     return environment.get_template(SEGMENTER).render(
         version=manifest.versions["jejunet-nas"],
         study=one_line(manifest.source.study),
@@ -46,7 +46,8 @@ def segmenter_of(manifest: Manifest) -> str:
         mask_height=height,
         motion=motion,
         same_size=(height, width) == (size.height // motion.STRIDE, size.width // motion.STRIDE),
-        context_bytes=math.prod(tensor_of(graphs.key, "context").shape),
+        context_shape=context_shape,
+        context_bytes=math.prod(context_shape),
         requantised=requantised,
         score=tensor_of(graphs.gate, "score") if graphs.gate else None,
     )

@@ -77,7 +77,7 @@ def _checks(place: Path, unpacked: Path) -> Iterator[tuple[str, str]]:
 def _files(folder: Path, manifest: Manifest) -> str:
     """Check that the folder holds the files that the manifest names, and no others."""
     graphs = {graph.file for graph in _graph_files(manifest)}
-    code = {EXAMPLE, SEGMENTER} | ({MOTION} if manifest.policy.moves else set())
+    code = {EXAMPLE, SEGMENTER} | ({MOTION} if manifest.policy.follows_motion else set())
     for name in sorted({CARD, *code, *graphs} - {*manifest.files}):
         raise _fault(folder / MANIFEST, f"has no hash of {name}")
     for name in sorted(manifest.files):

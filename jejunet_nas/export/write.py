@@ -21,7 +21,7 @@ from jejunet_nas.video.manifest_file import manifest_text
 
 CARD = "README.md"
 EXAMPLE = "example.py"
-MOTION = "motion.py"  # of a policy that moves masks; the example runs it
+MOTION = "motion.py"  # of a policy that follows motion; the example runs it
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest: the same bundle always gives the same bytes
 _PLAIN_FILE = 0o100644 << 16
 
@@ -91,7 +91,7 @@ def _write_files(graphs: Mapping[GraphName, Path], facts: Mapping[str, Any], fol
     shutil.copyfile(TEMPLATES / EXAMPLE, folder / EXAMPLE)
     plain = {**facts, "graphs": entries, "files": {}}
     manifest = Manifest.model_validate_json(json.dumps(plain))
-    if manifest.policy.moves:
+    if manifest.policy.follows_motion:
         shutil.copyfile(motion.__file__, folder / MOTION)
     (folder / CARD).write_text(card_of(manifest), encoding="utf-8")
     (folder / SEGMENTER).write_text(segmenter_of(manifest), encoding="utf-8")

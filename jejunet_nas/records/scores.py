@@ -60,7 +60,7 @@ class TemporalScore:
 
     consistency: share of the pixels with a steady annotation whose label in the mask is steady;
     None where no pixel has the same annotation in two frames. region (J), boundary (F): None where
-    no scored class is annotated. longest_stale_frames: the longest run without a keyframe.
+    no scored class is annotated. longest_stale_frames: the highest age of a keyframe in use.
     """
 
     consistency: float | None

@@ -156,12 +156,12 @@ def _over_time_section(front: Sequence[TrialResult]) -> list[str]:
     words = (
         "Each mask is compared with its own frame, none dropped. Consistent: pixels that keep "
         "their class from one annotated frame to the next where the annotation does. J and F: "
-        "DAVIS' region and boundary scores. Mean age: frames since the last keyframe; longest "
-        "stale: the longest run of frames without one. Gate: the mean error of its score on pairs "
-        "of validation frames, and the rank correlation with the true change, whether or not the "
-        "policy uses the gate."
+        "DAVIS' region and boundary scores. Mean age: of the keyframe that a frame uses, in "
+        "frames; oldest: the highest. Gate: the mean error of its score on pairs of validation "
+        "frames, and the rank correlation with the true change, whether or not the policy uses "
+        "the gate."
     )
-    columns = ("trial", "consistent %", "J %", "F %", "mean age", "longest stale", "gate error")
+    columns = ("trial", "consistent %", "J %", "F %", "mean age", "oldest", "gate error")
     rows = []
     for trial in front:
         temporal, gate = trial.temporal, trial.network.gate

@@ -9,7 +9,6 @@ Units: pixels; ages in frames, 0 on a keyframe; ratios in [0, 1].
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 import numpy as np
 
@@ -41,14 +40,13 @@ def flicker(
 
 
 def staleness(ages: Sequence[int]) -> tuple[float, int]:
-    """Return the mean age in frames of the last keyframe, and the longest run without one.
+    """Return the mean age in frames of the keyframe that frames use, and the highest.
 
-    ages: one a frame, the number of frames since the last keyframe; 0 on a keyframe.
+    ages: one a frame, the number of frames since the keyframe that it uses; 0 on a keyframe.
     """
     assert len(ages) > 0
     assert min(ages) >= 0, min(ages)
-    runs = [len(list(run)) for stale, run in groupby(ages, key=lambda age: age > 0) if stale]
-    return float(sum(ages) / len(ages)), max(runs, default=0)
+    return float(sum(ages) / len(ages)), max(ages)
 
 
 def clip_temporal(

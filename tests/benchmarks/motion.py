@@ -1,11 +1,11 @@
-"""What masks that move with the picture bring between keyframes.
+"""What masks and contexts that move with the picture bring between keyframes.
 
 .venv/bin/python -m tests.benchmarks.motion STUDY:TRIAL:DATA_ROOT ... [--intervals 2 4 8 12]
 
 Frames between keyframes show the keyframe's mask as it is (reuse) or moved from frame to frame by
-`video.motion` (move), or are propagated. The int8 graphs of the trials run over whole validation
-clips; each mask is compared with its own frame. reports/motion.md has the figures. A trial takes
-3 minutes on one core.
+`video.motion` (move), or are propagated, with the keyframe's context as it is or warped by the same
+motion (warp). The int8 graphs of the trials run over whole validation clips; each mask is compared
+with its own frame. reports/motion.md has the figures. A trial takes 3 minutes on one core.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
 from jejunet_nas.study.opened import Trial, open_study
 from jejunet_nas.video.graphs import NetworkGraphs
-from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved
+from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved, warped
 from tests.benchmarks.search_runs import machine
 
 OUT = Path(__file__).parents[2] / "reports" / "motion.md"
@@ -61,6 +61,11 @@ class Walk:
         """Return what the propagate graph makes of the frame and the context of the keyframe."""
         return self._graphs.propagate(self._frames[t], self._keys[before][1])
 
+    def warp(self, t: int, before: int) -> Any:
+        """Return the same with the context warped by the motion since the keyframe."""
+        context = warped(self._keys[before][1], self._since(t, before))
+        return self._graphs.propagate(self._frames[t], context)
+
     def _since(self, t: int, before: int) -> Index:
         return functools.reduce(joined, (self._step(each) for each in range(before + 1, t + 1)))
 
@@ -94,7 +99,7 @@ def table(trial: Trial, val: DataSplit, intervals: Sequence[int]) -> str:
     rows[0] += [""] * len(intervals)
     methods = [("reuse", Walk.reuse), ("move", Walk.move)]
     if network.propagates:
-        methods += [("propagate", Walk.propagate)]
+        methods += [("propagate", Walk.propagate), ("warp", Walk.warp)]
     for words, method in methods:
         found = [miou(walks, classes, interval, method) for interval in intervals]
         rows.append([words, "", *map(per_cent, found)])

@@ -92,12 +92,32 @@ def test_masks_that_move_are_told_with_what_moving_takes(tmp_path: Path) -> None
     assert not re.search("propagate|reuse|gate", text[text.index("## The graphs") :])
 
 
+def test_contexts_that_are_warped_are_told_with_what_warping_takes(tmp_path: Path) -> None:
+    policy = Policy(keyframe_interval=5, between_keyframes="warp", asynchronous=True)
+    manifest = read_manifest(write_tiny(tmp_path / "b", policy)).model_dump(mode="json")
+    manifest["metrics"]["latency"]["move_ms"] = 1.25
+
+    text = card_of(Manifest.model_validate_json(json.dumps(manifest)))
+    manifest["metrics"]["latency"]["move_ms"] = None
+    without = card_of(Manifest.model_validate_json(json.dumps(manifest)))
+
+    assert "All other frames are **warped**: `propagate.tflite` runs with the frame" in text
+    assert "in grey pictures of 32 x 32 pixels" in text
+    assert "a frame uses older features, warped by the motion of the picture." in text
+    assert "finds the motion of the picture with `motion.py`" in text
+    assert "the motion since the new one is kept too" in text
+    assert "| propagate graph | " in text
+    assert "| warping the context | 1.2 | predicted |\n| a frame, mean" in text
+    assert "warping the context" not in without
+    assert not re.search("propagated|reuse|gate|mask moves", text[text.index("## The graphs") :])
+
+
 @pytest.mark.parametrize("between", ["propagate", "reuse"])
 def test_of_masks_that_do_not_move_nothing_is_said(between: Any, tmp_path: Path) -> None:
     text = card(tmp_path, Policy(keyframe_interval=5, between_keyframes=between))
 
     assert "The masks of fast objects lag behind." in text
-    assert not re.search(r"\bmov(e[sd]?|ing)\b|motion", text)
+    assert not re.search(r"\bmov(e[sd]?|ing)\b|motion|warp", text)
 
 
 def test_tables_are_whole_and_no_blank_lines_pile_up(gated: str) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,14 @@ POLICIES = {
     ),
     "move until in the background": Policy(
         keyframe_interval=4, between_keyframes="move", refresh_above=0.6, asynchronous=True
+    ),
+    "warp": Policy(keyframe_interval=5, between_keyframes="warp"),
+    "warp until": Policy(keyframe_interval=6, between_keyframes="warp", refresh_above=0.5),
+    "warp in the background": Policy(
+        keyframe_interval=1, between_keyframes="warp", asynchronous=True
+    ),
+    "warp until in the background": Policy(
+        keyframe_interval=4, between_keyframes="warp", refresh_above=0.6, asynchronous=True
     ),
 }
 MOVE = POLICIES["move"]
@@ -152,18 +161,20 @@ def test_the_gate_sends_frames_on_every_path_here(
     for name, expected in (
         *(("gated", "kpr"), ("refresh", "kr"), ("gated in the background", "kpr")),
         *(("move until", "km"), ("move until in the background", "km")),
+        *(("warp until", "kw"), ("warp until in the background", "kw")),
     ):
         bundle = read_bundle(write_tiny(tmp_path / name, policy(name, scores)))
         assert set(as_scored(bundle, clip)[1]) == set(expected), name
 
 
-def test_masks_that_move_differ_here_from_those_that_stand_still(
-    clip: Clip, tmp_path: Path
+@pytest.mark.parametrize(("moving", "still"), [("move", "reuse"), ("warp", "propagate")])
+def test_masks_that_follow_motion_differ_here_from_those_that_do_not(
+    moving: Any, still: Any, clip: Clip, tmp_path: Path
 ) -> None:
-    still = dataclasses.replace(MOVE, between_keyframes="reuse")
+    policies = [dataclasses.replace(MOVE, between_keyframes=each) for each in (moving, still)]
     masks = [
         as_scored(read_bundle(write_tiny(tmp_path / each.between_keyframes, each)), clip)[0]
-        for each in (MOVE, still)
+        for each in policies
     ]
 
     assert sum(not np.array_equal(*pair) for pair in zip(*masks, strict=True)) >= 4

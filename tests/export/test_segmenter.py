@@ -64,13 +64,26 @@ POLICIES = {
     "move_wide": Policy(keyframe_interval=5, between_keyframes="move"),
     "move_coarse": Policy(keyframe_interval=5, between_keyframes="move"),
     "move_odd": Policy(keyframe_interval=5, between_keyframes="move"),
+    "warp": Policy(keyframe_interval=4, between_keyframes="warp"),
+    "warp_requantised": Policy(keyframe_interval=5, between_keyframes="warp"),
+    "warp_until": Policy(keyframe_interval=9, between_keyframes="warp", refresh_above=0.7),
+    "warp_in_background": Policy(keyframe_interval=1, between_keyframes="warp", asynchronous=True),
+    "warp_wide": Policy(
+        keyframe_interval=6, between_keyframes="warp", refresh_above=0.6, asynchronous=True
+    ),
+    "warp_whole": Policy(keyframe_interval=5, between_keyframes="warp"),
 }
+REQUANTISED = ("requantised", "warp_requantised", "warp_wide")
 # Height and width of the graphs' image and of the mask, where they are not the tiny network's.
 RESIZED = {
     "move_wide": ((64, 96), (32, 48)),
     "move_coarse": ((96, 64), (12, 8)),
     "move_odd": ((64, 64), (45, 70)),
+    "warp_wide": ((64, 96), (32, 48)),
+    "warp_whole": ((64, 64), (32, 32)),
 }
+# Rows, columns and channels of the context, where they are not the tiny network's.
+CONTEXTS = {"warp_wide": (2, 4, 7), "warp_whole": (1, 32, 5)}
 MAIN = """\
 package check
 
@@ -127,18 +140,20 @@ def compiler() -> str:
 def manifest_of(name: str, folder: Path) -> Manifest:
     """Return the manifest of a tiny bundle.
 
-    Of "requantised", its contexts have other scales, and of those in `RESIZED`, image and mask have
-    another size.
+    Of those in `REQUANTISED`, its contexts have other scales, and of those in `RESIZED` and
+    `CONTEXTS`, image, mask and context have another size.
     """
     manifest = read_manifest(write_tiny(folder / name, POLICIES[name], class_names=HOSTILE))
     plain = manifest.model_dump(mode="json")
-    if name == "requantised":
+    if name in REQUANTISED:
         context = tensor_in(plain["graphs"]["propagate"]["inputs"], "context")
         context |= {"scale": context["scale"] * 1.3, "zero_point": context["zero_point"] + 5}
     if name in RESIZED:
         (height, width), mask = RESIZED[name]
         plain["input"] |= {"height": height, "width": width}
         tensor_in(plain["graphs"]["key"]["outputs"], "class_map")["shape"] = [1, *mask]
+    for graph, end in (("key", "outputs"), ("propagate", "inputs")) if name in CONTEXTS else ():
+        tensor_in(plain["graphs"][graph][end], "context")["shape"] = [1, *CONTEXTS[name]]
     return Manifest.model_validate_json(json.dumps(plain))
 
 
@@ -175,11 +190,11 @@ def graphs_of(bundle: Path, manifest: Manifest) -> NetworkGraphs:
     graphs.height, graphs.width = manifest.input.height, manifest.input.width
     graphs.mask_size = [*tensor_of(manifest.graphs.key, "class_map").shape[1:]]
     for name, graph in graphs._graphs.items():
-        size = int(np.prod(graph.tensors["context"].shape)) if "context" in graph.tensors else 0
+        shape = tensor_of(manifest.graphs.key, "context").shape
 
-        def run(size: int = size, **inputs: Any) -> dict[str, Any]:
+        def run(shape: Sequence[int] = shape, **inputs: Any) -> dict[str, Any]:
             found = made_up(graphs.mask_size, **inputs)
-            return {**found, "context": found["context"][:size]}
+            return {**found, "context": found["context"][: math.prod(shape)].reshape(shape)}
 
         graphs._graphs[name] = SimpleNamespace(run=run, tensors=graph.tensors)  # type: ignore[assignment]
     if manifest.graphs.propagate:
@@ -231,9 +246,9 @@ def wanted(name: str, bundle: Path, manifest: Manifest) -> list[str]:
             crcs = [zlib.crc32(m.tobytes()) for m in (mask, resize_mask(mask, height, width))]
             lines.append(f"{name} {path.upper()} {crcs[0]} {crcs[1]}")
         moved = [each for each in taken.shown if each.moved]
-        still = [results.mask(Shown(each.keyframe, each.keyframe)) for each in moved]
+        still = [results.mask(Shown(each.frame, each.keyframe)) for each in moved]
         moving = [not np.array_equal(results.mask(a), b) for a, b in zip(moved, still, strict=True)]
-        assert sum(moving) >= 0.5 * len(moved), "masks hardly move"
+        assert sum(moving) >= 0.5 * len(moved), "masks or contexts hardly move"
     return lines
 
 
@@ -262,7 +277,9 @@ def test_its_paths_and_masks_are_those_of_the_evaluation_bit_for_bit(tmp_path: P
     assert ran.stdout.splitlines() == lines
     paths = {line.split()[1] for line in lines if line.startswith("gated_in")}
     assert paths == {"KEY", "PROPAGATE", "REUSE"}
-    assert {line.split()[1] for line in lines if line.startswith("move_until")} == {"KEY", "MOVE"}
+    for name in ("move_until", "warp_until", "warp_wide"):
+        paths = {line.split()[1] for line in lines if line.startswith(name)}
+        assert paths == {"KEY", name[:4].upper()}
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -276,10 +293,13 @@ def test_it_holds_what_its_policy_needs_and_nothing_else(name: str, tmp_path: Pa
         ("Executors", policy.asynchronous),
         ("REUSE_BELOW", policy.reuse_below is not None),
         ("REFRESH_ABOVE", policy.refresh_above is not None),
-        ("CONTEXT_TABLE", name == "requantised"),
+        ("CONTEXT_TABLE", name in REQUANTISED),
         ("FramePath.MOVE", policy.moves),
-        ("class Motion", policy.moves),
-        ("fun grey(", policy.moves),
+        ("FramePath.WARP", policy.between_keyframes == "warp"),
+        ("fun warped(", policy.between_keyframes == "warp"),
+        ("class Motion", policy.follows_motion),
+        ("fun grey(", policy.follows_motion),
+        ("fun moved(", policy.moves),
         ("fun middles(", name in ("move_coarse", "move_odd")),
     ):
         assert (word in source) == there, word

@@ -247,9 +247,12 @@ def test_what_was_measured_of_a_bundle_is_no_stray_file(bundle: Path) -> None:
         verify(bundle)
 
 
-def test_the_code_that_finds_motion_is_checked_where_masks_move(tmp_path: Path) -> None:
-    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes="move"))
-    assert verify(moving)["files"].startswith("6, none missing")
+@pytest.mark.parametrize(("between", "files"), [("move", 6), ("warp", 7)])
+def test_the_code_that_finds_motion_is_checked_where_the_policy_follows_it(
+    between: Any, files: int, tmp_path: Path
+) -> None:
+    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes=between))
+    assert verify(moving)["files"].startswith(f"{files}, none missing")
     digest = sha256_of(moving / "motion.py")
 
     rewrite(moving, lambda plain: plain["files"].pop("motion.py"))

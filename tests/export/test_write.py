@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,12 +53,18 @@ def test_it_holds_its_files_and_nothing_else(bundle: Path) -> None:
     assert [each.name for each in bundle.parent.iterdir()] == ["b"]
 
 
-def test_the_code_that_finds_motion_is_in_it_where_masks_move(tmp_path: Path) -> None:
-    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes="move"))
+@pytest.mark.parametrize(
+    ("between", "graphs"), [("move", {"key.tflite"}), ("warp", {"key.tflite", "propagate.tflite"})]
+)
+def test_the_code_that_finds_motion_is_in_it_where_the_policy_follows_it(
+    between: Any, graphs: set[str], tmp_path: Path
+) -> None:
+    moving = write_tiny(tmp_path / "b", Policy(keyframe_interval=3, between_keyframes=between))
 
     assert (moving / "motion.py").read_bytes() == Path(motion.__file__).read_bytes()
     assert {file.name for file in moving.iterdir()} == {
-        *("key.tflite", "motion.py", "manifest.json", "README.md", "example.py", "Segmenter.kt"),
+        *graphs,
+        *("motion.py", "manifest.json", "README.md", "example.py", "Segmenter.kt"),
     }
     assert read_manifest(moving).files["motion.py"] == sha256_of(moving / "motion.py")
 
@@ -108,7 +115,8 @@ def test_every_figure_has_its_source(bundle: Path) -> None:
     assert (accuracy["miou"], accuracy["class_iou"][-1]) == (0.5, None)
     assert accuracy["own_frame_miou"] == 0.5
     third = pytest.approx(1 / 3)
-    assert accuracy["paths"] == {"key": third, "propagate": third, "move": 0, "reuse": third}
+    paths = {"key": third, "propagate": third, "warp": 0, "move": 0, "reuse": third}
+    assert accuracy["paths"] == paths
     assert (latency["source"], latency["graphs_source"]) == ("predicted", "predicted")
     assert (latency["device"], latency["threads"], latency["mean_ms"]) == ("Pixel 2", 1, 20.0)
 
@@ -174,6 +182,13 @@ def test_signatures_name_the_tensors_that_the_manifest_names(bundle: Path) -> No
             ),
             {"key", "gate"},
         ),
+        (Policy(keyframe_interval=3, between_keyframes="warp"), {"key", "propagate"}),
+        (
+            Policy(
+                keyframe_interval=3, between_keyframes="warp", refresh_above=0.5, asynchronous=True
+            ),
+            {"key", "propagate", "gate"},
+        ),
     ],
 )
 def test_it_holds_only_the_graphs_that_its_policy_runs(
@@ -182,7 +197,7 @@ def test_it_holds_only_the_graphs_that_its_policy_runs(
     bundle = write_tiny(tmp_path / "b", policy)
 
     assert {file.stem for file in bundle.glob("*.tflite")} == graphs
-    assert (bundle / "motion.py").exists() == policy.moves
+    assert (bundle / "motion.py").exists() == policy.follows_motion
     assert {*read_bundle(bundle).graphs} == graphs
     assert verify(bundle)["graphs"].startswith(f"{len(graphs)} graph")
 

@@ -96,11 +96,11 @@ def test_pixels_that_are_unknown_in_either_frame_are_not_considered() -> None:
         ([0, 0, 0], 0.0, 0),
         ([0, 1, 2, 0, 1], 4 / 5, 2),
         ([0, 1, 0, 1, 2, 3], 7 / 6, 3),
-        ([3, 4, 0], 7 / 3, 2),
-        ([0, 1, 1, 1], 3 / 4, 3),
+        ([3, 4, 0], 7 / 3, 4),
+        ([0, 1, 1, 1], 3 / 4, 1),
     ],
 )
-def test_staleness_is_the_mean_age_and_the_longest_run_without_a_keyframe(
+def test_staleness_is_the_mean_and_the_highest_age_of_the_keyframes_in_use(
     ages: list[int], mean: float, longest: int
 ) -> None:
     assert staleness(ages) == (pytest.approx(mean), longest)

@@ -15,7 +15,59 @@ private fun grey(image: ByteArray): ByteArray {
 /** Returns the motion from the frame that [index] leads back to, one [step] further. */
 private fun joined(index: IntArray, step: IntArray) = IntArray(step.size) { index[step[it]] }
 
-{% if same_size %}
+{% if not policy.moves %}
+private const val CELL_ROWS = {{ context_shape[1] }} // of the context
+private const val CELL_COLUMNS = {{ context_shape[2] }}
+private const val CHANNELS = {{ context_shape[3] }}
+private const val CELL_HEIGHT = ROWS / CELL_ROWS // in pixels of the grey picture
+private const val CELL_WIDTH = COLUMNS / CELL_COLUMNS
+private const val CELL_PIXELS = CELL_HEIGHT * CELL_WIDTH
+private const val PARTS_DOWN = 2 * CELL_PIXELS * CELL_HEIGHT // of the way from a cell to the next
+private const val PARTS_RIGHT = 2 * CELL_PIXELS * CELL_WIDTH
+private const val PARTS = PARTS_DOWN.toLong() * PARTS_RIGHT
+
+/**
+ * Returns a [context] as it looks after the motion [index]: each cell is taken from the mean place of
+ * its pixels, bilinearly, in whole numbers, rounded to the nearest (halves up).
+ */
+private fun warped(context: ByteArray, index: IntArray): ByteArray {
+    val result = ByteArray(context.size)
+    for (row in 0 until CELL_ROWS) for (column in 0 until CELL_COLUMNS) {
+        var rows = 0 // sums of the places of the cell's pixels
+        var columns = 0
+        for (i in row * CELL_HEIGHT until (row + 1) * CELL_HEIGHT) {
+            for (j in i * COLUMNS + column * CELL_WIDTH until i * COLUMNS + (column + 1) * CELL_WIDTH) {
+                rows += index[j] / COLUMNS
+                columns += index[j] % COLUMNS
+            }
+        }
+        val y = place(rows, CELL_ROWS, CELL_HEIGHT)
+        val x = place(columns, CELL_COLUMNS, CELL_WIDTH)
+        val (down, right) = listOf(y % PARTS_DOWN, x % PARTS_RIGHT).map(Int::toLong)
+        val here = cell(y / PARTS_DOWN, x / PARTS_RIGHT)
+        val beside = cell(y / PARTS_DOWN, x / PARTS_RIGHT + 1)
+        val below = cell(y / PARTS_DOWN + 1, x / PARTS_RIGHT)
+        val across = cell(y / PARTS_DOWN + 1, x / PARTS_RIGHT + 1)
+        val to = cell(row, column)
+        for (c in 0 until CHANNELS) {
+            val upper = (PARTS_RIGHT - right) * context[here + c] + right * context[beside + c]
+            val lower = (PARTS_RIGHT - right) * context[below + c] + right * context[across + c]
+            val total = (PARTS_DOWN - down) * upper + down * lower
+            result[to + c] = (total + PARTS / 2).floorDiv(PARTS).toByte()
+        }
+    }
+    return result
+}
+
+/** Returns where cells are taken from on one axis, in parts; [sum]: of the places of their pixels. */
+private fun place(sum: Int, cells: Int, side: Int) =
+    (2 * sum + CELL_PIXELS - CELL_PIXELS * side).coerceIn(0, (cells - 1) * 2 * CELL_PIXELS * side)
+
+/** Returns where the values of a cell begin; of one beyond the last, those of the last. */
+private fun cell(row: Int, column: Int) =
+    (minOf(row, CELL_ROWS - 1) * CELL_COLUMNS + minOf(column, CELL_COLUMNS - 1)) * CHANNELS
+
+{% elif same_size %}
 /** Returns the mask of the frame that [index] leads back to, moved. */
 private fun moved(mask: ByteArray, index: IntArray) = ByteArray(mask.size) { mask[index[it]] }
 {% else %}

@@ -32,6 +32,9 @@ val CLASS_COLOURS = intArrayOf({{ class_colours }})
 {% if policy.between_keyframes == "move" %}
 /** What a frame got: the whole network, or the keyframe's mask, moved with the picture. */
 enum class FramePath { KEY, MOVE }
+{% elif policy.between_keyframes == "warp" %}
+/** What a frame got: the whole network, or its own detail with the keyframe's context, warped by the motion since. */
+enum class FramePath { KEY, WARP }
 {% else %}
 /** What a frame got: the whole network, its own detail with the keyframe's context, or an old mask. */
 enum class FramePath { KEY, PROPAGATE, REUSE }
@@ -73,7 +76,7 @@ class Segmenter(
     private class Keyframe(
         val mask: ByteArray,
 {% if policy.propagates %}
-        val context: ByteBuffer,
+        val context: {{ "ByteArray" if policy.follows_motion else "ByteBuffer" }},
 {% endif %}
 {% if policy.gated %}
         val thumbnail: ByteArray,
@@ -89,13 +92,13 @@ class Segmenter(
 {% endif %}
     private var keyframe: Keyframe? = null // the one that frames use
     private var since = KEYFRAME_INTERVAL // frames since a keyframe began
-{% if policy.moves %}
+{% if policy.follows_motion %}
     private val motion = Motion()
     private var before = ByteArray(0) // the grey picture of the frame before
     private var index = UNMOVED // where in the keyframe each pixel of the grey picture was
 {% endif %}
 {% if policy.asynchronous %}
-{% if policy.moves %}
+{% if policy.follows_motion %}
     private class Coming(val number: Int, val result: Future<Keyframe>) {
         var index = UNMOVED // as that of the keyframe that frames use
     }
@@ -134,14 +137,16 @@ class Segmenter(
 {% else %}
         val path = choose(image)
 {% endif %}
-{% if policy.moves %}
+{% if policy.follows_motion %}
         follow(image, path)
 {% endif %}
 {% if policy.asynchronous %}
         number++
 {% endif %}
         val used = checkNotNull(keyframe) { "the first frame is a keyframe" }
-{% if policy.propagates %}
+{% if policy.propagates and policy.follows_motion %}
+        return Mask(if (path == FramePath.WARP) propagate(image, warped(used.context, index)) else used.mask, path)
+{% elif policy.propagates %}
         return Mask(if (path == FramePath.PROPAGATE) propagate(image, used) else used.mask, path)
 {% elif policy.moves %}
         return Mask(if (path == FramePath.MOVE) moved(used.mask, index) else used.mask, path)
@@ -217,7 +222,7 @@ class Segmenter(
         if (if (lag == null) begun.result.isDone else number - begun.number >= lag) {
             coming = null
             keyframe = begun.result.get()
-{% if policy.moves %}
+{% if policy.follows_motion %}
             index = begun.index
 {% endif %}
         }
@@ -246,7 +251,7 @@ class Segmenter(
     }
 
 {% endif %}
-{% if policy.moves %}
+{% if policy.follows_motion %}
     /** Joins the motion of the picture since the frame before to that since each keyframe. */
     private fun follow(image: ByteArray, path: FramePath) {
         val now = grey(image)
@@ -274,14 +279,14 @@ class Segmenter(
 {% else %}
         keyGraph.run(mapOf("image" to buffer(image)), mapOf("class_map" to mask))
 {% endif %}
-        return Keyframe(bytes(mask){% if policy.propagates %}, context{% endif %}{% if policy.gated %}, thumbnail(image){% endif %})
+        return Keyframe(bytes(mask){% if policy.propagates %}, {{ "bytes(context)" if policy.follows_motion else "context" }}{% endif %}{% if policy.gated %}, thumbnail(image){% endif %})
     }
 
 {% if policy.propagates %}
-    private fun propagate(image: ByteArray, keyframe: Keyframe): ByteArray {
+    private fun propagate(image: ByteArray, {{ "context: ByteArray" if policy.follows_motion else "keyframe: Keyframe" }}): ByteArray {
         val mask = buffer(MASK_BYTES)
         propagateGraph.run(
-            mapOf("image" to buffer(image), "context" to keyframe.context),
+            mapOf("image" to buffer(image), "context" to {{ "buffer(context)" if policy.follows_motion else "keyframe.context" }}),
             mapOf("class_map" to mask),
         )
         return bytes(mask)
@@ -296,7 +301,7 @@ class Segmenter(
 {% if policy.refresh_above is not none %}
         const val REFRESH_ABOVE = {{ policy.refresh_above }}
 {% endif %}
-{% if policy.moves %}
+{% if policy.follows_motion %}
         val UNMOVED = IntArray(ROWS * COLUMNS) { it }
 {% endif %}
         const val MASK_BYTES = {{ mask_width }} * {{ mask_height }}
@@ -357,7 +362,7 @@ private fun thumbnail(image: ByteArray): ByteArray {
 }
 
 {% endif %}
-{% if policy.moves %}
+{% if policy.follows_motion %}
 {% include "Motion.kt" %}
 
 {% endif %}

@@ -8,8 +8,8 @@ TIFF). Convert a video to a folder of frames first: `ffmpeg -i street.mp4 frames
 
 Output: masks, class indices with the palette of the manifest, and overlays, the frames with their
 masks in colour: PNGs named after the images of the folder, or 00000.png and so on for an animated
-image. Segmenter.kt does the same on Android. Where the policy moves masks with the picture,
-motion.py is in this folder too, and finds the motion.
+image. Segmenter.kt does the same on Android. Where the policy moves masks with the picture, or
+warps the context, motion.py is in this folder too, and finds the motion.
 """
 
 import argparse
@@ -66,7 +66,7 @@ class Segmenter:
             if hashlib.sha256(file.read_bytes()).hexdigest() != graph["sha256"]:
                 sys.exit(f"{file} was changed: copy the whole bundle again.")
         motion = motion_of(bundle, self.manifest)
-        self._motions = None if motion is None else motion.Motions()  # where masks move
+        self._motions = None if motion is None else motion.Motions()
         self._graphs = {n: Graph(bundle / g["file"], threads) for n, g in graphs.items()}
         self._table = None
         if "propagate" in graphs:
@@ -92,14 +92,20 @@ class Segmenter:
         if self._motions is not None:
             self._follow(picture, path, arrived)
         assert self._keyframe is not None, "the first frame is a keyframe"
-        mask = self._keyframe.mask
-        if path == "propagate":
-            mask = self._propagate(picture, self._keyframe)
-        elif path == "move":
-            assert self._motions is not None, "the policy moves masks"
-            mask = self._motions.move(mask)
+        mask = self._show(path, picture, self._keyframe)
         self._number += 1
         return mask, path
+
+    def _show(self, path: str, picture: Any, keyframe: Keyframe) -> Any:
+        """Return the mask of a frame on `path`."""
+        if path == "propagate":
+            return self._propagate(picture, keyframe.context)
+        if path in ("warp", "move"):
+            assert self._motions is not None, "the policy follows motion"
+            if path == "move":
+                return self._motions.move(keyframe.mask)
+            return self._propagate(picture, self._motions.warp(keyframe.context))
+        return keyframe.mask
 
     def _path(self, picture: Any, score: float | None) -> str:
         """Return the path of the next frame; run the key graph if it is a keyframe."""
@@ -133,7 +139,7 @@ class Segmenter:
 
     def _follow(self, picture: Any, path: str, arrived: bool) -> None:
         """Follow the motion of the picture since each keyframe."""
-        assert self._motions is not None, "the policy moves masks"
+        assert self._motions is not None, "the policy follows motion"
         if arrived:
             self._motions.arrived()
         self._motions.see(picture)
@@ -162,8 +168,8 @@ class Segmenter:
             context = self._table[context.view(np.uint8)]
         return Keyframe(self._number, mask, context, self._thumbnail(picture))
 
-    def _propagate(self, picture: Any, keyframe: Keyframe) -> Any:
-        outputs = self._graphs["propagate"].run(image=picture[None], context=keyframe.context)
+    def _propagate(self, picture: Any, context: Any) -> Any:
+        outputs = self._graphs["propagate"].run(image=picture[None], context=context)
         return outputs["class_map"][0]
 
     def _gate_score(self, picture: Any) -> float:
