@@ -43,11 +43,11 @@ private fun warped(context: ByteArray, index: IntArray): ByteArray {
         }
         val y = place(rows, CELL_ROWS, CELL_HEIGHT)
         val x = place(columns, CELL_COLUMNS, CELL_WIDTH)
-        val (down, right) = listOf(y % PARTS_DOWN, x % PARTS_RIGHT).map(Int::toLong)
-        val here = cell(y / PARTS_DOWN, x / PARTS_RIGHT)
-        val beside = cell(y / PARTS_DOWN, x / PARTS_RIGHT + 1)
-        val below = cell(y / PARTS_DOWN + 1, x / PARTS_RIGHT)
-        val across = cell(y / PARTS_DOWN + 1, x / PARTS_RIGHT + 1)
+        val (top, left) = y / PARTS_DOWN to x / PARTS_RIGHT
+        val (here, beside) = cell(top, left) to cell(top, left + 1)
+        val (below, across) = cell(top + 1, left) to cell(top + 1, left + 1)
+        val down = (y % PARTS_DOWN).toLong()
+        val right = (x % PARTS_RIGHT).toLong()
         val to = cell(row, column)
         for (c in 0 until CHANNELS) {
             val upper = (PARTS_RIGHT - right) * context[here + c] + right * context[beside + c]
@@ -66,7 +66,6 @@ private fun place(sum: Int, cells: Int, side: Int) =
 /** Returns where the values of a cell begin; of one beyond the last, those of the last. */
 private fun cell(row: Int, column: Int) =
     (minOf(row, CELL_ROWS - 1) * CELL_COLUMNS + minOf(column, CELL_COLUMNS - 1)) * CHANNELS
-
 {% elif same_size %}
 /** Returns the mask of the frame that [index] leads back to, moved. */
 private fun moved(mask: ByteArray, index: IntArray) = ByteArray(mask.size) { mask[index[it]] }

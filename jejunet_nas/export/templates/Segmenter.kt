@@ -33,7 +33,7 @@ val CLASS_COLOURS = intArrayOf({{ class_colours }})
 /** What a frame got: the whole network, or the keyframe's mask, moved with the picture. */
 enum class FramePath { KEY, MOVE }
 {% elif policy.between_keyframes == "warp" %}
-/** What a frame got: the whole network, or its own detail with the keyframe's context, warped by the motion since. */
+/** What a frame got: the whole network, or its own detail with the keyframe's context, warped. */
 enum class FramePath { KEY, WARP }
 {% else %}
 /** What a frame got: the whole network, its own detail with the keyframe's context, or an old mask. */
@@ -145,7 +145,8 @@ class Segmenter(
 {% endif %}
         val used = checkNotNull(keyframe) { "the first frame is a keyframe" }
 {% if policy.propagates and policy.follows_motion %}
-        return Mask(if (path == FramePath.WARP) propagate(image, warped(used.context, index)) else used.mask, path)
+        if (path == FramePath.KEY) return Mask(used.mask, path)
+        return Mask(propagate(image, warped(used.context, index)), path)
 {% elif policy.propagates %}
         return Mask(if (path == FramePath.PROPAGATE) propagate(image, used) else used.mask, path)
 {% elif policy.moves %}
