@@ -143,8 +143,8 @@ class LatencyFigures(_Section):
     """The latencies of graphs and frames, and their sources.
 
     source: of mean_ms, worst_ms, sustained_fps and dropped_frames; graphs_source: of key_ms,
-    propagate_ms and gate_ms. move_ms: of moving a mask with the picture, always predicted; None in
-    bundles of earlier versions. sustained_fps: None if no frame takes time.
+    propagate_ms and gate_ms. move_ms: of finding the motion and moving a mask or warping the context,
+    always predicted; None in bundles of earlier versions. sustained_fps: None if no frame takes time.
     """
 
     source: LatencySource
