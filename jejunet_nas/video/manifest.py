@@ -143,8 +143,9 @@ class LatencyFigures(_Section):
     """The latencies of graphs and frames, and their sources.
 
     source: of mean_ms, worst_ms, sustained_fps and dropped_frames; graphs_source: of key_ms,
-    propagate_ms and gate_ms. move_ms: of finding the motion and moving a mask or warping the context,
-    always predicted; None in bundles of earlier versions. sustained_fps: None if no frame takes time.
+    propagate_ms and gate_ms. move_ms: to find the motion, and to move a mask or warp the context;
+    always predicted, None in bundles of earlier versions. sustained_fps: None if no frame takes
+    time.
     """
 
     source: LatencySource
