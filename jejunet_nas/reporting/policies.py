@@ -75,7 +75,7 @@ def policies_page(
 
 def _moving(latencies: PathLatencies) -> str:
     move = latencies.move
-    return "" if move is None else f"; moving a mask {move.median_ms:.1f} ms, {move.source}"
+    return "" if move is None else f"; motion {move.median_ms:.1f} ms, {move.source}"
 
 
 def taken(rows: Sequence[PolicyRow], history: StudyHistory) -> PolicyRow:

@@ -207,7 +207,7 @@ def test_the_page_says_of_which_network_and_frames_it_tells() -> None:
 
     assert page.startswith("# Keyframes of davis, trial 7\n")
     assert "224 px, on DAVIS 2016 val: 2 clips, 5 frames. Key 20.0 ms, propagate 20.0 ms" in page
-    assert "gate 20.00 ms, predicted; moving a mask 20.0 ms, predicted; the camera delivers" in page
+    assert "gate 20.00 ms, predicted; motion 20.0 ms, predicted; the camera delivers" in page
 
 
 def test_the_accuracy_of_the_gate_is_shown_bin_by_bin() -> None:
