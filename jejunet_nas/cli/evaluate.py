@@ -58,6 +58,8 @@ def evaluate(
     with naming_place(bundle, folder):
         require_runnable(manifest, folder)
     printer = Printer(as_json=as_json)
+    if dataset in (None, manifest.source.dataset):
+        root = root or _root_here(manifest.source.study)
     wanted = SplitWanted.of(
         manifest, cast("Split", split), dataset=dataset, root=root, options=options
     )
@@ -69,6 +71,17 @@ def evaluate(
         )
     _show(found, manifest, printer)
     printer.json(_plain(found, manifest, wanted, bundle))
+
+
+def _root_here(study: str) -> Path | None:
+    """Return the data's folder that a search of `study` noted, if the study is in studies/ here."""
+    from jejunet_nas.files import STUDIES
+    from jejunet_nas.study.named import read_notes
+
+    if Path(study).name != study or study == "..":
+        return None  # a bundle may come from anyone: its study's name leads nowhere else
+    root = read_notes(Path(STUDIES) / study).get("given", {}).get("data.root")
+    return Path(root) if isinstance(root, str) and Path(root).is_dir() else None
 
 
 def _show(found: "BundleScore", manifest: "Manifest", printer: Printer) -> None:

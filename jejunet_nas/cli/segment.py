@@ -101,6 +101,8 @@ def _show(tally: "Tally", outputs: "Outputs", printer: Printer) -> None:
     frames = counted(tally.frames, "frame")
     say(f"{frames} in {tally.seconds:.1f} s: {tally.fps:.1f} fps on this computer")
     say(_table(tally))
+    if tally.latencies_ms["warp"] or tally.latencies_ms["move"]:
+        say("warp and move include the motion of the picture, which NumPy finds here, slowly")
     if tally.began:
         say(f"{counted(tally.began, 'keyframe')} started in the background")
     for line in (*tally.notes, *([tally.trouble] if tally.trouble else [])):

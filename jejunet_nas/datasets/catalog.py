@@ -80,8 +80,8 @@ def require_root(dataset: str, root: Path | None) -> Path:
     """Return the folder of a data set on disk. Raises `SettingError` if none is given."""
     if root is None:
         raise SettingError(
-            f"The root folder of the data set {dataset} is missing. Add --data-root DIR, or use "
-            "the dataset procedural, which needs no files."
+            f"The folder with the files of the data set {dataset} is not known. Add --data-root "
+            "DIR."
         )
     return root
 

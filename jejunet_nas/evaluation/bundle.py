@@ -173,7 +173,8 @@ def _notes(manifest: Manifest, split: DataSplit) -> list[str]:
     pans = sum(clip.origin == "photo" and len(clip) > 1 for clip in split.clips)
     if pans:
         notes.append(
-            f"{counted(pans, 'clip')} of {len(split.clips)} are simulated pans over photos: add "
+            f"{pans} of {counted(len(split.clips), 'clip')} {'is' if pans == 1 else 'are'} "
+            f"simulated from photos: add "
             "--option frames=1 to score the photos themselves, as published tables do"
         )
     sparse = [each.fps for each in split.clips if each.fps < _SPARSE_FPS and len(each) > 1]

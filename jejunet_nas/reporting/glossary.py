@@ -106,8 +106,10 @@ def policy_meaning(policy: Policy) -> str:
         )
     else:
         said.append("Other frames combine their own detail with the features of that keyframe.")
-    if policy.gated:
-        said.append("A gate shows the old mask where little changes, or asks for a new keyframe.")
+    if policy.reuse_below is not None:
+        said.append("Where a gate sees little change, the old mask is shown.")
+    if policy.refresh_above is not None:
+        said.append("Where a gate sees much change, a new keyframe begins.")
     return " ".join(said)
 
 

@@ -134,7 +134,8 @@ def _commands(
     of_trial = " ".join([study, f"--trial {trial.number}", *asked])
     row = f"--policy {best.number}"
     yield "```sh"
-    yield f"jejunet-nas export {of_trial} {row} --out bundle   # a bundle with this policy"
+    out = f"--out bundle-{best.number}"
+    yield f"jejunet-nas export {of_trial} {row} {out}   # a bundle with this policy"
     if not asked and best.policy != trial.architecture.policy:
         yield f"jejunet-nas policies {of_trial} --add {best.number}   # a trial of the study"
     yield f"jejunet-nas policies {of_trial}   # this table"

@@ -67,9 +67,10 @@ search_space:
   resolution: [{sizes}]    # {size_words}
   # The policy: how the network runs on video.
   keyframe_interval: {{from: 1, to: 8}}    # 1: the whole network on every frame
-  between_keyframes: [propagate, warp, move, reuse]   # warp, move: along with the picture
+  between_keyframes: [propagate, warp, move, reuse]   # warp, move: follow the motion
   reuse_below: [off, 0.05]        # reuse the last mask if little has changed
   refresh_above: [off, 0.25]      # make the frame a keyframe if much has changed
+  asynchronous: [off]             # on: keyframes run in the background, on a second core
 
 # Networks that are tried first; the sampler chooses what a point leaves out.
 start_with:

@@ -87,6 +87,8 @@ def open_bundle(place: Path) -> tuple[Manifest, Path]:
     if `place` is no bundle, or its manifest or a graph is damaged.
     """
     folder = place
+    if not place.exists():
+        raise SettingError(f"{place} does not exist. Give the folder or .zip of a bundle.")
     if place.is_file():
         folder = Path(tempfile.mkdtemp(prefix="jejunet-bundle-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

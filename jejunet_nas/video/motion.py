@@ -122,8 +122,8 @@ def _middles(from_side: int, to_side: int) -> npt.NDArray[np.int64]:
 class Motions:
     """The motion of a video's frames since a keyframe, and since one in the background began.
 
-    Call `see` with each frame in its order; `keyframe` or `begun` after it, if it is a keyframe, or
-    one begins in the background; `arrived` when that one is ready, before the next frame.
+    Call `see` with each frame in its order; `begun` after it, if a keyframe begins on it in the
+    background; `arrived` when that one is ready, before the next frame.
     """
 
     def __init__(self) -> None:
@@ -131,18 +131,20 @@ class Motions:
         self._index: Index | None = None  # from it to the keyframe
         self._begun: Index | None = None  # to the keyframe in the background
 
-    def see(self, frame: npt.NDArray[np.uint8]) -> None:
-        """Follow the picture to `frame`, uint8 [height, width, 3] in RGB, of even sides."""
+    def see(self, frame: npt.NDArray[np.uint8], *, keyframe: bool) -> None:
+        """Follow the picture to `frame`, uint8 [height, width, 3] in RGB, of even sides.
+
+        keyframe: the motion begins anew at this frame, as it does at the first.
+        """
         grey, before = grey_of(frame), self._grey
         self._grey = grey
-        if before is not None:
-            step = motion(grey, before)
-            self._index = None if self._index is None else joined(self._index, step)
-            self._begun = None if self._begun is None else joined(self._begun, step)
-
-    def keyframe(self) -> None:
-        """Begin at the newest frame, which is a keyframe."""
-        self._index = self._still()
+        if keyframe:
+            self._index = self._still()
+            return
+        assert before is not None, "the first frame is a keyframe"
+        step = motion(grey, before)
+        self._index = None if self._index is None else joined(self._index, step)
+        self._begun = None if self._begun is None else joined(self._begun, step)
 
     def begun(self) -> None:
         """Begin a second motion at the newest frame, which is a keyframe in the background."""

@@ -159,8 +159,6 @@ class VideoSegmenter:
     ) -> Segmentation:
         number, chooser = self._number, self._chooser
         self._take_finished_keyframe()
-        if self._motions is not None:
-            self._motions.see(frame)
         small: Thumbnail | None = None
         score: float | None = None
         if chooser.wants_gate():
@@ -169,6 +167,8 @@ class VideoSegmenter:
             small = thumbnails(frame)
             score = self._graphs.gate(small, self._keyframe.thumbnail)
         path = chooser.choose(score)
+        if self._motions is not None:
+            self._motions.see(frame, keyframe=path == "key")
         if small is None and self._policy.gated and (path == "key" or chooser.begins_keyframe):
             small = thumbnails(frame)
         if chooser.begins_keyframe:
@@ -211,8 +211,6 @@ class VideoSegmenter:
             background = self._background is not None
             mask, context = self._submit(frame).result() if background else self._graphs.key(frame)
             self._keyframe = _Keyframe(self._number, mask, context, small)
-            if self._motions is not None:
-                self._motions.keyframe()
             return mask
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":

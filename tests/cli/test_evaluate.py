@@ -8,12 +8,15 @@ import pytest
 
 from jejunet_nas.datasets import camvid
 from jejunet_nas.datasets.catalog import open_split
+from jejunet_nas.documents.yaml_file import yaml_text
 from jejunet_nas.export.verify import verify
 from jejunet_nas.records import DataSplit
 from jejunet_nas.records.scores import Score
 from jejunet_nas.scoring.score import combine
 from jejunet_nas.space.architecture import EVERY_FRAME, Policy
 from jejunet_nas.video.graphs import NetworkGraphs
+from jejunet_nas.video.manifest import MANIFEST
+from jejunet_nas.video.manifest_file import manifest_text, read_manifest
 from tests.builders import tiny_run
 from tests.cli.commands import answer, exit_code, refusal
 from tests.datasets.trees import add_test_to_camvid, write_camvid, write_folder
@@ -136,7 +139,7 @@ def test_photos_are_scored_as_they_are_where_that_is_asked(
     photos, _ = answer(capfd, "evaluate", of_streets, *where, "--option", "frames=1")
 
     assert any(
-        note.startswith("4 clips of 4 are simulated pans over photos: add --option frames=1")
+        note.startswith("4 of 4 clips are simulated from photos: add --option frames=1")
         for note in pans["notes"]
     )
     assert (pans["frames"], photos["frames"], photos["notes"]) == (32, 4, [])
@@ -201,7 +204,37 @@ def test_a_missing_split_or_root_is_told_in_one_line(
     assert refusal(capfd, *test, "--data-root", streets).startswith(
         f"{streets / 'test.txt'} is missing; expected: test.txt, testannot in one folder. Copy"
     )
-    assert "folder of the data set camvid is missing. Add --data-root DIR" in refusal(capfd, *test)
+    assert "of the data set camvid is not known. Add --data-root DIR." in refusal(capfd, *test)
+
+
+def test_the_root_is_that_of_the_study_here(
+    of_streets: Path,
+    streets: Path,
+    tmp_path: Path,
+    capfd: Capfd,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study, dataset = "tiny", "camvid"
+    bundle = write_tiny(tmp_path / "bundle", study=study, class_names=camvid.CLASS_NAMES)
+    _as_trained_on(bundle, dataset)
+    assert "is not known. Add --data-root DIR." in refusal(capfd, "evaluate", bundle)
+
+    (tmp_path / "studies" / study).mkdir(parents=True)
+    notes = yaml_text({"given": {"data.root": str(streets)}})
+    (tmp_path / "studies" / study / "study.yaml").write_text(notes)
+
+    assert answer(capfd, "evaluate", bundle)[0]["dataset"] == dataset
+    given = ("--dataset", "davis")  # of another data set its root is not known
+    assert "--dataset is davis, which has 2 classes" in refusal(capfd, "evaluate", bundle, *given)
+
+
+def _as_trained_on(bundle: Path, dataset: str) -> None:
+    """Have the manifest of `bundle` say that its network was trained on `dataset`."""
+    manifest = read_manifest(bundle)
+    source = manifest.source.model_copy(update={"dataset": dataset, "data_options": {}})
+    changed = manifest.model_copy(update={"source": source})
+    (bundle / MANIFEST).write_text(manifest_text(changed.model_dump(mode="json")))
 
 
 def test_classes_in_another_order_are_told_with_the_right_one(

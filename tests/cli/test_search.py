@@ -213,7 +213,10 @@ def test_a_dry_run_prints_the_forecast_alone_and_writes_nothing(
 
     assert (found["networks"], found["whole_space"], found["can_meet"]) == (NETWORKS, True, 1.0)
     assert (found["networks_left"], found["network_s"], found["ends"]) == (7, None, None)
-    assert "2 classes are assumed: The root folder of the data set folder is missing." in said
+    assert (
+        "2 classes are assumed: The folder with the files of the data set folder is not known."
+        in said
+    )
     assert "7 networks left to train, none begins after " in said
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.yaml"]
 
@@ -226,5 +229,6 @@ def test_a_data_set_on_disk_without_its_folder_is_bad_input(
     shown = capfd.readouterr()
     assert shown.out == ""
     assert_matches(
-        r"jejunet-nas: .*the data set davis is missing.* --data-root", shown.err.splitlines()[-1]
+        r"jejunet-nas: .*the data set davis is not known\. Add --data-root",
+        shown.err.splitlines()[-1],
     )

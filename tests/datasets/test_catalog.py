@@ -26,7 +26,7 @@ def test_an_unknown_split_is_named_with_the_allowed() -> None:
 
 def test_a_data_set_on_disk_without_a_root_asks_for_one() -> None:
     with pytest.raises(
-        SettingError, match=r"folder of the data set davis is missing\. Add --data-root DIR"
+        SettingError, match=r"the data set davis is not known\. Add --data-root DIR"
     ):
         open_split("davis", "train", root=None)
 

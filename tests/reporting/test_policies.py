@@ -247,7 +247,7 @@ def test_the_page_ends_with_commands_that_a_shell_takes_for_any_name() -> None:
     *_, export, add, again, _, _ = _page(study="my $tudy").split("\n")
 
     named = "'my $tudy' --trial 7"
-    assert export.startswith(f"jejunet-nas export {named} --policy 3 --out bundle  ")
+    assert export.startswith(f"jejunet-nas export {named} --policy 3 --out bundle-3  ")
     assert add.startswith(f"jejunet-nas policies {named} --add 3  ")
     assert again.startswith(f"jejunet-nas policies {named}  ")
 
@@ -261,5 +261,5 @@ def test_at_another_target_the_commands_ask_for_it_and_nothing_is_added() -> Non
 
     page = policies_page(ROWS, TRIAL, at_30, val=val, name="x")
 
-    assert "jejunet-nas export x --trial 7 --target-fps 30 --policy 3 --out bundle  " in page
+    assert "jejunet-nas export x --trial 7 --target-fps 30 --policy 3 --out bundle-3  " in page
     assert "--add" not in page

@@ -147,7 +147,7 @@ def test_what_is_no_manifest_at_all_is_refused(text: str, folder: Path) -> None:
 def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(SettingError, match=r"nowhere/manifest\.json does not exist\. Give"):
+    with pytest.raises(SettingError, match=r"nowhere does not exist\. Give the folder or \.zip"):
         read_bundle(tmp_path / "nowhere")
     with pytest.raises(SettingError, match=r"file cannot be unpacked .*\. Copy the bundle again"):
         read_bundle(tmp_path / "file")

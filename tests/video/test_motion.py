@@ -165,9 +165,7 @@ def test_a_keyframe_in_the_background_is_moved_from_the_frame_on_which_it_began(
     motions = Motions()
 
     for t, frame in enumerate(frames):
-        motions.see(frame)
-        if t == 0:
-            motions.keyframe()
+        motions.see(frame, keyframe=t == 0)
         if t == 2:
             motions.begun()
         if t == 4:

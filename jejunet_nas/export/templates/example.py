@@ -142,10 +142,8 @@ class Segmenter:
         assert self._motions is not None, "the policy follows motion"
         if arrived:
             self._motions.arrived()
-        self._motions.see(picture)
-        if path == "key":
-            self._motions.keyframe()
-        elif self._coming and self._coming.number == self._number:
+        self._motions.see(picture, keyframe=path == "key")
+        if self._coming and self._coming.number == self._number:
             self._motions.begun()
 
     def _is_due(self) -> bool:

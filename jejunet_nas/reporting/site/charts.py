@@ -79,7 +79,7 @@ def progress_chart(history: StudyHistory) -> Chart:
         made.networks,
         made.hypervolumes,
         customdata=[seconds / 3600 for seconds in made.spent_s] if made.spent_s else None,
-        mode="lines",
+        mode="lines+markers" if len(made.networks) == 1 else "lines",  # one point is no line
         line={"shape": "hv", "width": 2},
         hovertemplate="networks: %{x}, hypervolume: %{y:.2f}<extra></extra>",
     )
