@@ -35,7 +35,7 @@ class Standing:
     """The figures of one trial. miou: the mean of its network's `trainings`.
 
     interval: of its mIoU, over clips, and over seeds where there are several trainings; None where
-    there is only one clip.
+    there are too few clips.
     """
 
     trial: int

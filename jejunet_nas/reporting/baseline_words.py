@@ -6,7 +6,7 @@ Units: as in `baseline`; mIoU in per cent and points within sentences.
 from jejunet_nas.records.words import per_cent, points
 from jejunet_nas.reporting.baseline import Against, BaselineAnswer, Standing
 from jejunet_nas.reporting.held_out import TURN_ON
-from jejunet_nas.scoring.bootstrap import Difference
+from jejunet_nas.scoring.bootstrap import TOO_FEW, Difference
 
 
 def caveat(answer: BaselineAnswer) -> str:
@@ -50,7 +50,7 @@ def difference_words(difference: Difference) -> str:
     """Return, say, `+0.6 points, not significant (95 %: -1.8 to +2.7)`."""
     amount = f"{points(difference.miou)} points"
     if difference.interval is None:
-        return f"{amount} (one clip gives no confidence interval)"
+        return f"{amount} ({TOO_FEW})"
     low, high = points(difference.interval.low), points(difference.interval.high)
     verdict = "significant" if difference.is_significant else "not significant"
     return f"{amount}, {verdict} (95 %: {low} to {high})"
@@ -97,7 +97,7 @@ def _short(standing: Standing) -> str:
 
 
 def _words(standing: Standing) -> str:
-    interval = " (one clip gives no confidence interval)"
+    interval = f" ({TOO_FEW})"
     if standing.interval:
         low, high = standing.interval.low, standing.interval.high
         interval = f" (95 %: {per_cent(low)} to {per_cent(high)})"

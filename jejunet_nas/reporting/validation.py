@@ -5,6 +5,7 @@ Units: mIoU in per cent.
 
 from jejunet_nas.records import DataFacts, StudyHistory, TrialResult
 from jejunet_nas.records.words import counted, escaped, markdown_table, one_line, per_cent
+from jejunet_nas.scoring.bootstrap import LEAST_CLIPS, TOO_FEW
 from jejunet_nas.scoring.origins import OriginScore, scores_by_origin
 from jejunet_nas.scoring.ranking import front_of
 
@@ -59,9 +60,9 @@ def _scores(history: StudyHistory) -> list[str]:
         rows.append((f"{trial.number}", per_cent(trial.score.miou), *cells))
     table = markdown_table(columns, rows)
     alone = [
-        f"There is only one {name}, so no confidence interval can be given for its mIoU."
+        f"{counted(count, name).capitalize()} alone: {TOO_FEW}."
         for name, count in (("video", len(data.videos)), ("pan", data.photos))
-        if count == 1
+        if count < LEAST_CLIPS
     ]
     apart = "Each mIoU is the mean over the classes that occur in those clips."
     return [table, " ".join([apart, *alone])]
@@ -107,7 +108,7 @@ def _figure(score: OriginScore) -> str:
     if score.miou is None:
         return "no annotated frame"
     interval = _interval(score)
-    more = f"95 %: {interval}" if score.interval else "one clip gives no confidence interval"
+    more = f"95 %: {interval}" if score.interval else TOO_FEW
     return f"{per_cent(score.miou)} % mIoU ({more})"
 
 

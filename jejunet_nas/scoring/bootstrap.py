@@ -32,6 +32,8 @@ from jejunet_nas.scoring.score import combine
 Figures = npt.NDArray[np.float64]
 Trainings = Sequence[Sequence[ClipScore]]  # of one network: its clips, the same in each training
 
+LEAST_CLIPS = 5  # fewer have so few draws that an interval reaches from the worst clip to the best
+TOO_FEW = f"fewer than {LEAST_CLIPS} clips give no confidence interval"
 _NAMED = 5  # clips in a message, at most
 
 
@@ -47,7 +49,7 @@ class Interval:
 class Difference:
     """The mIoU of one network minus that of another on the same clips.
 
-    interval: None where there is only one clip.
+    interval: None where there are fewer than `LEAST_CLIPS` clips.
     """
 
     miou: float
@@ -67,7 +69,7 @@ class Difference:
 def miou_interval(
     clips: Sequence[ClipScore], *, draws: int = 2000, seed: int = 0, share: float = 0.95
 ) -> Interval | None:
-    """Return the confidence interval of the mIoU of `clips`; None for fewer than two clips.
+    """Return the confidence interval of the mIoU of `clips`; None for fewer than `LEAST_CLIPS`.
 
     A class that no annotation of a draw holds is left out of its mean, as `combine` does; a draw
     without annotation does not count. share: the confidence level. Raises `DataError` where no clip
@@ -90,7 +92,7 @@ def trainings_interval(
     alone. Otherwise as `miou_interval`.
     """
     clips = len(trainings[0])
-    if clips < 2:
+    if clips < LEAST_CLIPS:
         return None
     for each in trainings:
         combine(each)  # raises where no clip is annotated
@@ -131,7 +133,7 @@ def trainings_difference(
     clips, theirs = len(ours[0]), [_paired(ours[0], each) for each in theirs]
     miou = float(np.mean([combine(each).miou for each in ours]))
     miou -= float(np.mean([combine(each).miou for each in theirs]))
-    if clips < 2:
+    if clips < LEAST_CLIPS:
         return Difference(miou=miou, interval=None)
     weights = _weights(clips, draws, seed)
     differences = _mean_mious(ours, weights) - _mean_mious(theirs, weights)

@@ -126,7 +126,7 @@ def test_one_clip_gives_no_confidence_interval() -> None:
 
     (_, sentence) = sentences(answer(history(trial(3, 0.6, 30.0)), one))
 
-    assert "points (one clip gives no confidence interval)" in sentence
+    assert "points (fewer than 5 clips give no confidence interval)" in sentence
 
 
 def test_a_baseline_of_other_clips_is_refused() -> None:

@@ -41,7 +41,7 @@ def test_the_report_says_which_clips_are_video_and_scores_them_apart() -> None:
     )
     assert "| trial | mIoU % | on video % | 95 % | on pans % | 95 % |" in text
     assert "| 0 | 70.0 | 40.0 | - | 90.0 | 90.0 to 90.0 |" in text
-    assert "There is only one video, so no confidence interval can be given for its mIoU." in text
+    assert "1 video alone: fewer than 5 clips give no confidence interval." in text
 
 
 def test_the_answer_says_what_the_best_trial_scores_on_video() -> None:
@@ -49,8 +49,8 @@ def test_the_answer_says_what_the_best_trial_scores_on_video() -> None:
 
     assert said[-1] == (
         "Of 10 validation clips 1 is video and 9 are simulated pans over photos: trial 0 has "
-        "40.0 % mIoU (one clip gives no confidence interval) on video and 90.0 % mIoU (95 %: 90.0 "
-        "to 90.0) on pans."
+        "40.0 % mIoU (fewer than 5 clips give no confidence interval) on video and 90.0 % mIoU "
+        "(95 %: 90.0 to 90.0) on pans."
     )
 
 

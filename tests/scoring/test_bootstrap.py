@@ -8,7 +8,7 @@ from scipy import stats
 
 from jejunet_nas.errors import DataError, SettingError
 from jejunet_nas.records.scores import ClipScore
-from jejunet_nas.scoring.bootstrap import Interval, miou_difference, miou_interval
+from jejunet_nas.scoring.bootstrap import LEAST_CLIPS, Interval, miou_difference, miou_interval
 from jejunet_nas.scoring.score import combine
 
 PIXELS = st.integers(0, 50)
@@ -31,7 +31,7 @@ def one_class(draw: st.DrawFn) -> tuple[int, int, int]:
 
 @st.composite
 def scored_clips(draw: st.DrawFn) -> list[ClipScore]:
-    count = draw(st.integers(2, 8))
+    count = draw(st.integers(LEAST_CLIPS - 1, 8))
     clips = [clip(f"clip {i}", draw(one_class()), draw(one_class())) for i in range(count)]
     return [*clips, clip("annotated", (9, 5, 9), (9, 3, 12))]
 
@@ -117,11 +117,13 @@ def test_a_network_does_not_differ_from_itself(clips: list[ClipScore]) -> None:
     assert (found.miou, found.interval) == (0.0, Interval(low=0.0, high=0.0))
 
 
-def test_one_clip_has_no_interval() -> None:
-    one = [clip("bear", (10, 5, 10))]
+@pytest.mark.parametrize("count", [1, LEAST_CLIPS - 1])
+def test_few_clips_have_no_interval(count: int) -> None:
+    few = [clip(f"bear {n}", (10, 5, 10)) for n in range(count)]
 
-    assert miou_interval(one) is None
-    assert miou_difference(one, one).interval is None
+    assert miou_interval(few) is None
+    assert miou_difference(few, few).interval is None
+    assert not miou_difference(few, few).is_significant
 
 
 def test_one_seed_has_one_interval() -> None:
@@ -149,4 +151,4 @@ def test_other_annotations_of_the_same_clips_are_refused() -> None:
 
 def test_clips_that_nobody_annotated_have_no_interval() -> None:
     with pytest.raises(DataError, match=r"no pixel of any validation clip is annotated\. Add"):
-        miou_interval([clip("bear", (0, 0, 4)), clip("swan", (0, 0, 0))])
+        miou_interval([clip(f"bear {n}", (0, 0, 4)) for n in range(LEAST_CLIPS)])

@@ -35,12 +35,13 @@ def facts(*videos: str, photos: int) -> DataFacts:
 
 
 def test_videos_and_pans_are_scored_apart_each_over_its_own_clips() -> None:
-    scored_clips = of_clips(clip("pan0", 0.9), clip("ride", 0.4), clip("pan1", 0.7))
+    photos = [clip(f"pan{n}", miou) for n, miou in enumerate((0.9, 0.7, 0.8, 0.85, 0.75))]
+    scored_clips = of_clips(*photos[:1], clip("ride", 0.4), *photos[1:])
 
-    video, pans = scores_by_origin(scored_clips, facts("ride", photos=2))
+    video, pans = scores_by_origin(scored_clips, facts("ride", photos=5))
 
     assert (video.origin, video.clips, video.miou) == ("video", 1, pytest.approx(0.4))
-    assert (pans.origin, pans.clips, pans.miou) == ("photo", 2, pytest.approx(0.8))
+    assert (pans.origin, pans.clips, pans.miou) == ("photo", 5, pytest.approx(0.8))
     assert video.interval is None
     assert pans.interval is not None
     assert pans.interval.low < 0.8 < pans.interval.high
