@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jejunet_nas.evaluation.screen import Screen, simulate
 from jejunet_nas.latency.stream import frame_ms, least_stream, stream_latency
-from jejunet_nas.records import PathLatencies
+from jejunet_nas.records import PATHS, PathLatencies
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.policy import Gate, PathChooser, walk
 from jejunet_nas.video.results import Shown
@@ -118,7 +118,7 @@ def test_a_network_that_takes_no_time_shows_what_each_frame_would_show(
 def test_nothing_is_dropped_where_no_frame_takes_longer_than_the_period(
     policy: Policy, latencies: PathLatencies, scores: list[float]
 ) -> None:
-    worst_ms = frame_ms("key", True, latencies)  # of all paths
+    worst_ms = max(frame_ms(path, True, latencies) for path in PATHS)
     fps = 1000 / worst_ms if worst_ms else FPS
 
     found = simulate("", len(scores), policy, _gate(scores), latencies, target_fps=fps)
