@@ -170,6 +170,11 @@ def noted_file(state: Path) -> Path | None:
     return Path(noted) if isinstance(noted, str) and is_file(Path(noted)) else None
 
 
+def leads_nowhere_else(name: str) -> bool:
+    """Whether `name`, of a file from anyone, is that of something in a folder and no path."""
+    return Path(name).name == name and name != ".."
+
+
 def study_word(file: Path, name: str) -> str:
     """Return what names the study in `file` on a command line: its name, else the file's path."""
     for word in (name, file.stem):

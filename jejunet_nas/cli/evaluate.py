@@ -75,11 +75,11 @@ def evaluate(
 
 def _root_here(study: str) -> Path | None:
     """Return the data's folder that a search of `study` noted, if the study is in studies/ here."""
-    from jejunet_nas.files import STUDIES
+    from jejunet_nas.files import STUDIES, leads_nowhere_else
     from jejunet_nas.study.named import read_notes
 
-    if Path(study).name != study or study == "..":
-        return None  # a bundle may come from anyone: its study's name leads nowhere else
+    if not leads_nowhere_else(study):
+        return None
     root = read_notes(Path(STUDIES) / study).get("given", {}).get("data.root")
     return Path(root) if isinstance(root, str) and Path(root).is_dir() else None
 

@@ -17,7 +17,7 @@ from jejunet_nas.video.motion import COARSE_REACH, FINE_REACH, STRIDE
 
 TEMPLATES = Path(__file__).parent / "templates"
 _REACH_PX = (2 * COARSE_REACH + FINE_REACH) * STRIDE  # the largest motion from frame to frame
-# Of data sets that are not for commercial use, by their own pages.
+# Of data sets that are not for commercial use, as their copies say.
 _LICENCES = {"davis": "CC BY-NC 4.0", "camvid": "CC BY-NC 4.0"}
 LITERT = "1.4.2"  # runs on Android 5; LiteRT 2 has the same Interpreter, for Android 6 and later
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jejunet_nas.errors import SettingError
-from jejunet_nas.files import STUDIES, sha256_of, study_file
+from jejunet_nas.files import STUDIES, leads_nowhere_else, sha256_of, study_file
 from jejunet_nas.measure.graphs import TimedGraph
 from jejunet_nas.progress import Say
 from jejunet_nas.records import NetworkRecord, from_json
@@ -72,9 +72,8 @@ def _save_in_study(measurement: NetworkMeasurement, bundle: Bundle, say: Say) ->
 
 def _network_here(source: BundleSource) -> Path | None:
     """Return the folder of a bundle's network in its study, if the study is in studies/ here."""
-    for name in (source.study, source.network_id):
-        if Path(name).name != name or name == "..":
-            return None  # a bundle may come from anyone: no name in it leads out of studies/
+    if not all(map(leads_nowhere_else, (source.study, source.network_id))):
+        return None
     folder = Path(STUDIES) / source.study / NETWORKS / source.network_id
     return folder if folder.is_dir() else None
 

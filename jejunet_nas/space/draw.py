@@ -25,7 +25,6 @@ from jejunet_nas.space.architecture import (
 from jejunet_nas.space.search_space import Choice, SearchSpace, size_of
 
 Chooser = Callable[[str, Sequence[Choice]], Choice]  # picks one of a dimension's choices, by name
-
 _Pick = Callable[..., Any]  # returns a choice of a named dimension, none of those named after it
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from jejunet_nas.compression.chain import chain_of
 from jejunet_nas.compression.compress import CompressedNetwork, compress
 from jejunet_nas.evaluation.exhaustive import best_policies
+from jejunet_nas.evaluation.latencies import predict_move
 from jejunet_nas.evaluation.network import Evaluation, PolicyScore
 from jejunet_nas.networks.build import KerasNetwork, build_network
 from jejunet_nas.progress import Clock, Tell
@@ -187,6 +188,10 @@ def evaluate_policies(
 
     reused: whether an earlier trial made the network; its stages are not counted again.
     """
+    if network.latencies.move is None:  # of an earlier version, as a shared store may have it
+        move = predict_move(network.network, setup.meter.profile)
+        latencies = dataclasses.replace(network.latencies, move=move)
+        network = dataclasses.replace(network, latencies=latencies)
     clock = Clock({} if reused else network.stage_s)
     with clock.stage("evaluate"):
         found = best_policies(

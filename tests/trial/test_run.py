@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import threading
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -206,6 +207,21 @@ def test_a_trial_says_how_its_masks_behave_over_time_and_how_far_its_gate_is_rig
     assert 0 < temporal.region <= 1
     assert sum(each.pairs for each in gate.bins) > 24  # of a clip's two frames each, and more
     assert 0 <= gate.mean_error < 1
+
+
+@pytest.mark.parametrize("between", ["warp", "move"])
+def test_a_network_of_an_earlier_version_gets_the_latency_of_the_motion(
+    ran: Ran, between: Literal["warp", "move"]
+) -> None:
+    (known,) = run_trial(9, TINY.network, under(ran.setup, BACKGROUND), silence)
+    latencies = dataclasses.replace(known.network.latencies, move=None)
+    earlier = dataclasses.replace(known.network, latencies=latencies)
+    policy = Policy(keyframe_interval=4, between_keyframes=between)
+
+    (result,) = trial.evaluate_policies(9, earlier, under(ran.setup, policy), silence, reused=True)
+
+    assert result.network.latencies == known.network.latencies
+    assert [walk.letters for walk in result.walks] == [f"k{3 * between[0]}" * 2] * 2
 
 
 def test_a_trial_with_keyframes_in_the_background_waits_for_the_first_alone(ran: Ran) -> None:
