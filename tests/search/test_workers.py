@@ -72,7 +72,7 @@ def networks_in(study: Path) -> int:
 
 
 def workers_of(study: Path, url: str | None = None) -> list[int]:
-    """Return the processes of all workers of this machine that have begun."""
+    """Return the processes of all workers that have begun, dead ones too until they are seen."""
     with contextlib.closing(ledger_of(study, url)) as ledger:
         present = ledger.jobs().present()
     return [int(each.worker.rpartition(":")[2]) for each in present]
@@ -133,9 +133,13 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_made_by_another(
     monkeypatch.setenv(SECONDS, "1.0")
     study = study_in(tmp_path, 8)
     search = searches(study, tmp_path / "tiny", None, 2)
+    killed = set[int]()
     for count in (1, 3):
         until(lambda count=count: networks_in(study) >= count, "no network is made")  # type: ignore[misc]
-        os.kill(workers_of(study)[0], signal.SIGKILL)
+        until(lambda: {*workers_of(study)} - killed, "no worker lives")
+        alive = {*workers_of(study)} - killed  # a dead one stands there until the search looks
+        os.kill(min(alive), signal.SIGKILL)
+        killed.add(min(alive))
 
     assert ended(search) == 0
     history = assert_whole(study, 8)
