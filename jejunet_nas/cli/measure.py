@@ -127,7 +127,12 @@ def _measure_graphs(
     from jejunet_nas.latency.device import open_meter
     from jejunet_nas.measure import bundle as bundles
     from jejunet_nas.measure import graphs
-    from jejunet_nas.reporting.timings import files_json, files_table, operators_table
+    from jejunet_nas.reporting.timings import (
+        MOTION_PREDICTED,
+        files_json,
+        files_table,
+        operators_table,
+    )
 
     bundle, say = bundles.bundle_at(target), printer.say
     files = [*bundle.graphs.values()] if bundle else graphs.graphs_at(target)
@@ -145,6 +150,8 @@ def _measure_graphs(
     printer.result(files_table(latencies))
     if timed[0].latency.source == "host":
         printer.result("Timed on this computer; a phone's latencies differ.")
+    elif bundle is not None and bundle.policy.follows_motion:
+        printer.result(MOTION_PREDICTED)
     if bundle is not None:
         bundles.save_timings(bundle, target, timed, say)
     printer.json(files_json(latencies))
@@ -161,7 +168,12 @@ def _measure_study(
     printer: Printer,
 ) -> None:
     from jejunet_nas.measure.front import measure_front
-    from jejunet_nas.reporting.timings import front_json, front_table, graphs_table
+    from jejunet_nas.reporting.timings import (
+        MOTION_PREDICTED,
+        front_json,
+        front_table,
+        graphs_table,
+    )
     from jejunet_nas.study.opened import open_study
 
     say, study = printer.say, open_study(file, storage=storage)
@@ -175,6 +187,8 @@ def _measure_study(
             "Timed on this computer: the target is a phone's, so the ranking does not change."
         )
     elif source == "measured":
+        if any(each.motion_predicted for each in timed.trials):
+            printer.result(MOTION_PREDICTED)
         report = f"jejunet-nas report {shlex.quote(study.word)}"
         say(f"saved in {study.networks}; update the report: {report}")
     printer.json(front_json(timed.history, timed.graphs, timed.trials))

@@ -172,7 +172,7 @@ def _trial_timing(
     target_fps: float,
 ) -> TrialTiming:
     stream = stream_latency(trial.walks, latencies, target_fps=target_fps, doubts=doubts)
-    return TrialTiming(trial=trial, rank=rank, stream=stream)
+    return TrialTiming(trial=trial, rank=rank, stream=stream, graphs_source=latencies.source)
 
 
 def _time_network(

@@ -10,7 +10,14 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from jejunet_nas.records import GraphName, Latency, PathLatencies, StreamLatency, TrialResult
+from jejunet_nas.records import (
+    GraphName,
+    Latency,
+    LatencySource,
+    PathLatencies,
+    StreamLatency,
+    TrialResult,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +142,20 @@ class TrialTiming:
     """A trial and the latency of its stream by a meter.
 
     rank: on the front before timing, 1 for the best mIoU; None for a trial that entered later.
+    graphs_source: of its graphs' latencies; that of the stream is predicted if a part of it is.
     """
 
     trial: TrialResult
     rank: int | None
     stream: StreamLatency
+    graphs_source: LatencySource
 
     @property
     def is_measured(self) -> bool:
-        """Whether a phone timed it."""
-        return self.stream.source == "measured"
+        """Whether a phone timed its graphs."""
+        return self.graphs_source == "measured"
+
+    @property
+    def motion_predicted(self) -> bool:
+        """Whether a phone timed its graphs, but not the motion that its policy follows."""
+        return self.is_measured and self.stream.source == "predicted"

@@ -69,8 +69,13 @@ class TrialResult:
 
     @property
     def measured(self) -> StreamLatency | None:
-        """The stream's measured latency; None before it is known."""
+        """The stream's latency by measured graphs; None before it is known."""
         return self.on_measurement.latency if self.on_measurement else None
+
+    @property
+    def motion_predicted(self) -> bool:
+        """Whether the graphs are measured but not the motion that the policy follows."""
+        return self.measured is not None and self.measured.source == "predicted"
 
     @property
     def graph_latencies(self) -> PathLatencies:

@@ -20,6 +20,7 @@ from jejunet_nas.records import (
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
+GRAPHS_MEASURED = "graphs measured, motion predicted"  # the source of such a latency
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
 _SOURCES: dict[LatencySource, str] = {
     "measured": "measured on",
@@ -140,7 +141,7 @@ def asked_words(history: StudyHistory) -> list[str]:
 
 def source_words(trial: TrialResult) -> str:
     """Return the source of a trial's latency, say `measured, 1.05 of predicted, unstable`."""
-    words: list[str] = [trial.latency.source]
+    words = [GRAPHS_MEASURED if trial.motion_predicted else trial.latency.source]
     if trial.measured is not None:
         words.append(f"{trial.measured.mean_ms / trial.predicted.mean_ms:.2f} of predicted")
     if trial.latency.doubts:

@@ -197,7 +197,7 @@ def _measured_section(history: StudyHistory) -> list[str]:
             f"{trial.latency.mean_ms:.1f}",
             f"{trial.predicted.mean_ms:.1f}",
             f"{ratio:.2f}",
-            escaped("; ".join(trial.latency.doubts)) or "stable",
+            escaped("; ".join(_remarks_on(trial))) or "stable",
         )
         for trial, ratio in zip(measured, ratios, strict=True)
     )
@@ -208,6 +208,10 @@ def _measured_section(history: StudyHistory) -> list[str]:
     )
     columns = ("trial", "measured ms", "predicted ms", "ratio", "measurement")
     return ["## Measured", words, markdown_table(columns, rows, text=columns[-1:])]
+
+
+def _remarks_on(trial: TrialResult) -> list[str]:
+    return [*(["motion predicted"] if trial.motion_predicted else []), *trial.latency.doubts]
 
 
 def _time_section(history: StudyHistory) -> list[str]:

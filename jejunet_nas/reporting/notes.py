@@ -174,8 +174,9 @@ def _note(trial: TrialResult, opening: str, history: StudyHistory) -> str:
     latency, device = trial.latency, escaped(history.device)
     source = f"{latency.source} for {device}"
     if trial.measured is not None:
+        motion = ", its motion predicted" if trial.motion_predicted else ""
         source = (
-            f"measured on {escaped(history.phone or history.device)}; "
+            f"measured on {escaped(history.phone or history.device)}{motion}; "
             f"{trial.predicted.mean_ms:.1f} predicted for {device}"
         )
     pairs = zip(trial.network.class_names, trial.score.class_iou, strict=False)

@@ -13,8 +13,12 @@ from rich.table import Table
 from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
-from jejunet_nas.records.words import architecture_words, per_cent
+from jejunet_nas.records.words import GRAPHS_MEASURED, architecture_words, per_cent
 from jejunet_nas.scoring.ranking import front_of
+
+MOTION_PREDICTED = (
+    "No graph finds the motion of the picture: where a policy follows it, its latency is predicted."
+)
 
 
 def files_json(timed: Sequence[tuple[Path, Latency]]) -> dict[str, Any]:
@@ -117,13 +121,17 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
             f"{each.trial.number}",
             per_cent(_miou(each)),
             per_cent(each.trial.own_frame_score.miou),
-            f"{stream.mean_ms:.1f} ({stream.source}{', unstable' if stream.doubts else ''})",
+            f"{stream.mean_ms:.1f} ({_source(each)}{', unstable' if stream.doubts else ''})",
             f"{predicted_ms:.1f}",
             f"{stream.mean_ms / predicted_ms:.2f}",
             *(("-", "-", "-") if stream.source == "host" else rates),
             architecture_words(each.trial.architecture),
         )
     return table
+
+
+def _source(each: TrialTiming) -> str:
+    return GRAPHS_MEASURED if each.motion_predicted else each.stream.source
 
 
 def _miou(each: TrialTiming) -> float | None:

@@ -533,6 +533,26 @@ def test_the_report_shows_what_was_measured(
     assert re.search(r"\| 0 \| 35\.0 \| 30\.0 \| 1\.17 \| stable \|", page)
 
 
+@needs_adb
+def test_motion_stays_predicted_where_graphs_are_measured_and_is_not_called_measured(
+    study: MeasuredStudy, on_phone: list[object], tmp_path: Path, capfd: Capfd
+) -> None:
+    study.add(miou=0.6, predicted_ms=30.0, us=35_000, letters="km")
+
+    shown, said = answer(capfd, "measure", study.file, *on_phone)
+    answer(capfd, "report", study.file, "--out", tmp_path / "out")
+
+    (trial,) = shown["trials"]
+    assert (trial["mean_ms"], trial["source"], trial["miou"]) == (27.5, "predicted", 0.6)
+    assert "27.5 (graphs measured, motion predicted)" in said
+    assert "No graph finds the motion of the picture" in said
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "graphs measured, motion predicted, 0.92 of predicted |" in page
+    assert "| 0 | 27.5 | 30.0 | 0.92 | motion predicted |" in page
+    site = (tmp_path / "out" / "index.html").read_text()
+    assert "a frame, graphs measured, motion predicted" in site
+
+
 @pytest.fixture
 def at_home(graph: Path, tmp_path: Path) -> MeasuredStudy:
     """A study of two trials, and no phone."""

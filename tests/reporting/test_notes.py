@@ -30,6 +30,18 @@ def test_a_measured_trial_has_its_prediction_beside_it_and_its_doubts() -> None:
     assert "Unstable: key: hot." in note
 
 
+def test_a_measured_trial_whose_motion_is_predicted_says_so() -> None:
+    slower = measured(trial(0, 0.7, 20.0), 30.0)
+    assert slower.on_measurement
+    stream = dataclasses.replace(slower.latency, source="predicted")
+    streamed = dataclasses.replace(slower.on_measurement, latency=stream)
+    slower = dataclasses.replace(slower, on_measurement=streamed)
+
+    note = trial_notes(history(slower, phone="Google Pixel 2"))[0]
+
+    assert "measured on Google Pixel 2, its motion predicted; 20.0 predicted for Pixel 2" in note
+
+
 def test_what_is_not_on_the_front_says_why() -> None:
     notes = trial_notes(
         history(

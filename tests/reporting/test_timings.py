@@ -11,6 +11,7 @@ from rich.table import Table
 from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, LatencySource, StreamLatency
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
+from jejunet_nas.records.words import source_words
 from jejunet_nas.reporting.timings import (
     files_json,
     files_table,
@@ -58,7 +59,7 @@ def timing(
     if source == "measured":
         measured = dataclasses.replace(made.on_prediction, latency=stream)
         made = dataclasses.replace(made, on_measurement=measured)
-    return TrialTiming(trial=made, rank=rank, stream=stream)
+    return TrialTiming(trial=made, rank=rank, stream=stream, graphs_source=source)
 
 
 def test_files_are_told_with_seven_keys_each() -> None:
@@ -169,6 +170,21 @@ def test_an_unstable_trial_is_marked() -> None:
     (row,) = shown(front_table(history(doubtful.trial), [doubtful]))
 
     assert row[5:8] == ["30.0", "(measured,", "unstable)"]
+
+
+def test_a_stream_whose_motion_is_predicted_is_not_called_measured() -> None:
+    found = timing(0, 0.7, 30.0)
+    stream = dataclasses.replace(found.stream, source="predicted")
+    streamed = dataclasses.replace(found.trial.on_prediction, latency=stream)
+    made = dataclasses.replace(found.trial, on_measurement=streamed)
+    found = dataclasses.replace(found, trial=made, stream=stream)
+
+    (row,) = shown(front_table(history(made), [found]))
+    plain = front_json(history(made), [], [found])["trials"][0]
+
+    assert " ".join(row[3:10]) == "70.0 71.0 30.0 (graphs measured, motion predicted)"
+    assert (plain["miou"], plain["source"]) == (0.7, "predicted")
+    assert source_words(made) == "graphs measured, motion predicted, 1.50 of predicted"
 
 
 def test_this_computers_times_make_no_frames_a_second() -> None:

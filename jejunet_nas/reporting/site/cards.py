@@ -24,6 +24,7 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.words import (
+    GRAPHS_MEASURED,
     asked_words,
     network_words,
     per_cent,
@@ -72,6 +73,7 @@ def card(
         "low_ms": low.mean_ms,
         "high_ms": high.mean_ms,
         "measured": trial.measured is not None,
+        "source": GRAPHS_MEASURED if trial.motion_predicted else trial.latency.source,
         "doubts": trial.latency.doubts,
         "paths": list(trial.paths.items()),
         "graphs": [_graph(trial, name) for name in GRAPH_NAMES],
