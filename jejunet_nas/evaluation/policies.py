@@ -26,7 +26,7 @@ from jejunet_nas.progress import Say
 from jejunet_nas.records import PathLatencies
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.records.words import counted
-from jejunet_nas.space.architecture import EVERY_FRAME, BetweenKeyframes, Policy
+from jejunet_nas.space.architecture import EVERY_FRAME, FOLLOWING, BetweenKeyframes, Policy
 from jejunet_nas.video.policy import Gate
 from jejunet_nas.video.results import ClipResults
 
@@ -145,7 +145,12 @@ class _Comparison:
                 yield _Way(rule, policy, interval)
         for between in self._between(propagates):
             if between != "reuse":
-                behind = Policy(keyframe_interval=1, between_keyframes=between, asynchronous=True)
+                behind = Policy(
+                    keyframe_interval=1,
+                    between_keyframes=between,
+                    asynchronous=True,
+                    forecast=between in FOLLOWING,
+                )
                 yield _Way(_FIXED, behind, 1)
 
     def _between(self, propagates: bool) -> Iterator[BetweenKeyframes]:
@@ -160,7 +165,11 @@ class _Comparison:
     def _candidates(self, interval: int, propagates: bool) -> Iterator[tuple[_Rule, Policy]]:
         """Yield each rule with its policy that costs no more than the fixed interval."""
         for between in self._between(propagates):
-            fixed = Policy(keyframe_interval=interval, between_keyframes=between)
+            fixed = Policy(
+                keyframe_interval=interval,
+                between_keyframes=between,
+                forecast=between in FOLLOWING,
+            )
             yield _FIXED, fixed
             allowed_ms = self.mean_ms(_FIXED, fixed)
             for rule, longest in itertools.product(_RULES, LONGEST_OVER_FIXED):

@@ -46,13 +46,15 @@ def simulate(
 
     A frame that reuses the keyframe's mask takes only the gate's time. A keyframe in the background
     starts when its frame is taken, and serves the frames that are taken once it is done. A mask
-    that moves does so from one taken frame to the next, since its keyframe was taken.
+    that moves does so from one taken frame to the next, since its keyframe was taken. A forecast
+    moves each mask on by the motion that was found last; on keyframes none is found.
     """
     chooser, buffer = PathChooser(policy), OneFrameBuffer(frames)
     key_ticks = ticks(latencies.key.median_ms, target_fps)
     letters, finished = [DROPPED] * frames, []
     taken: list[int] = []
     keyframe, begun, ready = 0, None, 0
+    motion: tuple[int, ...] = ()  # the last that was found: of a frame, since the one before it
     while (frame := buffer.frame) < frames:
         if begun is not None and buffer.start >= ready:
             chooser.keyframe_arrived()
@@ -66,6 +68,9 @@ def simulate(
         taken.append(frame)
         letters[frame] = path[0] if score is None else path[0].upper()
         shown = shown_on(path, frame, keyframe, taken)
+        if policy.forecast:
+            motion = motion if path == "key" else (frame, taken[-2])
+            shown = shown._replace(ahead=motion)
         duration = ticks(frame_ms(path, score is not None, latencies), target_fps)
         finished.append((buffer.process(duration), shown))
     lag = background_lag(latencies, target_fps=target_fps) if policy.asynchronous else None

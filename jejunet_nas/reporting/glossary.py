@@ -21,7 +21,8 @@ NOTATION = (
         "the gate's score of change: below the first threshold the keyframe's mask is reused, "
         "above the second the frame becomes a keyframe",
     ),
-    ("in the background", "keyframes run on another core while other frames are answered"),
+    ("forecast", "the screen shows each mask moved on by the last motion of the picture"),
+    ("in the background", "keyframes run on a second core while other frames are answered"),
     ("added", "another policy of a network that an earlier trial trained; no sampler drew it"),
     ("key without pause", "in the background, each keyframe starts when the last one is ready"),
 )
@@ -94,7 +95,7 @@ def policy_meaning(policy: Policy) -> str:
     often = f"at least every {policy.keyframe_interval} frames"
     if policy.keyframe_interval == 1:
         often = "as often as it can"
-    said = [f"The whole network runs {often}{', on another core' if policy.asynchronous else ''}."]
+    said = [f"The whole network runs {often}{', on a second core' if policy.asynchronous else ''}."]
     if policy.between_keyframes == "reuse":
         said.append("Other frames show its last mask again.")
     elif policy.between_keyframes == "move":
@@ -110,6 +111,8 @@ def policy_meaning(policy: Policy) -> str:
         said.append("Where a gate sees little change, the old mask is shown.")
     if policy.refresh_above is not None:
         said.append("Where a gate sees much change, a new keyframe begins.")
+    if policy.forecast:
+        said.append("The screen shows each mask moved on, as the next frame is expected to look.")
     return " ".join(said)
 
 

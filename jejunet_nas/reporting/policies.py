@@ -61,8 +61,9 @@ def policies_page(
             "Each rule that looks at the frames has at most the mean latency of the fixed interval "
             "above it: its threshold is set by latency alone, not by score. The gate's own "
             "latency is counted; the luma difference counts as free. In the background: keyframes "
-            "run on another core, one after the other, and each frame uses the last finished one. "
-            "The first frame of a stream waits for its keyframe; it is left out of the latencies.",
+            "run on a second core, one after the other, and each frame uses the last finished one. "
+            "The first frame of a stream waits for its keyframe; it is left out of the latencies. "
+            "Warp and move forecast: the screen shows each mask moved on by the last motion.",
             "",
             markdown_table(("row", *_TEXT, *_FIGURES), _cells(rows), text=_TEXT),
             "",

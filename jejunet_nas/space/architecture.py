@@ -17,6 +17,7 @@ from jejunet_nas.errors import SettingError, check_choice, check_range
 
 Detail = Literal["shared", "thin", "narrow", "none"]
 BetweenKeyframes = Literal["propagate", "warp", "move", "reuse"]
+FOLLOWING = ("warp", "move")  # those that follow the motion of the picture
 Quantization = Literal["post_training", "quantization_aware"]
 
 GRID_PX = 32  # the deepest stride, so that every feature map has whole pixels
@@ -111,6 +112,9 @@ class Policy:
     context or the mask of the previous keyframe; only a stream's first frame waits. The next
     keyframe starts when the last one is done and `keyframe_interval` frames have passed since it
     started.
+
+    forecast: where a policy follows the motion of the picture, the screen shows each mask moved on
+    by the last motion, as the next frame is expected to look.
     """
 
     keyframe_interval: int
@@ -118,6 +122,7 @@ class Policy:
     reuse_below: float | None = None
     refresh_above: float | None = None
     asynchronous: bool = False
+    forecast: bool = False
 
     def __post_init__(self) -> None:
         check_range("keyframe_interval", self.keyframe_interval, 1, 120)
@@ -136,6 +141,11 @@ class Policy:
             raise SettingError(
                 "between_keyframes is reuse with asynchronous on; allowed: propagate, warp, move. "
                 "Use one of these, or asynchronous off."
+            )
+        if self.forecast and not self.follows_motion:
+            raise SettingError(
+                "forecast is on with a policy that follows no motion; allowed: off. Use off, or "
+                "between_keyframes warp or move."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:
             why = (
@@ -168,7 +178,7 @@ class Policy:
     @property
     def follows_motion(self) -> bool:
         """Whether the motion of the picture is found on each frame, to move masks or contexts."""
-        return self.spares_frames and self.between_keyframes in ("warp", "move")
+        return self.spares_frames and self.between_keyframes in FOLLOWING
 
     @property
     def moves(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from jejunet_nas.documents.bounds import shortened
 from jejunet_nas.errors import SettingError
-from jejunet_nas.space.architecture import Architecture, Network, Policy
+from jejunet_nas.space.architecture import FOLLOWING, Architecture, Network, Policy
 
 Choice: TypeAlias = bool | int | float | str | None
 
@@ -49,6 +49,7 @@ class SearchSpace:
     reuse_below: tuple[float | None, ...]
     refresh_above: tuple[float | None, ...]
     asynchronous: tuple[bool, ...] = (False,)
+    forecast: tuple[bool, ...] = (False,)
     pruning: tuple[float, ...] = (0.0,)
     quantization: tuple[str, ...] = ("post_training",)
 
@@ -67,6 +68,11 @@ class SearchSpace:
                 "asynchronous holds on, but between_keyframes holds none of propagate, warp and "
                 "move, one of which the frames between asynchronous keyframes need. Add one, or "
                 "remove on."
+            )
+        if True in self.forecast and not {*FOLLOWING} & {*self.between_keyframes}:
+            raise SettingError(
+                "forecast holds on, but between_keyframes holds neither warp nor move, whose "
+                "motion it needs. Add one, or remove on."
             )
         reuse = [value for value in self.reuse_below if value is not None]
         refresh = [value for value in self.refresh_above if value is not None]
@@ -119,7 +125,7 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
         changes: dict[str, Any] = {name: choice}
         if "none" in (choice, network.detail):  # without detail these two have only one value
             changes["logit_stride"] = changes.get("output_stride", network.output_stride)
-            policy = dataclasses.replace(policy, between_keyframes="reuse")
+            policy = dataclasses.replace(policy, between_keyframes="reuse", forecast=False)
         network = dataclasses.replace(network, **changes)
     elif name == "keyframe_interval":
         policy = Policy(
@@ -127,7 +133,12 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
             between_keyframes="propagate" if network.propagates else "reuse",
         )
     else:
-        policy = dataclasses.replace(policy, **{name: choice})  # type: ignore[arg-type]
+        changes = {name: choice}
+        if name == "between_keyframes" and choice not in FOLLOWING:
+            changes["forecast"] = False
+        if name == "forecast" and choice and not policy.follows_motion:  # which it needs
+            changes |= {"between_keyframes": "warp", "reuse_below": None}
+        policy = dataclasses.replace(policy, **changes)
     return Architecture(network=network, policy=policy)
 
 

@@ -4,8 +4,8 @@
     resolution: {from: 128, to: 320, step: 32}     # square; "192x320" is height x width
     reuse_below: [off, 0.05]
 
-`asynchronous`, `pruning` and `quantization` are optional; their defaults are off, 0 and
-post_training.
+`asynchronous`, `forecast`, `pruning` and `quantization` are optional; their defaults are off, off,
+0 and post_training.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from jejunet_nas.space.search_space import (
     check_count,
 )
 
-_OPTIONAL = ("asynchronous", "pruning", "quantization")
+_OPTIONAL = ("asynchronous", "forecast", "pruning", "quantization")
 _OFF = type(None)
 _WORDS = {int: "a whole number", float: "a number", str: "a word", bool: "on or off", _OFF: "off"}
 

@@ -123,13 +123,15 @@ class Motions:
     """The motion of a video's frames since a keyframe, and since one in the background began.
 
     Call `see` with each frame in its order; `begun` after it, if a keyframe begins on it in the
-    background; `arrived` when that one is ready, before the next frame.
+    background; `arrived` when that one is ready, before the next frame. `ahead` uses the motion
+    that was found last: on keyframes none is found.
     """
 
     def __init__(self) -> None:
         self._grey: Grey | None = None  # of the newest frame
         self._index: Index | None = None  # from it to the keyframe
         self._begun: Index | None = None  # to the keyframe in the background
+        self._step: Index | None = None  # the motion that was found last
 
     def see(self, frame: npt.NDArray[np.uint8], *, keyframe: bool) -> None:
         """Follow the picture to `frame`, uint8 [height, width, 3] in RGB, of even sides.
@@ -142,7 +144,7 @@ class Motions:
             self._index = self._still()
             return
         assert before is not None, "the first frame is a keyframe"
-        step = motion(grey, before)
+        self._step = step = motion(grey, before)
         self._index = None if self._index is None else joined(self._index, step)
         self._begun = None if self._begun is None else joined(self._begun, step)
 
@@ -163,6 +165,10 @@ class Motions:
         """Return the keyframe's `context` as it looks on the newest frame."""
         assert self._index is not None, "the first frame is a keyframe"
         return warped(context, self._index)
+
+    def ahead(self, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return the newest frame's `mask` as the next frame is expected to look."""
+        return mask if self._step is None else moved(mask, self._step)
 
     def _still(self) -> Index:
         assert self._grey is not None, "a frame was seen"

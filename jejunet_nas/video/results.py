@@ -38,11 +38,13 @@ class Shown(NamedTuple):
 
     moved: the frames over which the keyframe's mask, or its context, has moved with the picture, in
     their order; the last is the one that it is shown on. Empty if it stands still.
+    ahead: the frame whose motion moves the mask on to the next, and the frame before it; or empty.
     """
 
     frame: int
     keyframe: int
     moved: tuple[int, ...] = ()
+    ahead: tuple[int, ...] = ()
 
 
 def shown_on(path: FramePath, frame: int, keyframe: int, taken: Sequence[int]) -> Shown:
@@ -75,6 +77,11 @@ class ClipResults:
 
     def mask(self, shown: Shown) -> Mask:
         """Return a mask, uint8 [height, width], class indices at the graphs' own resolution."""
+        if shown.ahead:
+            still = self.mask(shown._replace(ahead=()))
+            mask = moved(still, self._motion(*shown.ahead))
+            mask.setflags(write=False)
+            return mask
         if shown.moved and shown.frame == shown.keyframe:
             mask = moved(self.mask(Shown(shown.frame, shown.keyframe)), self._index(shown))
             mask.setflags(write=False)

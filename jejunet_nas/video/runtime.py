@@ -141,6 +141,16 @@ class VideoSegmenter:
             return segmentation
         return dataclasses.replace(segmentation, mask=segmentation.at(*frame.shape[:2]))
 
+    def forecast(self, mask: Mask) -> Mask:
+        """Return the newest frame's `mask`, of the graphs' size, as the next frame should look.
+
+        Raises `SettingError` unless the policy forecasts.
+        """
+        if not self._policy.forecast:
+            raise SettingError("forecast is off in the bundle's policy. Export one that has it on.")
+        assert self._motions is not None, "the policy follows motion"
+        return self._motions.ahead(mask)
+
     def close(self) -> None:
         """Close the segmenter; waits for a keyframe in the background."""
         self._open = False

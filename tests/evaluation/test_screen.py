@@ -164,6 +164,21 @@ def test_what_is_refused_before_training_drops_frames_whatever_the_gate_says(
         assert (found.dropped_frames > 0) == (least.dropped_frames > 0)
 
 
+def test_a_forecast_moves_masks_by_the_last_motion_that_was_found() -> None:
+    policy = Policy(keyframe_interval=3, between_keyframes="move", forecast=True)
+    latencies = path_latencies(75, 35, 1)
+
+    found = screen(policy, latencies, 9)
+    plain = screen(dataclasses.replace(policy, forecast=False), latencies, 9)
+
+    assert found.walk == plain.walk
+    assert found.walk.letters == "kmmk-mmkm"
+    assert tuple(each and each._replace(ahead=()) for each in found.shown) == plain.shown
+    aheads = [each and each.ahead for each in found.shown]
+    # The keyframe on 3, shown at 6, has no motion and uses that of 2; frame 4 is dropped.
+    assert aheads == [None, None, (), (1, 0), (2, 1), (2, 1), (2, 1), (5, 3), (6, 5)]
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_clip_may_end_before_the_first_mask_is_finished(frames: int) -> None:
     found = screen(EVERY_FRAME, path_latencies(500, 1, 1), frames)

@@ -112,6 +112,18 @@ def test_contexts_that_are_warped_are_told_with_what_warping_takes(tmp_path: Pat
     assert not re.search(r"propagated|reuse|\bgate", text[text.index("## The graphs") :])
 
 
+def test_a_forecast_is_told_with_how_to_get_it(tmp_path: Path) -> None:
+    plain = card(tmp_path / "a", Policy(keyframe_interval=5, between_keyframes="warp"))
+    text = card(
+        tmp_path / "b", Policy(keyframe_interval=5, between_keyframes="warp", forecast=True)
+    )
+
+    assert "below, moved on by the last motion (forecast),\nis compared with that" in text
+    assert "segmenter.forecast(mask) " in text
+    assert "forecast" not in plain
+    assert "finished with the latencies below\nis compared with that" in plain
+
+
 @pytest.mark.parametrize("between", ["propagate", "reuse"])
 def test_of_masks_that_do_not_move_nothing_is_said(between: Any, tmp_path: Path) -> None:
     text = card(tmp_path, Policy(keyframe_interval=5, between_keyframes=between))

@@ -5,6 +5,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults
 from tests.builders import tiny_run, tiny_splits
 from tests.export.bundles import write_tiny
+from tests.video.build import moved_on
 
 # Runs the example as a phone's maker would, and refuses every package that a bundle does not need.
 BLOCKED = """\
@@ -165,6 +167,25 @@ def test_the_gate_sends_frames_on_every_path_here(
     ):
         bundle = read_bundle(write_tiny(tmp_path / name, policy(name, scores)))
         assert set(as_scored(bundle, clip)[1]) == set(expected), name
+
+
+@pytest.mark.parametrize("name", ["move until", "warp in the background"])
+def test_its_forecasts_are_those_of_the_evaluation(
+    name: str, clip: Clip, scores: list[float], tmp_path: Path
+) -> None:
+    place = write_tiny(tmp_path / "b", dataclasses.replace(policy(name, scores), forecast=True))
+    bundle = read_bundle(place)
+    module = ModuleType("example")
+    module.__file__ = str(place / "example.py")
+    exec((place / "example.py").read_text(), module.__dict__)
+
+    segmenter = module.Segmenter(place)
+    found = [segmenter.forecast(segmenter.segment(frame)[0]) for frame in clip.frames]
+
+    results = ClipResults(clip, NetworkGraphs(bundle.graphs))
+    lag = bundle.keyframe_lag if bundle.policy.asynchronous else None
+    taken = walk(len(clip), bundle.policy, results.gate, lag=lag)
+    np.testing.assert_equal(found, [results.mask(each) for each in moved_on(taken)])
 
 
 @pytest.mark.parametrize(("moving", "still"), [("move", "reuse"), ("warp", "propagate")])

@@ -36,6 +36,7 @@ from jejunet_nas.video.policy import walk
 from jejunet_nas.video.results import ClipResults, Shown
 from tests.export.bundles import write_tiny
 from tests.export.test_card import HOSTILE
+from tests.video.build import moved_on
 
 STAND_INS = Path(__file__).parent / "android"
 # Height, width of the frames. Pillow 13 filters rows first where the width hardly shrinks and the
@@ -70,6 +71,10 @@ POLICIES = {
     "warp_in_background": Policy(keyframe_interval=1, between_keyframes="warp", asynchronous=True),
     "warp_wide": Policy(
         keyframe_interval=6, between_keyframes="warp", refresh_above=0.6, asynchronous=True
+    ),
+    "move_forecast": Policy(keyframe_interval=5, between_keyframes="move", forecast=True),
+    "warp_forecast": Policy(
+        keyframe_interval=1, between_keyframes="warp", asynchronous=True, forecast=True
     ),
     "warp_whole": Policy(keyframe_interval=5, between_keyframes="warp"),
 }
@@ -124,7 +129,7 @@ CALL = """\
             val bitmap = android.graphics.Bitmap(width, height, pixels(rgb))
             val mask = if (n % 2 == 0) it.segment(rgb, width, height) else it.segment(bitmap)
             val crcs = listOf(mask.classes, mask.enlarged(width, height)).map(::crc)
-            println("{name} ${{mask.path}} ${{crcs[0]}} ${{crcs[1]}}")
+            println("{name} ${{mask.path}} ${{crcs[0]}} ${{crcs[1]}}{ahead}")
         }}
     }}
 """
@@ -241,10 +246,11 @@ def wanted(name: str, bundle: Path, manifest: Manifest) -> list[str]:
         results = ClipResults(clip, graphs)
         lag = manifest.keyframe_lag if policy.asynchronous else None
         taken = walk(FRAMES, policy, results.gate, lag=lag)
-        for path, shown in zip(taken.paths, taken.shown, strict=True):
+        for path, shown, on in zip(taken.paths, taken.shown, moved_on(taken), strict=True):
             mask = results.mask(shown)
             crcs = [zlib.crc32(m.tobytes()) for m in (mask, resize_mask(mask, height, width))]
-            lines.append(f"{name} {path.upper()} {crcs[0]} {crcs[1]}")
+            ahead = f" {zlib.crc32(results.mask(on).tobytes())}" if policy.forecast else ""
+            lines.append(f"{name} {path.upper()} {crcs[0]} {crcs[1]}{ahead}")
         moved = [each for each in taken.shown if each.moved]
         still = [results.mask(Shown(each.frame, each.keyframe)) for each in moved]
         moving = [not np.array_equal(results.mask(a), b) for a, b in zip(moved, still, strict=True)]
@@ -261,7 +267,8 @@ def test_its_paths_and_masks_are_those_of_the_evaluation_bit_for_bit(tmp_path: P
         (tmp_path / f"{name}.kt").write_text(source, encoding="utf-8")
         sizes = ", ".join(f"{height} to {width}" for height, width in sizes_of(name))
         lag = f", lag = {manifest.keyframe_lag}" if policy.asynchronous else ""
-        calls.append(CALL.format(sizes=sizes, name=name, lag=lag, frames=FRAMES))
+        ahead = " ${crc(it.forecast(mask).classes)}" if policy.forecast else ""
+        calls.append(CALL.format(sizes=sizes, name=name, lag=lag, frames=FRAMES, ahead=ahead))
         lines += wanted(name, tmp_path / name, manifest)
     (tmp_path / "Main.kt").write_text(MAIN.format(calls="\n".join(calls)), encoding="utf-8")
     files = [*STAND_INS.glob("*.kt"), *tmp_path.glob("*.kt")]
@@ -299,7 +306,8 @@ def test_it_holds_what_its_policy_needs_and_nothing_else(name: str, tmp_path: Pa
         ("fun warped(", policy.between_keyframes == "warp"),
         ("class Motion", policy.follows_motion),
         ("fun grey(", policy.follows_motion),
-        ("fun moved(", policy.moves),
+        ("fun moved(", policy.moves or policy.forecast),
+        ("fun forecast(", policy.forecast),
         ("fun middles(", name in ("move_coarse", "move_odd")),
     ):
         assert (word in source) == there, word

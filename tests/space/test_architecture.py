@@ -106,6 +106,14 @@ BAD_POLICIES = [
         {"asynchronous": True, "between_keyframes": "reuse", "reuse_below": 0.1},
         "reuse_below is 0.1 with between_keyframes reuse, where no frame is propagated;",
     ),
+    *(
+        (change, "forecast is on with a policy that follows no motion; allowed: off.")
+        for change in (
+            {"forecast": True},
+            {"forecast": True, "between_keyframes": "reuse"},
+            {"forecast": True, "between_keyframes": "move", "keyframe_interval": 1},
+        )
+    ),
     (
         {"asynchronous": True, "reuse_below": 0.4, "refresh_above": 0.4},
         "reuse_below is 0.4; allowed: less than refresh_above, which is 0.4.",

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from jejunet_nas.records import Clip
 from jejunet_nas.space.architecture import Policy
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
+from jejunet_nas.video.policy import Walk
+from jejunet_nas.video.results import Shown
 
 
 @st.composite
@@ -27,6 +29,15 @@ def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
         reuse_below=low,
         refresh_above=high,
     )
+
+
+def moved_on(taken: Walk) -> list[Shown]:
+    """Return the masks of `taken` as a forecast shows them: by the last motion that was found."""
+    ahead, found = (), []
+    for t, (path, shown) in enumerate(zip(taken.paths, taken.shown, strict=True)):
+        ahead = ahead if path == "key" else (t, t - 1)
+        found.append(shown._replace(ahead=ahead))
+    return found
 
 
 @st.composite

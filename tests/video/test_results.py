@@ -24,11 +24,15 @@ askings = st.lists(
 
 
 class StripedGraphs(MadeUpGraphs):
-    """Key masks have another class in each column."""
+    """Masks have another class in each column."""
 
     def key(self, frame: Frame) -> tuple[Mask, Context]:
         mask, context = super().key(frame)
         return np.broadcast_to(np.arange(12, dtype=np.uint8), mask.shape), context
+
+    def propagate(self, frame: Frame, context: Context) -> Mask:
+        mask = super().propagate(frame, context)
+        return np.broadcast_to(np.arange(12, dtype=np.uint8) + 12, mask.shape)
 
 
 @pytest.fixture
@@ -83,6 +87,24 @@ def test_a_mask_that_moves_is_its_keyframes_moved_from_frame_to_frame() -> None:
     key = results.mask(Shown(0, 0))
     np.testing.assert_array_equal(found, moved(moved(key, one), three))
     assert not np.array_equal(found, key)
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
+@pytest.mark.parametrize("shown", [Shown(0, 0), Shown(1, 0), Shown(0, 0, (1,)), Shown(1, 0, (1,))])
+def test_a_mask_that_is_moved_on_is_moved_by_the_motion_that_is_named(shown: Shown) -> None:
+    rng = np.random.default_rng(1)
+    scene = np.kron(rng.integers(0, 256, (8, 12, 3)).astype(np.uint8), np.ones((4, 4, 1), np.uint8))
+    frames = np.stack([scene[2 * t : 16 + 2 * t, 2 * t : 24 + 2 * t] for t in range(5)])
+    results = ClipResults(
+        dataclasses.replace(numbered_clip(*range(5)), frames=frames), StripedGraphs()
+    )
+
+    found = results.mask(shown._replace(ahead=(3, 1)))
+
+    mask = results.mask(shown)
+    np.testing.assert_array_equal(found, moved(mask, motion(*map(grey_of, frames[[3, 1]]))))
+    assert not np.array_equal(found, mask)
     with pytest.raises(ValueError, match="read-only"):
         found[0, 0] = 1
 

@@ -1,5 +1,6 @@
 """Frames one by one get the same masks as a walk over the clip, with and without a thread."""
 
+import dataclasses
 import itertools
 import threading
 import time
@@ -20,6 +21,7 @@ from jejunet_nas.video.results import ClipResults, Shown
 from jejunet_nas.video.runtime import Segmentation, VideoSegmenter
 from tests.builders import tiny_run
 from tests.export.bundles import write_tiny
+from tests.video.build import moved_on
 from tests.video.bundles import LAG, tiny_bundle
 
 LONG_S = 30.0  # after which a test that waits for a thread has failed
@@ -133,6 +135,32 @@ def test_frames_one_by_one_show_what_a_walk_over_the_clip_shows(
     assert tuple(each.age_frames for each in shown) == taken.ages
     for each, of in zip(shown, taken.shown, strict=True):
         np.testing.assert_array_equal(each.mask, results.mask(of))
+
+
+@pytest.mark.parametrize(
+    "name", ["warp", "move", "move, gate refreshes", "background, warp", "background, move, always"]
+)
+def test_a_forecast_is_the_mask_that_the_screen_of_the_score_shows(
+    name: str, frames: Frames, results: ClipResults, scores: list[float]
+) -> None:
+    policy = dataclasses.replace(POLICIES[name](*scores), forecast=True)
+
+    with VideoSegmenter(tiny_bundle(policy, keyframe_lag=2)) as segmenter:
+        shown = [segmenter.forecast(segmenter.segment(frame).mask) for frame in frames]
+
+    taken = walk(len(frames), policy, results.gate, lag=2 if policy.asynchronous else None)
+    wanted = [results.mask(each) for each in moved_on(taken)]
+    np.testing.assert_equal(shown, wanted)
+    own = [results.mask(each) for each in taken.shown]
+    assert any(not np.array_equal(*pair) for pair in zip(wanted, own, strict=True))
+
+
+@pytest.mark.parametrize("name", ["every frame", "fixed", "warp"])
+def test_a_policy_without_forecast_has_none(name: str, frames: Frames) -> None:
+    with VideoSegmenter(tiny_bundle(POLICIES[name](0.1, 0.5))) as segmenter:
+        mask = segmenter.segment(frames[0]).mask
+        with pytest.raises(SettingError, match=r"forecast is off in .* policy\. Export one"):
+            segmenter.forecast(mask)
 
 
 def test_the_policies_of_that_test_take_every_path(

@@ -96,6 +96,9 @@ class Segmenter(
     private val motion = Motion()
     private var before = ByteArray(0) // the grey picture of the frame before
     private var index = UNMOVED // where in the keyframe each pixel of the grey picture was
+{% if policy.forecast %}
+    private var last = UNMOVED // the motion that was found last
+{% endif %}
 {% endif %}
 {% if policy.asynchronous %}
 {% if policy.follows_motion %}
@@ -156,10 +159,21 @@ class Segmenter(
 {% endif %}
     }
 
+{% if policy.forecast %}
+    /**
+     * Returns the newest frame's [mask] as the next frame is expected to look. Show it where the screen
+     * shows the camera's newest frame: masks come a frame late.
+     */
+    fun forecast(mask: Mask) = Mask(moved(mask.classes, last), mask.path)
+
+{% endif %}
     /** Starts again, as at a cut: the next frame is a keyframe. */
     fun reset() {
         keyframe = null
         since = KEYFRAME_INTERVAL
+{% if policy.forecast %}
+        last = UNMOVED
+{% endif %}
 {% if policy.asynchronous %}
         coming?.result?.cancel(false)
         coming = null
@@ -261,6 +275,9 @@ class Segmenter(
         } else {
             val step = motion.between(now, before)
             index = joined(index, step)
+{% if policy.forecast %}
+            last = step
+{% endif %}
 {% if policy.asynchronous %}
             coming?.let { if (it.number < number) it.index = joined(it.index, step) }
 {% endif %}

@@ -96,6 +96,14 @@ class Segmenter:
         self._number += 1
         return mask, path
 
+    def forecast(self, mask: Any) -> Any:
+        """Return the newest frame's `mask` as the next frame is expected to look.
+
+        For a screen that shows the camera's newest frame. The policy must follow motion.
+        """
+        assert self._motions is not None, "the policy follows motion"
+        return self._motions.ahead(mask)
+
     def _show(self, path: str, picture: Any, keyframe: Keyframe) -> Any:
         """Return the mask of a frame on `path`."""
         if path == "propagate":
