@@ -149,7 +149,7 @@ class _Comparison:
                     keyframe_interval=1,
                     between_keyframes=between,
                     asynchronous=True,
-                    forecast=between in FOLLOWING,
+                    ahead=between in FOLLOWING,
                 )
                 yield _Way(_FIXED, behind, 1)
 
@@ -168,7 +168,7 @@ class _Comparison:
             fixed = Policy(
                 keyframe_interval=interval,
                 between_keyframes=between,
-                forecast=between in FOLLOWING,
+                ahead=between in FOLLOWING,
             )
             yield _FIXED, fixed
             allowed_ms = self.mean_ms(_FIXED, fixed)

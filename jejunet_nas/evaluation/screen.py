@@ -46,8 +46,8 @@ def simulate(
 
     A frame that reuses the keyframe's mask takes only the gate's time. A keyframe in the background
     starts when its frame is taken, and serves the frames that are taken once it is done. A mask
-    that moves does so from one taken frame to the next, since its keyframe was taken. A forecast
-    moves each mask on by the motion that was found last; on keyframes none is found.
+    that moves does so from one taken frame to the next, since its keyframe was taken. With
+    `ahead` on, each mask is moved on by the motion that was found last; keyframes find none.
     """
     chooser, buffer = PathChooser(policy), OneFrameBuffer(frames)
     key_ticks = ticks(latencies.key.median_ms, target_fps)
@@ -68,7 +68,7 @@ def simulate(
         taken.append(frame)
         letters[frame] = path[0] if score is None else path[0].upper()
         shown = shown_on(path, frame, keyframe, taken)
-        if policy.forecast:
+        if policy.ahead:
             motion = motion if path == "key" else (frame, taken[-2])
             shown = shown._replace(ahead=motion)
         duration = ticks(frame_ms(path, score is not None, latencies), target_fps)

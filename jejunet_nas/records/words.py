@@ -94,8 +94,8 @@ def policy_words(policy: Policy) -> str:
     words = [f"key {often}{where}", policy.between_keyframes]
     if thresholds:
         words.append(f"gate {', '.join(thresholds)}")
-    if policy.forecast:
-        words.append("forecast")
+    if policy.ahead:
+        words.append("ahead")
     return ", ".join(words)
 
 

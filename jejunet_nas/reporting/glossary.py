@@ -21,7 +21,7 @@ NOTATION = (
         "the gate's score of change: below the first threshold the keyframe's mask is reused, "
         "above the second the frame becomes a keyframe",
     ),
-    ("forecast", "the screen shows each mask moved on by the last motion of the picture"),
+    ("ahead", "the screen shows each mask moved on by the last motion of the picture"),
     ("in the background", "keyframes run on a second core while other frames are answered"),
     ("added", "another policy of a network that an earlier trial trained; no sampler drew it"),
     ("key without pause", "in the background, each keyframe starts when the last one is ready"),
@@ -111,7 +111,7 @@ def policy_meaning(policy: Policy) -> str:
         said.append("Where a gate sees little change, the old mask is shown.")
     if policy.refresh_above is not None:
         said.append("Where a gate sees much change, a new keyframe begins.")
-    if policy.forecast:
+    if policy.ahead:
         said.append("The screen shows each mask moved on, as the next frame is expected to look.")
     return " ".join(said)
 

@@ -63,7 +63,7 @@ def policies_page(
             "latency is counted; the luma difference counts as free. In the background: keyframes "
             "run on a second core, one after the other, and each frame uses the last finished one. "
             "The first frame of a stream waits for its keyframe; it is left out of the latencies. "
-            "Warp and move forecast: the screen shows each mask moved on by the last motion.",
+            "With warp and move the screen shows each mask moved on by the last motion (ahead).",
             "",
             markdown_table(("row", *_TEXT, *_FIGURES), _cells(rows), text=_TEXT),
             "",

@@ -113,8 +113,8 @@ class Policy:
     keyframe starts when the last one is done and `keyframe_interval` frames have passed since it
     started.
 
-    forecast: where a policy follows the motion of the picture, the screen shows each mask moved on
-    by the last motion, as the next frame is expected to look.
+    ahead: where a policy follows the motion of the picture, the screen shows each mask moved on by
+    the last motion, as the next frame is expected to look.
     """
 
     keyframe_interval: int
@@ -122,7 +122,7 @@ class Policy:
     reuse_below: float | None = None
     refresh_above: float | None = None
     asynchronous: bool = False
-    forecast: bool = False
+    ahead: bool = False
 
     def __post_init__(self) -> None:
         check_range("keyframe_interval", self.keyframe_interval, 1, 120)
@@ -142,9 +142,9 @@ class Policy:
                 "between_keyframes is reuse with asynchronous on; allowed: propagate, warp, move. "
                 "Use one of these, or asynchronous off."
             )
-        if self.forecast and not self.follows_motion:
+        if self.ahead and not self.follows_motion:
             raise SettingError(
-                "forecast is on with a policy that follows no motion; allowed: off. Use off, or "
+                "ahead is on with a policy that follows no motion; allowed: off. Use off, or "
                 "between_keyframes warp or move."
             )
         if self.refresh_above is not None and self.keyframe_interval == 1:

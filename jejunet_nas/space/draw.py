@@ -7,7 +7,7 @@ A dimension without effect is not drawn, so that equal architectures have equal 
     between_keyframes    only if there are frames between keyframes; not reuse if asynchronous is on
     reuse_below          only if the frames between keyframes are propagated
     refresh_above        only if keyframe_interval is more than 1
-    forecast             only if frames follow the motion of the picture
+    ahead                only if frames follow the motion of the picture
 
 A study draws networks (`draw_network`), and scores all policies of each (`policies_of`).
 """
@@ -133,5 +133,5 @@ def _draw_policy(pick: _Pick, network: Network) -> Policy:
         reuse_below=pick("reuse_below") if between == "propagate" else None,
         refresh_above=pick("refresh_above") if interval > 1 else None,
         asynchronous=asynchronous,
-        forecast=between in FOLLOWING and pick("forecast"),
+        ahead=between in FOLLOWING and pick("ahead"),
     )

@@ -49,7 +49,7 @@ class SearchSpace:
     reuse_below: tuple[float | None, ...]
     refresh_above: tuple[float | None, ...]
     asynchronous: tuple[bool, ...] = (False,)
-    forecast: tuple[bool, ...] = (False,)
+    ahead: tuple[bool, ...] = (False,)
     pruning: tuple[float, ...] = (0.0,)
     quantization: tuple[str, ...] = ("post_training",)
 
@@ -69,9 +69,9 @@ class SearchSpace:
                 "move, one of which the frames between asynchronous keyframes need. Add one, or "
                 "remove on."
             )
-        if True in self.forecast and not {*FOLLOWING} & {*self.between_keyframes}:
+        if True in self.ahead and not {*FOLLOWING} & {*self.between_keyframes}:
             raise SettingError(
-                "forecast holds on, but between_keyframes holds neither warp nor move, whose "
+                "ahead holds on, but between_keyframes holds neither warp nor move, whose "
                 "motion it needs. Add one, or remove on."
             )
         reuse = [value for value in self.reuse_below if value is not None]
@@ -125,7 +125,7 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
         changes: dict[str, Any] = {name: choice}
         if "none" in (choice, network.detail):  # without detail these two have only one value
             changes["logit_stride"] = changes.get("output_stride", network.output_stride)
-            policy = dataclasses.replace(policy, between_keyframes="reuse", forecast=False)
+            policy = dataclasses.replace(policy, between_keyframes="reuse", ahead=False)
         network = dataclasses.replace(network, **changes)
     elif name == "keyframe_interval":
         policy = Policy(
@@ -135,8 +135,8 @@ def set_dimension(architecture: Architecture, name: str, choice: Choice) -> Arch
     else:
         changes = {name: choice}
         if name == "between_keyframes" and choice not in FOLLOWING:
-            changes["forecast"] = False
-        if name == "forecast" and choice and not policy.follows_motion:  # which it needs
+            changes["ahead"] = False
+        if name == "ahead" and choice and not policy.follows_motion:  # which it needs
             changes |= {"between_keyframes": "warp", "reuse_below": None}
         policy = dataclasses.replace(policy, **changes)
     return Architecture(network=network, policy=policy)

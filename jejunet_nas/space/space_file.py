@@ -4,7 +4,7 @@
     resolution: {from: 128, to: 320, step: 32}     # square; "192x320" is height x width
     reuse_below: [off, 0.05]
 
-`asynchronous`, `forecast`, `pruning` and `quantization` are optional; their defaults are off, off,
+`asynchronous`, `ahead`, `pruning` and `quantization` are optional; their defaults are off, off,
 0 and post_training.
 """
 
@@ -23,7 +23,7 @@ from jejunet_nas.space.search_space import (
     check_count,
 )
 
-_OPTIONAL = ("asynchronous", "forecast", "pruning", "quantization")
+_OPTIONAL = ("asynchronous", "ahead", "pruning", "quantization")
 _OFF = type(None)
 _WORDS = {int: "a whole number", float: "a number", str: "a word", bool: "on or off", _OFF: "off"}
 

@@ -195,8 +195,8 @@ class StudySettings(_Section):
         shared["training"] = self.training.recipe()
         shared["training"]["init"] = Path(self.training.init).name  # a hash identifies the file
         shared["latency"]["device"] = Path(self.latency.device).name
-        if not any(self.search_space.forecast):  # as in studies from before there was any
-            del shared["search_space"]["forecast"]
+        if not any(self.search_space.ahead):  # as in studies from before there was any
+            del shared["search_space"]["ahead"]
         if not any(self.search_space.pruning):
             del shared["compression"]["pruning"]
         if "quantization_aware" not in self.search_space.quantization:

@@ -71,7 +71,7 @@ search_space:
   reuse_below: [off, 0.05]        # reuse the last mask if little has changed
   refresh_above: [off, 0.25]      # make the frame a keyframe if much has changed
   asynchronous: [off]             # on: keyframes run in the background, on a second core
-  forecast: [on]                  # with warp, move: masks are shown moved on to the next frame
+  ahead: [on]                     # with warp, move: masks are shown moved on to the next frame
 
 # Networks that are tried first; the sampler chooses what a point leaves out.
 start_with:

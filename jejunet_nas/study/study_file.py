@@ -78,7 +78,7 @@ def _with_off(start: Any) -> Any:
     if not isinstance(start, dict):
         return start
     return {
-        k: None if k not in ("asynchronous", "forecast") and (v is False or v == "off") else v
+        k: None if k not in ("asynchronous", "ahead") and (v is False or v == "off") else v
         for k, v in start.items()
     }
 

@@ -141,13 +141,13 @@ class VideoSegmenter:
             return segmentation
         return dataclasses.replace(segmentation, mask=segmentation.at(*frame.shape[:2]))
 
-    def forecast(self, mask: Mask) -> Mask:
+    def ahead(self, mask: Mask) -> Mask:
         """Return the newest frame's `mask`, of the graphs' size, as the next frame should look.
 
-        Raises `SettingError` unless the policy forecasts.
+        Raises `SettingError` where the policy has `ahead` off.
         """
-        if not self._policy.forecast:
-            raise SettingError("forecast is off in the bundle's policy. Export one that has it on.")
+        if not self._policy.ahead:
+            raise SettingError("ahead is off in the bundle's policy. Export one that has it on.")
         assert self._motions is not None, "the policy follows motion"
         return self._motions.ahead(mask)
 

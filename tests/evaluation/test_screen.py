@@ -164,12 +164,12 @@ def test_what_is_refused_before_training_drops_frames_whatever_the_gate_says(
         assert (found.dropped_frames > 0) == (least.dropped_frames > 0)
 
 
-def test_a_forecast_moves_masks_by_the_last_motion_that_was_found() -> None:
-    policy = Policy(keyframe_interval=3, between_keyframes="move", forecast=True)
+def test_masks_ahead_are_moved_by_the_last_motion_that_was_found() -> None:
+    policy = Policy(keyframe_interval=3, between_keyframes="move", ahead=True)
     latencies = path_latencies(75, 35, 1)
 
     found = screen(policy, latencies, 9)
-    plain = screen(dataclasses.replace(policy, forecast=False), latencies, 9)
+    plain = screen(dataclasses.replace(policy, ahead=False), latencies, 9)
 
     assert found.walk == plain.walk
     assert found.walk.letters == "kmmk-mmkm"

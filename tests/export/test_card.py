@@ -112,15 +112,13 @@ def test_contexts_that_are_warped_are_told_with_what_warping_takes(tmp_path: Pat
     assert not re.search(r"propagated|reuse|\bgate", text[text.index("## The graphs") :])
 
 
-def test_a_forecast_is_told_with_how_to_get_it(tmp_path: Path) -> None:
+def test_masks_ahead_are_told_with_how_to_get_it(tmp_path: Path) -> None:
     plain = card(tmp_path / "a", Policy(keyframe_interval=5, between_keyframes="warp"))
-    text = card(
-        tmp_path / "b", Policy(keyframe_interval=5, between_keyframes="warp", forecast=True)
-    )
+    text = card(tmp_path / "b", Policy(keyframe_interval=5, between_keyframes="warp", ahead=True))
 
-    assert "below, moved on by the last motion (forecast),\nis compared with that" in text
-    assert "segmenter.forecast(mask) " in text
-    assert "forecast" not in plain
+    assert "below, moved on by the last motion (ahead),\nis compared with that" in text
+    assert "segmenter.ahead(mask) " in text
+    assert "ahead" not in plain
     assert "finished with the latencies below\nis compared with that" in plain
 
 

@@ -170,17 +170,17 @@ def test_the_gate_sends_frames_on_every_path_here(
 
 
 @pytest.mark.parametrize("name", ["move until", "warp in the background"])
-def test_its_forecasts_are_those_of_the_evaluation(
+def test_its_masks_ahead_are_those_of_the_evaluation(
     name: str, clip: Clip, scores: list[float], tmp_path: Path
 ) -> None:
-    place = write_tiny(tmp_path / "b", dataclasses.replace(policy(name, scores), forecast=True))
+    place = write_tiny(tmp_path / "b", dataclasses.replace(policy(name, scores), ahead=True))
     bundle = read_bundle(place)
     module = ModuleType("example")
     module.__file__ = str(place / "example.py")
     exec((place / "example.py").read_text(), module.__dict__)
 
     segmenter = module.Segmenter(place)
-    found = [segmenter.forecast(segmenter.segment(frame)[0]) for frame in clip.frames]
+    found = [segmenter.ahead(segmenter.segment(frame)[0]) for frame in clip.frames]
 
     results = ClipResults(clip, NetworkGraphs(bundle.graphs))
     lag = bundle.keyframe_lag if bundle.policy.asynchronous else None

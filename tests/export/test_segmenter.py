@@ -72,9 +72,9 @@ POLICIES = {
     "warp_wide": Policy(
         keyframe_interval=6, between_keyframes="warp", refresh_above=0.6, asynchronous=True
     ),
-    "move_forecast": Policy(keyframe_interval=5, between_keyframes="move", forecast=True),
-    "warp_forecast": Policy(
-        keyframe_interval=1, between_keyframes="warp", asynchronous=True, forecast=True
+    "move_ahead": Policy(keyframe_interval=5, between_keyframes="move", ahead=True),
+    "warp_ahead": Policy(
+        keyframe_interval=1, between_keyframes="warp", asynchronous=True, ahead=True
     ),
     "warp_whole": Policy(keyframe_interval=5, between_keyframes="warp"),
 }
@@ -249,7 +249,7 @@ def wanted(name: str, bundle: Path, manifest: Manifest) -> list[str]:
         for path, shown, on in zip(taken.paths, taken.shown, moved_on(taken), strict=True):
             mask = results.mask(shown)
             crcs = [zlib.crc32(m.tobytes()) for m in (mask, resize_mask(mask, height, width))]
-            ahead = f" {zlib.crc32(results.mask(on).tobytes())}" if policy.forecast else ""
+            ahead = f" {zlib.crc32(results.mask(on).tobytes())}" if policy.ahead else ""
             lines.append(f"{name} {path.upper()} {crcs[0]} {crcs[1]}{ahead}")
         moved = [each for each in taken.shown if each.moved]
         still = [results.mask(Shown(each.frame, each.keyframe)) for each in moved]
@@ -267,7 +267,7 @@ def test_its_paths_and_masks_are_those_of_the_evaluation_bit_for_bit(tmp_path: P
         (tmp_path / f"{name}.kt").write_text(source, encoding="utf-8")
         sizes = ", ".join(f"{height} to {width}" for height, width in sizes_of(name))
         lag = f", lag = {manifest.keyframe_lag}" if policy.asynchronous else ""
-        ahead = " ${crc(it.forecast(mask).classes)}" if policy.forecast else ""
+        ahead = " ${crc(it.ahead(mask).classes)}" if policy.ahead else ""
         calls.append(CALL.format(sizes=sizes, name=name, lag=lag, frames=FRAMES, ahead=ahead))
         lines += wanted(name, tmp_path / name, manifest)
     (tmp_path / "Main.kt").write_text(MAIN.format(calls="\n".join(calls)), encoding="utf-8")
@@ -306,8 +306,8 @@ def test_it_holds_what_its_policy_needs_and_nothing_else(name: str, tmp_path: Pa
         ("fun warped(", policy.between_keyframes == "warp"),
         ("class Motion", policy.follows_motion),
         ("fun grey(", policy.follows_motion),
-        ("fun moved(", policy.moves or policy.forecast),
-        ("fun forecast(", policy.forecast),
+        ("fun moved(", policy.moves or policy.ahead),
+        ("fun ahead(", policy.ahead),
         ("fun middles(", name in ("move_coarse", "move_odd")),
     ):
         assert (word in source) == there, word

@@ -35,7 +35,7 @@ SPACE: dict[str, Any] = {
     "reuse_below": ["off"],
     "refresh_above": ["off"],
     "asynchronous": [False],
-    "forecast": [False],
+    "ahead": [False],
     "pruning": [0.5],
     "quantization": ["quantization_aware"],
 }
@@ -63,7 +63,7 @@ def _space(**choices: Any) -> SearchSpace:
     between = choices["between_keyframes"]
     if True in choices["asynchronous"] and between == ("reuse",):
         between = choices["between_keyframes"] = (*between, "propagate")
-    if True in choices["forecast"] and not {"warp", "move"} & {*between}:
+    if True in choices["ahead"] and not {"warp", "move"} & {*between}:
         choices["between_keyframes"] = (*between, "warp")
     return SearchSpace(**choices)
 
@@ -83,7 +83,7 @@ SPACES = st.builds(
     reuse_below=some(st.none() | st.floats(0.0, 0.5)),
     refresh_above=some(st.none() | st.floats(0.5, 1.0, exclude_min=True)),
     asynchronous=some(st.booleans()),
-    forecast=some(st.booleans()),
+    ahead=some(st.booleans()),
     pruning=some(st.just(0.0) | st.floats(0.01, 0.9)),
     quantization=some(st.sampled_from(["post_training", "quantization_aware"])),
 )

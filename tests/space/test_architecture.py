@@ -107,11 +107,11 @@ BAD_POLICIES = [
         "reuse_below is 0.1 with between_keyframes reuse, where no frame is propagated;",
     ),
     *(
-        (change, "forecast is on with a policy that follows no motion; allowed: off.")
+        (change, "ahead is on with a policy that follows no motion; allowed: off.")
         for change in (
-            {"forecast": True},
-            {"forecast": True, "between_keyframes": "reuse"},
-            {"forecast": True, "between_keyframes": "move", "keyframe_interval": 1},
+            {"ahead": True},
+            {"ahead": True, "between_keyframes": "reuse"},
+            {"ahead": True, "between_keyframes": "move", "keyframe_interval": 1},
         )
     ),
     (

@@ -127,22 +127,22 @@ def test_masks_can_move_between_asynchronous_keyframes_but_not_be_reused() -> No
     assert all(choices_of(Architecture(network=NETWORK, policy=each)) for each in policies)
 
 
-def test_only_what_follows_motion_is_forecast() -> None:
+def test_only_what_follows_motion_is_shown_ahead() -> None:
     space = space_from_mapping(
         {
             **SPACE,
             "keyframe_interval": [1, 4],
             "between_keyframes": ["reuse", "move", "propagate", "warp"],
-            "forecast": [True],
+            "ahead": [True],
         },
         "s",
     )
 
     policies = policies_of(space, NETWORK)
 
-    found = {(each.between_keyframes, each.forecast) for each in policies if each.spares_frames}
+    found = {(each.between_keyframes, each.ahead) for each in policies if each.spares_frames}
     assert found == {("reuse", False), ("move", True), ("propagate", False), ("warp", True)}
-    assert not any(each.forecast for each in policies if not each.spares_frames)
+    assert not any(each.ahead for each in policies if not each.spares_frames)
 
 
 def test_the_gate_can_start_an_asynchronous_keyframe_early() -> None:

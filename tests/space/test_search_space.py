@@ -30,11 +30,11 @@ def test_background_keyframes_need_frames_that_are_not_merely_reused() -> None:
         SearchSpace(**choices)
 
 
-def test_a_forecast_needs_frames_that_follow_the_motion() -> None:
+def test_masks_ahead_need_frames_that_follow_the_motion() -> None:
     with pytest.raises(
         SettingError, match=r"neither warp nor move, whose motion it needs\. Add one, or remove on"
     ):
-        space_from_mapping({**SPACE, "forecast": [False, True]}, "space")
+        space_from_mapping({**SPACE, "ahead": [False, True]}, "space")
 
 
 def test_a_space_with_more_policies_than_can_be_scored_is_refused() -> None:

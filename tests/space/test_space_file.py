@@ -58,7 +58,7 @@ BAD_CHOICES = [
     ("detail", {"from": 0, "to": 1}, "detail holds 0; allowed: a word."),
 ]
 
-OPTIONAL = ("asynchronous", "forecast", "pruning", "quantization")
+OPTIONAL = ("asynchronous", "ahead", "pruning", "quantization")
 
 BAD_RANGES = [
     ({"from": 12, "to": 1}, "runs from 12 to 1 in steps of 1, which gives no choice. Swap"),

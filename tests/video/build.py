@@ -32,7 +32,7 @@ def policies(draw: st.DrawFn, gated: bool | None = None) -> Policy:
 
 
 def moved_on(taken: Walk) -> list[Shown]:
-    """Return the masks of `taken` as a forecast shows them: by the last motion that was found."""
+    """Return the masks of `taken` with `ahead`: moved on by the last motion that was found."""
     ahead, found = (), []
     for t, (path, shown) in enumerate(zip(taken.paths, taken.shown, strict=True)):
         ahead = ahead if path == "key" else (t, t - 1)

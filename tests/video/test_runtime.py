@@ -140,13 +140,13 @@ def test_frames_one_by_one_show_what_a_walk_over_the_clip_shows(
 @pytest.mark.parametrize(
     "name", ["warp", "move", "move, gate refreshes", "background, warp", "background, move, always"]
 )
-def test_a_forecast_is_the_mask_that_the_screen_of_the_score_shows(
+def test_a_mask_ahead_is_the_mask_that_the_screen_of_the_score_shows(
     name: str, frames: Frames, results: ClipResults, scores: list[float]
 ) -> None:
-    policy = dataclasses.replace(POLICIES[name](*scores), forecast=True)
+    policy = dataclasses.replace(POLICIES[name](*scores), ahead=True)
 
     with VideoSegmenter(tiny_bundle(policy, keyframe_lag=2)) as segmenter:
-        shown = [segmenter.forecast(segmenter.segment(frame).mask) for frame in frames]
+        shown = [segmenter.ahead(segmenter.segment(frame).mask) for frame in frames]
 
     taken = walk(len(frames), policy, results.gate, lag=2 if policy.asynchronous else None)
     wanted = [results.mask(each) for each in moved_on(taken)]
@@ -156,11 +156,11 @@ def test_a_forecast_is_the_mask_that_the_screen_of_the_score_shows(
 
 
 @pytest.mark.parametrize("name", ["every frame", "fixed", "warp"])
-def test_a_policy_without_forecast_has_none(name: str, frames: Frames) -> None:
+def test_a_policy_without_ahead_has_no_such_mask(name: str, frames: Frames) -> None:
     with VideoSegmenter(tiny_bundle(POLICIES[name](0.1, 0.5))) as segmenter:
         mask = segmenter.segment(frames[0]).mask
-        with pytest.raises(SettingError, match=r"forecast is off in .* policy\. Export one"):
-            segmenter.forecast(mask)
+        with pytest.raises(SettingError, match=r"ahead is off in .* policy\. Export one"):
+            segmenter.ahead(mask)
 
 
 def test_the_policies_of_that_test_take_every_path(

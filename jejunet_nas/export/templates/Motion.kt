@@ -66,11 +66,11 @@ private fun place(sum: Int, cells: Int, side: Int) =
 /** Returns where the values of a cell begin; of one beyond the last, those of the last. */
 private fun cell(row: Int, column: Int) =
     (minOf(row, CELL_ROWS - 1) * CELL_COLUMNS + minOf(column, CELL_COLUMNS - 1)) * CHANNELS
-{% if policy.forecast %}
+{% if policy.ahead %}
 
 {% endif %}
 {% endif %}
-{% if not (policy.moves or policy.forecast) %}
+{% if not (policy.moves or policy.ahead) %}
 {% elif same_size %}
 /** Returns the mask of the frame that [index] leads back to, moved. */
 private fun moved(mask: ByteArray, index: IntArray) = ByteArray(mask.size) { mask[index[it]] }

@@ -96,7 +96,7 @@ class Segmenter(
     private val motion = Motion()
     private var before = ByteArray(0) // the grey picture of the frame before
     private var index = UNMOVED // where in the keyframe each pixel of the grey picture was
-{% if policy.forecast %}
+{% if policy.ahead %}
     private var last = UNMOVED // the motion that was found last
 {% endif %}
 {% endif %}
@@ -159,19 +159,19 @@ class Segmenter(
 {% endif %}
     }
 
-{% if policy.forecast %}
+{% if policy.ahead %}
     /**
      * Returns the newest frame's [mask] as the next frame is expected to look. Show it where the screen
      * shows the camera's newest frame: masks come a frame late.
      */
-    fun forecast(mask: Mask) = Mask(moved(mask.classes, last), mask.path)
+    fun ahead(mask: Mask) = Mask(moved(mask.classes, last), mask.path)
 
 {% endif %}
     /** Starts again, as at a cut: the next frame is a keyframe. */
     fun reset() {
         keyframe = null
         since = KEYFRAME_INTERVAL
-{% if policy.forecast %}
+{% if policy.ahead %}
         last = UNMOVED
 {% endif %}
 {% if policy.asynchronous %}
@@ -275,7 +275,7 @@ class Segmenter(
         } else {
             val step = motion.between(now, before)
             index = joined(index, step)
-{% if policy.forecast %}
+{% if policy.ahead %}
             last = step
 {% endif %}
 {% if policy.asynchronous %}

@@ -96,7 +96,7 @@ class Segmenter:
         self._number += 1
         return mask, path
 
-    def forecast(self, mask: Any) -> Any:
+    def ahead(self, mask: Any) -> Any:
         """Return the newest frame's `mask` as the next frame is expected to look.
 
         For a screen that shows the camera's newest frame. The policy must follow motion.
