@@ -5,7 +5,8 @@
 Frames between keyframes show the keyframe's mask as it is (reuse) or moved from frame to frame by
 `video.motion` (move), or are propagated, with the keyframe's context as it is or warped by the same
 motion (warp). The int8 graphs of the trials run over whole validation clips; each mask is compared
-with its own frame. reports/motion.md has the figures. A trial takes 3 minutes on one core.
+with its own frame. A second table has the streaming mIoU at the study's target with masks as they
+are and moved on (ahead). reports/motion.md has the figures. A trial takes 4 minutes on one core.
 """
 
 import argparse
@@ -19,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from jejunet_nas.evaluation.network import Evaluation
 from jejunet_nas.files import write_text_whole
 from jejunet_nas.records import Clip, DataSplit
-from jejunet_nas.records.words import markdown_table, network_words, per_cent
+from jejunet_nas.records.words import markdown_table, network_words, per_cent, points, policy_words
 from jejunet_nas.resize import resize_frame
 from jejunet_nas.scoring.score import clip_score, combine, frame_counts
+from jejunet_nas.space.architecture import FOLLOWING, Policy
 from jejunet_nas.study.opened import Trial, open_study
 from jejunet_nas.video.graphs import NetworkGraphs
 from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved, warped
@@ -114,6 +117,35 @@ def table(trial: Trial, val: DataSplit, intervals: Sequence[int]) -> str:
     )
 
 
+def ahead_table(trial: Trial, val: DataSplit, intervals: Sequence[int]) -> str:
+    """Return the streaming mIoU of one trial's network under policies that follow motion."""
+    network, target_fps = trial.result.network, trial.study.settings.target_fps
+    followed = FOLLOWING if network.network.propagates else ("move",)
+    pairs = [
+        [
+            Policy(keyframe_interval=n, between_keyframes=between, asynchronous=n == 1, ahead=ahead)
+            for ahead in (False, True)
+        ]
+        for between in followed
+        for n in (1, *intervals)
+    ]
+    evaluation = Evaluation(val, trial.graphs, keep=False)
+    policies = [policy for pair in pairs for policy in pair]
+    found = iter(evaluation.streams(policies, network.latencies, target_fps=target_fps))
+    rows = []
+    for plain, _ in pairs:
+        as_is, moved_on = next(found), next(found)
+        gained = points(moved_on.score.miou - as_is.score.miou)
+        latency = as_is.latency
+        figures = per_cent(as_is.score.miou), per_cent(moved_on.score.miou), gained
+        dropped = per_cent(latency.dropped_frames)
+        rows.append([policy_words(plain), *figures, f"{latency.mean_ms:.1f}", dropped])
+    columns = ["policy", "as they are", "ahead", "gained", "ms a frame", "dropped %"]
+    return (
+        f"Streaming mIoU at {target_fps:g} fps:\n\n{markdown_table(columns, rows, text='policy')}"
+    )
+
+
 def main() -> None:
     """Write the report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -124,13 +156,15 @@ def main() -> None:
     text = (
         "# Motion between keyframes\n\n"
         f"`python -m tests.benchmarks.motion` on {machine()}, {time.strftime('%Y-%m-%d')}: mIoU % "
-        "of the int8 graphs over whole validation clips, each mask against its own frame.\n"
+        "of the int8 graphs over whole validation clips; in the first table of each mask against "
+        "its own frame.\n"
     )
     for each in asked.trials:
         study, number, root = each.split(":")
         trial = open_study(study, overrides={"data.root": Path(root)}).trial(int(number))
         val = trial.study.settings.data.open_split("val", lambda *_: None)
-        text += f"\n## {study}, trial {number}\n\n{table(trial, val, asked.intervals)}\n"
+        tables = [each(trial, val, asked.intervals) for each in (table, ahead_table)]
+        text += f"\n## {study}, trial {number}\n\n" + "\n\n".join(tables) + "\n"
         write_text_whole(asked.out, text)
     print(text)
 
