@@ -57,14 +57,33 @@ class SearchProgress:
         )
 
 
+class _Pace:
+    """How fast a stage goes on, since it began or was taken up again after another stage."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._began_s, self._began_at = 0.0, 0
+
+    def note(self, what: str, done: int) -> None:
+        """Note that `done` steps of the stage `what` are done."""
+        if (name := what.split(",")[0]) != self._name:
+            self._name, self._began_s, self._began_at = name, time.monotonic(), done
+
+    def left_words(self, done: int, total: int) -> str:
+        """Return the time left as `left_words` does; nothing before a step is done."""
+        steps = done - self._began_at
+        if steps <= 0:
+            return ""
+        return left_words((time.monotonic() - self._began_s) / steps * (total - done))
+
+
 class View:
     """Shows the progress of a search while it is open, as plain lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._what = ""
-        self._began_s = self._next_s = 0.0
-        self._workers_s = 0.0
+        self._pace = _Pace()
+        self._next_s, self._workers_s = time.monotonic() + LINE_EVERY_S, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -73,14 +92,11 @@ class View:
         pass
 
     def stage(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` steps of the stage `what` are done; short stages are not."""
-        now, name = time.monotonic(), what.split(",")[0]
-        if name != self._what:
-            self._what, self._began_s, self._next_s = name, now, now + LINE_EVERY_S
-        elif now >= self._next_s:
+        """Show that `done` of `total` steps of the stage `what` are done, now and then."""
+        self._pace.note(what, done)
+        if total > 1 and (now := time.monotonic()) >= self._next_s:
             self._next_s = now + LINE_EVERY_S
-            left_s = (now - self._began_s) / max(done, 1) * (total - done)
-            self.say(f"  {what}: {done} of {total}{left_words(left_s)}")
+            self.say(f"  {what}: {done} of {total}{self._pace.left_words(done, total)}")
 
     def workers(self, stages: Sequence[str]) -> None:
         """Show what each worker does."""
@@ -106,7 +122,6 @@ class _LiveView(View):
         self._progress: SearchProgress | None = None
         self._stage = ("prepare", 0, 1)
         self._workers: Sequence[str] = ()
-        self._began_s = time.monotonic()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -118,8 +133,7 @@ class _LiveView(View):
             super().progress(self._progress)
 
     def stage(self, what: str, done: int, total: int) -> None:
-        if what.split(",")[0] != self._stage[0].split(",")[0]:
-            self._began_s = time.monotonic()
+        self._pace.note(what, done)
         self._stage = (what, done, total)
         self._live.update(self._picture())
 
@@ -135,8 +149,7 @@ class _LiveView(View):
         what, done, total = self._stage
         if total <= 1 or done == 0:
             return what
-        left_s = (time.monotonic() - self._began_s) / done * (total - done)
-        return f"{what}, {done} of {total}{left_words(left_s)}"
+        return f"{what}, {done} of {total}{self._pace.left_words(done, total)}"
 
     def _picture(self) -> Group:
         _, done, total = self._stage

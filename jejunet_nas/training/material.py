@@ -11,6 +11,7 @@ from jejunet_nas.datasets.sampling import PairSampler
 from jejunet_nas.networks.build import KerasNetwork
 from jejunet_nas.progress import Tell
 from jejunet_nas.records import DataSplit, Pictures
+from jejunet_nas.records.words import per_cent
 from jejunet_nas.space.architecture import Network
 from jejunet_nas.training.loop import LoopRecord, train_paths
 from jejunet_nas.training.settings import TrainingSettings
@@ -91,12 +92,20 @@ class Material:
             sampler,
             settings,
             pretrained=pretrained,
-            on_step=lambda done, total, loss: tell(f"{what}, loss {loss:.3f}", done, total),
+            on_step=lambda done, total, loss: tell(_words(what, loss, watch), done, total),
             after_step=after_step,
             checkpoint=self.checkpoints / f"{_file_name(what)}.npz" if self.checkpoints else None,
             events=self.events / _file_name(what) if self.events else None,
             watch=watch,
         )
+
+
+def _words(what: str, loss: float, watch: Watch | None) -> str:
+    words = f"{what}, loss {loss:.3f}"
+    if watch and watch.curve:
+        steps, miou = watch.curve[-1]
+        words += f", {per_cent(miou)} mIoU after {steps} steps"
+    return words
 
 
 def _file_name(what: str) -> str:

@@ -70,14 +70,39 @@ def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     target, written = console(terminal=False)
-    now = iter([0.0, 10.0, 30.0])
-    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: next(now))
+    now = [0.0]
+    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: now[0])
 
     with make_view(target) as view:
-        for done, loss in ((1, 0.7), (100, 0.5), (300, 0.4)):
+        for now[0], done, loss in ((1.0, 0, 0.7), (11.0, 100, 0.5), (31.0, 300, 0.4)):
             view.stage(f"train, loss {loss}", done, 400)
 
     assert written.getvalue() == "  train, loss 0.4: 300 of 400, about 10 s left\n"
+
+
+def test_the_time_left_is_that_of_a_training_which_went_on_after_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, written = console(terminal=False)
+    now = [0.0]
+    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: now[0])
+
+    with make_view(target) as view:
+        for now[0], what, done, total in (
+            (1.0, "train, loss 0.7", 1000, 2000),  # resumed here
+            (11.0, "train, loss 0.6", 1100, 2000),
+            (12.0, "validate", 0, 1),
+            (19.0, "train, loss 0.5, 61.0 mIoU after 1100 steps", 1101, 2000),
+            (30.0, "train, loss 0.5, 61.0 mIoU after 1100 steps", 1200, 2000),
+            (70.0, "validate", 0, 1),
+            (80.0, "train, loss 0.5", 1200, 2000),  # no step since: no time left is known
+        ):
+            view.stage(what, done, total)
+
+    assert written.getvalue() == (
+        "  train, loss 0.5, 61.0 mIoU after 1100 steps: 1200 of 2000, about 89 s left\n"
+        "  train, loss 0.5: 1200 of 2000\n"
+    )
 
 
 def test_on_a_terminal_the_progress_and_the_stage_are_kept_in_place() -> None:
