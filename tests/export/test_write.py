@@ -81,6 +81,7 @@ def test_the_manifest_says_all_that_a_program_needs(bundle: Path) -> None:
         "reuse_below": None,
         "refresh_above": 0.25,
         "asynchronous": True,
+        "ahead": False,
     }
     assert (manifest["keyframe_lag"], manifest["target_fps"]) == (LAG, 24.0)
     assert manifest["input"] == {

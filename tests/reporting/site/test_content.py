@@ -252,11 +252,13 @@ def test_notation_is_explained_for_the_network_at_hand() -> None:
     )
     assert policy_meaning(Policy(keyframe_interval=1)) == "The whole network runs on every frame."
     assert policy_meaning(reused).endswith("Other frames show its last mask again.")
-    assert "at least every 4 frames, on another core." in policy_meaning(gated)
+    assert "at least every 4 frames, on a second core." in policy_meaning(gated)
     assert policy_meaning(gated).endswith("Where a gate sees little change, the old mask is shown.")
     refreshed = Policy(keyframe_interval=4, between_keyframes="warp", refresh_above=0.25)
     assert "the features of that keyframe, moved with the picture." in policy_meaning(refreshed)
     assert policy_meaning(refreshed).endswith("much change, a new keyframe begins.")
+    ahead = dataclasses.replace(refreshed, ahead=True)
+    assert policy_meaning(ahead).endswith("moved on, as the next frame is expected to look.")
 
 
 def test_a_class_has_the_colour_of_its_masks() -> None:
