@@ -41,7 +41,7 @@ davis: $(READY) ## search DAVIS for a Pixel 2, and compare with the 2018 design 
 	$(BIN)/jejunet-nas search davis_seed_baseline --data-root $(DATA_ROOT)
 	$(BIN)/jejunet-nas report davis_pixel2 --baseline davis_seed_baseline --data-root $(DATA_ROOT)
 
-bundles: $(READY) ## train and export the networks of the two bundles (40 minutes; DATA_ROOT=, CAMVID_ROOT=)
+bundles: $(READY) ## train and export the networks of the two bundles (20 minutes; DATA_ROOT=, CAMVID_ROOT=)
 	$(BIN)/jejunet-nas search camvid_long --data-root $(CAMVID_ROOT)
 	$(BIN)/jejunet-nas report camvid_long
 	rm -f reports/camvid_pixel2/bundle.zip
