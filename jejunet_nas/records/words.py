@@ -20,7 +20,6 @@ from jejunet_nas.records import (
 from jejunet_nas.records.rows import PolicyRow
 from jejunet_nas.space.architecture import Architecture, Network, Policy
 
-GRAPHS_MEASURED = "graphs measured, motion predicted"  # the source of such a latency
 _MARKDOWN = re.compile(r"[\\`*<>\[\]|$~&]|(?<![^\W_])_|_(?![^\W_])")
 _SOURCES: dict[LatencySource, str] = {
     "measured": "measured on",
@@ -141,9 +140,14 @@ def asked_words(history: StudyHistory) -> list[str]:
     return [shlex.quote(one_line(word)) for word in asked]
 
 
+def latency_source(latency: StreamLatency, *, motion_predicted: bool) -> str:
+    """Return the source of `latency`; motion_predicted: by measured graphs, but for the motion."""
+    return "graphs measured, motion predicted" if motion_predicted else latency.source
+
+
 def source_words(trial: TrialResult) -> str:
     """Return the source of a trial's latency, say `measured, 1.05 of predicted, unstable`."""
-    words = [GRAPHS_MEASURED if trial.motion_predicted else trial.latency.source]
+    words = [latency_source(trial.latency, motion_predicted=trial.motion_predicted)]
     if trial.measured is not None:
         words.append(f"{trial.measured.mean_ms / trial.predicted.mean_ms:.2f} of predicted")
     if trial.latency.doubts:

@@ -13,7 +13,7 @@ from rich.table import Table
 from jejunet_nas.latency.benchmark_model import OperatorTime
 from jejunet_nas.records import Latency, StudyHistory
 from jejunet_nas.records.measurements import GraphTiming, TrialTiming
-from jejunet_nas.records.words import GRAPHS_MEASURED, architecture_words, per_cent
+from jejunet_nas.records.words import architecture_words, latency_source, per_cent
 from jejunet_nas.scoring.ranking import front_of
 
 MOTION_PREDICTED = (
@@ -110,6 +110,7 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
     ranks = {trial.number: rank for rank, trial in enumerate(front_of(history), start=1)}
     for each in sorted(trials, key=lambda each: ranks.get(each.trial.number, len(trials) + 1)):
         stream, predicted_ms = each.stream, each.trial.predicted.mean_ms
+        source = latency_source(stream, motion_predicted=each.motion_predicted)
         rates = (
             f"{stream.sustained_fps:.1f}",
             f"{stream.worst_ms:.1f}",
@@ -121,17 +122,13 @@ def front_table(history: StudyHistory, trials: Sequence[TrialTiming]) -> Table:
             f"{each.trial.number}",
             per_cent(_miou(each)),
             per_cent(each.trial.own_frame_score.miou),
-            f"{stream.mean_ms:.1f} ({_source(each)}{', unstable' if stream.doubts else ''})",
+            f"{stream.mean_ms:.1f} ({source}{', unstable' if stream.doubts else ''})",
             f"{predicted_ms:.1f}",
             f"{stream.mean_ms / predicted_ms:.2f}",
             *(("-", "-", "-") if stream.source == "host" else rates),
             architecture_words(each.trial.architecture),
         )
     return table
-
-
-def _source(each: TrialTiming) -> str:
-    return GRAPHS_MEASURED if each.motion_predicted else each.stream.source
 
 
 def _miou(each: TrialTiming) -> float | None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from jejunet_nas.compression.settings import CompressionSettings
 from jejunet_nas.errors import SettingError, closest
 from jejunet_nas.files import SPACES, is_file, read_mapping, shipped_folder
+from jejunet_nas.space.search_space import SWITCHES
 from jejunet_nas.space.space_file import read_search_space, space_from_mapping
 from jejunet_nas.study.settings import StudySettings
 from jejunet_nas.study.settings_errors import check_pictures, check_starts, first_problem
@@ -78,8 +79,7 @@ def _with_off(start: Any) -> Any:
     if not isinstance(start, dict):
         return start
     return {
-        k: None if k not in ("asynchronous", "ahead") and (v is False or v == "off") else v
-        for k, v in start.items()
+        k: None if k not in SWITCHES and (v is False or v == "off") else v for k, v in start.items()
     }
 
 

@@ -147,7 +147,7 @@ class VideoSegmenter:
         Raises `SettingError` where the policy has `ahead` off.
         """
         if not self._policy.ahead:
-            raise SettingError("ahead is off in the bundle's policy. Export one that has it on.")
+            raise SettingError("ahead is off in the bundle's policy; allowed: on. Export another.")
         assert self._motions is not None, "the policy follows motion"
         return self._motions.ahead(mask)
 

@@ -132,6 +132,14 @@ def as_scored(bundle: Bundle, clip: Clip) -> tuple[list[np.ndarray], str]:
     return [results.mask(shown) for shown in taken.shown], "".join(p[0] for p in taken.paths)
 
 
+def segmenter_in(bundle: Path) -> Any:
+    """Return the segmenter of the bundle's example, in this process."""
+    module = ModuleType("example")
+    module.__file__ = str(bundle / "example.py")
+    exec((bundle / "example.py").read_text(), module.__dict__)
+    return module.Segmenter(bundle)
+
+
 def in_order(folder: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda file: natural_key(file.name))
 
@@ -175,17 +183,23 @@ def test_its_masks_ahead_are_those_of_the_evaluation(
 ) -> None:
     place = write_tiny(tmp_path / "b", dataclasses.replace(policy(name, scores), ahead=True))
     bundle = read_bundle(place)
-    module = ModuleType("example")
-    module.__file__ = str(place / "example.py")
-    exec((place / "example.py").read_text(), module.__dict__)
 
-    segmenter = module.Segmenter(place)
+    segmenter = segmenter_in(place)
     found = [segmenter.ahead(segmenter.segment(frame)[0]) for frame in clip.frames]
 
     results = ClipResults(clip, NetworkGraphs(bundle.graphs))
     lag = bundle.keyframe_lag if bundle.policy.asynchronous else None
     taken = walk(len(clip), bundle.policy, results.gate, lag=lag)
     np.testing.assert_equal(found, [results.mask(each) for each in moved_on(taken)])
+
+
+@pytest.mark.parametrize("name", ["move", "every frame"])
+def test_without_ahead_it_says_what_is_needed(name: str, clip: Clip, tmp_path: Path) -> None:
+    segmenter = segmenter_in(write_tiny(tmp_path / "b", POLICIES[name]))
+    mask, _ = segmenter.segment(clip.frames[0])
+
+    with pytest.raises(SystemExit, match=r"ahead is off in .* policy; allowed: on\. Export"):
+        segmenter.ahead(mask)
 
 
 @pytest.mark.parametrize(("moving", "still"), [("move", "reuse"), ("warp", "propagate")])

@@ -66,12 +66,16 @@ def test_where_there_is_no_terminal_plain_lines_are_written() -> None:
     )
 
 
-def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, which a test sets."""
+    time_s = [0.0]
+    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: time_s[0])
+    return time_s
+
+
+def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(now: list[float]) -> None:
     target, written = console(terminal=False)
-    now = [0.0]
-    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: now[0])
 
     with make_view(target) as view:
         for now[0], done, loss in ((1.0, 0, 0.7), (11.0, 100, 0.5), (31.0, 300, 0.4)):
@@ -81,11 +85,9 @@ def test_a_stage_that_takes_long_says_how_far_it_is_and_what_is_left(
 
 
 def test_the_time_left_is_that_of_a_training_which_went_on_after_something_else(
-    monkeypatch: pytest.MonkeyPatch,
+    now: list[float],
 ) -> None:
     target, written = console(terminal=False)
-    now = [0.0]
-    monkeypatch.setattr("jejunet_nas.search.view.time.monotonic", lambda: now[0])
 
     with make_view(target) as view:
         for now[0], what, done, total in (

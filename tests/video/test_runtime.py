@@ -159,7 +159,7 @@ def test_a_mask_ahead_is_the_mask_that_the_screen_of_the_score_shows(
 def test_a_policy_without_ahead_has_no_such_mask(name: str, frames: Frames) -> None:
     with VideoSegmenter(tiny_bundle(POLICIES[name](0.1, 0.5))) as segmenter:
         mask = segmenter.segment(frames[0]).mask
-        with pytest.raises(SettingError, match=r"ahead is off in .* policy\. Export one"):
+        with pytest.raises(SettingError, match=r"ahead is off in .* policy; allowed: on\. Export"):
             segmenter.ahead(mask)
 
 

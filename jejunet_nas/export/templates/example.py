@@ -99,9 +99,10 @@ class Segmenter:
     def ahead(self, mask: Any) -> Any:
         """Return the newest frame's `mask` as the next frame is expected to look.
 
-        For a screen that shows the camera's newest frame. The policy must follow motion.
+        For a screen that shows the camera's newest frame.
         """
-        assert self._motions is not None, "the policy follows motion"
+        if self._motions is None or not self._policy["ahead"]:
+            sys.exit("ahead is off in the bundle's policy; allowed: on. Export another.")
         return self._motions.ahead(mask)
 
     def _show(self, path: str, picture: Any, keyframe: Keyframe) -> Any:

@@ -24,8 +24,8 @@ from jejunet_nas.records import (
     TrialResult,
 )
 from jejunet_nas.records.words import (
-    GRAPHS_MEASURED,
     asked_words,
+    latency_source,
     network_words,
     per_cent,
     points,
@@ -73,7 +73,7 @@ def card(
         "low_ms": low.mean_ms,
         "high_ms": high.mean_ms,
         "measured": trial.measured is not None,
-        "source": GRAPHS_MEASURED if trial.motion_predicted else trial.latency.source,
+        "source": latency_source(trial.latency, motion_predicted=trial.motion_predicted),
         "doubts": trial.latency.doubts,
         "paths": list(trial.paths.items()),
         "graphs": [_graph(trial, name) for name in GRAPH_NAMES],
