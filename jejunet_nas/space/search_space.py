@@ -14,9 +14,8 @@ Choice: TypeAlias = bool | int | float | str | None
 MOST_CHOICES = 1000  # of one dimension
 MOST_POLICIES = 5000  # of a network: all are looked at, which takes some ms each
 POLICY_DIMENSIONS = tuple(field.name for field in dataclasses.fields(Policy))
-SWITCHES = tuple(
-    field.name for field in dataclasses.fields(Policy) if field.type is bool
-)  # on, off
+# The dimensions that are on or off.
+SWITCHES = tuple(field.name for field in dataclasses.fields(Policy) if field.type is bool)
 # Each choice is checked by setting it in this architecture, in which any valid choice fits.
 _EXAMPLE = Architecture(
     network=Network(

@@ -27,6 +27,7 @@ from jejunet_nas.errors import SettingError
 from jejunet_nas.files import write_whole
 from jejunet_nas.records import Clip, FramePath
 from jejunet_nas.resize import resize_frame, thumbnails
+from jejunet_nas.space.architecture import FOLLOWING
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
 from jejunet_nas.video.motion import Index, grey_of, joined, motion, moved, warped
 
@@ -52,7 +53,7 @@ def shown_on(path: FramePath, frame: int, keyframe: int, taken: Sequence[int]) -
 
     taken: the frames of the clip that were taken up to `frame`, in their order.
     """
-    over = taken[bisect.bisect(taken, keyframe) :] if path in ("warp", "move") else ()
+    over = taken[bisect.bisect(taken, keyframe) :] if path in FOLLOWING else ()
     # On reuse it is the keyframe's mask, which the gate has compared.
     return Shown(frame if path in ("propagate", "warp") else keyframe, keyframe, tuple(over))
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from jejunet_nas.errors import SettingError
 from jejunet_nas.records import FramePath
 from jejunet_nas.resize import resize_frame, resize_mask, thumbnails
+from jejunet_nas.space.architecture import FOLLOWING
 from jejunet_nas.video.bundle import Bundle, read_bundle
 from jejunet_nas.video.graphs import Context, Frame, Mask, NetworkGraphs, Thumbnail
 from jejunet_nas.video.motion import Motions
@@ -225,7 +226,7 @@ class VideoSegmenter:
         assert self._keyframe is not None, "the first frame is a keyframe"
         if path == "propagate":
             return self._graphs.propagate(frame, self._keyframe.context)
-        if path in ("warp", "move"):
+        if path in FOLLOWING:
             assert self._motions is not None, "the policy follows motion"
             if path == "move":
                 return self._motions.move(self._keyframe.mask)
